@@ -1,0 +1,26 @@
+"""swarm-host: a host for swarms written in Lua."""
+
+from swarm_host.errors import (
+    LoadError,
+    SwarmError,
+    WorkerBlocked,
+    WorkerCancelled,
+    WorkerFailed,
+    WorkerTimeout,
+)
+from swarm_host.host import Handle, Host, Options, Outcome
+from swarm_host.version import __version__
+
+__all__ = [
+    "Handle",
+    "Host",
+    "LoadError",
+    "Options",
+    "Outcome",
+    "SwarmError",
+    "WorkerBlocked",
+    "WorkerCancelled",
+    "WorkerFailed",
+    "WorkerTimeout",
+    "__version__",
+]

@@ -1,0 +1,196 @@
+"""One run from the command line: the main thread keeps the signals, loop and VM have their own.
+
+Nothing in the main thread runs while Lua holds it, and signal handlers run in the main thread only:
+so Lua must not be there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from importlib.util import find_spec
+from types import FrameType
+from typing import Any, BinaryIO
+
+import anyio
+
+from swarm_host.errors import LoadError, WorkerCancelled
+from swarm_host.host import Host, Options, Outcome
+from swarm_host.view.errors import render
+from swarm_host.view.screen import Screen
+
+_EXIT = {"pass": 0, "failed": 1, "blocked": 3, "timeout": 124, "cancelled": 1}
+_LOAD_ERROR = 2
+
+
+class Running:
+    """Runs one script and says how it went.
+
+    :param script: the script's path.
+    :param args: the strings after it.
+    :param value: what ``--input`` gave.
+    :param timeout: seconds for everything, or None.
+    :param as_json: stdout is the result alone.
+    :param quiet: no progress, no logs below error.
+    :param debug: debug logs, and the host's frames in errors.
+    :param trust: full Lua.
+    :param lua_path: further places for ``require``.
+    :param check_only: load, and say what is defined.
+    """
+
+    def __init__(
+        self,
+        script: str,
+        *,
+        args: Sequence[str] = (),
+        value: Any = None,
+        timeout: float | None = None,
+        as_json: bool = False,
+        quiet: bool = False,
+        debug: bool = False,
+        trust: bool = False,
+        lua_path: Sequence[str] = (),
+        check_only: bool = False,
+    ) -> None:
+        self._script = script
+        self._timeout = timeout
+        self._as_json = as_json
+        self._debug = debug
+        self._check_only = check_only
+        self._screen = Screen(quiet=quiet, debug=debug, prints_to_stderr=as_json)
+        self._options = Options(
+            args=args,
+            input=value,
+            trust=trust,
+            lua_path=lua_path,
+            debug=debug,
+            closed_world=True,
+            write_out=self._write_out,
+            write_log=self._screen.log,
+        )
+        self._signal: int | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._host: Host | None = None
+        self._exit = 1
+
+    def run(self, events: BinaryIO | None = None) -> int:
+        """Runs the script in a second thread, and returns the exit status.
+
+        :param events: where events of the run are written as JSON lines.
+        """
+        if events is not None:
+            self._options.write_events = events.write
+        signal.signal(signal.SIGINT, self._on_signal)
+        signal.signal(signal.SIGTERM, self._on_signal)
+        done = threading.Event()
+        thread = threading.Thread(target=self._thread, args=(done,), name="lua", daemon=True)
+        thread.start()
+        done.wait()
+        thread.join()
+        if self._signal is not None:
+            return 128 + self._signal
+        return self._exit
+
+    def _thread(self, done: threading.Event) -> None:
+        try:
+            # find_spec instead of an import: importing a loop that is not used costs start-up.
+            fast = find_spec("uvloop") is not None
+            anyio.run(self._main, backend_options={"use_uvloop": True} if fast else {})
+        except BaseException as problem:
+            self._fault(problem)
+        finally:
+            done.set()
+
+    def _fault(self, problem: BaseException) -> None:
+        """A fault of ours: one line, and the Python traceback with --debug."""
+        self._screen.clear()
+        print(
+            f"internal error: {type(problem).__name__}: {problem}\n"
+            "This is a fault of swarm-host, not of the script; run again with --debug for details.",
+            file=sys.stderr,
+        )
+        if self._debug:
+            import traceback
+
+            traceback.print_exception(problem)
+        self._exit = 1
+
+    async def _main(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        host = self._host = Host(self._options)
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(host.pumping())
+            if self._signal is not None:
+                return
+            try:
+                await host.load_script(self._script)
+                if self._check_only:
+                    self._tell_definitions(host.describe())
+                    return
+                await stack.enter_async_context(self._screen.progress(host.counts))
+                outcome = await host.run(self._timeout)
+            except LoadError as problem:
+                self._tell_error(problem.error)
+                self._exit = _LOAD_ERROR
+                return
+            except WorkerCancelled:
+                return
+            self._screen.clear()
+            self._tell(outcome)
+
+    def _write_out(self, out: bytes) -> None:
+        """What scripts print. Where nobody reads any more the run is cancelled."""
+        if not self._screen.write_out(out) and self._host is not None:
+            self._host.cancel_all("standard output was closed")
+
+    def _tell(self, outcome: Outcome) -> None:
+        self._exit = _EXIT[outcome.status]
+        if outcome.status in ("pass", "blocked") and (outcome.value is not None or self._as_json):
+            self._print_result(outcome.value)
+        if outcome.error is not None and self._signal is None:
+            self._tell_error(outcome.error)
+        elif self._signal is not None:
+            self._screen.note(f"cancelled by {signal.Signals(self._signal).name}")
+
+    def _print_result(self, value: Any) -> None:
+        if isinstance(value, bytes):
+            text = value
+        elif isinstance(value, str) and not self._as_json:
+            text = value.encode()
+        else:
+            text = json.dumps(value, ensure_ascii=False, sort_keys=True).encode()
+        self._screen.write_result(text if text.endswith(b"\n") else text + b"\n")
+
+    def _tell_definitions(self, described: dict[str, Any]) -> None:
+        self._exit = 0
+        if self._as_json:
+            self._print_result(described)
+            return
+        workers = described.get("workers") or {}
+        lines = [f"{self._script}: ok"]
+        for name in sorted(workers):
+            worker = workers[name]
+            about = f"  {worker['description']}" if worker.get("description") else ""
+            lines.append(f"  worker {name} ({worker['kind']}) at {worker['where']}{about}")
+        main = described.get("main")
+        lines.append(f"  main at {main}" if main else "  no main: it can be loaded, but not run")
+        self._print_result("\n".join(lines))
+
+    def _tell_error(self, error: dict[str, Any]) -> None:
+        self._screen.error(render(error))
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        """Once: the run is cancelled and cleans up. Twice: the process ends at once."""
+        name = signal.Signals(number).name
+        if self._signal is not None:
+            os.write(2, f"\n{name} again: ended without clean-up\n".encode())
+            os._exit(128 + number)
+        self._signal = number
+        if self._loop is not None and self._host is not None:
+            self._loop.call_soon_threadsafe(self._host.cancel_all, f"cancelled by {name}")

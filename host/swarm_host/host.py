@@ -1,0 +1,357 @@
+"""One run: a VM, its pump and its ports, for a script."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import uuid
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import anyio
+
+from swarm_host import errors
+from swarm_host.ports.contract import Port, Ports
+from swarm_host.ports.env import Env
+from swarm_host.ports.files import Files
+from swarm_host.pump import Pump
+from swarm_host.version import __version__
+from swarm_host.vm import VM, never_raises
+
+Status = Literal["pending", "running", "pass", "blocked", "failed", "cancelled", "timeout"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a worker ended.
+
+    :ivar status: its final status.
+    :ivar value: its value as Python data; a string of Lua that is not UTF-8 stays bytes.
+    :ivar error: the error's fields where it did not pass.
+    """
+
+    status: str
+    value: Any
+    error: dict[str, Any] | None
+
+
+@dataclass(slots=True)
+class Options:
+    """What a run is given.
+
+    :ivar args: the strings after the script's name.
+    :ivar input: what ``ctx.input`` of ``main`` is: anything that JSON can say.
+    :ivar trust: full Lua instead of the guarded environment.
+    :ivar lua_path: further folders, or templates with ``?``, where ``require`` looks.
+    :ivar debug: tracebacks show the host's frames too.
+    :ivar virtual_clock: time stands still and jumps to the next timer when all wait.
+    :ivar spec: scripts are spec files: they get ``describe``, ``it``, ``assert`` and ``clock``.
+    :ivar closed_world: nobody outside spawns or cancels, so that silence is a deadlock.
+    :ivar write_out: takes what scripts print.
+    :ivar write_log: takes one log entry: ``level``, ``message``, ``fields``, ``task_id``, ``agent``.
+    :ivar write_events: takes events of the run as JSON lines; None: none are made.
+    :ivar ports: ports that go before those of installed packages.
+    """
+
+    args: Sequence[str] = ()
+    input: Any = None
+    trust: bool = False
+    lua_path: Sequence[str] = ()
+    debug: bool = False
+    virtual_clock: bool = False
+    spec: bool = False
+    closed_world: bool = False
+    write_out: Callable[[bytes], None] | None = None
+    write_log: Callable[[dict[str, Any]], None] | None = None
+    write_events: Callable[[bytes], None] | None = None
+    ports: dict[str, Port] = field(default_factory=dict)
+
+
+class Handle:
+    """A worker, from Python. It goes through the same pipeline as one that a script spawns."""
+
+    def __init__(self, host: Host, worker: int) -> None:
+        self._host = host
+        self.id = worker
+
+    async def wait(self) -> Outcome:
+        """Waits until the worker has settled, and says how; raises for no end of its own."""
+        return await self._host.outcome_of(self.id)
+
+    async def join(self) -> None:
+        """Waits until the worker has settled.
+
+        :raises WorkerFailed: it failed.
+        :raises WorkerCancelled: it was cancelled.
+        :raises WorkerTimeout: it ran out of time.
+        """
+        outcome = await self.wait()
+        if outcome.status not in ("pass", "blocked"):
+            raise errors.of_status(outcome.status, outcome.error or {})
+
+    async def result(self) -> Any:
+        """Joins, and returns the value.
+
+        :raises WorkerBlocked: the worker said that it is blocked; the value is in ``.value``.
+        """
+        outcome = await self.wait()
+        if outcome.status == "pass":
+            return outcome.value
+        if outcome.status == "blocked":
+            raise errors.WorkerBlocked(outcome.error or {}, outcome.value)
+        raise errors.of_status(outcome.status, outcome.error or {})
+
+    @property
+    def status(self) -> str:
+        """The worker's status now."""
+        return self._host.status_of(self.id)
+
+    def cancel(self, reason: str = "cancelled by the host") -> bool:
+        """Asks the worker to end. True where it was live."""
+        return self._host.cancel_worker(self.id, reason)
+
+    def output_tail(self, since: int = 0) -> list[dict[str, Any]]:
+        """The events so far, in order: those with a ``seq`` above ``since``."""
+        return self._host.tail_of(self.id, since)
+
+    async def follow(self, since: int = 0) -> AsyncIterator[dict[str, Any]]:
+        """The events as they come, until the worker has settled."""
+        while True:
+            over = self.status not in ("pending", "running", "suspended")
+            changed = self._host.said_something
+            events = self.output_tail(since)
+            for event in events:
+                since = event["seq"]
+                yield event
+            if over and not events:
+                return
+            if not over:
+                await changed.wait()
+
+
+class Host:
+    """A run of one script. Make one with :meth:`load`."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self.run_id = uuid.uuid4().hex[:12]
+        self._vm = VM()
+        ports = Ports()
+        ports.add("files", Files())
+        ports.add("env", Env())
+        for name, port in options.ports.items():
+            ports.add(name, port)
+        self._pump = Pump(self._vm, ports, self._said)
+        self.said_something = anyio.Event()
+        config = {
+            "args": list(options.args),
+            "input": options.input,
+            "run_id": self.run_id,
+            "version": __version__,
+            "trust": options.trust,
+            "lua_path": list(options.lua_path),
+            "virtual": options.virtual_clock,
+            "debug": options.debug,
+            "spec": options.spec,
+            "events": options.write_events is not None,
+            "closed_world": options.closed_world,
+        }
+        if options.input is None:
+            del config["input"]
+        self._vm.function("boot")(json.dumps(config).encode(), never_raises(self._flush))
+
+    @classmethod
+    @asynccontextmanager
+    async def load(cls, script: str | Path, options: Options | None = None) -> AsyncIterator[Host]:
+        """Loads a script and keeps its workers going for the time of the block.
+
+        :param script: the script's path.
+        :param options: what the run is given.
+        :raises LoadError: the script is missing, does not parse or defines something wrong.
+        """
+        host = cls(options or Options())
+        async with host.pumping():
+            await host.load_script(script)
+            yield host
+
+    @asynccontextmanager
+    async def pumping(self) -> AsyncIterator[None]:
+        """Drives the VM for the time of the block; at its end what is alive is cancelled."""
+        problem: BaseException | None = None
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._pump.run)
+            try:
+                yield
+            except BaseException as raised:
+                problem = raised
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await self._close()
+        if problem is not None:
+            raise problem
+
+    async def _close(self) -> None:
+        self.cancel_all("the host is closing")
+        with anyio.move_on_after(5):
+            while self.counts()["live"]:
+                self._pump.poke()
+                await anyio.sleep(0.001)
+        self._pump.stop()
+
+    async def load_script(self, script: str | Path) -> None:
+        """Loads the script as the newest generation.
+
+        :raises LoadError: it cannot be loaded.
+        """
+        path = str(script)
+        folder = os.path.dirname(path)  # noqa: PTH120 - keeps the author's spelling of the path
+        load = self._vm.function("load")
+        worker = load(os.fsencode(path), os.fsencode(folder + "/" if folder else ""))
+        outcome = await self.outcome_of(worker)
+        if outcome.status == "cancelled":
+            raise errors.WorkerCancelled(outcome.error or {})
+        if outcome.error is not None:
+            raise errors.LoadError(outcome.error)
+
+    def describe(self) -> dict[str, Any]:
+        """What the newest generation defines: ``workers`` by name, and where ``main`` is."""
+        described: dict[str, Any] = json.loads(self._vm.function("describe")())
+        return described
+
+    async def run(self, timeout: float | None = None) -> Outcome:
+        """Runs ``main`` to the end, with all that it has detached.
+
+        :param timeout: seconds that bound everything, waiting included.
+        :return: how it ended; it does not raise for the script's own errors.
+        :raises LoadError: there is no ``main``.
+        """
+        spawned = self._vm.function("spawn_main")(timeout)
+        return await self.run_worker(Handle(self, self._spawned(spawned, errors.LoadError)))
+
+    async def run_worker(self, main: Handle) -> Outcome:
+        """Waits for the worker that is the run, and for all that it has detached.
+
+        :param main: the worker whose end is the run's.
+        :return: how the run ended.
+        """
+        finishing = self._vm.function("finishing")
+        outcome = await main.wait()
+        while not finishing(main.id):
+            self._pump.poke()
+            await self.said_or_settled()
+        run_error = self._vm.function("run_error")()
+        if run_error is not None:
+            error = json.loads(run_error)
+            if outcome.status in ("pass", "blocked") or error["code"] == "deadlock":
+                return Outcome("failed", None, error)
+        return outcome
+
+    def spawn(self, name: str, value: Any = None, timeout: float | None = None) -> Handle:
+        """Spawns a worker by name, through the same pipeline as a script's own.
+
+        :param name: the worker's name.
+        :param value: its input: anything that JSON can say.
+        :param timeout: seconds for the worker, from its start.
+        :raises SwarmError: ``not_registered`` and the like.
+        """
+        text = None if value is None else json.dumps(value).encode()
+        spawned = self._vm.function("spawn")(name.encode(), text, timeout)
+        return Handle(self, self._spawned(spawned, errors.SwarmError))
+
+    async def call(self, name: str, value: Any = None) -> Any:
+        """:meth:`spawn` and :meth:`Handle.result` in one."""
+        return await self.spawn(name, value).result()
+
+    def specs(self) -> list[dict[str, Any]]:
+        """The specs of a spec file: ``name``, ``where`` and ``pending`` of each."""
+        listed: list[dict[str, Any]] = json.loads(self._vm.function("specs")())
+        return listed
+
+    def spawn_spec(self, name: str) -> Handle:
+        """Spawns the worker of one spec."""
+        worker = Handle(self, int(self._vm.function("spawn_spec")(name.encode())))
+        self._pump.poke()
+        return worker
+
+    def cancel_all(self, reason: str) -> None:
+        """Cancels every live worker."""
+        self._vm.function("cancel_all")(reason.encode())
+        self._pump.poke()
+
+    def counts(self) -> dict[str, int]:
+        """How many workers are live and running, and how many have ended in each way."""
+        names = ("live", "running", "pass", "blocked", "failed", "cancelled", "timeout")
+        return dict(zip(names, map(int, self._vm.function("counts")()), strict=True))
+
+    # What handles ask for. -------------------------------------------------------------------
+
+    async def outcome_of(self, worker: int) -> Outcome:
+        """Waits for a worker and says how it ended."""
+        self._pump.poke()
+        if self.status_of(worker) in ("pending", "running", "suspended"):
+            await self._pump.settled(worker).wait()
+        status, is_text, value, error = self._vm.function("outcome")(worker)
+        data: Any = value
+        if value is not None:
+            data = _text(value) if is_text else json.loads(value)
+        return Outcome(status.decode(), data, None if error is None else json.loads(error))
+
+    def status_of(self, worker: int) -> str:
+        """A worker's status now."""
+        status: bytes = self._vm.function("status")(worker)
+        return status.decode()
+
+    def tail_of(self, worker: int, since: int) -> list[dict[str, Any]]:
+        """A worker's events with a ``seq`` above ``since``."""
+        events: list[dict[str, Any]] = json.loads(self._vm.function("tail")(worker, since))
+        return events
+
+    def cancel_worker(self, worker: int, reason: str) -> bool:
+        """Asks a worker to end."""
+        live: bool = self._vm.function("cancel")(worker, reason.encode())
+        self._pump.poke()
+        return live
+
+    async def said_or_settled(self) -> None:
+        """Waits for the next tick in which something happened, or a short while."""
+        with anyio.move_on_after(0.01):
+            await self.said_something.wait()
+
+    def _spawned(self, answer: tuple[bool, Any], kind: type[errors.SwarmError]) -> int:
+        ok, found = answer[0], answer[1]
+        if not ok:
+            raise kind(json.loads(found))
+        self._pump.poke()
+        return int(found)
+
+    def _flush(self, out: object, lines: object) -> None:
+        if isinstance(out, bytes) and isinstance(lines, bytes):
+            self._said(out, lines, b"")
+
+    def _said(self, out: bytes, lines: bytes, events: bytes) -> None:
+        """Hands on what was said in a tick."""
+        if out:
+            (self._options.write_out or _write_stdout)(out)
+        if lines and self._options.write_log is not None:
+            for line in lines.splitlines():
+                self._options.write_log(json.loads(line))
+        if events and self._options.write_events is not None:
+            self._options.write_events(events)
+        changed, self.said_something = self.said_something, anyio.Event()
+        changed.set()
+
+
+def _write_stdout(out: bytes) -> None:
+    sys.stdout.buffer.write(out)
+    sys.stdout.buffer.flush()
+
+
+def _text(value: bytes) -> str | bytes:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value

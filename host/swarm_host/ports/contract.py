@@ -1,0 +1,92 @@
+"""The contract of a port.
+
+A port answers the requests that Lua sends it. Write a class with an async ``__call__`` and name it
+in the entry-point group ``swarm_host.ports``; Lua then reaches it under the entry point's name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Who asks.
+
+    :ivar id: the request's number within the run.
+    :ivar data: bytes that came beside the payload, as they are.
+    """
+
+    id: int
+    data: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a port answers.
+
+    :ivar value: anything that JSON can say; Lua gets it as its own values.
+    :ivar data: bytes that Lua gets as a string, as they are.
+    """
+
+    value: Any = None
+    data: bytes | None = None
+
+
+class PortError(Exception):
+    """What a port raises for the author to see; anything else is a fault of the port.
+
+    :param code: one of the codes of the Lua contract, such as ``io_error``.
+    :param message: one sentence: what was wrong, and what to do.
+    :param fields: what belongs to the code, such as ``path``.
+    """
+
+    def __init__(self, code: str, message: str, **fields: Any) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.fields = fields
+
+
+class Port(Protocol):
+    """An async function from a payload to an answer.
+
+    It runs in a task of its own. When the worker that asked is cancelled the task is cancelled; the
+    worker goes on once the port's clean-up has ended.
+    """
+
+    async def __call__(self, payload: dict[str, Any], call: Call) -> Answer:
+        """Answers one request.
+
+        :param payload: what Lua sent.
+        :param call: who asks, and the bytes that came along.
+        :raises PortError: for what the author can do something about.
+        """
+        ...
+
+
+@dataclass(slots=True)
+class Ports:
+    """The ports of a run by name; those of third parties are loaded when first asked for."""
+
+    _loaded: dict[str, Port] = field(default_factory=dict)
+
+    def add(self, name: str, port: Port) -> None:
+        """Puts a port under a name, before any entry point of that name."""
+        self._loaded[name] = port
+
+    def get(self, name: str) -> Port:
+        """The port of a name.
+
+        :raises PortError: ``host_error`` where no package brings such a port.
+        """
+        port = self._loaded.get(name)
+        if port is None:
+            from importlib.metadata import entry_points
+
+            found = list(entry_points(group="swarm_host.ports", name=name))
+            if not found:
+                raise PortError("host_error", f"no installed package brings a port {name!r}")
+            port = self._loaded[name] = found[0].load()()
+        return port

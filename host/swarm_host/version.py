@@ -1,0 +1,3 @@
+"""The version of swarm-host."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,142 @@
+"""The screen of a run: logs, errors and one line of progress on stderr; the script's own on stdout.
+
+On a terminal the line of progress is redrawn in place; elsewhere a plain line is written now and
+then, so that a log shows that the run is alive.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import click
+
+_LEVELS = ("debug", "info", "warn", "error")
+_COLOURS = {"debug": "bright_black", "info": "blue", "warn": "yellow", "error": "red"}
+_REDRAW_SECONDS = 0.1
+_FIRST_AFTER_SECONDS = 0.5
+_PLAIN_EVERY_SECONDS = 30.0
+
+
+class Screen:
+    """Where a run's words go.
+
+    :param quiet: no progress, and no logs below error.
+    :param debug: debug logs too.
+    :param prints_to_stderr: what the script prints goes to stderr; stdout is for the result.
+    """
+
+    def __init__(self, *, quiet: bool, debug: bool, prints_to_stderr: bool) -> None:
+        self._lowest = 3 if quiet else 0 if debug else 1
+        self._quiet = quiet
+        self._out = sys.stderr.buffer if prints_to_stderr else sys.stdout.buffer
+        self._terminal = sys.stderr.isatty()
+        self._drawn = False
+        self._broken = False
+
+    def write_out(self, text: bytes) -> bool:
+        """Writes what a script printed. False where nobody reads it any more."""
+        return self._write(self._out, text)
+
+    def write_result(self, text: bytes) -> None:
+        """Writes the result of the run to stdout."""
+        self._write(sys.stdout.buffer, text)
+
+    def log(self, entry: dict[str, Any]) -> None:
+        """Writes one log entry where its level is shown."""
+        level, message = entry["level"], str(entry["message"])
+        if level == "raw":
+            self.clear()
+            sys.stderr.write(message)
+            sys.stderr.flush()
+            return
+        if _LEVELS.index(level) < self._lowest:
+            return
+        fields = "".join(f" {key}={_shown(value)}" for key, value in _fields(entry))
+        self._line(f"{self._style(level, _COLOURS[level])}: {message}{fields}")
+
+    def error(self, text: str) -> None:
+        """Writes an error that ended the run."""
+        self._line(f"{self._style('error', 'red')}: {text}")
+
+    def note(self, text: str) -> None:
+        """Writes one line that is no log."""
+        self._line(text)
+
+    def clear(self) -> None:
+        """Takes the line of progress away."""
+        if self._drawn:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+            self._drawn = False
+
+    @asynccontextmanager
+    async def progress(self, counts: Callable[[], dict[str, int]]) -> AsyncIterator[None]:
+        """Shows how many workers there are, for the time of the block."""
+        if self._quiet:
+            yield
+            return
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._draw, counts)
+            yield
+            tasks.cancel_scope.cancel()
+        self.clear()
+
+    async def _draw(self, counts: Callable[[], dict[str, int]]) -> None:
+        started = anyio.current_time()
+        await anyio.sleep(_FIRST_AFTER_SECONDS if self._terminal else _PLAIN_EVERY_SECONDS)
+        while True:
+            line = _progress_line(counts(), anyio.current_time() - started)
+            if self._terminal:
+                sys.stderr.write(f"\r{line}\x1b[K")
+                sys.stderr.flush()
+                self._drawn = True
+                await anyio.sleep(_REDRAW_SECONDS)
+            else:
+                self._line(line)
+                await anyio.sleep(_PLAIN_EVERY_SECONDS)
+
+    def _write(self, file: Any, text: bytes) -> bool:
+        self.clear()
+        if self._broken:
+            return False
+        try:
+            file.write(text)
+            file.flush()
+        except BrokenPipeError:
+            self._broken = True
+        return not self._broken
+
+    def _line(self, text: str) -> None:
+        self.clear()
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
+    def _style(self, text: str, colour: str) -> str:
+        return click.style(text, fg=colour) if self._terminal else text
+
+
+def _fields(entry: dict[str, Any]) -> list[tuple[str, Any]]:
+    fields = entry.get("fields")
+    return sorted(fields.items()) if isinstance(fields, dict) else []
+
+
+def _shown(value: Any) -> str:
+    text = str(value)
+    return repr(text) if " " in text or not text else text
+
+
+def _progress_line(counts: dict[str, int], seconds: float) -> str:
+    done = sum(counts[name] for name in ("pass", "blocked", "cancelled", "timeout", "failed"))
+    waiting = counts["live"] - counts["running"]
+    parts = [f"{counts['running']} running"]
+    if waiting:
+        parts.append(f"{waiting} pending")
+    parts.append(f"{done} done")
+    for name in ("failed", "timeout", "cancelled", "blocked"):
+        if counts[name]:
+            parts.append(f"{counts[name]} {name}")
+    return f"{' · '.join(parts)} · {seconds:.0f} s"

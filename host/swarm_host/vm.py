@@ -1,0 +1,78 @@
+"""A LuaJIT VM, booted with the host's Lua and closed to the outside.
+
+No Python object is ever reachable from a script. The VM is made with bytes both ways (a failing
+conversion would hand a live exception to Lua's ``pcall``), lupa's ``python`` table is removed
+before any other code runs, and the one function that Lua is given never raises.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lupa.luajit21 as luajit
+
+_BOOT = rb"""
+local folder = ...
+python = nil
+package.loaded.python = nil
+-- A C module's way out, and the paths of the machine, are closed to host Lua too.
+package.path, package.cpath = "", ""
+package.loaders[2] = function(name)
+  local file = name == "swarm" and "swarm.lua" or name:gsub("%.", "/") .. ".lua"
+  local handle = io.open(folder .. "/" .. file, "rb")
+  if not handle then
+    return "\n\tno host module " .. name
+  end
+  local source = handle:read("*a")
+  handle:close()
+  -- "=swarm/" marks the host's own frames, which tracebacks leave out.
+  local label = name == "swarm" and "swarm/swarm.lua" or file
+  return assert(loadstring(source, "=" .. label))
+end
+package.loaders[3], package.loaders[4] = nil, nil
+collectgarbage("setpause", 150)
+return require "swarm.kernel"
+"""
+
+
+def lua_folder() -> Path:
+    """Where the host's Lua is: inside the installed package, or beside ``host/`` in a checkout."""
+    here = Path(__file__).resolve().parent
+    installed = here / "lua"
+    return installed if installed.is_dir() else here.parents[1] / "lua"
+
+
+class VM:
+    """One LuaJIT VM with the kernel loaded.
+
+    :ivar kernel: maps a name to a function of the kernel (``lua/swarm/kernel.lua``).
+    """
+
+    def __init__(self) -> None:
+        self._runtime = luajit.LuaRuntime(
+            encoding=None,
+            register_eval=False,
+            register_builtins=False,
+            unpack_returned_tuples=True,
+        )
+        self._kernel = self._runtime.execute(_BOOT, str(lua_folder()).encode())
+
+    def function(self, name: str) -> Callable[..., Any]:
+        """A function of the kernel. It takes and gives bytes, numbers and booleans only."""
+        found: Callable[..., Any] = self._kernel[name.encode()]
+        return found
+
+
+def never_raises(function: Callable[..., None]) -> Callable[..., None]:
+    """Wraps a function for Lua: an exception is printed, never passed into the VM."""
+
+    def call(*arguments: object) -> None:
+        try:
+            function(*arguments)
+        except BaseException as problem:  # Lua's pcall would swallow any, a cancel included
+            print(f"swarm-host: {problem!r} while taking output from Lua", file=sys.stderr)
+
+    return call

@@ -1,0 +1,154 @@
+-- require "swarm": the public face. Nothing but names handed on.
+local blocks = require "swarm.blocks"
+local bridge = require "swarm.bridge"
+local clock = require "swarm.clock"
+local errors = require "swarm.errors"
+local fs = require "swarm.fs"
+local handles = require "swarm.handle"
+local json = require "swarm.json"
+local log = require "swarm.log"
+local names = require "swarm.names"
+local output = require "swarm.output"
+local random = require "swarm.random"
+local registry = require "swarm.registry"
+local values = require "swarm.values"
+local W = require "swarm.worker"
+require "swarm.cancel_token"
+
+local methods, getters = handles.methods, handles.getters
+
+methods.join = W.join
+methods.result = W.result
+methods.cancel = W.cancel
+methods.output_tail = output.output_tail
+methods.follow = output.follow
+
+function getters.id(w)
+  return "W-" .. w.id
+end
+getters.worker_id = getters.id
+getters.task_id = handles.task_id
+function getters.attempt()
+  return 1
+end
+function getters.agent(w)
+  return w.def.name
+end
+function getters.status(w)
+  return w.status
+end
+function getters.generation(w)
+  return w.def.generation.number
+end
+function getters.input(w)
+  return w.input
+end
+function getters.depth(w)
+  return w.depth
+end
+function getters.prompt(w)
+  local input = w.input
+  if type(input) == "string" then
+    return input
+  elseif type(input) == "table" and type(input.prompt) == "string" then
+    return input.prompt
+  end
+  return json.encode(input, "input")
+end
+function getters.meta(w)
+  local extra = w.extra or {}
+  w.extra = extra
+  extra.meta = extra.meta or {}
+  return extra.meta
+end
+
+local function blocked(value, reason)
+  return value, W.blocked_error(value, reason or "no reason given")
+end
+
+local function env(name)
+  if type(name) ~= "string" then
+    return errors.throw("invalid_argument", "swarm.env takes the name of a variable, and got " .. names.show(name))
+  end
+  local _, value = bridge.request("env", { name = name })
+  return value
+end
+
+---A table that scripts can read and not write, and that says so where a name does not exist.
+---@param optional table? names that may be nil
+local function closed_table(members, prefix, optional)
+  setmetatable(members, {
+    __index = function(_, key)
+      if optional and optional[key] then
+        return nil
+      end
+      return errors.throw(
+        "unknown_name",
+        prefix .. tostring(key) .. " does not exist" .. names.hint(key, members, prefix),
+        { name = tostring(key) }
+      )
+    end,
+  })
+  return setmetatable({}, {
+    __index = members,
+    __newindex = function(_, key)
+      return errors.throw("unknown_name", prefix .. tostring(key) .. " cannot be set: it belongs to the host")
+    end,
+    __metatable = prefix:sub(1, -2),
+  })
+end
+
+local function encode(value)
+  return (json.encode(value, "value"))
+end
+
+---The face of one generation.
+---@param generation table
+---@param run table { args, input, run_id, version, script_dir }
+return function(generation, run)
+  local face = {
+    spawn = W.spawn,
+    join = W.join,
+    cancel = W.cancel,
+    result = W.result,
+    call = W.call,
+    output_tail = output.output_tail,
+    follow = output.follow,
+    blocked = blocked,
+
+    scope = blocks.scope,
+    timeout = blocks.timeout,
+    shield = blocks.shield,
+    sleep = blocks.sleep,
+    yield = blocks.yield,
+    checkpoint = blocks.checkpoint,
+    now = clock.wall,
+    monotonic = clock.monotonic,
+
+    worker = function(name, ...)
+      return registry.worker(generation, name, ...)
+    end,
+    main = function(fn)
+      return registry.main(generation, fn)
+    end,
+
+    null = values.null,
+    array = values.array,
+    object = values.object,
+    file = values.file,
+    json = closed_table({ encode = encode, decode = json.decode }, "swarm.json."),
+    fs = closed_table(fs, "swarm.fs."),
+    log = closed_table(log.face, "swarm.log."),
+    env = env,
+    random = random.random,
+    uuid = random.uuid,
+
+    args = run.args,
+    input = run.input,
+    run_id = run.run_id,
+    version = run.version,
+    script_dir = run.script_dir,
+  }
+  names.face = face
+  return closed_table(face, "swarm.", { input = true })
+end

@@ -1,0 +1,40 @@
+-- Events of the run: each is published once, from one place, as one JSON line. Nothing is written
+-- where nobody listens: callers look at `events.on` first.
+local buffer = require "string.buffer"
+local clock = require "swarm.clock"
+local json = require "swarm.json"
+local handle = require "swarm.handle"
+
+local lines = buffer.new()
+
+local events = { on = false }
+
+---@param kind string such as "task_created"
+---@param w table the worker's record
+---@param fields table? further fields
+function events.publish(kind, w, fields)
+  local event = fields or {}
+  event.at = clock.wall()
+  event.type = kind
+  event.task_id = "T-" .. w.id
+  event.worker_id = "W-" .. w.id
+  event.attempt = 1
+  event.agent = w.def.name
+  local parent = handle.parent(w)
+  if parent then
+    event.parent = "T-" .. parent.id
+  end
+  lines:put(json.encode(event, "event", true), "\n")
+end
+
+---The lines since the last call.
+---@return string
+function events.take()
+  return lines:get()
+end
+
+function events.waits()
+  return #lines > 0
+end
+
+return events

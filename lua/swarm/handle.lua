@@ -1,0 +1,150 @@
+-- The public object of a worker: its handle and its ctx are the same one, apart from the record.
+-- The object is an empty table whose protected metatable is the record itself: no field of the
+-- record can be read, written or listed through it, the host finds the record in one step
+-- (debug.getmetatable, which scripts do not have), and both die together.
+local errors = require "swarm.errors"
+local names = require "swarm.names"
+local debug_getmetatable = debug.getmetatable
+local type, tostring = type, tostring
+local format, match = string.format, string.match
+
+local H = {
+  final = { pass = true, blocked = true, failed = true, cancelled = true, timeout = true },
+  methods = {}, -- name → function(handle, ...): what one calls with a colon
+  getters = {}, -- name → function(record): what one reads
+}
+local methods, getters = H.methods, H.getters
+local all_names
+
+local function list_names()
+  all_names = {}
+  for name in pairs(methods) do
+    all_names[name] = true
+  end
+  for name in pairs(getters) do
+    all_names[name] = true
+  end
+  return all_names
+end
+
+-- What people try first on a handle or a ctx, by other libraries' words.
+local first_guesses = {
+  wait = "join", await = "join", value = "result", kill = "cancel", abort = "cancel",
+  tail = "output_tail", emit = "partial", name = "agent", token = "cancel_token",
+}
+
+function H.index(handle, key)
+  local method = methods[key]
+  if method then
+    return method
+  end
+  local getter = getters[key]
+  if getter then
+    return getter(debug_getmetatable(handle))
+  end
+  local guess = first_guesses[key]
+  local hint = guess and (methods[guess] or getters[guess]) and "; did you mean " .. guess .. "?"
+    or names.hint(key, all_names or list_names(), "")
+  return errors.throw(
+    "unknown_name",
+    "a worker's handle (and ctx) has no " .. names.show(key) .. hint,
+    { name = tostring(key) }
+  )
+end
+
+function H.newindex(_, key)
+  return errors.throw(
+    "unknown_name",
+    "a worker's handle (and ctx) cannot be written to (" .. names.show(key) .. "): pass values as input, "
+      .. "or keep them in a table of your own"
+  )
+end
+
+function H.tostring(handle)
+  local w = debug_getmetatable(handle)
+  return format("worker %s (%s, %s)", H.label(w), H.task_id(w), w.status)
+end
+
+---The name of a worker as messages show it.
+function H.label(w)
+  local name = w.def.name
+  return name and '"' .. name .. '"' or "function at " .. H.place_of(w.run)
+end
+
+---Where a function was defined, as file:line.
+function H.place_of(fn)
+  local info = debug.getinfo(fn, "S")
+  return info.short_src .. ":" .. info.linedefined
+end
+
+-- Tasks by id. A task is listed once somebody has read its id: nobody else can know it. Live ones
+-- stay listed; of the settled ones the last RETAINED.
+local RETAINED = 10000
+local by_id = {}
+local settled_ids, settled_next = {}, 1
+
+---The task's id; from now on the calls that take a handle take it too.
+function H.task_id(w)
+  local id = "T-" .. w.id
+  if not by_id[id] then
+    by_id[id] = w
+    if H.final[w.status] then
+      H.retire(w)
+    end
+  end
+  return id
+end
+
+---A listed task has settled: it stays findable until RETAINED others have settled after it.
+function H.retire(w)
+  local id = "T-" .. w.id
+  if by_id[id] then
+    local old = settled_ids[settled_next]
+    if old then
+      by_id[old] = nil
+    end
+    settled_ids[settled_next] = id
+    settled_next = settled_next % RETAINED + 1
+  end
+end
+
+---Whether a value is a worker's handle.
+function H.is(value)
+  if type(value) ~= "table" then
+    return false
+  end
+  local mt = debug_getmetatable(value)
+  return mt ~= nil and mt.__tostring == H.tostring
+end
+
+---The record behind a handle or a task_id; raises for anything else.
+---@param value any
+---@param call string the call's name, for the message
+---@return table
+function H.record(value, call)
+  local mt = debug_getmetatable(value)
+  if mt and mt.__tostring == H.tostring and type(value) == "table" then
+    return mt
+  end
+  if type(value) == "string" then
+    local w = by_id[value]
+    if w then
+      return w
+    end
+    if match(value, "^T%-%d+$") then
+      return errors.throw("task_not_found", call .. ": there is no task " .. value, { task_id = value })
+    end
+  end
+  return errors.throw(
+    "invalid_argument",
+    call .. " takes a worker's handle (what swarm.spawn returned) or a task_id, and got " .. names.show(value)
+  )
+end
+
+---The worker above: the one whose scope a record belongs to; nil at the top.
+function H.parent(w)
+  local owner = w.owner
+  return owner.id and owner or owner.worker
+end
+
+return H

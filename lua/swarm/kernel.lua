@@ -1,0 +1,364 @@
+-- What the host calls: boot, one tick, and the few things that cross. Everything that crosses is a
+-- string of bytes, a number or a boolean, and nothing here raises towards the host.
+local bridge = require "swarm.bridge"
+local clock = require "swarm.clock"
+local errors = require "swarm.errors"
+local events = require "swarm.events"
+local handles = require "swarm.handle"
+local json = require "swarm.json"
+local log = require "swarm.log"
+local make_face = require "swarm"
+local output = require "swarm.output"
+local registry = require "swarm.registry"
+local S = require "swarm.scheduler"
+local sandbox = require "swarm.sandbox"
+local Scope = require "swarm.scope"
+local values = require "swarm.values"
+local spec = require "swarm.spec"
+local W = require "swarm.worker"
+local cancel_token = require "swarm.cancel_token"
+local root = Scope.root
+
+values.register_opaque(function(value)
+  return handles.is(value) and "worker handle" or cancel_token.is(value) and "cancel token" or nil
+end)
+
+local kernel = {}
+
+---JSON text for Python; bytes that are not UTF-8 are replaced.
+local function text_of(value)
+  return (json.encode(value, "value", true))
+end
+
+local run = { args = {}, input = nil } -- what scripts read of the run
+local held = {} -- id → record: what Python waits for
+local settled, settled_n = {}, 0 -- ids that have settled since the last take
+local run_deadline -- main's record, where the run has a deadline: that timer wakes nobody
+local run_error -- a deadlock: fails the run whatever main made of it
+local closed_world = false -- nobody outside can spawn or cancel: silence is a deadlock
+
+function W.on_settled(w)
+  settled_n = settled_n + 1
+  settled[settled_n] = w.id
+end
+
+---@param config string JSON: { args, input?, run_id, version, trust, lua_path, virtual, debug, events, max_depth? }
+---@param flush function flush(out, lines): takes what a flood has gathered within a tick
+function kernel.boot(config, flush)
+  config = json.decode(config)
+  run.args = config.args
+  run.input = config.input
+  run.run_id, run.version = config.run_id, config.version
+  sandbox.trust, sandbox.lua_path = config.trust, config.lua_path
+  errors.all_frames = config.debug
+  events.on = config.events
+  closed_world = config.closed_world
+  if config.virtual then
+    clock.virtual = 0
+  end
+  kernel.prepare = config.spec and spec.prepare or nil
+  log.flush = function()
+    flush(log.take())
+  end
+end
+
+-- Loading -----------------------------------------------------------------------------------------
+
+local LOADER = registry.new(0)
+LOADER.closed = true
+W.newest = LOADER
+
+local function load_generation(number, path, script_dir, prepare)
+  local generation = registry.new(number)
+  generation.script_dir = script_dir
+  run.script_dir = script_dir == "" and "." or (script_dir:gsub("(.)/$", "%1"))
+  local swarm = make_face(generation, run)
+  local env = sandbox.environment(generation, swarm)
+  generation.env = env
+  if prepare then
+    prepare(env, generation)
+  end
+  local _, source = bridge.request("files", { op = "source", path = path })
+  generation.files[1] = path
+  sandbox.compile_file(source, path, env)()
+  return registry.close(generation)
+end
+kernel.load_generation = load_generation
+
+local function hold(w)
+  held[w.id] = w
+  return w.id
+end
+
+---Starts loading a script as a worker of its own, and makes it the newest generation.
+---@return number id of the loading worker
+function kernel.load(path, script_dir)
+  local def = { name = "loading " .. path, kind = "lua", generation = LOADER }
+  local w = W.spawn_root(def, function()
+    W.newest = load_generation(1, path, script_dir, kernel.prepare)
+  end)
+  w.cancel = Scope.LOADING
+  return hold(w)
+end
+
+---What was defined, as JSON.
+function kernel.describe()
+  return text_of(registry.describe(W.newest))
+end
+
+-- Specs -------------------------------------------------------------------------------------------
+
+function kernel.specs()
+  return text_of(values.array(spec.list()))
+end
+
+---Spawns the worker of one `it`.
+---@return number id
+function kernel.spawn_spec(name)
+  local def = { name = name, kind = "lua", generation = W.newest }
+  return hold(W.spawn_root(def, spec.runner(name)))
+end
+
+-- Workers for Python --------------------------------------------------------------------------------
+
+---Runs a host call; an error becomes (false, JSON of the error).
+local function guard(fn, ...)
+  local ok, a, b, c = pcall(fn, ...)
+  if ok then
+    return true, a, b, c
+  end
+  local err = errors.is(a) and a or errors.from_raised(a)
+  return false, text_of(errors.plain(err))
+end
+
+---@return boolean ok, number|string id or error
+function kernel.spawn_main(timeout)
+  return guard(function()
+    local definition = W.newest.main
+    if not definition then
+      return errors.throw("load_error", "the script has no main: add swarm.main(function(args, ctx) ... end)")
+    end
+    local args, fn = run.args, definition.fn
+    local w = W.spawn_root(definition, function(ctx)
+      return fn(values.copy(args, "args"), ctx)
+    end, run.input, timeout)
+    run_deadline = w.deadline and w
+    return hold(w)
+  end)
+end
+
+---@return boolean ok, number|string id or error
+function kernel.spawn(name, input, timeout)
+  return guard(function()
+    local def = W.resolve(name)
+    return hold(W.spawn_root(def, def.run, input and json.decode(input), timeout))
+  end)
+end
+
+---@return boolean live
+function kernel.cancel(id, reason)
+  local w = held[id]
+  if not w or handles.final[w.status] then
+    return false
+  end
+  if not w.cancel or w.cancel == Scope.LOADING then
+    Scope.cancel(w, { kind = "cancel", reason = reason, scope = w })
+  end
+  return true
+end
+
+---Cancels everything that is alive.
+function kernel.cancel_all(reason)
+  Scope.cancel_children(root, { kind = "cancel", reason = reason, scope = root })
+  local child = root.first_child
+  while child do
+    local following = child.sib_next
+    if child.cancel == Scope.LOADING then
+      Scope.cancel(child, { kind = "cancel", reason = reason, scope = root })
+    end
+    child = following
+  end
+end
+
+---A settled worker for Python: its status, its value (a string as bytes, else JSON) and its error.
+---@return string status, boolean is_text, string? value, string? error as JSON
+function kernel.outcome(id)
+  local w = held[id]
+  local status, err = w.status, w.err
+  local value = w.value
+  local is_text = type(value) == "string"
+  if value ~= nil and not is_text then
+    local ok, text = pcall(json.encode, value, "result")
+    if ok then
+      value = text
+    else
+      status, value, err = "failed", nil, text
+      err.where = err.where or (w.def.where or handles.place_of(w.run))
+    end
+  end
+  return status, is_text, value, err and text_of(errors.plain(err)) or nil
+end
+
+---@return string JSON list of events
+function kernel.tail(id, since)
+  return text_of(values.array(output.snapshot(held[id], since)))
+end
+
+function kernel.status(id)
+  return held[id].status
+end
+
+---Python no longer needs to know of this worker.
+function kernel.release(id)
+  held[id] = nil
+end
+
+---The ids that have settled since the last call.
+function kernel.take_settled()
+  local n = settled_n
+  settled_n = 0
+  return unpack(settled, 1, n)
+end
+
+-- The run's end -----------------------------------------------------------------------------------
+
+---Ends the run once main has settled: what is detached is waited for, or cancelled where main
+---did not run to completion.
+---@param id number the worker whose end is the run's
+---@return boolean over
+function kernel.finishing(id)
+  local main = held[id]
+  if main.status ~= "pass" and main.status ~= "blocked" and root.first_child then
+    Scope.cancel_children(root, { kind = "parent", reason = "the run is over: main " .. main.status, scope = root })
+  end
+  return root.first_child == nil
+end
+
+---What the run as a whole adds to main's own end: a deadlock, or detached failures nobody took.
+---@return string? error as JSON
+function kernel.run_error()
+  local err = run_error
+  if not err then
+    local unowned = Scope.unowned(root)
+    err = unowned and Scope.children_failed(unowned)
+  end
+  return err and text_of(errors.plain(err)) or nil
+end
+
+-- Deadlock by silence -----------------------------------------------------------------------------
+
+local function each_live(scope, visit)
+  local child = scope.first_child
+  while child do
+    visit(child)
+    local inner = child.scope
+    while inner do
+      each_live(inner, visit)
+      inner = inner.outer
+    end
+    child = child.sib_next
+  end
+end
+
+local function what_it_waits_for(w)
+  local waiting = w.waiting
+  if waiting == nil then
+    return "nothing known"
+  elseif waiting.id and waiting.status then
+    return "worker " .. handles.label(waiting) .. " (T-" .. waiting.id .. ")"
+  end
+  return waiting.what
+end
+
+local DEADLOCK_SHOWN = 20
+
+---Every live worker waits, and nothing outside can wake one: cancels the run.
+local function deadlock()
+  local waiting, more = {}, 0
+  each_live(root, function(w)
+    if #waiting < DEADLOCK_SHOWN then
+      waiting[#waiting + 1] = {
+        agent = w.def.name or handles.label(w),
+        task_id = "T-" .. w.id,
+        waits_for = what_it_waits_for(w),
+        where = w.co and errors.where(w.co) or "(not begun)",
+      }
+    else
+      more = more + 1
+    end
+  end)
+  table.sort(waiting, function(a, b)
+    return tonumber(a.task_id:sub(3)) < tonumber(b.task_id:sub(3))
+  end)
+  local lines = {}
+  for i = 1, #waiting do
+    local one = waiting[i]
+    lines[i] = "  " .. one.task_id .. " " .. one.agent .. " at " .. one.where .. " waits for " .. one.waits_for
+  end
+  if more > 0 then
+    lines[#lines + 1] = "  and " .. more .. " more"
+  end
+  run_error = errors.new(
+    "deadlock",
+    "deadlock: every worker waits, and nothing can wake one\n" .. table.concat(lines, "\n"),
+    { waiting = waiting }
+  )
+  Scope.cancel_children(root, { kind = "deadlock", reason = "deadlock", scope = root })
+end
+
+-- Ticks -------------------------------------------------------------------------------------------
+
+---One tick. Where nobody is ready: under a virtual clock it jumps to the next timer; in a closed
+---world without timers and requests it is a deadlock.
+---@param slice number seconds
+---@return boolean more, number? wait seconds until the next timer, boolean requests, boolean says, boolean over
+function kernel.step(slice)
+  local more = S.step(slice)
+  local wait
+  if not more then
+    local deadline = S.next_deadline()
+    if bridge.outstanding == 0 and root.first_child then
+      if clock.virtual and deadline then
+        clock.virtual = deadline
+        more = true
+      elseif closed_world and not S.has_timers(run_deadline and run_deadline.deadline) and not run_error then
+        deadlock()
+        more = true
+      end
+    end
+    if deadline then
+      wait = deadline - clock.monotonic()
+    end
+  end
+  return more, wait, bridge.waits(), log.waits() or events.waits(), settled_n > 0
+end
+
+---Requests as a flat list of id, port, payload, data; and the ids to cancel.
+function kernel.take_request()
+  return bridge.take_request()
+end
+
+function kernel.take_cancels()
+  return unpack(bridge.take_cancels())
+end
+
+kernel.deliver = bridge.deliver
+
+---@return string out, string lines of log, string lines of events
+function kernel.take_said()
+  local out, lines = log.take()
+  return out, lines, events.take()
+end
+
+---@return number live, number running, number pass, number blocked, number failed, number cancelled, number timeout
+function kernel.counts()
+  local ended = W.ended
+  return W.live, W.running, ended.pass, ended.blocked, ended.failed, ended.cancelled, ended.timeout
+end
+
+---@return number kilobytes of Lua memory
+function kernel.memory()
+  return collectgarbage "count"
+end
+
+return kernel

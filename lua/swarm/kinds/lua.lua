@@ -1,0 +1,11 @@
+-- Kind `lua`: a function of the script, run in this VM.
+return {
+  name = "lua",
+  field = "run",
+  fields = { run = "function" },
+  ---@param def table the checked definition
+  ---@return function run called as run(ctx, input)
+  start = function(def)
+    return def.run
+  end,
+}

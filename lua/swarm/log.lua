@@ -1,0 +1,103 @@
+-- What a script says to people: print and io.write (bytes for stdout), io.stderr:write, and log
+-- lines. Everything is gathered here and taken by the host once a tick; a flood within one tick is
+-- handed over at once by `flush`, so that memory stays bounded.
+local buffer = require "string.buffer"
+local clock = require "swarm.clock"
+local errors = require "swarm.errors"
+local handles = require "swarm.handle"
+local json = require "swarm.json"
+local S = require "swarm.scheduler"
+local tostring, select, type, concat = tostring, select, type, table.concat
+
+local FLUSH_AT = 1048576 -- bytes gathered before the host is called within a tick
+local UNOWNED_MOST = 100 -- unowned failures told one by one
+
+local log = {
+  flush = nil, -- kernel: hands over what is gathered, now
+}
+
+local out, lines = buffer.new(), buffer.new()
+
+local function gather(into, text)
+  into:put(text)
+  if #into > FLUSH_AT and log.flush then
+    log.flush()
+  end
+end
+
+function log.print(...)
+  local parts = {}
+  for i = 1, select("#", ...) do
+    parts[i] = tostring((select(i, ...)))
+  end
+  gather(out, concat(parts, "\t") .. "\n")
+end
+
+---io.write: strings and numbers, as they are.
+function log.write_out(...)
+  for i = 1, select("#", ...) do
+    local part = select(i, ...)
+    if type(part) ~= "string" and type(part) ~= "number" then
+      return errors.throw("invalid_argument", "io.write takes strings and numbers, and got a " .. type(part))
+    end
+    gather(out, tostring(part))
+  end
+end
+
+---One entry for the host: { level, message, fields?, task_id?, agent?, at }.
+local function entry(level, message, fields, w)
+  local line = { level = level, message = tostring(message), fields = fields, at = clock.wall() }
+  if w then
+    line.task_id = "T-" .. w.id
+    line.agent = w.def.name
+  end
+  gather(lines, (json.encode(line, "fields", true)) .. "\n")
+end
+log.entry = entry
+
+---io.stderr:write: text for stderr without a level.
+function log.write_err(_, ...)
+  local text = concat({ ... })
+  entry("raw", text)
+end
+
+---swarm.log.debug/info/warn/error(message, fields?)
+log.face = {}
+for _, level in ipairs { "debug", "info", "warn", "error" } do
+  log.face[level] = function(message, fields)
+    if fields ~= nil and type(fields) ~= "table" then
+      return errors.throw("invalid_argument", "swarm.log." .. level .. " takes a table of fields after the message")
+    end
+    return entry(level, message, fields, S.current)
+  end
+end
+
+local unowned = 0
+
+---A worker failed and nobody waits for it: said the moment it happens.
+function log.unowned(w, err)
+  unowned = unowned + 1
+  if unowned > UNOWNED_MOST then
+    if unowned == UNOWNED_MOST + 1 then
+      entry("warn", "more workers failed with nobody waiting; from here on they are not told one by one")
+    end
+    return
+  end
+  local ended = w.status == "timeout" and "" or " failed: "
+  local text = w.status == "timeout" and err.message
+    or "worker " .. handles.label(w) .. ended .. errors.headline(err)
+  entry("warn", text, nil, w)
+end
+
+---What was gathered: bytes for stdout, and log entries as JSON lines.
+---@return string, string
+function log.take()
+  return out:get(), lines:get()
+end
+
+---Whether there is something to take.
+function log.waits()
+  return #out > 0 or #lines > 0
+end
+
+return log

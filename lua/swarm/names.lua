@@ -1,0 +1,113 @@
+-- Names that do not exist: the nearest that does, and what people try first.
+local sub, lower, byte, match = string.sub, string.lower, string.byte, string.match
+local min, floor, concat, sort = math.min, math.floor, table.concat, table.sort
+local pairs, type, tostring = pairs, type, tostring
+
+local names = {}
+
+---Levenshtein's distance, bytes, without regard to case.
+local function distance(a, b)
+  a, b = lower(a), lower(b)
+  local row = {}
+  for j = 0, #b do
+    row[j] = j
+  end
+  for i = 1, #a do
+    local diagonal = row[0]
+    row[0] = i
+    for j = 1, #b do
+      local cost = byte(a, i) == byte(b, j) and 0 or 1
+      local value = min(row[j] + 1, row[j - 1] + 1, diagonal + cost)
+      diagonal, row[j] = row[j], value
+    end
+  end
+  return row[#b]
+end
+
+---The nearest of the keys of `candidates`, where one is near enough to be meant.
+---@param name string
+---@param candidates table keys are the names that exist
+---@return string?
+function names.nearest(name, candidates)
+  local best, best_distance = nil, nil
+  for candidate in pairs(candidates) do
+    if type(candidate) == "string" then
+      local d = distance(name, candidate)
+      if not best or d < best_distance or (d == best_distance and candidate < best) then
+        best, best_distance = candidate, d
+      end
+    end
+  end
+  if best and best_distance <= floor(#name / 3) + 1 and best_distance < #name then
+    return best
+  end
+end
+
+-- What people try first, by other libraries' words, and what it is called here.
+local first_guesses = {
+  wait = "swarm.sleep", task = "swarm.worker", agent = "swarm.worker", define = "swarm.worker",
+  sh = "swarm.exec", shell = "swarm.exec", run = "swarm.call", system = "swarm.exec",
+  fetch = "swarm.http.request", request = "swarm.http.request", get = "swarm.http.request",
+  gather = "swarm.all", go = "swarm.spawn", async = "swarm.spawn", start = "swarm.spawn",
+  await = "swarm.join", value = "swarm.result", kill = "swarm.cancel", abort = "swarm.cancel",
+  stop = "swarm.cancel", tail = "swarm.output_tail", output = "swarm.output_tail",
+  emit = "ctx:partial", read = "swarm.fs.read", write = "swarm.fs.write", getenv = "swarm.env",
+  print = "print", timeout_after = "swarm.timeout", defer = "swarm.shield",
+}
+
+---A sentence that helps where `name` is not one of `candidates`; "" where nothing comes to mind.
+---@param name any
+---@param candidates table keys are the names that exist
+---@param prefix string how the author writes them, such as "swarm."
+---@return string
+function names.hint(name, candidates, prefix)
+  if type(name) ~= "string" then
+    return ""
+  end
+  local guess = first_guesses[name]
+  if guess then
+    local on_face = match(guess, "^swarm%.([%w_]+)")
+    if not on_face or not names.face or names.face[on_face] ~= nil then
+      return "; use " .. guess
+    end
+  end
+  local near = names.nearest(name, candidates)
+  return near and "; did you mean " .. (prefix or "") .. near .. "?" or ""
+end
+
+---A list of names for a message, sorted, at most `most` of them.
+---@return string
+function names.list(candidates, most)
+  local list = {}
+  for name in pairs(candidates) do
+    if type(name) == "string" then
+      list[#list + 1] = name
+    end
+  end
+  sort(list)
+  local left = #list - (most or 12)
+  if left > 0 then
+    for i = #list, #list - left + 1, -1 do
+      list[i] = nil
+    end
+    return concat(list, ", ") .. " and " .. left .. " more"
+  end
+  return concat(list, ", ")
+end
+
+---How a message shows a value that is not what was expected.
+---@return string
+function names.show(value)
+  local kind = type(value)
+  if kind == "string" then
+    local text = #value > 40 and sub(value, 1, 40) .. "..." or value
+    return '"' .. text .. '"'
+  elseif kind == "nil" then
+    return "nil"
+  elseif kind == "number" or kind == "boolean" then
+    return tostring(value)
+  end
+  return "a " .. kind
+end
+
+return names

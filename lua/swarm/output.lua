@@ -1,0 +1,294 @@
+-- The output tail: the events of one attempt, in order, append-only and bounded. Past the bound the
+-- oldest `progress` and `partial` go, and the next event says how many in `dropped`. A worker that
+-- only returns a value never has a tail table: its one `final` is made when somebody looks.
+local clock = require "swarm.clock"
+local errors = require "swarm.errors"
+local events = require "swarm.events"
+local handles = require "swarm.handle"
+local names = require "swarm.names"
+local S = require "swarm.scheduler"
+local Scope = require "swarm.scope"
+local values = require "swarm.values"
+local W = require "swarm.worker"
+local type, pairs, setmetatable = type, pairs, setmetatable
+
+local MAX_EVENTS = 10000
+local MAX_BYTES = 16 * 1024 * 1024
+
+local output = {}
+
+local Tail = {}
+Tail.__index = Tail
+
+local DROPPABLE = { progress = true, partial = true }
+
+---About how many bytes a value holds.
+local function weigh(value)
+  local kind = type(value)
+  if kind == "string" then
+    return #value + 32
+  elseif kind == "table" then
+    local sum = 64
+    for key, item in pairs(value) do
+      sum = sum + weigh(key) + weigh(item)
+    end
+    return sum
+  end
+  return 16
+end
+
+local function tail_of(w)
+  local tail = w.tail
+  if not tail then
+    tail = setmetatable({
+      kept = {}, -- artifacts and usage that outlived the events around them
+      first = 1,
+      last = 0, -- events[first..last]
+      events = {},
+      sizes = {},
+      seq = 0,
+      bytes = 0,
+      dropped = 0,
+      followers = { head = nil, tail = nil },
+    }, Tail)
+    w.tail = tail
+  end
+  return tail
+end
+
+---Makes room by letting the oldest droppable event go. False where there is none.
+function Tail:shed()
+  while self.first <= self.last do
+    local i = self.first
+    local event = self.events[i]
+    self.events[i] = nil
+    self.first = i + 1
+    if DROPPABLE[event.type] then
+      self.bytes = self.bytes - self.sizes[i]
+      self.sizes[i] = nil
+      self.dropped = self.dropped + 1
+      return true
+    end
+    self.kept[#self.kept + 1] = event
+    self.sizes[i] = nil
+  end
+  return false
+end
+
+---@param event table
+---@param at number? Unix seconds, now by default
+function Tail:append(event, at)
+  local size = weigh(event)
+  while #self.kept + self.last - self.first + 1 >= MAX_EVENTS or self.bytes + size > MAX_BYTES do
+    if not self:shed() then
+      if event.type == "final" then
+        break
+      end
+      return errors.throw(
+        "budget_exceeded",
+        "the output tail is full: " .. MAX_EVENTS .. " events or " .. MAX_BYTES .. " bytes that may not be dropped",
+        { what = "output" }
+      )
+    end
+  end
+  self.seq = self.seq + 1
+  event.seq = self.seq
+  event.at = at or clock.wall()
+  if self.dropped > 0 then
+    event.dropped = self.dropped
+    self.dropped = 0
+  end
+  self.last = self.last + 1
+  self.events[self.last] = event
+  self.sizes[self.last] = size
+  self.bytes = self.bytes + size
+  S.ready_all(self.followers)
+end
+
+local function content_of(value)
+  if values.is_file(value) then
+    return { kind = "file_ref", path = value.path, mime = value.mime }
+  end
+  return { kind = "inline", value = value }
+end
+
+---Appends one event to the running attempt of a worker.
+local function emit(handle, event)
+  local w = handles.record(handle, "ctx:" .. event.type)
+  if handles.final[w.status] then
+    return errors.throw("invalid_argument", "worker " .. handles.label(w) .. " has settled: its tail is closed")
+  end
+  tail_of(w):append(event)
+  if events.on then
+    events.publish("worker_output", w, { event = event })
+  end
+end
+
+local function text_argument(value, what, optional)
+  if type(value) == "string" or (optional and value == nil) then
+    return value
+  end
+  return errors.throw("invalid_argument", what .. " must be a string, and is " .. names.show(value))
+end
+
+function handles.methods.progress(ctx, stage, note)
+  return emit(ctx, {
+    type = "progress",
+    stage = text_argument(stage, "the stage of ctx:progress"),
+    note = text_argument(note, "the note of ctx:progress", true),
+  })
+end
+
+function handles.methods.partial(ctx, value)
+  return emit(ctx, { type = "partial", chunk = content_of(values.copy(value, "partial")) })
+end
+
+function handles.methods.artifact(ctx, name, ...)
+  text_argument(name, "the name of an artifact")
+  if select("#", ...) == 0 then
+    return output.artifact(ctx, name)
+  end
+  local value = values.copy((...), "artifact")
+  return emit(ctx, { type = "artifact", name = name, content = content_of(value) })
+end
+
+function handles.methods.usage(ctx, amounts)
+  if type(amounts) ~= "table" then
+    return errors.throw("invalid_argument", "ctx:usage takes a table such as { tokens = 10 }")
+  end
+  local event = values.copy(amounts, "usage")
+  event.type = "usage"
+  return emit(ctx, event)
+end
+
+-- Reading -----------------------------------------------------------------------------------------
+
+---The final that a settled worker's end stands for, or nil.
+local function final_of(w)
+  if w.status == "pass" then
+    return { type = "final", ok = true, content = content_of(w.value) }
+  elseif w.status == "blocked" then
+    return { type = "final", ok = false, content = content_of(w.value), reason = w.err.reason }
+  end
+end
+
+---Puts the final at the end of the tail: as the worker settles where it has a tail, else when
+---somebody looks. A settled record's `deadline` says when it ended.
+local function complete(w)
+  local tail = w.tail
+  if handles.final[w.status] and not (tail and tail.complete) then
+    tail = tail_of(w)
+    tail.complete = true
+    local final = final_of(w)
+    if final then
+      tail:append(final, clock.wall() - (clock.monotonic() - w.deadline))
+    end
+  end
+  return tail
+end
+
+function Tail:settled(w)
+  complete(w)
+  S.ready_all(self.followers)
+end
+
+local function snapshot(w, since)
+  local tail = complete(w)
+  local list = {}
+  if not tail then
+    return list
+  end
+  for i = 1, #tail.kept do
+    local event = tail.kept[i]
+    if event.seq > since then
+      list[#list + 1] = values.copy(event, "event")
+    end
+  end
+  local from = tail.first
+  local oldest = tail.events[from]
+  if oldest and since >= oldest.seq then
+    from = from + since - oldest.seq + 1 -- from here on seq has no gaps
+  end
+  for i = from, tail.last do
+    list[#list + 1] = values.copy(tail.events[i], "event")
+  end
+  return list
+end
+output.snapshot = snapshot
+
+local function read_options(opts, call)
+  if opts == nil then
+    return 0
+  elseif type(opts) ~= "table" then
+    return errors.throw("invalid_argument", call .. " takes a table of options, and got " .. names.show(opts))
+  end
+  local attempt = opts.attempt
+  if attempt ~= nil and attempt ~= 1 and not (call == "follow" and attempt == "all") then
+    return errors.throw("invalid_argument", call .. ": there is no attempt " .. names.show(attempt))
+  end
+  local since = opts.since or 0
+  if type(since) ~= "number" then
+    return errors.throw("invalid_argument", call .. " takes since = a seq, and got " .. names.show(since))
+  end
+  return since
+end
+
+---swarm.output_tail(h, opts?) → list of events
+function output.output_tail(target, opts)
+  local w = handles.record(target, "output_tail")
+  return snapshot(w, read_options(opts, "output_tail"))
+end
+
+---swarm.follow(h, opts?) → iterator of events, until the worker has settled
+function output.follow(target, opts)
+  local w = handles.record(target, "follow")
+  local since = read_options(opts, "follow")
+  local ready, i = {}, 0
+  return function()
+    local me = S.current
+    if me.scope.cancel then
+      Scope.raise(me)
+    end
+    while true do
+      i = i + 1
+      local event = ready[i]
+      if event then
+        since = event.seq
+        return event
+      end
+      local over = handles.final[w.status]
+      ready, i = snapshot(w, since), 0
+      if #ready == 0 then
+        if over then
+          return nil
+        end
+        S.push_back(tail_of(w).followers, me)
+        local parked = S.park(me, { what = "events of worker " .. handles.label(w) })
+        if me.queue then
+          S.remove(me)
+        end
+        if me.scope.cancel then
+          Scope.raise(me)
+        elseif not parked then
+          W.barred("follow")
+        end
+      end
+    end
+  end
+end
+
+---The last artifact of a name, or nil.
+function output.artifact(target, name)
+  local w = handles.record(target, "artifact")
+  local list = snapshot(w, 0)
+  for i = #list, 1, -1 do
+    local event = list[i]
+    if event.type == "artifact" and event.name == name then
+      return event.content.kind == "inline" and event.content.value
+        or values.file(event.content.path, event.content.mime)
+    end
+  end
+  return nil
+end
+
+return output

@@ -1,0 +1,344 @@
+-- The scheduler: three run lists, the resuming of coroutines, and timers. It knows no kinds of
+-- worker and no host. The lists run through the records themselves (queue, queue_prev, queue_next),
+-- so that every move is O(1) and allocates nothing.
+--
+--   woken  timers, completions, cancels: served first in each tick, first in first out
+--   front  joined children and the parents they wake: last in first out, so that work goes
+--          depth-first, few workers are alive at once and their records die young
+--   back   everything else: first in first out
+--
+-- Depth-first alone starves, so every tick also runs the oldest of `front` and the first of `back`.
+local clock = require "swarm.clock"
+local co_resume, co_yield, co_create = coroutine.resume, coroutine.yield, coroutine.create
+local isyieldable = coroutine.isyieldable
+local error, tostring = error, tostring
+local real = clock.real
+
+local TICK_RESUMES = 20000 -- resumes in one tick at the most
+local CLOCK_EVERY = 64 -- resumes between two looks at the clock
+local POOL = 4096 -- idle coroutines kept
+
+-- What a parked coroutine yields, all the way up through the author's own coroutines.
+local PARK = {}
+-- What a park gets back where a C function below it (string.gsub, table.sort) bars the way up.
+local BARRED = {}
+
+local woken = { head = nil, tail = nil, runs = true, name = "woken" }
+local front = { head = nil, tail = nil, runs = true, name = "front" }
+local back = { head = nil, tail = nil, runs = true, name = "back" }
+
+local S = {
+  PARK = PARK,
+  BARRED = BARRED,
+  current = nil, -- the record of the running worker
+  now = clock.monotonic(), -- the time at the tick's last look at the clock
+  resumes = 0, -- resumes since the start
+  begin = nil, -- worker.lua: gives a pending record its coroutine, or nil: not yet
+  body = nil, -- worker.lua: what a pooled coroutine runs, record after record
+}
+
+-- Lists ---------------------------------------------------------------------------------------
+
+---Puts a record at the end of a list (a run list, or the waiters of something).
+local function push_back(list, w)
+  local tail = list.tail
+  w.queue, w.queue_prev, w.queue_next = list, tail, nil
+  if tail then
+    tail.queue_next = w
+  else
+    list.head = w
+  end
+  list.tail = w
+end
+S.push_back = push_back
+
+local function push_front(list, w)
+  local head = list.head
+  w.queue, w.queue_prev, w.queue_next = list, nil, head
+  if head then
+    head.queue_prev = w
+  else
+    list.tail = w
+  end
+  list.head = w
+end
+
+---Takes a record out of the list that it is in.
+local function remove(w)
+  local list, before, after = w.queue, w.queue_prev, w.queue_next
+  if before then
+    before.queue_next = after
+  else
+    list.head = after
+  end
+  if after then
+    after.queue_prev = before
+  else
+    list.tail = before
+  end
+  w.queue, w.queue_prev, w.queue_next = false, nil, nil
+end
+S.remove = remove
+
+---A timer, a completion or a cancel: runs at the start of the next tick.
+function S.wake(w)
+  if w.queue then
+    if w.queue == woken then
+      return
+    end
+    remove(w)
+  end
+  push_back(woken, w)
+end
+
+---What somebody waits for, or has waited for: runs next.
+function S.ready(w)
+  local queue = w.queue
+  if queue then
+    if queue == woken or queue == front then
+      return
+    end
+    remove(w)
+  end
+  push_front(front, w)
+end
+
+---Takes its turn behind everybody else.
+function S.later(w)
+  push_back(back, w)
+end
+
+---Wakes all of a list of waiters; the first to wait is the first to run.
+function S.ready_all(list)
+  local w = list.tail
+  while w do
+    local before = w.queue_prev
+    S.ready(w)
+    w = before
+  end
+end
+
+-- Timers: a binary heap in three arrays ---------------------------------------------------------
+
+local at, order, nodes = {}, {}, {} -- when, ties in the order of setting, and what
+local size, sequence = 0, 0
+
+local function less(i, j)
+  local a, b = at[i], at[j]
+  return a < b or (a == b and order[i] < order[j])
+end
+
+local function swap(i, j)
+  at[i], at[j] = at[j], at[i]
+  order[i], order[j] = order[j], order[i]
+  local a, b = nodes[j], nodes[i]
+  nodes[i], nodes[j] = a, b
+  a.pos, b.pos = i, j
+end
+
+local function sift_up(i)
+  while i > 1 do
+    local parent = (i - i % 2) / 2
+    if not less(i, parent) then
+      break
+    end
+    swap(i, parent)
+    i = parent
+  end
+end
+
+local function sift_down(i)
+  while true do
+    local child = i * 2
+    if child > size then
+      break
+    end
+    if child < size and less(child + 1, child) then
+      child = child + 1
+    end
+    if not less(child, i) then
+      break
+    end
+    swap(i, child)
+    i = child
+  end
+end
+
+---Sets a timer. When it is due, `node.expire(node)` is called, or, without one, `node.worker` woken.
+---@param node table
+---@param when number on the monotonic clock
+function S.set_timer(node, when)
+  size = size + 1
+  sequence = sequence + 1
+  at[size], order[size], nodes[size] = when, sequence, node
+  node.pos = size
+  sift_up(size)
+end
+
+function S.drop_timer(node)
+  local i = node.pos
+  if not i then
+    return
+  end
+  if i ~= size then
+    swap(i, size)
+  end
+  at[size], order[size], nodes[size] = nil, nil, nil
+  size = size - 1
+  node.pos = nil
+  if i <= size then
+    sift_up(i)
+    sift_down(i)
+  end
+end
+
+local function fire_timers(now)
+  while size > 0 and at[1] <= now do
+    local node = nodes[1]
+    S.drop_timer(node)
+    local expire = node.expire
+    if expire then
+      expire(node)
+    else
+      S.wake(node.worker)
+    end
+  end
+end
+
+---Wakes a parked worker at a time, unless the timer is dropped before.
+---@return table timer its `pos` is nil once it has rung
+function S.alarm(w, when)
+  local node = { worker = w, expire = nil, pos = nil }
+  S.set_timer(node, when)
+  return node
+end
+
+---When the next timer is due, or nil.
+function S.next_deadline()
+  return at[1]
+end
+
+---Whether a timer is set that may wake somebody; `ignored` is the run's own deadline, if any.
+function S.has_timers(ignored)
+  return size > (ignored and ignored.pos and 1 or 0)
+end
+
+-- Parking -----------------------------------------------------------------------------------------
+
+---Leaves the running worker's coroutine until somebody puts its record on a run list.
+---The caller checks afterwards why it was woken. False: a C function is in the way.
+---@param w table the running worker
+---@param waiting any what it waits for, for the reports of deadlocks
+---@return boolean
+function S.park(w, waiting)
+  if not isyieldable() then
+    return false
+  end
+  w.waiting = waiting
+  local answer = co_yield(PARK)
+  w.waiting = nil
+  return answer ~= BARRED
+end
+
+-- Ticks ---------------------------------------------------------------------------------------------
+
+local pool, pooled = {}, 0
+
+---Gives a coroutine back for the next worker, or says that there are enough.
+function S.keep(co)
+  if pooled < POOL then
+    pooled = pooled + 1
+    pool[pooled] = co
+    return true
+  end
+  return false
+end
+
+function S.take_coroutine()
+  if pooled > 0 then
+    local co = pool[pooled]
+    pool[pooled] = nil
+    pooled = pooled - 1
+    return co
+  end
+  return co_create(S.body)
+end
+
+local function serve(w)
+  remove(w)
+  local co, ok, problem = w.co, true, nil
+  S.current = w
+  if co then
+    ok, problem = co_resume(co)
+  else
+    co = S.begin(w)
+    if co then
+      ok, problem = co_resume(co, w)
+    end
+  end
+  S.current = nil
+  if not ok then
+    error("swarm-host: a worker's coroutine broke: " .. tostring(problem), 0)
+  end
+end
+
+---One tick: due timers, then the lists, for `slice` seconds or TICK_RESUMES resumes.
+---Under a virtual clock only resumes count, so that a run is the same every time.
+---@param slice number seconds
+---@return boolean more whether somebody is ready to run
+function S.step(slice)
+  local virtual = clock.virtual
+  local now = virtual or real()
+  local stop = now + slice
+  S.now = now
+  fire_timers(now)
+  local budget, look = TICK_RESUMES, CLOCK_EVERY
+  local served = 0
+
+  while woken.head and served < budget do
+    serve(woken.head)
+    served = served + 1
+    look = look - 1
+    if look == 0 then
+      look = CLOCK_EVERY
+      if not virtual then
+        now = real()
+        S.now = now
+        if now >= stop then
+          break
+        end
+      end
+    end
+  end
+
+  if front.tail then
+    serve(front.tail)
+  end
+  if back.head then
+    serve(back.head)
+  end
+
+  while served < budget do
+    local w = front.head or back.head
+    if not w then
+      break
+    end
+    serve(w)
+    served = served + 1
+    look = look - 1
+    if look == 0 then
+      look = CLOCK_EVERY
+      if not virtual then
+        now = real()
+        S.now = now
+        if now >= stop then
+          break
+        end
+      end
+    end
+  end
+  S.resumes = S.resumes + served
+  return woken.head ~= nil or front.head ~= nil or back.head ~= nil
+end
+
+return S

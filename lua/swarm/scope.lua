@@ -1,0 +1,230 @@
+-- Cancel scopes. A scope is what is cancelled and what waits for its children. Every worker's
+-- record is one; `scope`, `timeout` and `shield` open further ones inside it. Both have: `cancel`
+-- (the cause that reached it, or nil), `outer` (the enclosing scope of the same worker; a record
+-- has none), `first_child`, `failed` (children whose failure nobody has taken) and `err` (the
+-- cancelled error that its cause raised). A block also has `worker`, `shielded`, `nursery`.
+--
+-- Causes spread at once, inwards and down, and stop at shields; so whether a call must raise is
+-- one look at the innermost scope: cancellation is level-triggered and costs nothing.
+local clock = require "swarm.clock"
+local errors = require "swarm.errors"
+local S = require "swarm.scheduler"
+local type, error = type, error
+
+local Scope = {
+  settle_pending = nil, -- worker.lua: ends a worker that never began
+}
+
+---The cause that a loading script is under: calls that spawn or wait raise not_while_loading.
+local LOADING = { kind = "loading", reason = "loading" }
+Scope.LOADING = LOADING
+
+---The scope of a run: owns `main`, what Python spawns, and what is detached.
+Scope.root = { cancel = nil, first_child = nil, failed = nil }
+
+---Raises what the running worker's innermost scope is under.
+local function raise(me)
+  local cause = me.scope.cancel
+  if cause == LOADING then
+    return errors.throw(
+      "not_while_loading",
+      "a script cannot spawn, wait or talk to the outside while it loads, save for fs.read, fs.list, fs.glob, "
+        .. "fs.stat, env, json and log; do it in swarm.main or in a worker"
+    )
+  end
+  local origin = cause.scope
+  local place = origin and origin.worker == me and origin or me
+  local err = place.err
+  if not err then
+    err = errors.new("cancelled", "cancelled: " .. cause.reason, { reason = cause.reason })
+    place.err = err
+  end
+  return error(err, 0)
+end
+Scope.raise = raise
+
+---Wakes a parked worker for a cancel. What it waits for may have a say: a request waits for the
+---port's clean-up.
+local function interrupt(w)
+  if w == S.current then
+    return
+  end
+  local waiting = w.waiting
+  if type(waiting) == "table" and waiting.on_cancel then
+    waiting.on_cancel(waiting, w)
+  else
+    S.wake(w)
+  end
+end
+
+---Cancels a scope: its children first, then the blocks open in it and itself, up to any shield.
+---@param target table a worker's record or a block
+---@param cause table { kind, reason, scope }
+local function cancel(target, cause)
+  if target.id and target.status == "pending" then
+    return Scope.settle_pending(target, cause)
+  end
+  local w = target.id and target or target.worker
+  local inner = w.scope
+  local scope = inner
+  while scope ~= target do
+    if scope.shielded then
+      inner = scope.outer
+    end
+    scope = scope.outer
+  end
+  scope = inner
+  while true do
+    local before = scope.cancel
+    if not before or before == LOADING then
+      scope.cancel = cause
+      Scope.cancel_children(scope, cause)
+      local extra = scope.extra
+      if extra and extra.cancel_waiters then
+        S.ready_all(extra.cancel_waiters)
+      end
+    end
+    if scope == target then
+      break
+    end
+    scope = scope.outer
+  end
+  if w.scope.cancel then
+    interrupt(w)
+  end
+end
+Scope.cancel = cancel
+
+function Scope.cancel_children(scope, cause)
+  local child = scope.first_child
+  while child do
+    local following = child.sib_next
+    if not child.cancel then
+      cancel(child, cause)
+    end
+    child = following
+  end
+end
+
+local function expire(node)
+  local scope = node.scope
+  cancel(scope, { kind = "timeout", reason = node.reason, scope = scope })
+end
+
+---Sets a scope's deadline; S.drop_timer takes it away.
+---@param scope table
+---@param seconds number from now
+---@param reason string
+function Scope.arm(scope, seconds, reason)
+  local when = clock.monotonic() + seconds
+  local node = { expire = expire, scope = scope, reason = reason, pos = nil, at = when }
+  scope.deadline = node
+  S.set_timer(node, when)
+end
+
+---The nearest deadline over a worker, on the monotonic clock, or nil.
+function Scope.nearest_deadline(w)
+  local nearest
+  local scope = w.scope or w
+  while scope do
+    local deadline = scope.deadline
+    if type(deadline) == "table" and (not nearest or deadline.at < nearest) then
+      nearest = deadline.at
+    end
+    if scope.shielded then
+      return nearest
+    end
+    scope = scope.outer or scope.owner
+  end
+  return nearest
+end
+
+-- Children ----------------------------------------------------------------------------------------
+
+function Scope.adopt(owner, w)
+  local first = owner.first_child
+  if first then
+    first.sib_prev = w
+    w.sib_next = first
+  end
+  owner.first_child = w
+end
+
+local function unlink(owner, w, list)
+  local before, after = w.sib_prev, w.sib_next
+  if before then
+    before.sib_next = after
+  else
+    owner[list] = after
+  end
+  if after then
+    after.sib_prev = before
+  end
+  w.sib_prev, w.sib_next = nil, nil
+end
+
+function Scope.release(owner, w)
+  return unlink(owner, w, "first_child")
+end
+
+---Keeps a settled child whose failure nobody has taken yet.
+function Scope.keep_failed(owner, w)
+  local first = owner.failed
+  if first then
+    first.sib_prev = w
+    w.sib_next = first
+  end
+  owner.failed = w
+  w.owned = false
+end
+
+---Somebody was handed this worker's failure: it is theirs now.
+function Scope.own(w)
+  if w.owned == false then
+    unlink(w.owner, w, "failed")
+  end
+  w.owned = true
+end
+
+---The errors of the children whose failure nobody took, in the order in which they failed.
+---@return table?
+function Scope.unowned(scope)
+  local w = scope.failed
+  if not w then
+    return nil
+  end
+  local errs, n = {}, 0
+  while w do
+    n = n + 1
+    errs[n] = w.err
+    w = w.sib_next
+  end
+  for i = 1, n / 2 do
+    errs[i], errs[n + 1 - i] = errs[n + 1 - i], errs[i]
+  end
+  return errs
+end
+
+---The error of a scope whose children failed and nobody joined them.
+function Scope.children_failed(errs)
+  local first = errs[1]
+  local message = (#errs == 1 and "a worker failed" or #errs .. " workers failed") .. ", and nobody joined "
+    .. (#errs == 1 and "it: " or "them; the first: ") .. errors.headline(errs[1])
+  return errors.new("children_failed", message, { errors = errs })
+end
+
+-- What a worker waits for while its children settle, for the reports of deadlocks.
+Scope.CHILDREN = { what = "its children" }
+
+---Waits until a scope's children have settled.
+---@return boolean done false: a C function is in the way
+function Scope.wait_children(me, scope)
+  while scope.first_child do
+    if not S.park(me, Scope.CHILDREN) then
+      return false
+    end
+  end
+  return true
+end
+
+return Scope
