@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -138,7 +137,7 @@ class Host:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self.run_id = uuid.uuid4().hex[:12]
+        self.run_id = os.urandom(6).hex()
         self._vm = VM()
         ports = Ports()
         ports.add("files", Files())

@@ -33,7 +33,6 @@ package.loaders[2] = function(name)
   return assert(loadstring(source, "=" .. label))
 end
 package.loaders[3], package.loaders[4] = nil, nil
-collectgarbage("setpause", 150)
 return require "swarm.kernel"
 """
 

@@ -9,7 +9,7 @@ local Scope = require "swarm.scope"
 local W = require "swarm.worker"
 local handles = require "swarm.handle"
 
-local co_running, getinfo = coroutine.running, debug.getinfo
+local co_running, dumpstack = coroutine.running, require("jit.profile").dumpstack
 local xpcall, error, type, rawequal = xpcall, error, type, rawequal
 local setmetatable = setmetatable
 
@@ -177,7 +177,7 @@ function ScopeFace.spawn(face, name, input, opts)
   elseif scope.cancel then
     return errors.throw("cancelled", "this scope is cancelled: " .. scope.cancel.reason, { reason = scope.cancel.reason })
   end
-  return (W.spawn_into(scope, me, name, input, opts, getinfo(2, "fl")))
+  return (W.spawn_into(scope, me, name, input, opts, dumpstack(W.SITE, W.SITE_DEPTH)))
 end
 
 ---swarm.scope(fn) → what fn(scope) returned, once all workers of the scope have settled; the first

@@ -85,19 +85,19 @@ local settled_ids, settled_next = {}, 1
 
 ---The task's id; from now on the calls that take a handle take it too.
 function H.task_id(w)
-  local id = "T-" .. w.id
+  local id = w.id
   if not by_id[id] then
     by_id[id] = w
     if H.final[w.status] then
       H.retire(w)
     end
   end
-  return id
+  return "T-" .. id
 end
 
 ---A listed task has settled: it stays findable until RETAINED others have settled after it.
 function H.retire(w)
-  local id = "T-" .. w.id
+  local id = w.id
   if by_id[id] then
     local old = settled_ids[settled_next]
     if old then
@@ -127,11 +127,11 @@ function H.record(value, call)
     return mt
   end
   if type(value) == "string" then
-    local w = by_id[value]
+    local id = match(value, "^T%-(%d+)$")
+    local w = id and by_id[tonumber(id)]
     if w then
       return w
-    end
-    if match(value, "^T%-%d+$") then
+    elseif id then
       return errors.throw("task_not_found", call .. ": there is no task " .. value, { task_id = value })
     end
   end

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -115,11 +114,15 @@ def _remove(payload: dict[str, Any], _: bytes | None) -> Answer:
 
 
 def _copy(payload: dict[str, Any], _: bytes | None) -> Answer:
+    import shutil  # costs start-up, and few runs need it
+
     shutil.copy2(payload["path"], payload["to"])
     return Answer()
 
 
 def _move(payload: dict[str, Any], _: bytes | None) -> Answer:
+    import shutil
+
     shutil.move(payload["path"], payload["to"])
     return Answer()
 

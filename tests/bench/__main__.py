@@ -1,0 +1,179 @@
+"""Benchmarks: one JSON line each, with the peers that are installed, in the same run.
+
+    python -m tests.bench [--short] [NAME...]
+
+Everything goes through the public path: the command line runs a script of this folder. Machines are
+noisy, so peers take turns with us and the best of several rounds counts; what holds is the ratio.
+The exit status is 1 where a bound is not met.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+PEERS = HERE / "peers"
+HELLO = HERE.parents[1] / "scripts" / "hello.lua"
+
+Result = dict[str, Any]
+
+
+def ours(script: str, *args: object) -> tuple[Result, float]:
+    """Runs a script through the command line: its result, and the peak memory in MB."""
+    command = [sys.executable, "-m", "swarm_host", "--json", str(HERE / script), *map(str, args)]
+    return _run(command)
+
+
+def _run(command: list[str]) -> tuple[Result, float]:
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    out = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
+    result: Result = json.loads(out)
+    return result, usage.ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024)
+
+
+def go_skynet() -> list[str] | None:
+    """The command of the Go peer, built once; None without Go."""
+    if shutil.which("go") is None:
+        return None
+    binary = Path(tempfile.gettempdir()) / f"swarm-host-skynet-{os.getuid()}"
+    source = PEERS / "skynet.go"
+    if not binary.exists() or binary.stat().st_mtime < source.stat().st_mtime:
+        subprocess.run(["go", "build", "-o", str(binary), str(source)], check=True)
+    return [str(binary)]
+
+
+def skynet(short: bool) -> Result:
+    """1,111,111 workers: at most 2.0 times Go's time, within 64 MB."""
+    go, rounds = go_skynet(), 3 if short else 5
+    mine, peak, theirs = [], 0.0, []
+    for _ in range(rounds):
+        if go:
+            theirs.append(_run(go)[0]["seconds"])
+        result, memory = ours("skynet.lua")
+        assert result["sum"] == 499999500000
+        mine.append(result["seconds"])
+        peak = max(peak, memory)
+    found: Result = {"seconds": round(min(mine), 3), "peak_mb": round(peak, 1)}
+    found["ok"] = peak <= 64
+    if theirs:
+        found |= {"go_seconds": min(theirs), "ratio": round(min(mine) / min(theirs), 2)}
+        found["ok"] = found["ok"] and found["ratio"] <= 2.0
+    return found
+
+
+def shapes(short: bool) -> Result:
+    """A chain of 3 and a fan-out of 5: LangGraph takes at least 100 times as long."""
+    result, _ = ours("shapes.lua", 5_000 if short else 20_000)
+    found: Result = {key: round(value, 2) for key, value in result.items()}
+    peer = subprocess.run(
+        [sys.executable, str(PEERS / "shapes_langgraph.py")], capture_output=True, text=True
+    )
+    found["ok"] = found["chain3_us"] < 50 and found["fan5_us"] < 100
+    if peer.returncode == 0:
+        theirs = json.loads(peer.stdout.splitlines()[-1])
+        for shape in ("chain3_us", "fan5_us"):
+            ratio = theirs[shape] / result[shape]
+            found |= {f"langgraph_{shape}": theirs[shape], f"{shape[:-3]}_ratio": round(ratio)}
+            found["ok"] = found["ok"] and ratio >= 100
+    return found
+
+
+def spawn_join(short: bool) -> Result:
+    """One spawn and join after another: at most a quarter of asyncio's create and await."""
+    count = 100_000 if short else 300_000
+    mine, theirs = [], []
+    for _ in range(3):
+        mine.append(ours("spawn_join.lua", count)[0]["us"])
+        peer = [sys.executable, str(PEERS / "create_and_await.py"), str(count)]
+        theirs.append(_run(peer)[0]["us"])
+    ratio = min(mine) / min(theirs)
+    found = {"us": round(min(mine), 3), "asyncio_us": min(theirs), "ratio": round(ratio, 3)}
+    return found | {"ok": ratio <= 0.25}
+
+
+def parked(short: bool) -> Result:
+    """100,000 parked workers: 2 KB each, and 500 ms to cancel them all."""
+    results = [ours("parked.lua")[0] for _ in range(2 if short else 3)]
+    size = min(result["bytes"] for result in results)
+    cancel = min(result["cancel_ms"] for result in results)
+    return {
+        "parked_bytes": round(size),
+        "cancel_100k_ms": round(cancel, 1),
+        "ok": size <= 2048 and cancel <= 500,
+    }
+
+
+def startup(short: bool) -> Result:
+    """hello.lua: at most 1.5 times the bare imports with an empty event loop."""
+
+    def seconds(command: list[str]) -> float:
+        started = time.perf_counter()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        return time.perf_counter() - started
+
+    hello = [sys.executable, "-m", "swarm_host", str(HELLO)]
+    bare = [sys.executable, str(PEERS / "bare_imports.py")]
+    mine, theirs = [], []
+    for _ in range(8 if short else 15):
+        mine.append(seconds(hello))
+        theirs.append(seconds(bare))
+    ratio = min(mine) / min(theirs)
+    return {
+        "ms": round(min(mine) * 1000, 1),
+        "bare_ms": round(min(theirs) * 1000, 1),
+        "ratio": round(ratio, 2),
+        "ok": ratio <= 1.5,
+    }
+
+
+def fairness(short: bool) -> Result:
+    """Beside a worker that joins new children for ever: timers on time, a turn for everybody."""
+    result, _ = ours("fairness.lua", 100 if short else 300)
+    found: Result = {key: round(value, 2) for key, value in result.items()}
+    return found | {"ok": found["p99_ms"] <= 20 and found["fewest_turns"] > 0}
+
+
+BENCHMARKS: dict[str, Callable[[bool], Result]] = {
+    "skynet": skynet,
+    "shapes": shapes,
+    "spawn_join": spawn_join,
+    "parked": parked,
+    "startup": startup,
+    "fairness": fairness,
+}
+
+
+def main() -> int:
+    """Runs the benchmarks that were named, or all."""
+    parser = argparse.ArgumentParser(description="Benchmarks of swarm-host.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("--short", action="store_true", help="fewer rounds, for CI")
+    options = parser.parse_args()
+    unknown = set(options.names) - set(BENCHMARKS)
+    if unknown:
+        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
+    met = True
+    for name in options.names or BENCHMARKS:
+        result = BENCHMARKS[name](options.short)
+        met = met and result["ok"]
+        print(json.dumps({"benchmark": name, **result}), flush=True)
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,24 @@
+-- A tree of 1,111,111 workers: ten children each, six deep; every parent joins its children.
+swarm.worker "node" {
+  run = function(_, input)
+    local number, size = input[1], input[2]
+    if size == 1 then
+      return number
+    end
+    local children, part, sum = {}, size / 10, 0
+    for i = 0, 9 do
+      children[i + 1] = swarm.spawn("node", { number + i * part, part })
+    end
+    for i = 1, 10 do
+      sum = sum + swarm.result(children[i])
+    end
+    return sum
+  end,
+}
+
+swarm.main(function(args)
+  local leaves = tonumber(args[1] or 1000000)
+  local started = swarm.monotonic()
+  local sum = swarm.call("node", { 0, leaves })
+  return { sum = sum, seconds = swarm.monotonic() - started }
+end)
