@@ -1,4 +1,6 @@
 -- require "swarm": the public face. Nothing but names handed on.
+local Join = require "swarm.join"
+local Settle = require "swarm.settle"
 local blocks = require "swarm.blocks"
 local bridge = require "swarm.bridge"
 local clock = require "swarm.clock"
@@ -11,15 +13,16 @@ local names = require "swarm.names"
 local output = require "swarm.output"
 local random = require "swarm.random"
 local registry = require "swarm.registry"
+local S = require "swarm.scheduler"
 local values = require "swarm.values"
 local W = require "swarm.worker"
 require "swarm.cancel_token"
 
 local methods, getters = handles.methods, handles.getters
 
-methods.join = W.join
-methods.result = W.result
-methods.cancel = W.cancel
+methods.join = Join.join
+methods.result = Join.result
+methods.cancel = Join.cancel
 methods.output_tail = output.output_tail
 methods.follow = output.follow
 
@@ -40,8 +43,9 @@ end
 function getters.generation(w)
   return w.def.generation.number
 end
+---The worker's own input; others get a copy, for it is nobody else's to change.
 function getters.input(w)
-  return w.input
+  return w == S.current and w.input or values.copy(w.input, "input")
 end
 function getters.depth(w)
   return w.depth
@@ -63,12 +67,16 @@ function getters.meta(w)
 end
 
 local function blocked(value, reason)
-  return value, W.blocked_error(value, reason or "no reason given")
+  return value,
+    Settle.blocked_error(value, Settle.reason_text(reason == nil and "no reason given" or reason))
 end
 
 local function env(name)
   if type(name) ~= "string" then
-    return errors.throw("invalid_argument", "swarm.env takes the name of a variable, and got " .. names.show(name))
+    return errors.throw(
+      "invalid_argument",
+      "swarm.env takes the name of a variable, and got " .. names.show(name)
+    )
   end
   local _, value = bridge.request("env", { name = name })
   return value
@@ -92,7 +100,10 @@ local function closed_table(members, prefix, optional)
   return setmetatable({}, {
     __index = members,
     __newindex = function(_, key)
-      return errors.throw("unknown_name", prefix .. tostring(key) .. " cannot be set: it belongs to the host")
+      return errors.throw(
+        "unknown_name",
+        prefix .. tostring(key) .. " cannot be set: it belongs to the host"
+      )
     end,
     __metatable = prefix:sub(1, -2),
   })
@@ -108,10 +119,10 @@ end
 return function(generation, run)
   local face = {
     spawn = W.spawn,
-    join = W.join,
-    cancel = W.cancel,
-    result = W.result,
-    call = W.call,
+    join = Join.join,
+    cancel = Join.cancel,
+    result = Join.result,
+    call = Join.call,
     output_tail = output.output_tail,
     follow = output.follow,
     blocked = blocked,
@@ -143,8 +154,8 @@ return function(generation, run)
     random = random.random,
     uuid = random.uuid,
 
-    args = run.args,
-    input = run.input,
+    args = values.copy(run.args, "args"), -- what one loading changes, no other sees
+    input = values.copy(run.input, "input"),
     run_id = run.run_id,
     version = run.version,
     script_dir = run.script_dir,

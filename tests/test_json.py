@@ -77,7 +77,7 @@ class Fault(Exception):
 def make_runtime() -> Any:
     runtime = luajit.LuaRuntime(encoding=None, register_eval=False, register_builtins=False)
     runtime.execute(PRELUDE)
-    for name in ("values", "json"):
+    for name in ("values", "json_decode", "json"):
         source = (LUA_DIR / f"{name}.lua").read_bytes()
         runtime.globals()[b"load_module"](name.encode(), source)
     runtime.execute(HELPERS)

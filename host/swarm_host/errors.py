@@ -8,8 +8,8 @@ from typing import Any
 class SwarmError(Exception):
     """An error that came out of a script or of the host's checks.
 
-    :ivar error: the error's fields: ``code``, ``message``, ``where``, ``traceback`` and what belongs
-        to the code.
+    :ivar error: the error's fields: ``code``, ``message``, ``where``, ``traceback`` and what
+        belongs to the code.
     """
 
     def __init__(self, error: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import weakref
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -50,8 +51,11 @@ class Options:
     :ivar virtual_clock: time stands still and jumps to the next timer when all wait.
     :ivar spec: scripts are spec files: they get ``describe``, ``it``, ``assert`` and ``clock``.
     :ivar closed_world: nobody outside spawns or cancels, so that silence is a deadlock.
+    :ivar eager: what scripts say is handed over at once, not once a tick: for a terminal, where
+        the last words before an endless loop matter.
     :ivar write_out: takes what scripts print.
-    :ivar write_log: takes one log entry: ``level``, ``message``, ``fields``, ``task_id``, ``agent``.
+    :ivar write_log: takes one log entry: ``level``, ``message``, ``fields``, ``task_id`` and
+        ``agent``.
     :ivar write_events: takes events of the run as JSON lines; None: none are made.
     :ivar ports: ports that go before those of installed packages.
     """
@@ -64,6 +68,7 @@ class Options:
     virtual_clock: bool = False
     spec: bool = False
     closed_world: bool = False
+    eager: bool = False
     write_out: Callable[[bytes], None] | None = None
     write_log: Callable[[dict[str, Any]], None] | None = None
     write_events: Callable[[bytes], None] | None = None
@@ -76,6 +81,8 @@ class Handle:
     def __init__(self, host: Host, worker: int) -> None:
         self._host = host
         self.id = worker
+        # Nobody else can ask for this worker once the handle is gone.
+        weakref.finalize(self, host.forget, worker).atexit = False
 
     async def wait(self) -> Outcome:
         """Waits until the worker has settled, and says how; raises for no end of its own."""
@@ -121,7 +128,6 @@ class Handle:
         """The events as they come, until the worker has settled."""
         while True:
             over = self.status not in ("pending", "running", "suspended")
-            changed = self._host.said_something
             events = self.output_tail(since)
             for event in events:
                 since = event["seq"]
@@ -129,7 +135,7 @@ class Handle:
             if over and not events:
                 return
             if not over:
-                await changed.wait()
+                await self._host.next_tick()
 
 
 class Host:
@@ -145,7 +151,7 @@ class Host:
         for name, port in options.ports.items():
             ports.add(name, port)
         self._pump = Pump(self._vm, ports, self._said)
-        self.said_something = anyio.Event()
+        self._release = self._vm.function("release")
         config = {
             "args": list(options.args),
             "input": options.input,
@@ -158,6 +164,7 @@ class Host:
             "spec": options.spec,
             "events": options.write_events is not None,
             "closed_world": options.closed_world,
+            "eager": options.eager,
         }
         if options.input is None:
             del config["input"]
@@ -197,8 +204,7 @@ class Host:
         self.cancel_all("the host is closing")
         with anyio.move_on_after(5):
             while self.counts()["live"]:
-                self._pump.poke()
-                await anyio.sleep(0.001)
+                await self.next_tick()
         self._pump.stop()
 
     async def load_script(self, script: str | Path) -> None:
@@ -210,7 +216,7 @@ class Host:
         folder = os.path.dirname(path)  # noqa: PTH120 - keeps the author's spelling of the path
         load = self._vm.function("load")
         worker = load(os.fsencode(path), os.fsencode(folder + "/" if folder else ""))
-        outcome = await self.outcome_of(worker)
+        outcome = await Handle(self, int(worker)).wait()
         if outcome.status == "cancelled":
             raise errors.WorkerCancelled(outcome.error or {})
         if outcome.error is not None:
@@ -240,8 +246,7 @@ class Host:
         finishing = self._vm.function("finishing")
         outcome = await main.wait()
         while not finishing(main.id):
-            self._pump.poke()
-            await self.said_or_settled()
+            await self.next_tick()
         run_error = self._vm.function("run_error")()
         if run_error is not None:
             error = json.loads(run_error)
@@ -315,10 +320,13 @@ class Host:
         self._pump.poke()
         return live
 
-    async def said_or_settled(self) -> None:
-        """Waits for the next tick in which something happened, or a short while."""
-        with anyio.move_on_after(0.01):
-            await self.said_something.wait()
+    async def next_tick(self) -> None:
+        """Waits until the scheduler has had a turn."""
+        await self._pump.next_tick().wait()
+
+    def forget(self, worker: int) -> None:
+        """Python no longer asks for a worker: Lua may free it."""
+        self._release(worker)
 
     def _spawned(self, answer: tuple[bool, Any], kind: type[errors.SwarmError]) -> int:
         ok, found = answer[0], answer[1]
@@ -340,8 +348,6 @@ class Host:
                 self._options.write_log(json.loads(line))
         if events and self._options.write_events is not None:
             self._options.write_events(events)
-        changed, self.said_something = self.said_something, anyio.Event()
-        changed.set()
 
 
 def _write_stdout(out: bytes) -> None:

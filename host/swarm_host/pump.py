@@ -43,6 +43,7 @@ class Pump:
         self._scopes: dict[int, anyio.CancelScope] = {}
         self._waits: dict[int, anyio.Event] = {}
         self._wake = anyio.Event()
+        self._ticked: anyio.Event | None = None
         self._stopping = False
 
     def poke(self) -> None:
@@ -57,6 +58,12 @@ class Pump:
     def settled(self, worker: int) -> anyio.Event:
         """An event that is set once the worker has settled."""
         return self._waits.setdefault(worker, anyio.Event())
+
+    def next_tick(self) -> anyio.Event:
+        """An event that is set at the end of the next tick."""
+        if self._ticked is None:
+            self._ticked = anyio.Event()
+        return self._ticked
 
     async def run(self) -> None:
         """Ticks until :meth:`stop`; then cancels the requests that are under way."""
@@ -83,6 +90,9 @@ class Pump:
             self._say(*self._take_said())
         if settles:
             self._tell_settled()
+        if self._ticked is not None:
+            self._ticked.set()
+            self._ticked = None
         if more or self._answers:
             return 0
         return None if wait is None else max(wait, 0)
@@ -106,7 +116,7 @@ class Pump:
                 event.set()
 
     async def _serve(self, scope: anyio.CancelScope, name: str, payload: bytes, call: Call) -> None:
-        """Runs a port for one request and leaves its answer, whatever happens, for the next tick."""
+        """Runs a port for one request and leaves its answer, whatever it is, for the next tick."""
         error: dict[str, Any] = {"code": "cancelled", "message": "the request was cancelled"}
         answer: Answer | None = None
         with scope:

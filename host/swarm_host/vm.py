@@ -15,7 +15,7 @@ from typing import Any
 import lupa.luajit21 as luajit
 
 _BOOT = rb"""
-local folder = ...
+local folder, is_first = ...
 python = nil
 package.loaded.python = nil
 -- A C module's way out, and the paths of the machine, are closed to host Lua too.
@@ -31,6 +31,9 @@ package.loaders[2] = function(name)
   -- "=swarm/" marks the host's own frames, which tracebacks leave out.
   local label = name == "swarm" and "swarm/swarm.lua" or file
   return assert(loadstring(source, "=" .. label))
+end
+package.preload["swarm.vm"] = function()
+  return { is_first = is_first }
 end
 package.loaders[3], package.loaders[4] = nil, nil
 return require "swarm.kernel"
@@ -50,6 +53,8 @@ class VM:
     :ivar kernel: maps a name to a function of the kernel (``lua/swarm/kernel.lua``).
     """
 
+    _one_was_made = False  # the first VM of a process has a faster way (lua/swarm/site.lua)
+
     def __init__(self) -> None:
         self._runtime = luajit.LuaRuntime(
             encoding=None,
@@ -57,7 +62,8 @@ class VM:
             register_builtins=False,
             unpack_returned_tuples=True,
         )
-        self._kernel = self._runtime.execute(_BOOT, str(lua_folder()).encode())
+        is_first, VM._one_was_made = not VM._one_was_made, True
+        self._kernel = self._runtime.execute(_BOOT, str(lua_folder()).encode(), is_first)
 
     def function(self, name: str) -> Callable[..., Any]:
         """A function of the kernel. It takes and gives bytes, numbers and booleans only."""

@@ -1,15 +1,18 @@
 -- Blocks: scopes that a worker opens inside its own: scope, timeout and shield. A block ends only
 -- when the children spawned in it have settled; a block that raises or is cancelled cancels them
 -- first.
+local waits = require "swarm.waits"
+local arguments = require "swarm.arguments"
 local clock = require "swarm.clock"
 local errors = require "swarm.errors"
 local names = require "swarm.names"
 local S = require "swarm.scheduler"
 local Scope = require "swarm.scope"
+local site = require "swarm.site"
 local W = require "swarm.worker"
 local handles = require "swarm.handle"
 
-local co_running, dumpstack = coroutine.running, require("jit.profile").dumpstack
+local co_running = coroutine.running
 local xpcall, error, type, rawequal = xpcall, error, type, rawequal
 local setmetatable = setmetatable
 
@@ -27,18 +30,25 @@ local function hand_over(scope)
   end
 end
 
----Ends a block: cancels what has to be cancelled, waits for the children, restores the scope around.
+---Ends a block: cancels what must be cancelled, waits for the children, restores the scope around.
 local function leave(me, scope, ok)
+  if scope.deadline then
+    S.fire_due_timers() -- a function that only computes may have run past it
+  end
   local cause = scope.cancel
   if not cause and not ok then
-    cause = { kind = "parent", reason = "the block they belong to failed", scope = scope }
+    cause = { kind = "parent", reason = "the block they belong to failed", scope = nil }
+    scope.cancel = cause -- nothing may be spawned into it any more
   end
   if cause then
     Scope.cancel_children(scope, cause)
   end
   local waited = Scope.wait_children(me, scope)
   if not waited then
-    Scope.cancel_children(scope, { kind = "parent", reason = "the block they belong to ended", scope = scope })
+    Scope.cancel_children(
+      scope,
+      { kind = "parent", reason = "the block they belong to ended", scope = scope }
+    )
     hand_over(scope)
   end
   scope.closed = true
@@ -49,45 +59,42 @@ local function leave(me, scope, ok)
   return waited
 end
 
-local function attach_others(primary, scope)
-  local others = Scope.unowned(scope)
-  if others and type(primary) == "table" then
-    local list = {}
-    for i = 1, #others do
-      if not rawequal(others[i], primary) then
-        list[#list + 1] = others[i]
-      end
-    end
-    if #list > 0 and primary.others == nil then
-      primary.others = list
-    end
+---The error of a block whose own time is up. Where the scope around it is over as well, that is
+---what ends the block.
+local function time_is_up(me, scope, cause)
+  if scope.outer.cancel and not scope.shielded then
+    return Scope.cancelled_error(me)
   end
+  return errors.new("timeout", scope.what .. " " .. cause.reason, { where = errors.where() })
 end
 
 ---What the block comes to: returns the function's values, or raises.
-local function outcome(scope, waited, ok, ...)
+local function outcome(me, scope, waited, ok, ...)
   local err = not ok and (...) or nil
   local cause = scope.cancel
   local mine = cause and cause.scope == scope
-  local is_cancel = not ok and rawequal(err, scope.err)
+  local is_cancel = err ~= nil and rawequal(err, scope.err)
+  local unowned = Scope.unowned(scope)
   if scope.nursery and scope.first_error and (ok or is_cancel or mine) then
-    attach_others(scope.first_error, scope)
-    return error(scope.first_error, 0)
+    local first = Scope.with_others(scope.first_error, unowned)
+    if not ok and not is_cancel then
+      first = Scope.with_others(first, { errors.from_raised(err) }) -- raised in clean-up
+    end
+    return error(first, 0)
   end
   if mine and cause.kind == "timeout" and (ok or is_cancel) then
-    return errors.throw("timeout", scope.what .. " " .. cause.reason)
+    local late = Scope.with_others(time_is_up(me, scope, cause), is_cancel and err.others or nil)
+    return error(Scope.with_others(late, unowned), 0)
   end
   if not ok then
     if mine and type(err) == "table" then
       err.cancel_reason = cause.reason
     end
-    attach_others(err, scope)
-    return error(err, 0)
+    return error(Scope.with_others(err, unowned), 0)
   end
   if not waited then
-    return W.barred(scope.what)
+    return waits.barred(scope.what)
   end
-  local unowned = Scope.unowned(scope)
   if unowned then
     return error(Scope.children_failed(unowned), 0)
   end
@@ -96,7 +103,7 @@ end
 
 local function finish(me, scope, ok, ...)
   local waited = leave(me, scope, ok)
-  return outcome(scope, waited, ok, ...)
+  return outcome(me, scope, waited, ok, ...)
 end
 
 local function open(me, what, shielded, seconds)
@@ -137,7 +144,7 @@ end
 
 ---swarm.timeout(s, fn) → what fn returned; raises `timeout`
 function blocks.timeout(seconds, fn)
-  W.seconds(seconds, "swarm.timeout")
+  arguments.seconds(seconds, "swarm.timeout")
   check_function(fn, "swarm.timeout")
   local me = S.current
   local scope = open(me, "swarm.timeout", false, seconds)
@@ -150,9 +157,13 @@ function blocks.shield(fn, opts)
   local seconds = SHIELD_SECONDS
   if opts ~= nil then
     if type(opts) ~= "table" then
-      return errors.throw("invalid_argument", "swarm.shield takes a table of options, and got " .. names.show(opts))
+      return errors.throw(
+        "invalid_argument",
+        "swarm.shield takes a table of options, and got " .. names.show(opts)
+      )
     end
-    seconds = opts.timeout and W.seconds(opts.timeout, "swarm.shield's option timeout") or seconds
+    seconds = opts.timeout and arguments.seconds(opts.timeout, "swarm.shield's option timeout")
+      or seconds
   end
   local me = S.current
   local scope = open(me, "swarm.shield", true, seconds)
@@ -160,24 +171,43 @@ function blocks.shield(fn, opts)
 end
 
 -- The object that swarm.scope hands to its function.
+local scope_methods = {}
 local ScopeFace = { __metatable = "swarm.scope" }
-ScopeFace.__index = ScopeFace
 local scope_of = setmetatable({}, { __mode = "k" })
 
-function ScopeFace.spawn(face, name, input, opts)
+function scope_methods.spawn(face, name, input, opts)
   local scope = scope_of[face]
   if not scope then
     return errors.throw("invalid_argument", "write scope:spawn(...), with a colon")
   elseif scope.closed then
-    return errors.throw("invalid_argument", "this scope is closed: it ended when its function and its workers did")
+    return errors.throw(
+      "invalid_argument",
+      "this scope is closed: it ended when its function and its workers did"
+    )
   end
   local me = S.current
   if me.scope.cancel then
     Scope.raise(me)
   elseif scope.cancel then
-    return errors.throw("cancelled", "this scope is cancelled: " .. scope.cancel.reason, { reason = scope.cancel.reason })
+    return errors.throw("invalid_argument", "this scope is cancelled: " .. scope.cancel.reason)
   end
-  return (W.spawn_into(scope, me, name, input, opts, dumpstack(W.SITE, W.SITE_DEPTH)))
+  return (W.spawn_into(scope, me, name, input, opts, site.take()))
+end
+
+function ScopeFace.__index(_, key)
+  local method = scope_methods[key]
+  if not method then
+    return errors.throw(
+      "unknown_name",
+      "a scope has no " .. names.show(key) .. names.hint(key, scope_methods, "scope:"),
+      { name = tostring(key) }
+    )
+  end
+  return method
+end
+
+function ScopeFace.__newindex()
+  return errors.throw("unknown_name", "a scope cannot be written to")
 end
 
 ---swarm.scope(fn) → what fn(scope) returned, once all workers of the scope have settled; the first
@@ -199,7 +229,7 @@ local TURN = { what = "its turn" }
 
 ---swarm.sleep(s)
 function blocks.sleep(seconds)
-  W.seconds(seconds, "swarm.sleep")
+  arguments.seconds(seconds, "swarm.sleep")
   local me = S.current
   if me.scope.cancel then
     Scope.raise(me)
@@ -210,7 +240,7 @@ function blocks.sleep(seconds)
   if me.scope.cancel then
     Scope.raise(me)
   elseif not parked then
-    W.barred("swarm.sleep")
+    waits.barred("swarm.sleep")
   end
 end
 
@@ -228,13 +258,14 @@ function blocks.yield()
   if me.scope.cancel then
     Scope.raise(me)
   elseif not parked then
-    W.barred("swarm.yield")
+    waits.barred("swarm.yield")
   end
 end
 
 ---swarm.checkpoint(): raises where the worker is cancelled, else goes on at once
 function blocks.checkpoint()
   local me = S.current
+  S.fire_due_timers() -- a loop that only looks here never leaves its turn
   if me.scope.cancel then
     Scope.raise(me)
   end

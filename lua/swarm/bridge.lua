@@ -1,11 +1,11 @@
 -- Requests to the host. A worker that needs the outside parks on a request; the pump takes all
 -- requests of a tick at once, starts the ports, and delivers their answers in a later tick.
 -- A cancelled worker whose request is under way stays parked until the port has cleaned up.
+local waits = require "swarm.waits"
 local errors = require "swarm.errors"
 local json = require "swarm.json"
 local S = require "swarm.scheduler"
 local Scope = require "swarm.scope"
-local W = require "swarm.worker"
 
 local bridge = {
   outstanding = 0, -- requests without an answer yet
@@ -54,7 +54,7 @@ function bridge.request(port, payload, data)
     if not S.park(me, request) then
       request.worker = nil
       on_cancel(request)
-      return W.barred("a call that waits for the host")
+      return waits.barred("a call that waits for the host")
     end
   end
   cause = me.scope.cancel

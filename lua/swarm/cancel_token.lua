@@ -1,11 +1,12 @@
 -- Cancel tokens: what a worker hands to those who must know that it was cancelled, or may cancel
 -- it. One for each worker, made when somebody asks for it.
+local waits = require "swarm.waits"
+local Join = require "swarm.join"
 local errors = require "swarm.errors"
 local handles = require "swarm.handle"
 local names = require "swarm.names"
 local S = require "swarm.scheduler"
 local Scope = require "swarm.scope"
-local W = require "swarm.worker"
 local debug_getmetatable, setmetatable = debug.getmetatable, setmetatable
 
 local methods, getters = {}, {}
@@ -28,7 +29,10 @@ local function index(token, key)
 end
 
 local function newindex()
-  return errors.throw("unknown_name", "a cancel token cannot be written to; call token:cancel(reason)")
+  return errors.throw(
+    "unknown_name",
+    "a cancel token cannot be written to; call token:cancel(reason)"
+  )
 end
 
 local function token_tostring(token)
@@ -39,7 +43,10 @@ end
 local function worker_of(token)
   local mt = debug_getmetatable(token)
   if type(token) ~= "table" or not mt or mt.__tostring ~= token_tostring then
-    return errors.throw("invalid_argument", "this call takes a cancel token: write token:wait(), with a colon")
+    return errors.throw(
+      "invalid_argument",
+      "this call takes a cancel token: write token:wait(), with a colon"
+    )
   end
   return mt.worker
 end
@@ -85,13 +92,13 @@ function methods.wait(token)
       S.remove(me)
     end
     if not parked then
-      W.barred("token:wait")
+      waits.barred("token:wait")
     end
   end
 end
 
 function methods.cancel(token, reason)
-  return W.cancel(worker_of(token).handle, reason)
+  return Join.cancel(worker_of(token).handle, reason)
 end
 
 function handles.getters.cancel_token(w)

@@ -6,7 +6,8 @@ local names = require "swarm.names"
 local S = require "swarm.scheduler"
 
 local co_create, co_resume, co_yield = coroutine.create, coroutine.resume, coroutine.yield
-local co_running, co_status, isyieldable = coroutine.running, coroutine.status, coroutine.isyieldable
+local co_running, co_status, isyieldable =
+  coroutine.running, coroutine.status, coroutine.isyieldable
 local type, error, setmetatable = type, error, setmetatable
 local PARK, BARRED = S.PARK, S.BARRED
 
@@ -17,7 +18,10 @@ local parked = setmetatable({}, { __mode = "k" })
 
 local function check_thread(co, call)
   if type(co) ~= "thread" then
-    return errors.throw("invalid_argument", call .. " takes a coroutine, and got " .. names.show(co))
+    return errors.throw(
+      "invalid_argument",
+      call .. " takes a coroutine, and got " .. names.show(co)
+    )
   end
 end
 
@@ -48,7 +52,10 @@ end
 
 function coroutines.create(fn)
   if type(fn) ~= "function" then
-    return errors.throw("invalid_argument", "coroutine.create takes a function, and got " .. names.show(fn))
+    return errors.throw(
+      "invalid_argument",
+      "coroutine.create takes a function, and got " .. names.show(fn)
+    )
   end
   return co_create(fn)
 end
@@ -63,7 +70,10 @@ end
 
 function coroutines.wrap(fn)
   if type(fn) ~= "function" then
-    return errors.throw("invalid_argument", "coroutine.wrap takes a function, and got " .. names.show(fn))
+    return errors.throw(
+      "invalid_argument",
+      "coroutine.wrap takes a function, and got " .. names.show(fn)
+    )
   end
   local co = co_create(fn)
   return function(...)
@@ -84,7 +94,8 @@ function coroutines.yield(...)
       "invalid_argument",
       "coroutine.yield out of a "
         .. me.scope.what
-        .. " block that this coroutine opened: leave the block first, or open it around the loop that resumes"
+        .. " block that this coroutine opened: leave the block first, or open it around the loop"
+        .. " that resumes"
     )
   end
   return co_yield(...)
@@ -92,15 +103,16 @@ end
 
 ---nil at a worker's top level, as in the main program of plain Lua.
 function coroutines.running()
-  local running = co_running()
-  if running ~= S.current.co then
+  local running, own = co_running(), S.current.co
+  if own and running ~= own then
     return running
   end
 end
 
+---A coroutine that waits in a call of ours is "normal": active, and nobody may resume it.
 function coroutines.status(co)
   check_thread(co, "coroutine.status")
-  return co_status(co)
+  return parked[co] and "normal" or co_status(co)
 end
 
 function coroutines.isyieldable()

@@ -13,6 +13,9 @@ local events = { on = false }
 ---@param w table the worker's record
 ---@param fields table? further fields
 function events.publish(kind, w, fields)
+  if w.def.loading then
+    return -- a script that loads is no task of the run
+  end
   local event = fields or {}
   event.at = clock.wall()
   event.type = kind

@@ -2,7 +2,10 @@
 -- wrong raises io_error{path, reason}; `stat` gives nil for what is not there.
 local bridge = require "swarm.bridge"
 local errors = require "swarm.errors"
+local json = require "swarm.json"
 local names = require "swarm.names"
+local S = require "swarm.scheduler"
+local Scope = require "swarm.scope"
 local type = type
 
 local fs = {}
@@ -13,13 +16,26 @@ local function check_path(path, call)
   elseif path:find("\0", 1, true) then
     return errors.throw("invalid_argument", call .. ": a path cannot contain a NUL byte")
   end
+  json.encode(path, call .. "'s path") -- raises where it is not UTF-8: another file would be meant
   return path
+end
+
+-- What a script may do while it loads.
+local WHILE_LOADING = { read = true, list = true, glob = true, stat = true }
+
+local function request(op, payload, data)
+  local me = S.current
+  if me.scope.cancel == Scope.LOADING and not WHILE_LOADING[op] then
+    Scope.raise(me)
+  end
+  payload.op = op
+  return bridge.request("files", payload, data)
 end
 
 ---@param path string
 ---@return string bytes
 function fs.read(path)
-  local _, bytes = bridge.request("files", { op = "read", path = check_path(path, "swarm.fs.read") })
+  local _, bytes = request("read", { path = check_path(path, "swarm.fs.read") })
   return bytes
 end
 
@@ -27,9 +43,11 @@ local function put(op)
   return function(path, text)
     check_path(path, "swarm.fs." .. op)
     if type(text) ~= "string" then
-      return errors.throw("invalid_argument", "swarm.fs." .. op .. " takes a string to write, and got " .. names.show(text))
+      local got = names.show(text)
+      local message = "swarm.fs." .. op .. " takes a string to write, and got " .. got
+      return errors.throw("invalid_argument", message)
     end
-    bridge.request("files", { op = op, path = path }, text)
+    request(op, { path = path }, text)
   end
 end
 fs.write = put "write"
@@ -37,7 +55,7 @@ fs.append = put "append"
 
 local function ask(op)
   return function(path)
-    return (bridge.request("files", { op = op, path = check_path(path, "swarm.fs." .. op) }))
+    return (request(op, { path = check_path(path, "swarm.fs." .. op) }))
   end
 end
 fs.exists = ask "exists"
@@ -48,7 +66,7 @@ fs.remove = ask "remove"
 
 ---@return table? { type, size, mtime, mode }, or nil where there is nothing
 function fs.stat(path)
-  local answer = bridge.request("files", { op = "stat", path = check_path(path, "swarm.fs.stat") })
+  local answer = request("stat", { path = check_path(path, "swarm.fs.stat") })
   return answer.type and answer or nil
 end
 
@@ -56,7 +74,7 @@ local function transfer(op)
   return function(from, to)
     check_path(from, "swarm.fs." .. op)
     check_path(to, "swarm.fs." .. op)
-    bridge.request("files", { op = op, path = from, to = to })
+    request(op, { path = from, to = to })
   end
 end
 fs.copy = transfer "copy"

@@ -6,7 +6,7 @@ local errors = require "swarm.errors"
 local names = require "swarm.names"
 local debug_getmetatable = debug.getmetatable
 local type, tostring = type, tostring
-local format, match = string.format, string.match
+local format, match, sub = string.format, string.match, string.sub
 
 local H = {
   final = { pass = true, blocked = true, failed = true, cancelled = true, timeout = true },
@@ -29,8 +29,15 @@ end
 
 -- What people try first on a handle or a ctx, by other libraries' words.
 local first_guesses = {
-  wait = "join", await = "join", value = "result", kill = "cancel", abort = "cancel",
-  tail = "output_tail", emit = "partial", name = "agent", token = "cancel_token",
+  wait = "join",
+  await = "join",
+  value = "result",
+  kill = "cancel",
+  abort = "cancel",
+  tail = "output_tail",
+  emit = "partial",
+  name = "agent",
+  token = "cancel_token",
 }
 
 function H.index(handle, key)
@@ -55,7 +62,9 @@ end
 function H.newindex(_, key)
   return errors.throw(
     "unknown_name",
-    "a worker's handle (and ctx) cannot be written to (" .. names.show(key) .. "): pass values as input, "
+    "a worker's handle (and ctx) cannot be written to ("
+      .. names.show(key)
+      .. "): pass values as input, "
       .. "or keep them in a table of your own"
   )
 end
@@ -74,7 +83,14 @@ end
 ---Where a function was defined, as file:line.
 function H.place_of(fn)
   local info = debug.getinfo(fn, "S")
-  return info.short_src .. ":" .. info.linedefined
+  return errors.source_of(info) .. ":" .. info.linedefined
+end
+
+---Where the author's function that a worker runs was defined; nil where the host's own runs.
+---@return string?
+function H.home(w)
+  local place = H.place_of(w.def.fn or w.run)
+  return sub(place, 1, 6) ~= "swarm/" and place or nil
 end
 
 -- Tasks by id. A task is listed once somebody has read its id: nobody else can know it. Live ones
@@ -114,7 +130,7 @@ function H.is(value)
     return false
   end
   local mt = debug_getmetatable(value)
-  return mt ~= nil and mt.__tostring == H.tostring
+  return mt ~= nil and rawget(mt, "__tostring") == H.tostring -- raw: mt may be the author's
 end
 
 ---The record behind a handle or a task_id; raises for anything else.
@@ -132,12 +148,18 @@ function H.record(value, call)
     if w then
       return w
     elseif id then
-      return errors.throw("task_not_found", call .. ": there is no task " .. value, { task_id = value })
+      return errors.throw(
+        "task_not_found",
+        call .. ": there is no task " .. value,
+        { task_id = value }
+      )
     end
   end
   return errors.throw(
     "invalid_argument",
-    call .. " takes a worker's handle (what swarm.spawn returned) or a task_id, and got " .. names.show(value)
+    call
+      .. " takes a worker's handle (what swarm.spawn returned) or a task_id, and got "
+      .. names.show(value)
   )
 end
 

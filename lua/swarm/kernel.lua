@@ -1,6 +1,8 @@
 -- What the host calls: boot, one tick, and the few things that cross. Everything that crosses is a
 -- string of bytes, a number or a boolean, and nothing here raises towards the host.
+local Settle = require "swarm.settle"
 local bridge = require "swarm.bridge"
+local chunks = require "swarm.chunks"
 local clock = require "swarm.clock"
 local errors = require "swarm.errors"
 local events = require "swarm.events"
@@ -8,6 +10,7 @@ local handles = require "swarm.handle"
 local json = require "swarm.json"
 local log = require "swarm.log"
 local make_face = require "swarm"
+local modules = require "swarm.modules"
 local output = require "swarm.output"
 local registry = require "swarm.registry"
 local S = require "swarm.scheduler"
@@ -23,6 +26,13 @@ values.register_opaque(function(value)
   return handles.is(value) and "worker handle" or cancel_token.is(value) and "cancel token" or nil
 end)
 
+function json.stand_in(value)
+  if handles.is(value) then
+    return "T-" .. debug.getmetatable(value).id
+  end
+  return cancel_token.is(value) and tostring(value) or nil
+end
+
 local kernel = {}
 
 ---JSON text for Python; bytes that are not UTF-8 are replaced.
@@ -37,19 +47,19 @@ local run_deadline -- main's record, where the run has a deadline: that timer wa
 local run_error -- a deadlock: fails the run whatever main made of it
 local closed_world = false -- nobody outside can spawn or cancel: silence is a deadlock
 
-function W.on_settled(w)
+function Settle.on_settled(w)
   settled_n = settled_n + 1
   settled[settled_n] = w.id
 end
 
----@param config string JSON: { args, input?, run_id, version, trust, lua_path, virtual, debug, events, max_depth? }
+---@param config string JSON of what Host gives: args, input, run_id, version and the switches
 ---@param flush function flush(out, lines): takes what a flood has gathered within a tick
 function kernel.boot(config, flush)
   config = json.decode(config)
   run.args = config.args
   run.input = config.input
   run.run_id, run.version = config.run_id, config.version
-  sandbox.trust, sandbox.lua_path = config.trust, config.lua_path
+  modules.trust, modules.lua_path = config.trust, config.lua_path
   errors.all_frames = config.debug
   events.on = config.events
   closed_world = config.closed_world
@@ -57,6 +67,9 @@ function kernel.boot(config, flush)
     clock.virtual = 0
   end
   kernel.prepare = config.spec and spec.prepare or nil
+  if config.eager then
+    log.flush_at = 0
+  end
   log.flush = function()
     flush(log.take())
   end
@@ -80,7 +93,7 @@ local function load_generation(number, path, script_dir, prepare)
   end
   local _, source = bridge.request("files", { op = "source", path = path })
   generation.files[1] = path
-  sandbox.compile_file(source, path, env)()
+  chunks.compile_file(source, path, env)()
   return registry.close(generation)
 end
 kernel.load_generation = load_generation
@@ -93,7 +106,7 @@ end
 ---Starts loading a script as a worker of its own, and makes it the newest generation.
 ---@return number id of the loading worker
 function kernel.load(path, script_dir)
-  local def = { name = "loading " .. path, kind = "lua", generation = LOADER }
+  local def = { name = "loading " .. path, kind = "lua", generation = LOADER, loading = true }
   local w = W.spawn_root(def, function()
     W.newest = load_generation(1, path, script_dir, kernel.prepare)
   end)
@@ -119,7 +132,7 @@ function kernel.spawn_spec(name)
   return hold(W.spawn_root(def, spec.runner(name)))
 end
 
--- Workers for Python --------------------------------------------------------------------------------
+-- Workers for Python ------------------------------------------------------------------------------
 
 ---Runs a host call; an error becomes (false, JSON of the error).
 local function guard(fn, ...)
@@ -136,7 +149,10 @@ function kernel.spawn_main(timeout)
   return guard(function()
     local definition = W.newest.main
     if not definition then
-      return errors.throw("load_error", "the script has no main: add swarm.main(function(args, ctx) ... end)")
+      return errors.throw(
+        "load_error",
+        W.newest.files[1] .. " has no main: add swarm.main(function(args, ctx) ... end)"
+      )
     end
     local args, fn = run.args, definition.fn
     local w = W.spawn_root(definition, function(ctx)
@@ -193,7 +209,7 @@ function kernel.outcome(id)
       value = text
     else
       status, value, err = "failed", nil, text
-      err.where = err.where or (w.def.where or handles.place_of(w.run))
+      err.where = err.where or handles.home(w)
     end
   end
   return status, is_text, value, err and text_of(errors.plain(err)) or nil
@@ -229,7 +245,10 @@ end
 function kernel.finishing(id)
   local main = held[id]
   if main.status ~= "pass" and main.status ~= "blocked" and root.first_child then
-    Scope.cancel_children(root, { kind = "parent", reason = "the run is over: main " .. main.status, scope = root })
+    Scope.cancel_children(
+      root,
+      { kind = "parent", reason = "the run is over: main " .. main.status, scope = root }
+    )
   end
   return root.first_child == nil
 end
@@ -281,7 +300,7 @@ local function deadlock()
         agent = w.def.name or handles.label(w),
         task_id = "T-" .. w.id,
         waits_for = what_it_waits_for(w),
-        where = w.co and errors.where(w.co) or "(not begun)",
+        where = w.co and (errors.where(w.co) or handles.home(w)) or "(not begun)",
       }
     else
       more = more + 1
@@ -293,7 +312,14 @@ local function deadlock()
   local lines = {}
   for i = 1, #waiting do
     local one = waiting[i]
-    lines[i] = "  " .. one.task_id .. " " .. one.agent .. " at " .. one.where .. " waits for " .. one.waits_for
+    lines[i] = "  "
+      .. one.task_id
+      .. " "
+      .. one.agent
+      .. " at "
+      .. one.where
+      .. " waits for "
+      .. one.waits_for
   end
   if more > 0 then
     lines[#lines + 1] = "  and " .. more .. " more"
@@ -311,7 +337,7 @@ end
 ---One tick. Where nobody is ready: under a virtual clock it jumps to the next timer; in a closed
 ---world without timers and requests it is a deadlock.
 ---@param slice number seconds
----@return boolean more, number? wait seconds until the next timer, boolean requests, boolean says, boolean over
+---@return boolean more, number? wait, boolean requests, boolean says, boolean settles
 function kernel.step(slice)
   local more = S.step(slice)
   local wait
@@ -321,7 +347,11 @@ function kernel.step(slice)
       if clock.virtual and deadline then
         clock.virtual = deadline
         more = true
-      elseif closed_world and not S.has_timers(run_deadline and run_deadline.deadline) and not run_error then
+      elseif
+        closed_world
+        and not S.has_timers(run_deadline and run_deadline.deadline)
+        and not run_error
+      then
         deadlock()
         more = true
       end
@@ -350,10 +380,10 @@ function kernel.take_said()
   return out, lines, events.take()
 end
 
----@return number live, number running, number pass, number blocked, number failed, number cancelled, number timeout
+---@return number live, number running, and how many ended pass, blocked, failed, cancelled, timeout
 function kernel.counts()
-  local ended = W.ended
-  return W.live, W.running, ended.pass, ended.blocked, ended.failed, ended.cancelled, ended.timeout
+  local c = Settle.counts
+  return c.live, c.running, c.pass, c.blocked, c.failed, c.cancelled, c.timeout
 end
 
 ---@return number kilobytes of Lua memory

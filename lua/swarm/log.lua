@@ -6,21 +6,22 @@ local clock = require "swarm.clock"
 local errors = require "swarm.errors"
 local handles = require "swarm.handle"
 local json = require "swarm.json"
+local names = require "swarm.names"
 local S = require "swarm.scheduler"
 local tostring, select, type, concat = tostring, select, type, table.concat
 
-local FLUSH_AT = 1048576 -- bytes gathered before the host is called within a tick
 local UNOWNED_MOST = 100 -- unowned failures told one by one
 
 local log = {
   flush = nil, -- kernel: hands over what is gathered, now
+  flush_at = 1048576, -- bytes gathered before the host is called within a tick; 0 on a terminal
 }
 
 local out, lines = buffer.new(), buffer.new()
 
 local function gather(into, text)
   into:put(text)
-  if #into > FLUSH_AT and log.flush then
+  if #into > log.flush_at and log.flush then
     log.flush()
   end
 end
@@ -28,20 +29,34 @@ end
 function log.print(...)
   local parts = {}
   for i = 1, select("#", ...) do
-    parts[i] = tostring((select(i, ...)))
+    local text = tostring((select(i, ...)))
+    if type(text) ~= "string" then
+      return errors.throw("invalid_argument", "print: a __tostring returned a " .. type(text))
+    end
+    parts[i] = text
   end
   gather(out, concat(parts, "\t") .. "\n")
 end
 
----io.write: strings and numbers, as they are.
-function log.write_out(...)
+---Strings and numbers as one text, as io.write takes them.
+local function joined(call, ...)
+  local parts = {}
   for i = 1, select("#", ...) do
     local part = select(i, ...)
     if type(part) ~= "string" and type(part) ~= "number" then
-      return errors.throw("invalid_argument", "io.write takes strings and numbers, and got a " .. type(part))
+      return errors.throw(
+        "invalid_argument",
+        call .. " takes strings and numbers, and got " .. names.show(part)
+      )
     end
-    gather(out, tostring(part))
+    parts[i] = tostring(part)
   end
+  return concat(parts)
+end
+
+---io.write: strings and numbers, as they are.
+function log.write_out(...)
+  gather(out, joined("io.write", ...))
 end
 
 ---One entry for the host: { level, message, fields?, task_id?, agent?, at }.
@@ -57,8 +72,7 @@ log.entry = entry
 
 ---io.stderr:write: text for stderr without a level.
 function log.write_err(_, ...)
-  local text = concat({ ... })
-  entry("raw", text)
+  entry("raw", joined("io.stderr:write", ...))
 end
 
 ---swarm.log.debug/info/warn/error(message, fields?)
@@ -66,7 +80,10 @@ log.face = {}
 for _, level in ipairs { "debug", "info", "warn", "error" } do
   log.face[level] = function(message, fields)
     if fields ~= nil and type(fields) ~= "table" then
-      return errors.throw("invalid_argument", "swarm.log." .. level .. " takes a table of fields after the message")
+      return errors.throw(
+        "invalid_argument",
+        "swarm.log." .. level .. " takes a table of fields after the message"
+      )
     end
     return entry(level, message, fields, S.current)
   end
@@ -79,7 +96,10 @@ function log.unowned(w, err)
   unowned = unowned + 1
   if unowned > UNOWNED_MOST then
     if unowned == UNOWNED_MOST + 1 then
-      entry("warn", "more workers failed with nobody waiting; from here on they are not told one by one")
+      entry(
+        "warn",
+        "more workers failed with nobody waiting; from here on they are not told one by one"
+      )
     end
     return
   end

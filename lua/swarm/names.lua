@@ -1,58 +1,88 @@
 -- Names that do not exist: the nearest that does, and what people try first.
 local sub, lower, byte, match = string.sub, string.lower, string.byte, string.match
-local min, floor, concat, sort = math.min, math.floor, table.concat, table.sort
+local min, max, floor, concat, sort = math.min, math.max, math.floor, table.concat, table.sort
 local pairs, type, tostring = pairs, type, tostring
 
 local names = {}
 
----Levenshtein's distance, bytes, without regard to case.
+---How many slips of the fingers lie between two names, without regard to case: a byte too many, too
+---few or wrong, or two that changed places.
 local function distance(a, b)
   a, b = lower(a), lower(b)
-  local row = {}
+  local before, row = nil, {}
   for j = 0, #b do
     row[j] = j
   end
   for i = 1, #a do
-    local diagonal = row[0]
-    row[0] = i
+    local following = { [0] = i }
     for j = 1, #b do
-      local cost = byte(a, i) == byte(b, j) and 0 or 1
-      local value = min(row[j] + 1, row[j - 1] + 1, diagonal + cost)
-      diagonal, row[j] = row[j], value
+      local x, y = byte(a, i), byte(b, j)
+      local best = min(following[j - 1] + 1, row[j] + 1, row[j - 1] + (x == y and 0 or 1))
+      if i > 1 and j > 1 and x == byte(b, j - 1) and y == byte(a, i - 1) then
+        best = min(best, before[j - 2] + 1)
+      end
+      following[j] = best
     end
+    before, row = row, following
   end
   return row[#b]
 end
+
+local MAX_LENGTH = 40 -- of a name that may be a slip; the distance costs the product of two
 
 ---The nearest of the keys of `candidates`, where one is near enough to be meant.
 ---@param name string
 ---@param candidates table keys are the names that exist
 ---@return string?
 function names.nearest(name, candidates)
+  if #name > MAX_LENGTH then
+    return nil
+  end
   local best, best_distance = nil, nil
   for candidate in pairs(candidates) do
-    if type(candidate) == "string" then
+    if type(candidate) == "string" and #candidate <= MAX_LENGTH then
       local d = distance(name, candidate)
       if not best or d < best_distance or (d == best_distance and candidate < best) then
         best, best_distance = candidate, d
       end
     end
   end
-  if best and best_distance <= floor(#name / 3) + 1 and best_distance < #name then
+  if best and best_distance <= max(1, floor(#name / 3)) and best_distance < #name then
     return best
   end
 end
 
 -- What people try first, by other libraries' words, and what it is called here.
 local first_guesses = {
-  wait = "swarm.sleep", task = "swarm.worker", agent = "swarm.worker", define = "swarm.worker",
-  sh = "swarm.exec", shell = "swarm.exec", run = "swarm.call", system = "swarm.exec",
-  fetch = "swarm.http.request", request = "swarm.http.request", get = "swarm.http.request",
-  gather = "swarm.all", go = "swarm.spawn", async = "swarm.spawn", start = "swarm.spawn",
-  await = "swarm.join", value = "swarm.result", kill = "swarm.cancel", abort = "swarm.cancel",
-  stop = "swarm.cancel", tail = "swarm.output_tail", output = "swarm.output_tail",
-  emit = "ctx:partial", read = "swarm.fs.read", write = "swarm.fs.write", getenv = "swarm.env",
-  print = "print", timeout_after = "swarm.timeout", defer = "swarm.shield",
+  wait = "swarm.sleep",
+  task = "swarm.worker",
+  agent = "swarm.worker",
+  define = "swarm.worker",
+  sh = "swarm.exec",
+  shell = "swarm.exec",
+  run = "swarm.call",
+  system = "swarm.exec",
+  fetch = "swarm.http.request",
+  request = "swarm.http.request",
+  get = "swarm.http.request",
+  gather = "swarm.all",
+  go = "swarm.spawn",
+  async = "swarm.spawn",
+  start = "swarm.spawn",
+  await = "swarm.join",
+  value = "swarm.result",
+  kill = "swarm.cancel",
+  abort = "swarm.cancel",
+  stop = "swarm.cancel",
+  tail = "swarm.output_tail",
+  output = "swarm.output_tail",
+  emit = "ctx:partial",
+  read = "swarm.fs.read",
+  write = "swarm.fs.write",
+  getenv = "swarm.env",
+  print = "print",
+  timeout_after = "swarm.timeout",
+  defer = "swarm.shield",
 }
 
 ---A sentence that helps where `name` is not one of `candidates`; "" where nothing comes to mind.

@@ -1,6 +1,8 @@
 -- The output tail: the events of one attempt, in order, append-only and bounded. Past the bound the
 -- oldest `progress` and `partial` go, and the next event says how many in `dropped`. A worker that
 -- only returns a value never has a tail table: its one `final` is made when somebody looks.
+local waits = require "swarm.waits"
+local arguments = require "swarm.arguments"
 local clock = require "swarm.clock"
 local errors = require "swarm.errors"
 local events = require "swarm.events"
@@ -9,8 +11,7 @@ local names = require "swarm.names"
 local S = require "swarm.scheduler"
 local Scope = require "swarm.scope"
 local values = require "swarm.values"
-local W = require "swarm.worker"
-local type, pairs, setmetatable = type, pairs, setmetatable
+local type, pairs, setmetatable, floor = type, pairs, setmetatable, math.floor
 
 local MAX_EVENTS = 10000
 local MAX_BYTES = 16 * 1024 * 1024
@@ -86,7 +87,11 @@ function Tail:append(event, at)
       end
       return errors.throw(
         "budget_exceeded",
-        "the output tail is full: " .. MAX_EVENTS .. " events or " .. MAX_BYTES .. " bytes that may not be dropped",
+        "the output tail is full: "
+          .. MAX_EVENTS
+          .. " events or "
+          .. MAX_BYTES
+          .. " bytes that may not be dropped",
         { what = "output" }
       )
     end
@@ -116,7 +121,10 @@ end
 local function emit(handle, event)
   local w = handles.record(handle, "ctx:" .. event.type)
   if handles.final[w.status] then
-    return errors.throw("invalid_argument", "worker " .. handles.label(w) .. " has settled: its tail is closed")
+    return errors.throw(
+      "invalid_argument",
+      "worker " .. handles.label(w) .. " has settled: its tail is closed"
+    )
   end
   tail_of(w):append(event)
   if events.on then
@@ -153,11 +161,17 @@ function handles.methods.artifact(ctx, name, ...)
 end
 
 function handles.methods.usage(ctx, amounts)
-  if type(amounts) ~= "table" then
+  local event = type(amounts) == "table" and values.copy(amounts, "usage")
+  if
+    not event
+    or #event > 0
+    or values.is_array(event)
+    or values.is_file(event)
+    or handles.is(event)
+  then
     return errors.throw("invalid_argument", "ctx:usage takes a table such as { tokens = 10 }")
   end
-  local event = values.copy(amounts, "usage")
-  event.type = "usage"
+  event.type, event.dropped = "usage", nil
   return emit(ctx, event)
 end
 
@@ -192,6 +206,24 @@ function Tail:settled(w)
   S.ready_all(self.followers)
 end
 
+---A copy of an event for a reader. Its content is copied by itself: it may be as deep as any value.
+local function copy_event(event)
+  local copied = {}
+  for key, field in pairs(event) do
+    copied[key] = field
+  end
+  local slot = event.chunk and "chunk" or "content"
+  local content = event[slot]
+  if event.type == "usage" then
+    return values.copy(event, "event")
+  elseif content and content.kind == "inline" then
+    copied[slot] = { kind = "inline", value = values.copy(content.value, "event") }
+  elseif content then
+    copied[slot] = { kind = "file_ref", path = content.path, mime = content.mime }
+  end
+  return copied
+end
+
 local function snapshot(w, since)
   local tail = complete(w)
   local list = {}
@@ -201,7 +233,7 @@ local function snapshot(w, since)
   for i = 1, #tail.kept do
     local event = tail.kept[i]
     if event.seq > since then
-      list[#list + 1] = values.copy(event, "event")
+      list[#list + 1] = copy_event(event)
     end
   end
   local from = tail.first
@@ -210,37 +242,43 @@ local function snapshot(w, since)
     from = from + since - oldest.seq + 1 -- from here on seq has no gaps
   end
   for i = from, tail.last do
-    list[#list + 1] = values.copy(tail.events[i], "event")
+    list[#list + 1] = copy_event(tail.events[i])
   end
   return list
 end
 output.snapshot = snapshot
 
+local READ_OPTIONS = { attempt = true, since = true }
+
 local function read_options(opts, call)
   if opts == nil then
     return 0
-  elseif type(opts) ~= "table" then
-    return errors.throw("invalid_argument", call .. " takes a table of options, and got " .. names.show(opts))
   end
+  arguments.options(opts, READ_OPTIONS, call)
   local attempt = opts.attempt
   if attempt ~= nil and attempt ~= 1 and not (call == "follow" and attempt == "all") then
     return errors.throw("invalid_argument", call .. ": there is no attempt " .. names.show(attempt))
   end
   local since = opts.since or 0
-  if type(since) ~= "number" then
-    return errors.throw("invalid_argument", call .. " takes since = a seq, and got " .. names.show(since))
+  if type(since) ~= "number" or since ~= since then
+    return errors.throw(
+      "invalid_argument",
+      call .. " takes since = a seq, and got " .. names.show(since)
+    )
   end
-  return since
+  return floor(since)
 end
 
 ---swarm.output_tail(h, opts?) → list of events
 function output.output_tail(target, opts)
+  Scope.not_while_loading()
   local w = handles.record(target, "output_tail")
   return snapshot(w, read_options(opts, "output_tail"))
 end
 
 ---swarm.follow(h, opts?) → iterator of events, until the worker has settled
 function output.follow(target, opts)
+  Scope.not_while_loading()
   local w = handles.record(target, "follow")
   local since = read_options(opts, "follow")
   local ready, i = {}, 0
@@ -270,7 +308,7 @@ function output.follow(target, opts)
         if me.scope.cancel then
           Scope.raise(me)
         elseif not parked then
-          W.barred("follow")
+          waits.barred("follow")
         end
       end
     end

@@ -44,7 +44,22 @@ function random.uuid()
   local a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p = byte(take(16), 1, 16)
   return format(
     "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
-    a, b, c, d, e, f, g % 16 + 64, h, i % 64 + 128, j, k, l, m, n, o, p
+    a,
+    b,
+    c,
+    d,
+    e,
+    f,
+    g % 16 + 64,
+    h,
+    i % 64 + 128,
+    j,
+    k,
+    l,
+    m,
+    n,
+    o,
+    p
   )
 end
 

@@ -30,7 +30,8 @@ local checks = {
     return type(value) == "number" and value > 0 and value < 1 / 0, "a number of seconds above zero"
   end,
   count = function(value)
-    return type(value) == "number" and value >= 1 and floor(value) == value, "a whole number, one or more"
+    return type(value) == "number" and value >= 1 and floor(value) == value,
+      "a whole number, one or more"
   end,
 }
 
@@ -60,8 +61,14 @@ local function kind_of(name, fields)
   if kind ~= nil then
     if not kinds[kind] then
       return wrong(
-        format("worker %q: there is no kind %s%s", name, names.show(kind), names.hint(kind, kinds, ""))
-          .. "; known kinds: " .. names.list(kinds)
+        format(
+          "worker %q: there is no kind %s%s",
+          name,
+          names.show(kind),
+          names.hint(kind, kinds, "")
+        )
+          .. "; known kinds: "
+          .. names.list(kinds)
       )
     end
     return kinds[kind]
@@ -78,7 +85,10 @@ local function kind_of(name, fields)
   for key in pairs(fields) do
     local near = names.nearest(tostring(key), wanted)
     if near and not COMMON[key] then
-      return wrong(format("worker %q has no field %s; did you mean %s?", name, names.show(key), near), { field = key })
+      return wrong(
+        format("worker %q has no field %s; did you mean %s?", name, names.show(key), near),
+        { field = key }
+      )
     end
   end
   return wrong(format("worker %q does not say what it runs: it needs %s", name, names.list(wanted)))
@@ -111,7 +121,9 @@ local function check_fields(name, fields, kind)
     end
   end
   if fields[kind.field] == nil then
-    return wrong(format("worker %q is of kind %s and needs the field %s", name, kind.name, kind.field))
+    return wrong(
+      format("worker %q is of kind %s and needs the field %s", name, kind.name, kind.field)
+    )
   end
 end
 
@@ -152,7 +164,9 @@ function registry.worker(generation, name, ...)
   end
   local before = generation.workers[name] or generation.open[name]
   if before then
-    return wrong(format("worker %q is defined twice; the first is at %s", name, tostring(before.where)))
+    return wrong(
+      format("worker %q is defined twice; the first is at %s", name, tostring(before.where))
+    )
   end
   local where = errors.where()
   if select("#", ...) > 0 then
@@ -198,7 +212,11 @@ function registry.close(generation)
   end
   if first_name then
     return wrong(
-      format('worker %q has no table: write swarm.worker "%s" { run = function(ctx, input) ... end }', first_name, first_name),
+      format(
+        'worker %q has no table: write swarm.worker "%s" { run = function(ctx, input) ... end }',
+        first_name,
+        first_name
+      ),
       { where = first.where }
     )
   end

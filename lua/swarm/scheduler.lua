@@ -37,7 +37,7 @@ local S = {
   body = nil, -- worker.lua: what a pooled coroutine runs, record after record
 }
 
--- Lists ---------------------------------------------------------------------------------------
+-- Lists -------------------------------------------------------------------------------------------
 
 ---Puts a record at the end of a list (a run list, or the waiters of something).
 local function push_back(list, w)
@@ -118,7 +118,7 @@ function S.ready_all(list)
   end
 end
 
--- Timers: a binary heap in three arrays ---------------------------------------------------------
+-- Timers: a binary heap in three arrays -----------------------------------------------------------
 
 local at, order, nodes = {}, {}, {} -- when, ties in the order of setting, and what
 local size, sequence = 0, 0
@@ -164,7 +164,7 @@ local function sift_down(i)
   end
 end
 
----Sets a timer. When it is due, `node.expire(node)` is called, or, without one, `node.worker` woken.
+---Sets a timer. When it is due, `node.expire(node)` is called; without one, `node.worker` is woken.
 ---@param node table
 ---@param when number on the monotonic clock
 function S.set_timer(node, when)
@@ -205,6 +205,14 @@ local function fire_timers(now)
   end
 end
 
+---Timers are fired between resumes; who asks in the middle of one whether time is up calls this.
+function S.fire_due_timers()
+  local now = clock.monotonic()
+  if size > 0 and at[1] <= now then
+    fire_timers(now)
+  end
+end
+
 ---Wakes a parked worker at a time, unless the timer is dropped before.
 ---@return table timer its `pos` is nil once it has rung
 function S.alarm(w, when)
@@ -240,7 +248,7 @@ function S.park(w, waiting)
   return answer ~= BARRED
 end
 
--- Ticks ---------------------------------------------------------------------------------------------
+-- Ticks -------------------------------------------------------------------------------------------
 
 local pool, pooled = {}, 0
 
@@ -294,6 +302,7 @@ function S.step(slice)
   fire_timers(now)
   local budget, look = TICK_RESUMES, CLOCK_EVERY
   local served = 0
+  local oldest = front.tail -- left over from earlier ticks
 
   while woken.head and served < budget do
     serve(woken.head)
@@ -311,8 +320,8 @@ function S.step(slice)
     end
   end
 
-  if front.tail then
-    serve(front.tail)
+  if oldest and oldest.queue == front then
+    serve(oldest)
   end
   if back.head then
     serve(back.head)

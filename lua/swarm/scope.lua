@@ -10,6 +10,7 @@ local clock = require "swarm.clock"
 local errors = require "swarm.errors"
 local S = require "swarm.scheduler"
 local type, error = type, error
+local rawequal, rawget, rawset = rawequal, rawget, rawset
 
 local Scope = {
   settle_pending = nil, -- worker.lua: ends a worker that never began
@@ -22,16 +23,9 @@ Scope.LOADING = LOADING
 ---The scope of a run: owns `main`, what Python spawns, and what is detached.
 Scope.root = { cancel = nil, first_child = nil, failed = nil }
 
----Raises what the running worker's innermost scope is under.
-local function raise(me)
+---The error that every call raises while the running worker's innermost scope is cancelled.
+local function cancelled_error(me)
   local cause = me.scope.cancel
-  if cause == LOADING then
-    return errors.throw(
-      "not_while_loading",
-      "a script cannot spawn, wait or talk to the outside while it loads, save for fs.read, fs.list, fs.glob, "
-        .. "fs.stat, env, json and log; do it in swarm.main or in a worker"
-    )
-  end
   local origin = cause.scope
   local place = origin and origin.worker == me and origin or me
   local err = place.err
@@ -39,9 +33,32 @@ local function raise(me)
     err = errors.new("cancelled", "cancelled: " .. cause.reason, { reason = cause.reason })
     place.err = err
   end
-  return error(err, 0)
+  return err
+end
+Scope.cancelled_error = cancelled_error
+
+---Raises what the running worker's innermost scope is under.
+local function raise(me)
+  local cause = me.scope.cancel
+  if cause == LOADING then
+    return errors.throw(
+      "not_while_loading",
+      "a script cannot spawn, wait or talk to the outside while it loads, save for fs.read, "
+        .. "fs.list, fs.glob, "
+        .. "fs.stat, env, json and log; do it in swarm.main or in a worker"
+    )
+  end
+  return error(cancelled_error(me), 0)
 end
 Scope.raise = raise
+
+---For the calls that a cancel does not stop, but that have no meaning while a script loads.
+function Scope.not_while_loading()
+  local me = S.current
+  if me.scope.cancel == LOADING then
+    raise(me)
+  end
+end
 
 ---Wakes a parked worker for a cancel. What it waits for may have a say: a request waits for the
 ---port's clean-up.
@@ -205,11 +222,33 @@ function Scope.unowned(scope)
   return errs
 end
 
+---Attaches to an error those that would be lost beside it; what was no table becomes one.
+---@param err any
+---@param others table? list of errors
+---@return any err
+function Scope.with_others(err, others)
+  for i = 1, others and #others or 0 do
+    if not rawequal(others[i], err) then
+      if type(err) ~= "table" then
+        err = errors.from_raised(err)
+      end
+      local list = rawget(err, "others")
+      if type(list) ~= "table" then
+        list = {}
+        rawset(err, "others", list)
+      end
+      list[#list + 1] = others[i]
+    end
+  end
+  return err
+end
+
 ---The error of a scope whose children failed and nobody joined them.
 function Scope.children_failed(errs)
-  local first = errs[1]
-  local message = (#errs == 1 and "a worker failed" or #errs .. " workers failed") .. ", and nobody joined "
-    .. (#errs == 1 and "it: " or "them; the first: ") .. errors.headline(errs[1])
+  local message = (#errs == 1 and "a worker failed" or #errs .. " workers failed")
+    .. ", and nobody joined "
+    .. (#errs == 1 and "it: " or "them; the first: ")
+    .. errors.headline(errs[1])
   return errors.new("children_failed", message, { errors = errs })
 end
 

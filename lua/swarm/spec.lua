@@ -1,19 +1,20 @@
--- Specs: busted's vocabulary (describe, it, before_each, after_each, pending, assert.*). A spec file
--- is a script like any other: it defines its workers, and each `it` is a worker of the run under a
--- virtual clock, which jumps to the next timer when all wait.
+-- Specs: busted's vocabulary (describe, it, before_each, after_each, pending, assert.*). A spec
+-- file is a script like any other: it defines its workers, and each `it` is a worker of the run
+-- under a virtual clock, which jumps to the next timer when all wait.
 local errors = require "swarm.errors"
 local handles = require "swarm.handle"
 local names = require "swarm.names"
 local blocks = require "swarm.blocks"
 local type, pairs, tostring, pcall, rawequal = type, pairs, tostring, pcall, rawequal
-local concat, sort, find, format, rep = table.concat, table.sort, string.find, string.format, string.rep
+local concat, sort, find, format, rep =
+  table.concat, table.sort, string.find, string.format, string.rep
 
 local spec = {}
 
 local tests = {} -- in the order of the file: { name, where, fn, group, pending }
 local group = { name = nil, outer = nil, before = {}, after = {} }
 
--- Showing and comparing values ------------------------------------------------------------------------
+-- Showing and comparing values --------------------------------------------------------------------
 
 local function show(value, depth)
   depth = depth or 0
@@ -60,7 +61,7 @@ local function same(a, b)
   return true
 end
 
--- assert.* -----------------------------------------------------------------------------------------------
+-- assert.* ----------------------------------------------------------------------------------------
 
 local function fail(message, note)
   local err = errors.new("assertion_failed", (note and tostring(note) .. ": " or "") .. message)
@@ -135,7 +136,7 @@ function asserts.matches(pattern, actual, note)
   end
 end
 
----Runs fn, which must raise. `wanted`: text that the error must contain, or fields that it must have.
+---Runs fn, which must raise. `wanted`: text that the error must contain, or fields it must have.
 ---Returns the error.
 function asserts.has_error(fn, wanted, note)
   local ok, err = pcall(fn)
@@ -167,7 +168,10 @@ end
 local assert_face = setmetatable(asserts, {
   __call = function(_, value, message, ...)
     if not value then
-      return error(message == nil and "assertion failed!" or message, type(message) == "string" and 2 or 0)
+      return error(
+        message == nil and "assertion failed!" or message,
+        type(message) == "string" and 2 or 0
+      )
     end
     return value, message, ...
   end,
@@ -179,7 +183,7 @@ local assert_face = setmetatable(asserts, {
   end,
 })
 
--- describe and it --------------------------------------------------------------------------------------------
+-- describe and it ---------------------------------------------------------------------------------
 
 local function full_name(name)
   local parts = { name }
@@ -204,7 +208,8 @@ local function it(name, fn)
       return errors.throw("load_error", "two specs are called " .. show(full))
     end
   end
-  tests[#tests + 1] = { name = full, where = errors.where(), fn = fn, group = group, pending = fn == nil }
+  tests[#tests + 1] =
+    { name = full, where = errors.where(), fn = fn, group = group, pending = fn == nil }
 end
 
 ---Gives a spec file its vocabulary.

@@ -33,27 +33,37 @@ local null = newproxy(true)
 do
   local meta = debug_getmetatable(null)
   meta.__metatable = "swarm.null"
-  meta.__tostring = function() return "null" end
+  meta.__tostring = function()
+    return "null"
+  end
 end
 values.null = null
 
 -- A file's fields live here and not in its table, so that not even rawset reaches them.
 local files = setmetatable({}, { __mode = "k" })
 
-file_meta.__index = function(file, field) return files[file][field] end
+file_meta.__index = function(file, field)
+  return files[file][field]
+end
 file_meta.__newindex = function()
   errors.throw("invalid_value", "a swarm.file cannot be changed; make a new one")
 end
-file_meta.__tostring = function(file) return "swarm.file: " .. files[file].path end
+file_meta.__tostring = function(file)
+  return "swarm.file: " .. files[file].path
+end
 
 local function marker(name, meta)
   return function(t)
-    if t == nil then t = {} end
+    if t == nil then
+      t = {}
+    end
     if type(t) ~= "table" then
       errors.throw("invalid_value", format("swarm.%s takes a table, not a %s", name, type(t)))
     end
     local old = debug_getmetatable(t)
-    if old == meta then return t end
+    if old == meta then
+      return t
+    end
     if old ~= nil then
       local message = format("swarm.%s cannot mark a table that has another metatable", name)
       errors.throw("invalid_value", message)
@@ -126,25 +136,35 @@ end
 local function opaque_name(value)
   for i = 1, opaque_count do
     local name = opaque_kinds[i](value)
-    if name then return name end
+    if name then
+      return name
+    end
   end
   return nil
 end
 
--- The fast walk ----------------------------------------------------------------------------------
+-- The fast walk -----------------------------------------------------------------------------------
 
 local nodes = 0
 local copy_table
 
 local function copy_item(value, depth)
   local kind = type(value)
-  if kind == "table" then return copy_table(value, depth + 1) end
-  if kind == "string" or kind == "boolean" then return value end
+  if kind == "table" then
+    return copy_table(value, depth + 1)
+  end
+  if kind == "string" or kind == "boolean" then
+    return value
+  end
   if kind == "number" then
     -- Only NaN and the infinities differ from themselves this way.
-    if value - value == 0 then return value end
+    if value - value == 0 then
+      return value
+    end
   elseif kind == "userdata" then
-    if value == null or opaque_name(value) then return value end
+    if value == null or opaque_name(value) then
+      return value
+    end
   end
   return nil
 end
@@ -155,41 +175,59 @@ function copy_table(t, depth)
   if getmetatable(t) ~= nil then
     mark = debug_getmetatable(t)
     if mark ~= array_meta and mark ~= object_meta then
-      if mark == file_meta or opaque_name(t) then return t end
+      if mark == file_meta or opaque_name(t) then
+        return t
+      end
       return nil
     end
   end
   local count = 0
-  for _ in next, t do count = count + 1 end
+  for _ in next, t do
+    count = count + 1
+  end
   nodes = nodes + count + 1
-  if depth > MAX_DEPTH or nodes > MAX_NODES then return nil end
+  if depth > MAX_DEPTH or nodes > MAX_NODES then
+    return nil
+  end
 
   local copy
   local length = #t
   if length > 0 then
     -- With as many keys as items, 1..length all present means there is no other key.
-    if count ~= length or mark == object_meta then return nil end
+    if count ~= length or mark == object_meta then
+      return nil
+    end
     copy = table_new(length, 0)
     for i = 1, length do
       local item = copy_item(t[i], depth)
-      if item == nil then return nil end
+      if item == nil then
+        return nil
+      end
       copy[i] = item
     end
   else
-    if count > 0 and mark == array_meta then return nil end
+    if count > 0 and mark == array_meta then
+      return nil
+    end
     copy = table_new(0, count)
     for key, value in next, t do
-      if type(key) ~= "string" then return nil end
+      if type(key) ~= "string" then
+        return nil
+      end
       local item = copy_item(value, depth)
-      if item == nil then return nil end
+      if item == nil then
+        return nil
+      end
       copy[key] = item
     end
   end
-  if mark then setmetatable(copy, mark) end
+  if mark then
+    setmetatable(copy, mark)
+  end
   return copy
 end
 
--- The slow walk ----------------------------------------------------------------------------------
+-- The slow walk -----------------------------------------------------------------------------------
 
 ---@class swarm.values.Walk
 ---@field path string[]  the steps that lead to the value under inspection
@@ -207,16 +245,24 @@ local function show_key(key)
   if #key > MAX_KEY_SHOWN then
     local last = MAX_KEY_SHOWN
     -- Not inside a UTF-8 sequence.
-    while last > 0 and find(key, "^[\128-\191]", last + 1) do last = last - 1 end
+    while last > 0 and find(key, "^[\128-\191]", last + 1) do
+      last = last - 1
+    end
     key = sub(key, 1, last) .. "..."
   end
   key = gsub(key, '["\\]', "\\%0")
-  return '"' .. gsub(key, "%c", function(c) return format("\\%03d", byte(c)) end) .. '"'
+  return '"' .. gsub(key, "%c", function(c)
+    return format("\\%03d", byte(c))
+  end) .. '"'
 end
 
 local function step(key)
-  if type(key) == "number" then return format("[%d]", key) end
-  if #key <= MAX_KEY_SHOWN and find(key, "^[%a_][%w_]*$") then return "." .. key end
+  if type(key) == "number" then
+    return format("[%d]", key)
+  end
+  if #key <= MAX_KEY_SHOWN and find(key, "^[%a_][%w_]*$") then
+    return "." .. key
+  end
   return "[" .. show_key(key) .. "]"
 end
 
@@ -257,7 +303,9 @@ local inspect
 
 local function inspect_text(walk, text, of)
   local fault = walk.text_fault and walk.text_fault(text)
-  if fault then throw_at(walk.path, "%s%s", of or "", fault) end
+  if fault then
+    throw_at(walk.path, "%s%s", of or "", fault)
+  end
 end
 
 local function inspect_table(walk, t, mark)
@@ -278,7 +326,9 @@ local function inspect_table(walk, t, mark)
   for i = 1, length or #names do
     local key = names and names[i] or i
     -- Before the key is on the path: a message must not show text that is not UTF-8.
-    if names then inspect_text(walk, key, "has a key that ") end
+    if names then
+      inspect_text(walk, key, "has a key that ")
+    end
     path[depth + 1] = step(key)
     inspect(walk, t[key])
     path[depth + 1] = nil
@@ -292,7 +342,9 @@ function inspect(walk, value)
   if kind == "nil" or kind == "boolean" or value == null then
     return
   elseif kind == "number" then
-    if value - value == 0 then return end
+    if value - value == 0 then
+      return
+    end
     what = value == value and "an infinite number" or "NaN (not a number)"
   elseif kind == "string" then
     return inspect_text(walk, value)
@@ -310,7 +362,9 @@ function inspect(walk, value)
     end
     local name = opaque_name(value)
     if name then
-      if not walk.leaving then return end
+      if not walk.leaving then
+        return
+      end
       what, where = (find(name, "^[aeiou]") and "an " or "a ") .. name, "leave this program"
     end
   elseif kind == "thread" then
@@ -320,8 +374,16 @@ function inspect(walk, value)
 end
 
 local function inspect_root(value, root, leaving, text_fault)
-  inspect({ path = { root or "value" }, inside = {}, nodes = 0, leaving = leaving,
-    text_fault = text_fault }, value)
+  inspect(
+    {
+      path = { root or "value" },
+      inside = {},
+      nodes = 0,
+      leaving = leaving,
+      text_fault = text_fault,
+    },
+    value
+  )
 end
 
 ---Checks a value and copies it if it is a table, so that later changes to it are nobody else's.
@@ -330,10 +392,14 @@ end
 ---@return any
 function values.copy(value, root)
   local kind = type(value)
-  if kind == "string" or kind == "boolean" or value == nil then return value end
+  if kind == "string" or kind == "boolean" or value == nil then
+    return value
+  end
   nodes = 0
   local copy = copy_item(value, 0)
-  if copy ~= nil then return copy end
+  if copy ~= nil then
+    return copy
+  end
   inspect_root(value, root, false)
   return throw_at({ root or "value" }, "cannot be copied")
 end

@@ -135,6 +135,8 @@ def run(
     """
     from swarm_host.cli.running import Running
 
+    if not script:
+        _refuse("SCRIPT is an empty word; name a script")
     _hint_at_misplaced(args, ctx.command, quiet)
     value = _read_input(input_text)
     running = Running(
@@ -164,9 +166,7 @@ def run(
 @_TRUST
 @_LUA_PATH
 @click.argument("script")
-def check(
-    as_json: bool, debug: bool, trust: bool, lua_path: tuple[str, ...], script: str
-) -> None:
+def check(as_json: bool, debug: bool, trust: bool, lua_path: tuple[str, ...], script: str) -> None:
     """Load SCRIPT without running it, and say what it defines."""
     from swarm_host.cli.running import Running
 

@@ -71,6 +71,7 @@ class Running:
             lua_path=lua_path,
             debug=debug,
             closed_world=True,
+            eager=sys.stdout.isatty() or sys.stderr.isatty(),
             write_out=self._write_out,
             write_log=self._screen.log,
         )
@@ -85,7 +86,12 @@ class Running:
         :param events: where events of the run are written as JSON lines.
         """
         if events is not None:
-            self._options.write_events = events.write
+            file = events
+
+            def write_events(lines: bytes) -> None:
+                file.write(lines)
+
+            self._options.write_events = write_events
         signal.signal(signal.SIGINT, self._on_signal)
         signal.signal(signal.SIGTERM, self._on_signal)
         done = threading.Event()
@@ -153,7 +159,9 @@ class Running:
         self._exit = _EXIT[outcome.status]
         if outcome.status in ("pass", "blocked") and (outcome.value is not None or self._as_json):
             self._print_result(outcome.value)
-        if outcome.error is not None and self._signal is None:
+        if outcome.status == "blocked" and outcome.error is not None:
+            self._screen.note(str(outcome.error["message"]))
+        elif outcome.error is not None and self._signal is None:
             self._tell_error(outcome.error)
         elif self._signal is not None:
             self._screen.note(f"cancelled by {signal.Signals(self._signal).name}")
@@ -164,7 +172,11 @@ class Running:
         elif isinstance(value, str) and not self._as_json:
             text = value.encode()
         else:
-            text = json.dumps(value, ensure_ascii=False, sort_keys=True).encode()
+            # As swarm.json.encode writes it.
+            compact = (",", ":")
+            text = json.dumps(
+                value, ensure_ascii=False, sort_keys=True, separators=compact
+            ).encode()
         self._screen.write_result(text if text.endswith(b"\n") else text + b"\n")
 
     def _tell_definitions(self, described: dict[str, Any]) -> None:

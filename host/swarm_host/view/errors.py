@@ -29,7 +29,7 @@ def _headline(error: dict[str, Any]) -> str:
 def _with_worker(error: dict[str, Any]) -> str:
     """The headline after the worker's name, where the message does not name it already."""
     text, agent, task = _headline(error), error.get("agent"), error.get("task_id")
-    if not agent or not task or str(error.get("message", "")).startswith("worker "):
+    if not agent or not task or error.get("code") in ("timeout", "cancelled"):
         return text
     name = agent if str(agent).startswith("function at ") else f'"{agent}"'
     return f"worker {name} ({task}) failed: {text}"

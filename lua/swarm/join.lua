@@ -1,0 +1,249 @@
+-- Waiting for workers: join, result, call, cancel. A join that would never end because it closes a
+-- cycle is a deadlock at once.
+local arguments = require "swarm.arguments"
+local clock = require "swarm.clock"
+local errors = require "swarm.errors"
+local handles = require "swarm.handle"
+local names = require "swarm.names"
+local S = require "swarm.scheduler"
+local Scope = require "swarm.scope"
+local Settle = require "swarm.settle"
+local site = require "swarm.site"
+local values = require "swarm.values"
+local waits = require "swarm.waits"
+local W = require "swarm.worker"
+
+local type, error = type, error
+local copy, raise = values.copy, Scope.raise
+local SLOT, GRANTED, CHILDREN = Settle.SLOT, Settle.GRANTED, Scope.CHILDREN
+
+local Join = {}
+
+---Whether `w` cannot settle before `me` does: it waits for me, for an ancestor of mine (who waits
+---for its children), for somebody who does, or for children of whom one does.
+local function waits_for(w, me, seen)
+  local above = me
+  while above do
+    if above == w then
+      return true
+    end
+    above = handles.parent(above)
+  end
+  local queue = w.queue
+  if seen[w] or (queue and queue.runs) then
+    return false -- looked at already, or woken: it waits no longer
+  end
+  seen[w] = true
+  local waiting = w.waiting
+  if waiting == CHILDREN then
+    local child = w.scope.first_child
+    while child do
+      if child.waiting and waits_for(child, me, seen) then
+        return true
+      end
+      child = child.sib_next
+    end
+    return false
+  end
+  -- A record only where it waits in a join without a timeout.
+  return waiting ~= nil
+    and waiting.id ~= nil
+    and waiting.def ~= nil
+    and waits_for(waiting, me, seen)
+end
+
+local function needs_held_slot(me, w)
+  local def = w.def
+  local slots = def.slots
+  if not slots or w.status ~= "pending" or slots.active < slots.max then
+    return false
+  end
+  local held, above = 0, me
+  while above do
+    if above.def == def and above.co then
+      held = held + 1
+    end
+    above = handles.parent(above)
+  end
+  return held >= slots.max
+end
+
+local function check_deadlock(me, w)
+  if w == me then
+    return errors.throw(
+      "deadlock",
+      "worker " .. handles.label(w) .. " joins itself and would wait for ever"
+    )
+  elseif needs_held_slot(me, w) then
+    return errors.throw(
+      "deadlock",
+      "worker "
+        .. handles.label(w)
+        .. " needs one of the "
+        .. w.def.slots.max
+        .. " slots of its concurrency, and its own ancestors hold them all"
+    )
+  elseif waits_for(w, me, {}) then
+    return errors.throw(
+      "deadlock",
+      "worker "
+        .. handles.label(me)
+        .. " joins worker "
+        .. handles.label(w)
+        .. ", which waits for it already"
+    )
+  end
+end
+
+local function enlist(w, me)
+  local joiners = w.joiners
+  if not joiners or (joiners.id and joiners.queue) then -- one that was woken waits no longer
+    w.joiners = me
+    return
+  end
+  if joiners.id then
+    local list = { head = nil, tail = nil }
+    S.push_back(list, joiners)
+    w.joiners = list
+    joiners = list
+  end
+  S.push_back(joiners, me)
+end
+
+---Waits until `w` has settled. False: the time ran out first.
+local function wait_for(me, w, timeout)
+  local timer, waiting = nil, w
+  if timeout then
+    timer = S.alarm(me, clock.monotonic() + timeout)
+    waiting = { what = "worker " .. handles.label(w) .. ", for a time" }
+  elseif handles.parent(w) ~= me or w.waiting or w.def.slots then
+    check_deadlock(me, w)
+  end
+  while true do
+    enlist(w, me)
+    if w.co == nil and w.waiting ~= SLOT and w.waiting ~= GRANTED then
+      S.ready(w)
+    end
+    local parked = S.park(me, waiting)
+    if w.joiners == me then
+      w.joiners = nil
+    elseif me.queue then
+      S.remove(me)
+    end
+    local rang = timer and not timer.pos
+    local over = not w.scope or rang or me.scope.cancel or not parked
+    if over then
+      if timer then
+        S.drop_timer(timer)
+      end
+      if me.scope.cancel then
+        raise(me)
+      elseif not w.scope then
+        return true
+      elseif not parked then
+        waits.barred("join")
+      end
+      return false
+    end
+  end
+end
+
+local function settled_record(target, timeout, call)
+  local me = S.current
+  if me.scope.cancel then
+    raise(me)
+  end
+  local w = handles.record(target, call)
+  if w.scope and not wait_for(me, w, timeout) then
+    return nil, w
+  end
+  return w
+end
+
+local JOIN_OPTIONS = { timeout = true }
+
+---swarm.join(h, opts?) → true · nil, err
+function Join.join(target, opts)
+  local timeout
+  if opts ~= nil then
+    arguments.options(opts, JOIN_OPTIONS, "join")
+    timeout = opts.timeout and arguments.seconds(opts.timeout, "join's option timeout")
+  end
+  local w, waited = settled_record(target, timeout, "join")
+  if not w then
+    local message = "worker "
+      .. handles.label(waited)
+      .. " has not settled within "
+      .. timeout
+      .. " s"
+    return nil,
+      errors.new(
+        "poll_timeout",
+        message,
+        { where = errors.where(), traceback = errors.traceback() }
+      )
+  end
+  local status = w.status
+  if status == "pass" or status == "blocked" then
+    return true
+  end
+  Scope.own(w)
+  return nil, w.err
+end
+
+---swarm.result(h) → value · value, err (blocked); raises the error of any other end
+function Join.result(target)
+  local w = settled_record(target, nil, "result")
+  local status, value = w.status, w.value
+  if status == "pass" then
+    if type(value) == "table" then
+      return copy(value, "result")
+    end
+    return value
+  elseif status == "blocked" then
+    return copy(value, "result"), w.err
+  end
+  Scope.own(w)
+  return error(w.err, 0)
+end
+
+---swarm.call(name, input?, opts?): spawn and result in one
+function Join.call(name, input, opts)
+  local me = S.current
+  local scope = me.scope
+  if scope.cancel then
+    raise(me)
+  end
+  return Join.result((W.spawn_into(scope, me, name, input, opts, site.take())))
+end
+
+-- Cancelling --------------------------------------------------------------------------------------
+
+local CANCEL_OPTIONS = { wait = true }
+
+---swarm.cancel(h, reason?, opts?) → boolean
+function Join.cancel(target, reason, opts)
+  Scope.not_while_loading()
+  local w = handles.record(target, "cancel")
+  if reason ~= nil and type(reason) ~= "string" then
+    return errors.throw(
+      "invalid_argument",
+      "cancel takes a reason that is a string, and got " .. names.show(reason)
+    )
+  end
+  if opts ~= nil then
+    arguments.options(opts, CANCEL_OPTIONS, "cancel")
+  end
+  local live = not handles.final[w.status]
+  if live and not w.cancel then
+    Scope.cancel(w, { kind = "cancel", reason = reason or "no reason given", scope = w })
+  end
+  if opts and opts.wait then
+    settled_record(target, nil, "cancel") -- does not own a failure: nobody is handed it
+    return live and w.status == "cancelled"
+  end
+  local cause = w.cancel
+  return live and not (cause and cause.kind == "timeout" and cause.scope == w)
+end
+
+return Join

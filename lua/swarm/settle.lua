@@ -1,0 +1,202 @@
+-- The end of a worker: how what it returned or raised, what its children did, and what it was
+-- cancelled for come to one final status; and the one place where that status is set.
+local clock = require "swarm.clock"
+local errors = require "swarm.errors"
+local events = require "swarm.events"
+local handles = require "swarm.handle"
+local log = require "swarm.log"
+local S = require "swarm.scheduler"
+local Scope = require "swarm.scope"
+local site = require "swarm.site"
+local values = require "swarm.values"
+
+local type, rawget = type, rawget
+local copy, CHILDREN = values.copy, Scope.CHILDREN
+
+-- How many workers there are, and how many have ended in each way.
+local counts =
+  { live = 0, running = 0, pass = 0, blocked = 0, failed = 0, cancelled = 0, timeout = 0 }
+
+local Settle = {
+  counts = counts,
+  on_settled = nil, -- kernel: told of the workers that Python waits for
+}
+
+-- A worker waits for a slot of its definition's `concurrency`.
+local SLOT = { what = "a free slot" }
+local GRANTED = { what = "its turn" }
+Settle.SLOT, Settle.GRANTED = SLOT, GRANTED
+
+local function release_slot(w)
+  local slots = w.def.slots
+  if w.waiting == SLOT then
+    return -- it never had one
+  end
+  local following = slots.waiters.head
+  if following then
+    S.remove(following)
+    following.waiting = GRANTED -- the slot changes hands: nobody can take it in between
+    S.ready(following)
+  else
+    slots.active = slots.active - 1
+  end
+end
+
+local function stamp(w, err)
+  err.task_id = handles.task_id(w) -- whoever reads the error can ask for its task
+  err.traceback = err.traceback or ""
+  err.agent = w.def.name or handles.label(w)
+  err.spawned_at = err.spawned_at or site.place(w.site)
+  if
+    err.where == nil
+    and err.code ~= "cancelled"
+    and err.code ~= "timeout"
+    and err.code ~= "blocked"
+  then
+    err.where = handles.home(w) -- `return error(...)` is a tail call: its frame is gone
+  end
+  return err
+end
+
+local function ended_by(w, cause)
+  if cause.kind == "timeout" and cause.scope == w then
+    return "timeout",
+      stamp(w, errors.new("timeout", "worker " .. handles.label(w) .. " " .. cause.reason))
+  end
+  local message = "worker " .. handles.label(w) .. " was cancelled: " .. cause.reason
+  return "cancelled",
+    stamp(w, errors.new("cancelled", message, { reason = cause.reason, kind = cause.kind }))
+end
+
+---The one place where a status becomes final, once.
+local function settle(w, status, value, err)
+  local begun = w.co
+  w.status, w.value, w.err = status, value, err
+  w.co, w.scope = nil, nil
+  counts.live = counts.live - 1
+  counts[status] = counts[status] + 1
+  local deadline = w.deadline
+  if deadline and begun then
+    S.drop_timer(deadline)
+  end
+  w.deadline = clock.monotonic() -- a settled worker's: when it ended
+  if begun then
+    counts.running = counts.running - 1
+  end
+  if w.def.slots and (begun or w.waiting) then
+    release_slot(w)
+  end
+  if w.queue then
+    S.remove(w)
+  end
+  w.waiting = nil
+
+  local owner = w.owner
+  Scope.release(owner, w)
+  local joiners = w.joiners
+  local failed = status == "failed" or status == "timeout"
+  if failed then
+    if not w.owned then
+      Scope.keep_failed(owner, w)
+      if not joiners then
+        log.unowned(w, err)
+      end
+    end
+    if owner.nursery and not owner.first_error then
+      owner.first_error = err
+      Scope.cancel(
+        owner,
+        { kind = "sibling", reason = "another worker of the scope failed", scope = owner }
+      )
+    end
+  end
+  if events.on then
+    events.publish("task_" .. status, w, { reason = err and errors.headline(err) or nil })
+  end
+  if not owner.first_child then
+    local above = owner.id and owner or owner.worker
+    if above and above.waiting == CHILDREN and above.scope == owner then
+      S.ready(above)
+    end
+  end
+  if joiners then
+    w.joiners = nil
+    if joiners.id then
+      S.ready(joiners)
+    else
+      S.ready_all(joiners)
+    end
+  end
+  local tail = w.tail
+  if tail then
+    tail:settled(w)
+  end
+  local extra = w.extra
+  if extra then
+    if extra.cancel_waiters then
+      S.ready_all(extra.cancel_waiters)
+    end
+    if extra.watched then
+      Settle.on_settled(w)
+    end
+  end
+  handles.retire(w)
+end
+
+function Scope.settle_pending(w, cause)
+  local status, err = ended_by(w, cause)
+  settle(w, status, nil, err)
+end
+
+---What `run` raised or returned, and what its children did, made into an end.
+---@param reason string? why it is blocked, as Settle.reason_text says it
+function Settle.conclude(w, ok, value, reason)
+  local cause = w.cancel
+  local unowned = Scope.unowned(w)
+  if cause and cause.kind ~= "loading" then
+    if ok or value == w.err then
+      local status, err = ended_by(w, cause)
+      Scope.with_others(err, not ok and value.others or nil)
+      return settle(w, status, nil, Scope.with_others(err, unowned))
+    end
+    value.cancel_reason = cause.reason -- an error of the clean-up
+  end
+  if not ok then
+    return settle(w, "failed", nil, stamp(w, Scope.with_others(value, unowned)))
+  end
+  if unowned then
+    local err = Scope.children_failed(unowned)
+    err.traceback = ""
+    return settle(w, "failed", nil, stamp(w, err))
+  end
+  if reason ~= nil then
+    return settle(
+      w,
+      "blocked",
+      value,
+      stamp(w, Settle.blocked_error(copy(value, "result"), reason))
+    )
+  end
+  return settle(w, "pass", value, nil)
+end
+
+---The second value that `run` returned as text. It may call the author's code (__tostring), so it
+---is asked for while the worker still runs.
+---@return string
+function Settle.reason_text(reason)
+  local hint = ""
+  if type(reason) == "table" then
+    reason = rawget(reason, "reason") or rawget(reason, "message") or reason
+  elseif type(reason) ~= "string" then
+    hint = " (a second value that `run` returns says why it is blocked; for one value only, write"
+      .. " `return (...)`)"
+  end
+  return errors.text_of(reason) .. hint
+end
+
+---The error that goes with a blocked result.
+function Settle.blocked_error(value, reason)
+  return errors.new("blocked", "blocked: " .. reason, { value = value, reason = reason })
+end
+
+return Settle

@@ -1,0 +1,805 @@
+-- The executable side of coroutines.md, in its order.
+local swarm = require "swarm"
+
+swarm.worker "double" {
+  run = function(_, n)
+    swarm.sleep(1)
+    return n * 2
+  end,
+}
+
+swarm.worker "boom" {
+  run = function()
+    error("boom")
+  end,
+}
+
+local function end_of(fn)
+  local h = swarm.spawn(fn)
+  local _, err = swarm.join(h)
+  return h.status, err
+end
+
+---A worker that has begun and waits.
+local function started(fn)
+  local h = swarm.spawn(fn)
+  swarm.yield()
+  assert.equal("running", h.status)
+  return h
+end
+
+describe("calls that wait", function()
+  it("pass through wrap, and the author's yields stay the author's", function()
+    local next_double = coroutine.wrap(function()
+      for i = 1, 3 do
+        coroutine.yield(swarm.call("double", i))
+      end
+      return "end"
+    end)
+    assert.same({ 2, 4, 6 }, { next_double(), next_double(), next_double() })
+    assert.equal("end", next_double())
+  end)
+
+  it("pass through create and resume, with all values both ways", function()
+    local co = coroutine.create(function(a, b)
+      swarm.sleep(1)
+      local c, d = coroutine.yield(a, b, nil)
+      swarm.sleep(1)
+      return c, d, nil
+    end)
+    local function packed(...)
+      return { n = select("#", ...), ... }
+    end
+    assert.same({ n = 4, true, 1, 2 }, packed(coroutine.resume(co, 1, 2)))
+    assert.same({ n = 4, true, 3, 4 }, packed(coroutine.resume(co, 3, 4)))
+    assert.equal("dead", coroutine.status(co))
+  end)
+
+  it("pass through coroutines in coroutines", function()
+    local function level(n)
+      return coroutine.wrap(function()
+        swarm.sleep(1)
+        if n > 0 then
+          local inner = level(n - 1)
+          coroutine.yield(inner())
+          coroutine.yield(inner())
+        else
+          coroutine.yield "first"
+          coroutine.yield(swarm.call("double", 21))
+        end
+      end)
+    end
+    local top = level(20)
+    assert.equal("first", top())
+    assert.equal(42, top())
+  end)
+
+  it("let others run meanwhile", function()
+    local ticks = 0
+    local ticker = swarm.spawn(function()
+      for _ = 1, 5 do
+        swarm.sleep(1)
+        ticks = ticks + 1
+      end
+    end)
+    coroutine.wrap(function()
+      swarm.sleep(3.5)
+    end)()
+    assert.equal(3, ticks)
+    ticker:join()
+  end)
+
+  it("pass through iterators of a for loop", function()
+    local function doubles(n)
+      return coroutine.wrap(function()
+        for i = 1, n do
+          coroutine.yield(i, swarm.call("double", i))
+        end
+      end)
+    end
+    local sum = 0
+    for _, double in doubles(4) do
+      swarm.sleep(1)
+      sum = sum + double
+    end
+    assert.equal(20, sum)
+    local count = 0
+    for i in function(_, i)
+      swarm.sleep(1)
+      return i < 3 and i + 1 or nil
+    end, nil, 0 do
+      count = count + i
+    end
+    assert.equal(6, count)
+  end)
+
+  it("pass through pcall and xpcall, inside a coroutine and outside", function()
+    local ok, value = pcall(coroutine.wrap(function()
+      local inner_ok, n = pcall(swarm.call, "double", 2)
+      assert.is_true(inner_ok)
+      local _, m = xpcall(function()
+        return swarm.call("double", n)
+      end, tostring)
+      coroutine.yield(m)
+    end))
+    assert.is_true(ok)
+    assert.equal(8, value)
+  end)
+
+  it("pass through metamethods", function()
+    local lazy = setmetatable({}, {
+      __index = function(_, n)
+        return swarm.call("double", n)
+      end,
+      __newindex = function(t, k, v)
+        rawset(t, k, swarm.call("double", v))
+      end,
+      __add = function(_, n)
+        return swarm.call("double", n)
+      end,
+      __call = function(_, n)
+        return swarm.call("double", n)
+      end,
+      __lt = function()
+        return swarm.call("double", 0) == 0
+      end,
+      __concat = function(_, text)
+        swarm.sleep(1)
+        return "lazy" .. text
+      end,
+      __tostring = function()
+        swarm.sleep(1)
+        return "lazy"
+      end,
+    })
+    local got = coroutine.wrap(function()
+      lazy.x = 5
+      return { lazy[4], lazy + 3, lazy(2), lazy < lazy, lazy .. "!", tostring(lazy), lazy.x }
+    end)()
+    assert.same({ 8, 6, 4, true, "lazy!", "lazy", 10 }, got)
+  end)
+
+  it("may be a coroutine's own function, or its tail call", function()
+    assert.equal(6, coroutine.wrap(swarm.call)("double", 3))
+    assert.equal(6, coroutine.wrap(function()
+      return swarm.call("double", 3)
+    end)())
+    local h = coroutine.wrap(swarm.spawn)("double", 4)
+    assert.equal(8, coroutine.wrap(h.result)(h))
+    assert.equal(2, swarm.scope(function(scope)
+      return coroutine.wrap(function()
+        return scope:spawn("double", 1)
+      end)():result()
+    end))
+  end)
+
+  it("work for follow, tokens and joins with a timeout, too", function()
+    local h = swarm.spawn(function(ctx)
+      ctx:partial(1)
+      swarm.sleep(2)
+      ctx:partial(2)
+    end)
+    local events = coroutine.wrap(function()
+      for event in h:follow() do
+        coroutine.yield(event.type)
+      end
+    end)
+    assert.equal("partial", events())
+    assert.equal("partial", events())
+    assert.equal("final", events())
+    local other = swarm.spawn("double", 1)
+    assert.is_false(coroutine.wrap(function()
+      local _, err = swarm.join(other, { timeout = 0.5 })
+      assert.equal("poll_timeout", err.code)
+      return other.cancel_token:wait()
+    end)())
+  end)
+
+  it("work with requests to the host", function()
+    local stat = coroutine.wrap(function()
+      coroutine.yield(swarm.fs.stat "no such file at all")
+      coroutine.yield "after"
+    end)
+    assert.is_nil(stat())
+    assert.equal("after", stat())
+  end)
+
+  it("work with timeout, shield and scope opened inside", function()
+    local co = coroutine.wrap(function()
+      local ok, err = pcall(swarm.timeout, 2, function()
+        swarm.sleep(5)
+      end)
+      assert.is_false(ok)
+      coroutine.yield(err.code)
+      coroutine.yield(swarm.shield(function()
+        return swarm.call("double", 1)
+      end))
+      coroutine.yield(swarm.scope(function(scope)
+        return scope:spawn("double", 2):result()
+      end))
+    end)
+    assert.same({ "timeout", 2, 4 }, { co(), co(), co() })
+  end)
+end)
+
+describe("cancel", function()
+  it("reaches a call inside a coroutine and leaves through it", function()
+    local inside
+    local h = started(function()
+      coroutine.wrap(function()
+        local ok, err = pcall(swarm.sleep, 100)
+        inside = { ok, err.code }
+        error(err, 0)
+      end)()
+      error("not reached")
+    end)
+    h:cancel("enough")
+    local _, err = h:join()
+    assert.same({ false, "cancelled" }, inside)
+    assert.equal("cancelled", h.status)
+    assert.equal("enough", err.reason)
+  end)
+
+  it("is not swallowed by resume: the next call raises again", function()
+    local codes = {}
+    local h = started(function()
+      local ok, err = coroutine.resume(coroutine.create(function()
+        swarm.sleep(100)
+      end))
+      codes[1] = not ok and err.code
+      ok, err = pcall(swarm.sleep, 1)
+      codes[2] = not ok and err.code
+    end)
+    h:cancel()
+    h:join()
+    assert.same({ "cancelled", "cancelled" }, codes)
+    assert.equal("cancelled", h.status)
+  end)
+
+  it("reaches a coroutine that is only resumed after it", function()
+    local h = started(function()
+      local co = coroutine.wrap(function()
+        coroutine.yield()
+        swarm.checkpoint()
+        error("not reached")
+      end)
+      co()
+      pcall(swarm.sleep, 100)
+      co()
+    end)
+    h:cancel()
+    h:join()
+    assert.equal("cancelled", h.status)
+  end)
+
+  it("of a worker with an abandoned coroutine is like any other", function()
+    local h = started(function()
+      local co = coroutine.wrap(function()
+        coroutine.yield(1)
+      end)
+      co()
+      swarm.sleep(100)
+    end)
+    h:cancel()
+    h:join()
+    assert.equal("cancelled", h.status)
+  end)
+end)
+
+describe("errors", function()
+  it("leave a coroutine as they were raised", function()
+    local object = { code = "mine" }
+    local ok, err = pcall(coroutine.wrap(function()
+      swarm.sleep(1)
+      error(object)
+    end))
+    assert.is_false(ok)
+    assert.is_true(rawequal(object, err))
+    ok, err = coroutine.resume(coroutine.create(function()
+      swarm.sleep(1)
+      error("text", 0)
+    end))
+    assert.is_false(ok)
+    assert.equal("text", err)
+  end)
+
+  it("keep the frames inside wrap and those around it", function()
+    local function innermost()
+      swarm.sleep(1)
+      error("deep")
+    end
+    local function outermost()
+      coroutine.wrap(function()
+        innermost()
+        return 1
+      end)()
+      return 1
+    end
+    local _, err = end_of(function()
+      outermost()
+    end)
+    assert.matches("innermost.*outermost", err.traceback)
+    assert.falsy(err.traceback:find("swarm/", 1, true))
+  end)
+
+  it("keep the frames of nested wraps, each once", function()
+    local function level_a()
+      error { code = "deep" }
+    end
+    local function level_b()
+      coroutine.wrap(function()
+        level_a()
+      end)()
+      return 1
+    end
+    local function level_c()
+      coroutine.wrap(function()
+        level_b()
+      end)()
+      return 1
+    end
+    local _, err = end_of(function()
+      level_c()
+    end)
+    assert.equal("deep", err.code)
+    assert.matches("level_a.*level_b.*level_c", err.traceback)
+    for _, name in ipairs { "level_a", "level_b", "level_c" } do
+      assert.equal(1, select(2, err.traceback:gsub(name, "")), name)
+    end
+  end)
+
+  it("keep the frames through a block around the coroutine", function()
+    local function innermost()
+      error("deep")
+    end
+    local _, err = end_of(function()
+      swarm.timeout(5, function()
+        coroutine.wrap(function()
+          innermost()
+        end)()
+      end)
+    end)
+    assert.matches("innermost", err.traceback)
+  end)
+
+  it("that were caught lend no frames to a later error of the same text", function()
+    local function caught()
+      error("same text", 0)
+    end
+    pcall(coroutine.wrap(function()
+      caught()
+    end))
+    local _, err = end_of(function()
+      error("same text", 0)
+    end)
+    assert.falsy(err.traceback:find("caught", 1, true))
+    assert.matches("coroutines_spec", err.traceback)
+  end)
+
+  it("of another worker stay what they are", function()
+    local ok, err = pcall(coroutine.wrap(function()
+      return swarm.call "boom"
+    end))
+    assert.is_false(ok)
+    assert.equal("boom", err.agent)
+    assert.equal("failed", err.code)
+  end)
+
+  it("of dead coroutines and wrong arguments are Lua's or say what was wrong", function()
+    local co = coroutine.create(function() end)
+    coroutine.resume(co)
+    local ok, err = coroutine.resume(co)
+    assert.is_false(ok)
+    assert.matches("dead", err)
+    for _, name in ipairs { "create", "wrap", "resume", "status" } do
+      for _, wrong in ipairs { 5, "x", {} } do
+        assert.has_error(function()
+          coroutine[name](wrong)
+        end, { code = "invalid_argument" }, name)
+      end
+    end
+  end)
+end)
+
+describe("coroutine.yield", function()
+  it("outside a coroutine of one's own is an error that names swarm.yield", function()
+    local err = assert.has_error(function()
+      coroutine.yield(1)
+    end, { code = "invalid_argument" })
+    assert.matches("swarm%.yield", err.message)
+    assert.matches("coroutines_spec%.lua:%d+$", err.where)
+  end)
+
+  it("at the top of a worker fails that worker only", function()
+    local status, err = end_of(function()
+      coroutine.yield()
+    end)
+    assert.equal("failed", status)
+    assert.equal("invalid_argument", err.code)
+    assert.equal(4, swarm.call("double", 2))
+  end)
+
+  it("out of a timeout, shield or scope opened in the coroutine is an error", function()
+    local blocks = {
+      timeout = function(fn)
+        return swarm.timeout(5, fn)
+      end,
+      shield = swarm.shield,
+      scope = swarm.scope,
+    }
+    for name, block in pairs(blocks) do
+      local co = coroutine.wrap(function()
+        block(function()
+          coroutine.yield "out"
+        end)
+      end)
+      local err = assert.has_error(co, { code = "invalid_argument" }, name)
+      assert.matches("swarm%." .. name, err.message)
+    end
+    swarm.sleep(1)
+  end)
+
+  it("out of a block is an error in nested ones too, and the blocks are closed after it", function()
+    local outcome = coroutine.wrap(function()
+      local ok, err = pcall(function()
+        swarm.shield(function()
+          swarm.timeout(5, function()
+            coroutine.yield "out"
+          end)
+        end)
+      end)
+      coroutine.yield { ok = ok, code = err.code }
+      return "outside of it again"
+    end)
+    assert.same({ ok = false, code = "invalid_argument" }, outcome())
+    assert.equal("outside of it again", outcome())
+    swarm.sleep(10)
+  end)
+
+  it("inside a block reaches whoever resumes within that block", function()
+    local sum = swarm.timeout(5, function()
+      local total = 0
+      for n in coroutine.wrap(function()
+        for i = 1, 3 do
+          coroutine.yield(i)
+        end
+      end) do
+        total = total + n
+      end
+      return total
+    end)
+    assert.equal(6, sum)
+    local nested = coroutine.wrap(function()
+      local got = swarm.scope(function()
+        return coroutine.wrap(function()
+          coroutine.yield "inner"
+        end)()
+      end)
+      coroutine.yield(got)
+    end)
+    assert.equal("inner", nested())
+  end)
+
+  it("between blocks, or around one that is over, is free", function()
+    local co = coroutine.wrap(function()
+      swarm.timeout(5, function()
+        swarm.sleep(1)
+      end)
+      coroutine.yield "between"
+      swarm.shield(function()
+        swarm.sleep(1)
+      end)
+      coroutine.yield "after"
+    end)
+    assert.equal("between", co())
+    assert.equal("after", co())
+  end)
+
+  it("out of a coroutine made before a block and resumed in it is free", function()
+    local co = coroutine.wrap(function()
+      coroutine.yield(1)
+      coroutine.yield(2)
+      coroutine.yield(3)
+    end)
+    co()
+    assert.equal(2, swarm.timeout(5, co))
+    assert.equal(3, co())
+  end)
+end)
+
+describe("a coroutine parked in a call", function()
+  it("cannot be resumed by another worker, which is told why", function()
+    local co = coroutine.create(function()
+      swarm.sleep(10)
+      return "rested"
+    end)
+    local h = started(function()
+      local _, value = coroutine.resume(co)
+      return value
+    end)
+    local ok, problem = coroutine.resume(co)
+    assert.is_false(ok)
+    assert.matches("waits in a swarm call", tostring(problem))
+    assert.equal("rested", h:result())
+  end)
+
+  it("cannot be called through wrap by another worker either", function()
+    local co = coroutine.wrap(function()
+      swarm.sleep(10)
+      coroutine.yield "first"
+      return "second"
+    end)
+    local h = started(function()
+      return co()
+    end)
+    assert.has_error(co, "waits in a swarm call")
+    assert.equal("first", h:result())
+    assert.equal("second", co())
+  end)
+
+  it("cannot be resumed where it only waits for one that is parked", function()
+    local outer = coroutine.create(function()
+      coroutine.wrap(function()
+        swarm.sleep(10)
+      end)()
+      return "rested"
+    end)
+    local h = started(function()
+      return select(2, coroutine.resume(outer))
+    end)
+    assert.is_false((coroutine.resume(outer)))
+    assert.equal("rested", h:result())
+  end)
+
+  it("is normal, not suspended, for who asks its status", function()
+    local co = coroutine.create(function()
+      swarm.sleep(10)
+      coroutine.yield()
+    end)
+    assert.equal("suspended", coroutine.status(co))
+    local h = started(function()
+      coroutine.resume(co)
+    end)
+    assert.equal("normal", coroutine.status(co))
+    h:join()
+    assert.equal("suspended", coroutine.status(co))
+    coroutine.resume(co)
+    assert.equal("dead", coroutine.status(co))
+  end)
+
+  it("can be resumed again after the worker that waited in it was cancelled", function()
+    local co = coroutine.create(function()
+      pcall(swarm.sleep, 100)
+      coroutine.yield "caught"
+      return "end"
+    end)
+    local h = started(function()
+      coroutine.resume(co)
+    end)
+    h:cancel()
+    h:join()
+    assert.equal("suspended", coroutine.status(co))
+    local _, value = coroutine.resume(co)
+    assert.equal("end", value)
+  end)
+
+  it("waits for the worker that resumed it, whichever made it", function()
+    local ids = {}
+    local co = coroutine.wrap(function()
+      for i = 1, 4 do
+        swarm.sleep(1)
+        coroutine.yield(i)
+      end
+    end)
+    for _ = 1, 4 do
+      local h = swarm.spawn(function()
+        return co()
+      end)
+      ids[#ids + 1] = h:result()
+    end
+    assert.same({ 1, 2, 3, 4 }, ids)
+  end)
+end)
+
+describe("a waiting call inside a callback of gsub or sort", function()
+  local calls = {
+    ["swarm.sleep"] = function()
+      swarm.sleep(1)
+    end,
+    ["swarm.yield"] = swarm.yield,
+    join = function()
+      swarm.join(swarm.spawn("double", 1))
+    end,
+    result = function()
+      swarm.call("double", 1)
+    end,
+    ["token:wait"] = function()
+      swarm.spawn("double", 1).cancel_token:wait()
+    end,
+    follow = function()
+      swarm.spawn("double", 1):follow()()
+    end,
+    ["swarm.scope"] = function()
+      swarm.scope(function(scope)
+        scope:spawn("double", 1)
+      end)
+    end,
+  }
+
+  local function all_refuse(around)
+    for name, call in pairs(calls) do
+      local h = swarm.spawn(function()
+        around(call)
+      end)
+      local _, err = swarm.join(h)
+      assert.equal("failed", h.status, name)
+      assert.equal("invalid_argument", err.code, name)
+      assert.matches("gsub", err.message, name)
+      assert.matches("collect first", err.message, name)
+    end
+    assert.equal(4, swarm.call("double", 2))
+  end
+
+  it("is refused by gsub's", function()
+    all_refuse(function(call)
+      return (("a"):gsub("a", function()
+        call()
+      end))
+    end)
+  end)
+
+  it("is refused by sort's", function()
+    all_refuse(function(call)
+      table.sort({ 3, 1, 2 }, function(a, b)
+        call()
+        return a < b
+      end)
+    end)
+  end)
+
+  it("is refused inside a coroutine that calls gsub", function()
+    all_refuse(function(call)
+      coroutine.wrap(function()
+        return (("a"):gsub("a", function()
+          call()
+        end))
+      end)()
+    end)
+  end)
+
+  it("is refused inside a coroutine inside the callback", function()
+    all_refuse(function(call)
+      return (("a"):gsub("a", function()
+        coroutine.wrap(function()
+          coroutine.wrap(call)()
+        end)()
+      end))
+    end)
+  end)
+
+  it("is refused in a __tostring under string.format, and a __lt under table.sort", function()
+    local mt = {
+      __tostring = function()
+        swarm.sleep(1)
+        return "x"
+      end,
+      __lt = function(a, b)
+        swarm.sleep(1)
+        return a.n < b.n
+      end,
+    }
+    local object = setmetatable({ n = 1 }, mt)
+    assert.has_error(function()
+      return (string.format("%s", object))
+    end, { code = "invalid_argument" })
+    assert.has_error(function()
+      table.sort { object, setmetatable({ n = 0 }, mt) }
+    end, { code = "invalid_argument" })
+    assert.equal("x", tostring(object))
+  end)
+
+  it("is refused for requests to the host", function()
+    local status, err = end_of(function()
+      return (("a"):gsub("a", function()
+        return swarm.fs.stat "x"
+      end))
+    end)
+    assert.equal("failed", status)
+    assert.equal("invalid_argument", err.code)
+  end)
+
+  it("is an error, not a hang, in the handler of an xpcall", function()
+    local ok, problem = xpcall(error, function()
+      swarm.sleep(1)
+    end)
+    assert.is_false(ok)
+    assert.is_not_nil(problem)
+    swarm.sleep(1)
+  end)
+
+  it("may be caught there, and the worker goes on and can wait after it", function()
+    local out = ("a b"):gsub("%a", function(letter)
+      local ok = pcall(swarm.sleep, 1)
+      return ok and "slept" or letter:upper()
+    end)
+    assert.equal("A B", out)
+    local before = swarm.monotonic()
+    swarm.sleep(1)
+    assert.near(1, swarm.monotonic() - before, 1e-9)
+  end)
+
+  it("is fine where it need not wait", function()
+    local h = swarm.spawn("double", 4)
+    h:join()
+    local out = ("a"):gsub("a", function()
+      swarm.checkpoint()
+      assert.is_true(swarm.join(h))
+      return tostring(swarm.result(h))
+    end)
+    assert.equal("8", out)
+  end)
+
+  it("lets coroutines of the callback's own yield", function()
+    local out = ("abc"):gsub("%a", function(letter)
+      local co = coroutine.wrap(function()
+        coroutine.yield(letter:upper())
+      end)
+      return co()
+    end)
+    assert.equal("ABC", out)
+  end)
+end)
+
+describe("coroutine.running and its like", function()
+  it("see no coroutine at the top of a worker", function()
+    assert.is_nil((coroutine.running()))
+    assert.is_false(coroutine.isyieldable())
+  end)
+
+  it("see the author's own coroutine inside it", function()
+    local co
+    co = coroutine.create(function()
+      local before = { coroutine.running() == co, coroutine.isyieldable(), coroutine.status(co) }
+      swarm.sleep(1)
+      local after = { coroutine.running() == co, coroutine.isyieldable(), coroutine.status(co) }
+      return before, after
+    end)
+    local _, before, after = coroutine.resume(co)
+    assert.same({ true, true, "running" }, before)
+    assert.same({ true, true, "running" }, after)
+  end)
+
+  it("tell normal from suspended and dead", function()
+    local outer
+    outer = coroutine.create(function()
+      local inner = coroutine.wrap(function()
+        return coroutine.status(outer)
+      end)
+      coroutine.yield(inner())
+    end)
+    assert.equal("suspended", coroutine.status(outer))
+    local _, seen = coroutine.resume(outer)
+    assert.equal("normal", seen)
+    assert.equal("suspended", coroutine.status(outer))
+    coroutine.resume(outer)
+    assert.equal("dead", coroutine.status(outer))
+  end)
+
+  it("know that a callback of gsub cannot yield", function()
+    local inside
+    coroutine.wrap(function()
+      return (("a"):gsub("a", function()
+        inside = coroutine.isyieldable()
+      end))
+    end)()
+    assert.is_false(inside)
+  end)
+
+  it("let no coroutine resume itself", function()
+    local ok, problem = coroutine.wrap(function()
+      return coroutine.resume(coroutine.running())
+    end)()
+    assert.is_false(ok)
+    assert.matches("running", problem)
+  end)
+end)

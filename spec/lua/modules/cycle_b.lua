@@ -1,0 +1,2 @@
+local a = require "modules.cycle_a"
+return a

@@ -1,0 +1,1 @@
+return { "init of a folder", ... }

@@ -1,0 +1,1 @@
+require("swarm").worker "late" { run = function() end }

@@ -1,0 +1,1 @@
+rawset(_G, "seen_by_nothing", true)

@@ -1,0 +1,2 @@
+require("swarm").sleep(1)
+return require "modules.ring_a"

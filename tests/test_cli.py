@@ -1,0 +1,307 @@
+"""The command line: output, exit statuses, bad input, signals, a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+SWARM_HOST = [sys.executable, "-m", "swarm_host"]
+
+
+def run(
+    *words: str | Path, stdin: bytes = b"", cwd: Path | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Runs swarm-host; a hang is a failure."""
+    command = [*SWARM_HOST, *map(str, words)]
+    done = subprocess.run(command, input=stdin, cwd=cwd, capture_output=True, timeout=60)
+    assert b"Traceback" not in done.stderr, done.stderr.decode()
+    return done
+
+
+def script(folder: Path, text: str, name: str = "script.lua") -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+MAIN = "swarm.main(function(args, ctx) {} end)"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("return 'as it is'", b"as it is\n"),
+        ("return 'with its newline\\n'", b"with its newline\n"),
+        ("return { b = 1, a = { true, swarm.null } }", b'{"a":[true,null],"b":1}\n'),
+        ("return 2^53", b"9007199254740992\n"),
+        ("return 0.1", b"0.1\n"),
+        ("return false", b"false\n"),
+        ("return", b""),
+        ("return '\\255\\0bytes'", b"\xff\x00bytes\n"),
+        ("print('first') return 'then'", b"first\nthen\n"),
+    ],
+)
+def test_what_main_returns_goes_to_stdout(tmp_path: Path, body: str, said: bytes) -> None:
+    done = run(script(tmp_path, MAIN.format(body)))
+    assert (done.returncode, done.stdout, done.stderr) == (0, said, b"")
+
+
+def test_json_leaves_stdout_to_the_result(tmp_path: Path) -> None:
+    path = script(tmp_path, MAIN.format("print('noise') return 'text'"))
+    done = run("--json", path)
+    assert done.stdout == b'"text"\n'
+    assert done.stderr == b"noise\n"
+    assert run("--json", script(tmp_path, MAIN.format("return"))).stdout == b"null\n"
+
+
+def test_input_comes_from_the_word_a_file_or_stdin(tmp_path: Path) -> None:
+    path = script(tmp_path, MAIN.format("return ctx.input.x"))
+    file = tmp_path / "input.json"
+    file.write_text('{"x": "from a file"}')
+    assert run("--input", '{"x": "a word"}', path).stdout == b"a word\n"
+    assert run("--input", f"@{file}", path).stdout == b"from a file\n"
+    assert run("--input", "-", path, stdin=b'{"x": "stdin"}').stdout == b"stdin\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", b"not JSON"),
+        ("", b"not JSON"),
+        ("NaN", b"NaN is not JSON"),
+        ("[1,]", b"not JSON"),
+        ("[" * 100_000, b"not JSON"),
+    ],
+)
+def test_input_that_is_not_json_is_refused(tmp_path: Path, text: str, said: bytes) -> None:
+    done = run("--input", "-", script(tmp_path, MAIN.format("return 1")), stdin=text.encode())
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert done.stdout == b""
+
+
+def test_input_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    done = run("--input", "-", script(tmp_path, MAIN.format("return 1")), stdin=b'"\xff"')
+    assert done.returncode == 2
+    assert b"not UTF-8: byte 2 is 0xff" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ("return 1", 0),
+        ("error('no')", 1),
+        ("return nil, 'blocked'", 3),
+        ("return function() end", 1),
+        ("swarm.spawn(function() error('x') end, nil, { detached = true })", 1),
+    ],
+)
+def test_the_exit_status_says_how_it_ended(tmp_path: Path, body: str, status: int) -> None:
+    assert run(script(tmp_path, MAIN.format(body))).returncode == status
+
+
+def test_a_detached_worker_is_waited_for(tmp_path: Path) -> None:
+    body = """
+      swarm.spawn(function() swarm.sleep(0.1) print("the end") end, nil, { detached = true })
+      return "main is over"
+    """
+    done = run(script(tmp_path, MAIN.format(body)))
+    assert done.stdout == b"the end\nmain is over\n"
+
+
+def test_the_run_has_a_deadline(tmp_path: Path) -> None:
+    started = time.monotonic()
+    done = run("--timeout", "0.2", script(tmp_path, MAIN.format("swarm.sleep(60)")))
+    assert done.returncode == 124
+    assert b"ran out of time after 0.2 s" in done.stderr
+    assert time.monotonic() - started < 10
+
+
+def test_a_deadlock_is_found_beside_the_run_s_own_deadline(tmp_path: Path) -> None:
+    body = "ctx.cancel_token:wait()"
+    done = run("--timeout", "30", script(tmp_path, MAIN.format(body)))
+    assert done.returncode == 1
+    assert b"deadlock" in done.stderr
+
+
+def test_events_are_json_lines(tmp_path: Path) -> None:
+    path = script(tmp_path, MAIN.format("ctx:progress('a \\255') error('no')"))
+    file = tmp_path / "events.jsonl"
+    assert run("--events", file, path).returncode == 1
+    events = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [event["type"] for event in events] == [
+        "task_created",
+        "task_attempt_started",
+        "worker_output",
+        "task_failed",
+    ]
+    assert all(event["task_id"] == "T-1" and event["agent"] == "main" for event in events)
+    assert "no" in events[-1]["reason"]
+
+
+def test_an_events_file_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    done = run("--events", tmp_path, script(tmp_path, MAIN.format("return 1")))
+    assert done.returncode == 2
+    assert b"is a directory" in done.stderr
+
+
+def test_logs_have_levels_and_fields(tmp_path: Path) -> None:
+    body = """
+      swarm.log.debug("quiet as a mouse")
+      swarm.log.info("hello", { n = 1, text = "two words" })
+      swarm.log.error("alas")
+      io.stderr:write("as it is")
+    """
+    path = script(tmp_path, MAIN.format(body))
+    assert run(path).stderr == b"info: hello n=1 text='two words'\nerror: alas\nas it is"
+    assert b"debug: quiet as a mouse\n" in run("--debug", path).stderr
+    assert run("--quiet", path).stderr == b"error: alas\nas it is"
+
+
+def test_a_flood_of_output_arrives_whole(tmp_path: Path) -> None:
+    body = "for i = 1, 300000 do print(i, 'some text that makes the line longer') end return 'end'"
+    lines = run(script(tmp_path, MAIN.format(body))).stdout.splitlines()
+    assert len(lines) == 300_001
+    assert lines[299_999].startswith(b"300000\t")
+    assert lines[-1] == b"end"
+
+
+def test_a_huge_input_and_a_huge_result(tmp_path: Path) -> None:
+    value = {"rows": [{"id": i, "name": f"row {i}", "tags": ["a", "b"]} for i in range(50_000)]}
+    path = script(tmp_path, MAIN.format("return ctx.input"))
+    done = run("--json", "--input", "-", path, stdin=json.dumps(value).encode())
+    assert json.loads(done.stdout) == value
+
+
+def test_a_closed_stdout_ends_the_run(tmp_path: Path) -> None:
+    path = script(tmp_path, MAIN.format("while true do print('y') swarm.sleep(0.001) end"))
+    process = subprocess.Popen([*SWARM_HOST, path], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"y\n"
+    process.stdout.close()
+    assert process.wait(timeout=20) == 1
+    assert process.stderr is not None
+    assert b"Traceback" not in process.stderr.read()
+
+
+CLEAN_UP = """
+swarm.main(function()
+  print("begun")
+  local ok, err = pcall(swarm.sleep, 60)
+  swarm.shield(function() swarm.sleep(0.05) print("cleaned up", err.reason) end)
+end)
+"""
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_cancels_the_run_and_its_clean_up_runs(
+    tmp_path: Path, number: signal.Signals, status: int
+) -> None:
+    process = subprocess.Popen(
+        [*SWARM_HOST, script(tmp_path, CLEAN_UP)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"begun\n"
+    process.send_signal(number)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == status
+    assert out == f"cleaned up\tcancelled by {number.name}\n".encode()
+    assert err == f"cancelled by {number.name}\n".encode()
+
+
+def test_a_second_signal_ends_a_run_that_does_not_give_way(tmp_path: Path) -> None:
+    path = script(tmp_path, MAIN.format("print('begun') swarm.sleep(0.05) while true do end"))
+    process = subprocess.Popen([*SWARM_HOST, path], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"begun\n"
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.2)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert b"ended without clean-up" in err
+
+
+def test_a_signal_while_loading_ends_the_run(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    path = script(tmp_path, f"swarm.fs.read({str(fifo)!r})")
+    process = subprocess.Popen([*SWARM_HOST, path], stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:  # the fifo has a reader once the script has got there
+        try:
+            writer = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+            break
+        except OSError:
+            time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    os.close(writer)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert b"Traceback" not in err
+
+
+def test_check_says_what_a_script_defines(tmp_path: Path) -> None:
+    path = script(
+        tmp_path,
+        "swarm.worker 'w' { description = 'does it', run = function() end }\n"
+        + MAIN.format("error('not run')"),
+    )
+    done = run("check", path.name, cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.decode().splitlines() == [
+        "script.lua: ok",
+        "  worker w (lua) at script.lua:1  does it",
+        "  main at script.lua:2",
+    ]
+    described = json.loads(run("check", "--json", path.name, cwd=tmp_path).stdout)
+    assert described["workers"]["w"]["kind"] == "lua"
+    assert run("check", script(tmp_path, "x x")).returncode == 2
+
+
+def test_an_option_behind_the_script_is_the_script_s_with_a_hint(tmp_path: Path) -> None:
+    path = script(tmp_path, MAIN.format("return args[1]"))
+    done = run(path, "--json")
+    assert done.stdout == b"--json\n"
+    assert b"--json comes after SCRIPT" in done.stderr
+    assert run(path, "--", "--json").stderr == b""
+    assert run(path, "--other").stderr == b""
+
+
+def test_progress_is_drawn_on_a_terminal_and_taken_away(tmp_path: Path) -> None:
+    body = """
+      for i = 1, 3 do swarm.spawn(function() swarm.sleep(1.2) end) end
+      swarm.sleep(0.9) print("between")
+    """
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [*SWARM_HOST, script(tmp_path, MAIN.format(body))],
+        stdout=subprocess.PIPE,
+        stderr=follower,
+    )
+    os.close(follower)
+    drawn = b""
+    while process.poll() is None or select.select([leader], [], [], 0)[0]:
+        if select.select([leader], [], [], 0.1)[0]:
+            try:
+                drawn += os.read(leader, 65536)
+            except OSError:
+                break
+    assert process.wait(timeout=20) == 0
+    assert b"4 running" in drawn
+    assert drawn.endswith(b"\r\x1b[K")
+
+
+def test_no_progress_is_drawn_elsewhere(tmp_path: Path) -> None:
+    done = run(script(tmp_path, MAIN.format("swarm.sleep(1)")))
+    assert done.stderr == b""
