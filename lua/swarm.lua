@@ -68,7 +68,7 @@ end
 
 local function blocked(value, reason)
   return value,
-    Settle.blocked_error(value, Settle.reason_text(reason == nil and "no reason given" or reason))
+    Settle.blocked_error(value, Settle.reason(reason == nil and "no reason given" or reason))
 end
 
 local function env(name)

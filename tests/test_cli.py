@@ -10,6 +10,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,17 @@ def run(
     done = subprocess.run(command, input=stdin, cwd=cwd, capture_output=True, timeout=60)
     assert b"Traceback" not in done.stderr, done.stderr.decode()
     return done
+
+
+@contextmanager
+def popen(path: Path, stderr: int = subprocess.PIPE) -> Iterator[subprocess.Popen[bytes]]:
+    """A run to talk to; it is ended with the block, whatever the test made of it."""
+    command = [*SWARM_HOST, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def script(folder: Path, text: str, name: str = "script.lua") -> Path:
@@ -184,13 +197,13 @@ def test_a_huge_input_and_a_huge_result(tmp_path: Path) -> None:
 
 def test_a_closed_stdout_ends_the_run(tmp_path: Path) -> None:
     path = script(tmp_path, MAIN.format("while true do print('y') swarm.sleep(0.001) end"))
-    process = subprocess.Popen([*SWARM_HOST, path], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"y\n"
-    process.stdout.close()
-    assert process.wait(timeout=20) == 1
-    assert process.stderr is not None
-    assert b"Traceback" not in process.stderr.read()
+    with popen(path) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"y\n"
+        process.stdout.close()
+        assert process.wait(timeout=20) == 1
+        assert process.stderr is not None
+        assert b"Traceback" not in process.stderr.read()
 
 
 CLEAN_UP = """
@@ -206,13 +219,11 @@ end)
 def test_a_signal_cancels_the_run_and_its_clean_up_runs(
     tmp_path: Path, number: signal.Signals, status: int
 ) -> None:
-    process = subprocess.Popen(
-        [*SWARM_HOST, script(tmp_path, CLEAN_UP)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"begun\n"
-    process.send_signal(number)
-    out, err = process.communicate(timeout=20)
+    with popen(script(tmp_path, CLEAN_UP)) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"begun\n"
+        process.send_signal(number)
+        out, err = process.communicate(timeout=20)
     assert process.returncode == status
     assert out == f"cleaned up\tcancelled by {number.name}\n".encode()
     assert err == f"cancelled by {number.name}\n".encode()
@@ -220,14 +231,15 @@ def test_a_signal_cancels_the_run_and_its_clean_up_runs(
 
 def test_a_second_signal_ends_a_run_that_does_not_give_way(tmp_path: Path) -> None:
     path = script(tmp_path, MAIN.format("print('begun') swarm.sleep(0.05) while true do end"))
-    process = subprocess.Popen([*SWARM_HOST, path], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"begun\n"
-    process.send_signal(signal.SIGINT)
-    time.sleep(0.2)
-    assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=20)
+    with popen(path) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"begun\n"
+        time.sleep(0.5)  # it is in its loop, and nothing can tell so
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
     assert process.returncode == 130
     assert b"ended without clean-up" in err
 
@@ -236,17 +248,17 @@ def test_a_signal_while_loading_ends_the_run(tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     path = script(tmp_path, f"swarm.fs.read({str(fifo)!r})")
-    process = subprocess.Popen([*SWARM_HOST, path], stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:  # the fifo has a reader once the script has got there
-        try:
-            writer = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
-            break
-        except OSError:
-            time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    os.close(writer)
-    _, err = process.communicate(timeout=20)
+    with popen(path) as process:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:  # the fifo has a reader once the script has got there
+            try:
+                writer = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+                break
+            except OSError:
+                time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        os.close(writer)
+        _, err = process.communicate(timeout=20)
     assert process.returncode == 130
     assert b"Traceback" not in err
 
@@ -284,20 +296,17 @@ def test_progress_is_drawn_on_a_terminal_and_taken_away(tmp_path: Path) -> None:
       swarm.sleep(0.9) print("between")
     """
     leader, follower = pty.openpty()
-    process = subprocess.Popen(
-        [*SWARM_HOST, script(tmp_path, MAIN.format(body))],
-        stdout=subprocess.PIPE,
-        stderr=follower,
-    )
-    os.close(follower)
     drawn = b""
-    while process.poll() is None or select.select([leader], [], [], 0)[0]:
-        if select.select([leader], [], [], 0.1)[0]:
-            try:
-                drawn += os.read(leader, 65536)
-            except OSError:
-                break
-    assert process.wait(timeout=20) == 0
+    with popen(script(tmp_path, MAIN.format(body)), stderr=follower) as process:
+        os.close(follower)
+        while process.poll() is None or select.select([leader], [], [], 0)[0]:
+            if select.select([leader], [], [], 0.1)[0]:
+                try:
+                    drawn += os.read(leader, 65536)
+                except OSError:
+                    break
+        assert process.wait(timeout=20) == 0
+    os.close(leader)
     assert b"4 running" in drawn
     assert drawn.endswith(b"\r\x1b[K")
 

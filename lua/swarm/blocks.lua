@@ -12,6 +12,7 @@ local site = require "swarm.site"
 local W = require "swarm.worker"
 local handles = require "swarm.handle"
 
+local take_site, FORMAT, LEVELS = site.take, site.FORMAT, site.LEVELS
 local co_running = coroutine.running
 local xpcall, error, type, rawequal = xpcall, error, type, rawequal
 local setmetatable = setmetatable
@@ -191,7 +192,7 @@ function scope_methods.spawn(face, name, input, opts)
   elseif scope.cancel then
     return errors.throw("invalid_argument", "this scope is cancelled: " .. scope.cancel.reason)
   end
-  return (W.spawn_into(scope, me, name, input, opts, site.take()))
+  return (W.spawn_into(scope, me, name, input, opts, take_site(FORMAT, LEVELS)))
 end
 
 function ScopeFace.__index(_, key)

@@ -104,6 +104,9 @@ function H.task_id(w)
   local id = w.id
   if not by_id[id] then
     by_id[id] = w
+    local extra = w.extra or {}
+    w.extra = extra
+    extra.listed = true
     if H.final[w.status] then
       H.retire(w)
     end

@@ -13,6 +13,7 @@ local values = require "swarm.values"
 local waits = require "swarm.waits"
 local W = require "swarm.worker"
 
+local take_site, FORMAT, LEVELS = site.take, site.FORMAT, site.LEVELS
 local type, error = type, error
 local copy, raise = values.copy, Scope.raise
 local SLOT, GRANTED, CHILDREN = Settle.SLOT, Settle.GRANTED, Scope.CHILDREN
@@ -214,7 +215,7 @@ function Join.call(name, input, opts)
   if scope.cancel then
     raise(me)
   end
-  return Join.result((W.spawn_into(scope, me, name, input, opts, site.take())))
+  return Join.result((W.spawn_into(scope, me, name, input, opts, take_site(FORMAT, LEVELS))))
 end
 
 -- Cancelling --------------------------------------------------------------------------------------

@@ -136,11 +136,13 @@ local function settle(w, status, value, err)
     if extra.cancel_waiters then
       S.ready_all(extra.cancel_waiters)
     end
+    if extra.listed then
+      handles.retire(w)
+    end
     if extra.watched then
       Settle.on_settled(w)
     end
   end
-  handles.retire(w)
 end
 
 function Scope.settle_pending(w, cause)
@@ -149,7 +151,7 @@ function Scope.settle_pending(w, cause)
 end
 
 ---What `run` raised or returned, and what its children did, made into an end.
----@param reason string? why it is blocked, as Settle.reason_text says it
+---@param reason table? why it is blocked, as Settle.reason says it
 function Settle.conclude(w, ok, value, reason)
   local cause = w.cancel
   local unowned = Scope.unowned(w)
@@ -180,23 +182,25 @@ function Settle.conclude(w, ok, value, reason)
   return settle(w, "pass", value, nil)
 end
 
----The second value that `run` returned as text. It may call the author's code (__tostring), so it
+---The second value that `run` returned, as text. It may call the author's code (__tostring), so it
 ---is asked for while the worker still runs.
----@return string
-function Settle.reason_text(reason)
+---@return table { text, hint }
+function Settle.reason(value)
   local hint = ""
-  if type(reason) == "table" then
-    reason = rawget(reason, "reason") or rawget(reason, "message") or reason
-  elseif type(reason) ~= "string" then
+  if type(value) == "table" then
+    value = rawget(value, "reason") or rawget(value, "message") or value
+  elseif type(value) ~= "string" then
     hint = " (a second value that `run` returns says why it is blocked; for one value only, write"
       .. " `return (...)`)"
   end
-  return errors.text_of(reason) .. hint
+  return { text = errors.text_of(value), hint = hint }
 end
 
 ---The error that goes with a blocked result.
+---@param reason table what Settle.reason made of it
 function Settle.blocked_error(value, reason)
-  return errors.new("blocked", "blocked: " .. reason, { value = value, reason = reason })
+  local message = "blocked: " .. reason.text .. reason.hint
+  return errors.new("blocked", message, { value = value, reason = reason.text })
 end
 
 return Settle

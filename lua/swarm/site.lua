@@ -12,18 +12,23 @@ local site = {}
 
 local found, profile = pcall(require, "jit.profile")
 
-if found and is_first_vm then
-  local dumpstack = profile.dumpstack
-  ---The place in the author's code that called the public function that calls this.
-  ---@return any site for site.place
-  function site.take()
-    return dumpstack("pl\n", 3) -- a tail call: dumpstack, the public function, the author's
-  end
-else
-  function site.take()
-    return getinfo(2, "Sl")
-  end
+-- A public function that spawns calls site.take(FORMAT, LEVELS) itself: what is two levels above
+-- take is the author's code.
+site.FORMAT, site.LEVELS = "pl\n", 3
+
+---Where the function that calls this was called, for site.place.
+---@param format string
+---@param levels integer
+---@return any
+function site.take(format, levels) -- luacheck: no unused args
+  return getinfo(2, "Sl") -- a tail call: this function's own level is gone
 end
+
+if found and is_first_vm then
+  site.take = profile.dumpstack
+end
+
+local places = {} -- site → file:line or false; as many as there are places in the code
 
 ---A site as file:line, or nil where the caller is not the author's code.
 ---@return string?
@@ -32,10 +37,13 @@ function site.place(taken)
     return not errors.is_host_frame(taken) and errors.source_of(taken) .. ":" .. taken.currentline
       or nil
   end
-  local place = taken and match(taken, "\n([^\n]+)\n$")
-  if place and find(place, ":%d+$") and sub(place, 1, 6) ~= "swarm/" then
-    return place
+  local place = places[taken]
+  if taken and place == nil then
+    place = match(taken, "\n([^\n]+)\n$")
+    place = place and find(place, ":%d+$") and sub(place, 1, 6) ~= "swarm/" and place or false
+    places[taken] = place
   end
+  return place or nil
 end
 
 return site

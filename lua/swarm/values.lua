@@ -374,16 +374,13 @@ function inspect(walk, value)
 end
 
 local function inspect_root(value, root, leaving, text_fault)
-  inspect(
-    {
-      path = { root or "value" },
-      inside = {},
-      nodes = 0,
-      leaving = leaving,
-      text_fault = text_fault,
-    },
-    value
-  )
+  inspect({
+    path = { root or "value" },
+    inside = {},
+    nodes = 0,
+    leaving = leaving,
+    text_fault = text_fault,
+  }, value)
 end
 
 ---Checks a value and copies it if it is a table, so that later changes to it are nobody else's.

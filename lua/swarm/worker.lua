@@ -12,6 +12,7 @@ local Settle = require "swarm.settle"
 local site = require "swarm.site"
 local values = require "swarm.values"
 
+local take_site, FORMAT, LEVELS = site.take, site.FORMAT, site.LEVELS
 local co_yield = coroutine.yield
 local type, setmetatable, xpcall = type, setmetatable, xpcall
 local copy, from_raised = values.copy, errors.from_raised
@@ -46,7 +47,7 @@ local function finish(w, ok, value, reason)
     value = from_raised(value) -- the stack was too full for the handler
   end
   if ok and reason ~= nil then
-    reason = Settle.reason_text(reason)
+    reason = Settle.reason(reason)
   end
   if
     ok
@@ -266,7 +267,7 @@ function W.spawn(name, input, opts)
   if scope.cancel then
     raise(me)
   end
-  return (spawn_into(scope, me, name, input, opts, site.take()))
+  return (spawn_into(scope, me, name, input, opts, take_site(FORMAT, LEVELS)))
 end
 
 ---Spawns for the host: `main`, a loading script, what Python asks for. Its failure is the caller's.
