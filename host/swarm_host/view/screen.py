@@ -6,6 +6,7 @@ then, so that a log shows that the run is alive.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -108,6 +109,10 @@ class Screen:
             file.flush()
         except BrokenPipeError:
             self._broken = True
+            # What is still in Python's buffer must not fail once more at exit.
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, file.fileno())
+            os.close(nowhere)
         return not self._broken
 
     def _line(self, text: str) -> None:
