@@ -6,6 +6,7 @@ local bridge = require "swarm.bridge"
 local clock = require "swarm.clock"
 local errors = require "swarm.errors"
 local fs = require "swarm.fs"
+local gate = require "swarm.gate"
 local handles = require "swarm.handle"
 local json = require "swarm.json"
 local log = require "swarm.log"
@@ -38,6 +39,10 @@ function getters.agent(w)
   return w.def.name
 end
 function getters.status(w)
+  local me = S.current
+  if me ~= w and me.rights.read_task_state ~= true then
+    gate.check(me, "read_task_state")
+  end
   return w.status
 end
 function getters.generation(w)
@@ -50,7 +55,11 @@ end
 function getters.depth(w)
   return w.depth
 end
+function getters.role(w)
+  return w.def.role or w.rights.role -- while a hook runs the rights are the hook's
+end
 function getters.prompt(w)
+  gate.check(S.current, "fetch_prompt")
   local input = w.input
   if type(input) == "string" then
     return input
@@ -117,6 +126,16 @@ end
 ---@param generation table
 ---@param run table { args, input, run_id, version, script_dir }
 return function(generation, run)
+  local function definer(what)
+    return function(name, ...)
+      return registry.define(generation, what, name, ...)
+    end
+  end
+  local function hooker(kind)
+    return function(select, fn)
+      return registry.hook(generation, kind, select, fn)
+    end
+  end
   local face = {
     spawn = W.spawn,
     join = Join.join,
@@ -136,8 +155,15 @@ return function(generation, run)
     now = clock.wall,
     monotonic = clock.monotonic,
 
-    worker = function(name, ...)
-      return registry.worker(generation, name, ...)
+    worker = definer "worker",
+    role = definer "role",
+    layer = definer "layer",
+    before = hooker "before",
+    after = hooker "after",
+    around = hooker "around",
+    settled = hooker "settled",
+    use = function(name, options)
+      return registry.use(generation, name, options)
     end,
     main = function(fn)
       return registry.main(generation, fn)

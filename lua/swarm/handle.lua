@@ -4,6 +4,7 @@
 -- (debug.getmetatable, which scripts do not have), and both die together.
 local errors = require "swarm.errors"
 local names = require "swarm.names"
+local S = require "swarm.scheduler"
 local debug_getmetatable = debug.getmetatable
 local type, tostring = type, tostring
 local format, match, sub = string.format, string.match, string.sub
@@ -136,6 +137,26 @@ function H.is(value)
   return mt ~= nil and rawget(mt, "__tostring") == H.tostring -- raw: mt may be the author's
 end
 
+---With a bare task_id a worker reaches itself and its descendants; an operator reaches all.
+function H.check_ownership(w, id)
+  local me = S.current
+  if me.rights.role == "operator" then
+    return
+  end
+  local above = w
+  while above do
+    if above == me then
+      return
+    end
+    above = H.parent(above)
+  end
+  return errors.throw(
+    "token_task_mismatch",
+    id .. " is not a task of this worker or below it: use the handle that its spawner has",
+    { bound = "T-" .. me.id, arg = id }
+  )
+end
+
 ---The record behind a handle or a task_id; raises for anything else.
 ---@param value any
 ---@param call string the call's name, for the message
@@ -149,6 +170,7 @@ function H.record(value, call)
     local id = match(value, "^T%-(%d+)$")
     local w = id and by_id[tonumber(id)]
     if w then
+      H.check_ownership(w, value)
       return w
     elseif id then
       return errors.throw(

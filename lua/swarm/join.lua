@@ -3,6 +3,7 @@
 local arguments = require "swarm.arguments"
 local clock = require "swarm.clock"
 local errors = require "swarm.errors"
+local gate = require "swarm.gate"
 local handles = require "swarm.handle"
 local names = require "swarm.names"
 local S = require "swarm.scheduler"
@@ -149,10 +150,13 @@ local function wait_for(me, w, timeout)
   end
 end
 
-local function settled_record(target, timeout, call)
+local function settled_record(target, timeout, call, verb)
   local me = S.current
   if me.scope.cancel then
     raise(me)
+  end
+  if me.rights[verb] ~= true then
+    gate.check(me, verb)
   end
   local w = handles.record(target, call)
   if w.scope and not wait_for(me, w, timeout) then
@@ -170,7 +174,7 @@ function Join.join(target, opts)
     arguments.options(opts, JOIN_OPTIONS, "join")
     timeout = opts.timeout and arguments.seconds(opts.timeout, "join's option timeout")
   end
-  local w, waited = settled_record(target, timeout, "join")
+  local w, waited = settled_record(target, timeout, "join", "poll_task")
   if not w then
     local message = "worker "
       .. handles.label(waited)
@@ -194,7 +198,7 @@ end
 
 ---swarm.result(h) → value · value, err (blocked); raises the error of any other end
 function Join.result(target)
-  local w = settled_record(target, nil, "result")
+  local w = settled_record(target, nil, "result", "poll_task")
   local status, value = w.status, w.value
   if status == "pass" then
     if type(value) == "table" then
@@ -225,6 +229,7 @@ local CANCEL_OPTIONS = { wait = true }
 ---swarm.cancel(h, reason?, opts?) → boolean
 function Join.cancel(target, reason, opts)
   Scope.not_while_loading()
+  gate.check(S.current, "cancel_task")
   local w = handles.record(target, "cancel")
   if reason ~= nil and type(reason) ~= "string" then
     return errors.throw(
@@ -240,7 +245,7 @@ function Join.cancel(target, reason, opts)
     Scope.cancel(w, { kind = "cancel", reason = reason or "no reason given", scope = w })
   end
   if opts and opts.wait then
-    settled_record(target, nil, "cancel") -- does not own a failure: nobody is handed it
+    settled_record(target, nil, "cancel", "cancel_task") -- does not own a failure: nobody is handed it
     return live and w.status == "cancelled"
   end
   local cause = w.cancel

@@ -259,7 +259,7 @@ function kernel.run_error()
   local err = run_error
   if not err then
     local unowned = Scope.unowned(root)
-    err = unowned and Scope.children_failed(unowned)
+    err = unowned and Scope.children_failed(unowned) or Settle.run_errors[1]
   end
   return err and text_of(errors.plain(err)) or nil
 end

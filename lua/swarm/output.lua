@@ -6,12 +6,14 @@ local arguments = require "swarm.arguments"
 local clock = require "swarm.clock"
 local errors = require "swarm.errors"
 local events = require "swarm.events"
+local gate = require "swarm.gate"
 local handles = require "swarm.handle"
 local names = require "swarm.names"
 local S = require "swarm.scheduler"
 local Scope = require "swarm.scope"
 local values = require "swarm.values"
 local type, pairs, setmetatable, floor = type, pairs, setmetatable, math.floor
+local xpcall, error, rawequal, getmetatable = xpcall, error, rawequal, getmetatable
 
 local MAX_EVENTS = 10000
 local MAX_BYTES = 16 * 1024 * 1024
@@ -117,6 +119,57 @@ local function content_of(value)
   return { kind = "inline", value = value }
 end
 
+---Reading another worker's state has a verb of its own.
+local function check_reading(w)
+  local me = S.current
+  if me and me ~= w and me.rights.read_task_state ~= true then
+    gate.check(me, "read_task_state")
+  end
+end
+
+---What the `event` functions of a worker's layers make of an event before anybody has seen it: the
+---event to record, or nil where one dropped it.
+local function filtered(w, event)
+  local hooks, me = w.def.events, S.current
+  for i = 1, #hooks do
+    local hook, own = hooks[i], me.rights
+    me.rights = hook.rights
+    local ok, seen = xpcall(hook.fn, errors.passing, w.handle, values.copy(event, "event"))
+    me.rights = own
+    if not ok then
+      return error(seen, 0)
+    elseif seen == false then
+      if event.type ~= "final" then
+        return nil
+      end
+      return errors.throw(
+        "invalid_value",
+        hook.what .. " returned false for the final, which is never dropped; return a changed one",
+        { path = "event", where = hook.where }
+      )
+    elseif seen ~= nil then
+      if type(seen) ~= "table" or seen.type ~= event.type then
+        return errors.throw(
+          "invalid_value",
+          hook.what
+            .. " must return the event, changed or not, or false; it returned "
+            .. names.show(seen),
+          { path = "event", where = hook.where }
+        )
+      end
+      event = values.copy(seen, "event")
+    end
+  end
+  return event
+end
+
+local function record(w, event)
+  tail_of(w):append(event)
+  if events.on then
+    events.publish("worker_output", w, { event = event })
+  end
+end
+
 ---Appends one event to the running attempt of a worker.
 local function emit(handle, event)
   local w = handles.record(handle, "ctx:" .. event.type)
@@ -126,10 +179,76 @@ local function emit(handle, event)
       "worker " .. handles.label(w) .. " has settled: its tail is closed"
     )
   end
-  tail_of(w):append(event)
-  if events.on then
-    events.publish("worker_output", w, { event = event })
+  local me = S.current
+  if me.rights.emit_output ~= true then
+    gate.check(me, "emit_output")
   end
+  if w.def.events then
+    event = filtered(w, event)
+    if not event then
+      local tail = tail_of(w)
+      tail.dropped = tail.dropped + 1
+      return
+    end
+  end
+  return record(w, event)
+end
+output.emit = emit
+
+---The same content, to the last item.
+local function same(a, b)
+  if rawequal(a, b) then
+    return true
+  elseif type(a) ~= "table" or type(b) ~= "table" or getmetatable(a) ~= getmetatable(b) then
+    return false
+  end
+  for key, value in pairs(a) do
+    if not same(value, b[key]) then
+      return false
+    end
+  end
+  for key in pairs(b) do
+    if a[key] == nil then
+      return false
+    end
+  end
+  return true
+end
+
+---Appends a final where something stands around the worker: what the events' layers made of it is
+---the result.
+---@param reason table? as Settle.reason has it
+function output.final(w, value, reason)
+  local event = {
+    type = "final",
+    ok = reason == nil,
+    content = content_of(value),
+    reason = reason and reason.text,
+  }
+  if w.def.events then
+    event = filtered(w, event)
+    local content = event.content
+    if content.kind == "inline" then
+      value = content.value
+    end
+    if event.ok and reason then
+      reason = nil
+    elseif not event.ok then
+      reason = { text = event.reason or "no reason given", hint = "" }
+    end
+  end
+  record(w, event)
+  w.tail.final = { value = value, reason = reason and reason.text }
+  return values.copy(value, "result"), reason
+end
+
+---A further final where the hooks made another result of what the tail has.
+function output.changed(w, value, reason)
+  local last = w.tail and w.tail.final
+  if last and last.reason == (reason and reason.text) and same(last.value, value) then
+    return value, reason
+  end
+  return output.final(w, value, reason)
 end
 
 local function text_argument(value, what, optional)
@@ -193,7 +312,7 @@ local function complete(w)
   if handles.final[w.status] and not (tail and tail.complete) then
     tail = tail_of(w)
     tail.complete = true
-    local final = final_of(w)
+    local final = not tail.final and final_of(w)
     if final then
       tail:append(final, clock.wall() - (clock.monotonic() - w.deadline))
     end
@@ -273,6 +392,7 @@ end
 function output.output_tail(target, opts)
   Scope.not_while_loading()
   local w = handles.record(target, "output_tail")
+  check_reading(w)
   return snapshot(w, read_options(opts, "output_tail"))
 end
 
@@ -280,6 +400,7 @@ end
 function output.follow(target, opts)
   Scope.not_while_loading()
   local w = handles.record(target, "follow")
+  check_reading(w)
   local since = read_options(opts, "follow")
   local ready, i = {}, 0
   return function()
@@ -318,6 +439,7 @@ end
 ---The last artifact of a name, or nil.
 function output.artifact(target, name)
   local w = handles.record(target, "artifact")
+  check_reading(w)
   local list = snapshot(w, 0)
   for i = #list, 1, -1 do
     local event = list[i]

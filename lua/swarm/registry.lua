@@ -1,6 +1,9 @@
 -- The definitions of one generation: what `swarm.worker` and `swarm.main` said while the script
 -- loaded, checked. Every mistake names the author's line, the field and the nearest known name.
 local errors = require "swarm.errors"
+local gate = require "swarm.gate"
+local hooks = require "swarm.hooks"
+local middleware = require "swarm.middleware"
 local names = require "swarm.names"
 local Scope = require "swarm.scope"
 local S = require "swarm.scheduler"
@@ -17,6 +20,9 @@ local COMMON = {
   description = "string",
   timeout = "seconds",
   concurrency = "count",
+  role = "string",
+  authority = "authority",
+  layers = "list",
 }
 
 local checks = {
@@ -28,6 +34,12 @@ local checks = {
   end,
   seconds = function(value)
     return type(value) == "number" and value > 0 and value < 1 / 0, "a number of seconds above zero"
+  end,
+  authority = function(value)
+    return value == "own", 'the word "own"'
+  end,
+  list = function(value)
+    return type(value) == "table", "a list"
   end,
   count = function(value)
     return type(value) == "number" and value >= 1 and floor(value) == value,
@@ -46,12 +58,17 @@ function registry.new(number)
     number = number,
     workers = {}, -- name → definition
     main = nil,
+    roles = {}, -- name → { fields, where }, then name → rights
+    hooks = {}, -- in the order of registration
+    layers = {}, -- name → { fields, where, rights }
+    uses = {}, -- the layers that are on every worker
     open = {}, -- names of `swarm.worker "x"` whose table has not come yet
     files = {}, -- what was read while loading
     closed = false, -- loading has ended
   }
   -- A worker made from a function has no name; it belongs to the generation of its spawner.
   generation.unnamed = { name = nil, kind = "lua", generation = generation, unnamed = true }
+  generation.rights = gate.ROLES
   return generation
 end
 
@@ -146,6 +163,9 @@ local function define_worker(generation, name, fields, where)
     description = fields.description,
     timeout = fields.timeout,
     slots = nil,
+    role = fields.role or "worker",
+    authority = fields.authority,
+    layers = fields.layers and hooks.layers_of(name, fields.layers, where),
     generation = generation,
     where = where,
   }
@@ -156,31 +176,61 @@ local function define_worker(generation, name, fields, where)
   generation.workers[name] = def
 end
 
----swarm.worker "name" { ... } and swarm.worker("name", { ... })
-function registry.worker(generation, name, ...)
-  still_loading(generation, "swarm.worker")
+local function define_role(generation, name, fields, where)
+  gate.check_role(name, fields)
+  generation.roles[name] = { fields = fields, where = where }
+end
+
+-- What is defined by a name and a table: where they are kept, what makes one, an example.
+local NAMED = {
+  worker = { "workers", define_worker, "{ run = function(ctx, input) ... end }" },
+  role = { "roles", define_role, '{ extends = "worker", deny = { ... } }' },
+  layer = { "layers", hooks.layer, "{ after = function(ctx, result) ... end }" },
+}
+
+---swarm.worker "name" { ... } and swarm.worker("name", { ... }); so for role and layer.
+---@param what string worker, role or layer
+function registry.define(generation, what, name, ...)
+  local call = "swarm." .. what
+  local kept, make = NAMED[what][1], NAMED[what][2]
+  still_loading(generation, call)
   if type(name) ~= "string" or name == "" then
-    return wrong("swarm.worker takes a name, and got " .. names.show(name))
+    return wrong(call .. " takes a name, and got " .. names.show(name))
   end
-  local before = generation.workers[name] or generation.open[name]
+  local key = what .. " " .. name
+  local before = generation[kept][name] or generation.open[key]
   if before then
     return wrong(
-      format("worker %q is defined twice; the first is at %s", name, tostring(before.where))
+      format("%s %q is defined twice; the first is at %s", what, name, tostring(before.where))
     )
+  elseif what == "role" and gate.ROLES[name] then
+    return wrong(format("role %q comes with the host: extend it under a name of your own", name))
   end
   local where = errors.where()
   if select("#", ...) > 0 then
-    return define_worker(generation, name, (...), where)
+    return make(generation, name, (...), where)
   end
-  generation.open[name] = { where = where }
+  generation.open[key] = { what = what, name = name, where = where }
   return function(fields)
-    still_loading(generation, "swarm.worker")
-    if not generation.open[name] then
-      return wrong(format("worker %q was given its table already", name))
+    still_loading(generation, call)
+    if not generation.open[key] then
+      return wrong(format("%s %q was given its table already", what, name))
     end
-    generation.open[name] = nil
-    return define_worker(generation, name, fields, where)
+    generation.open[key] = nil
+    return make(generation, name, fields, where)
   end
+end
+
+---swarm.before, after, around, settled
+function registry.hook(generation, kind, select, fn)
+  still_loading(generation, "swarm." .. kind)
+  return hooks.add(generation, kind, select, fn)
+end
+
+---swarm.use(name, opts?)
+function registry.use(generation, name, options)
+  still_loading(generation, "swarm.use")
+  return hooks.use(generation, name, options)
 end
 
 ---swarm.main(function(args, ctx) ... end)
@@ -202,24 +252,48 @@ function registry.main(generation, fn)
   }
 end
 
----Ends the loading: what could only be seen when all was there.
-function registry.close(generation)
-  local first_name, first
-  for name, open in pairs(generation.open) do
-    if not first_name or name < first_name then
-      first_name, first = name, open
+---A definition whose table never came.
+local function check_open(generation)
+  local first_key, first
+  for key, open in pairs(generation.open) do
+    if not first_key or key < first_key then
+      first_key, first = key, open
     end
   end
-  if first_name then
+  if first then
     return wrong(
       format(
-        'worker %q has no table: write swarm.worker "%s" { run = function(ctx, input) ... end }',
-        first_name,
-        first_name
+        "%s %q has no table: write swarm.%s %q %s",
+        first.what,
+        first.name,
+        first.what,
+        first.name,
+        NAMED[first.what][3]
       ),
       { where = first.where }
     )
   end
+end
+
+---Ends the loading: what could only be seen when all was there. Roles become rights, and what runs
+---for each worker is composed.
+function registry.close(generation)
+  check_open(generation)
+  hooks.check(generation)
+  local rights = gate.roles(generation.roles)
+  for _, layer in pairs(generation.layers) do
+    local role = layer.fields.role or "operator"
+    layer.rights = gate.role(generation.roles, rights, role, layer.where)
+  end
+  for _, def in pairs(generation.workers) do
+    def.rights = gate.role(generation.roles, rights, def.role, def.where)
+    middleware.compose(generation, def, def.run)
+  end
+  middleware.compose_unnamed(generation)
+  if generation.main then
+    generation.main.rights = rights.operator
+  end
+  generation.rights = rights
   generation.closed = true
   return generation
 end
@@ -228,7 +302,12 @@ end
 function registry.describe(generation)
   local workers = {}
   for name, def in pairs(generation.workers) do
-    workers[name] = { kind = def.kind, where = def.where, description = def.description }
+    workers[name] = {
+      kind = def.kind,
+      role = def.role,
+      where = def.where,
+      description = def.description,
+    }
   end
   return { workers = workers, main = generation.main and generation.main.where or nil }
 end

@@ -9,10 +9,12 @@
 --
 -- Depth-first alone starves, so every tick also runs the oldest of `front` and the first of `back`.
 local clock = require "swarm.clock"
+local holder = require "swarm.holder"
 local co_resume, co_yield, co_create = coroutine.resume, coroutine.yield, coroutine.create
 local isyieldable = coroutine.isyieldable
 local error, tostring = error, tostring
 local real = clock.real
+local cell, NAMES = holder.cell, holder.NAMES
 
 local TICK_RESUMES = 20000 -- resumes in one tick at the most
 local CLOCK_EVERY = 64 -- resumes between two looks at the clock
@@ -272,10 +274,15 @@ function S.take_coroutine()
   return co_create(S.body)
 end
 
+local turns = 0
+
 local function serve(w)
   remove(w)
   local co, ok, problem = w.co, true, nil
   S.current = w
+  turns = turns + 1
+  cell.turn = turns
+  cell.holder = w.id * NAMES + (w.def.row or holder.row(w))
   if co then
     ok, problem = co_resume(co)
   else
@@ -298,7 +305,7 @@ function S.step(slice)
   local virtual = clock.virtual
   local now = virtual or real()
   local stop = now + slice
-  S.now = now
+  S.now, cell.since = now, now
   fire_timers(now)
   local budget, look = TICK_RESUMES, CLOCK_EVERY
   local served = 0
@@ -312,7 +319,7 @@ function S.step(slice)
       look = CLOCK_EVERY
       if not virtual then
         now = real()
-        S.now = now
+        S.now, cell.since = now, now
         if now >= stop then
           break
         end
@@ -339,13 +346,14 @@ function S.step(slice)
       look = CLOCK_EVERY
       if not virtual then
         now = real()
-        S.now = now
+        S.now, cell.since = now, now
         if now >= stop then
           break
         end
       end
     end
   end
+  cell.holder = -1
   S.resumes = S.resumes + served
   return woken.head ~= nil or front.head ~= nil or back.head ~= nil
 end

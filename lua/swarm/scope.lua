@@ -203,6 +203,13 @@ function Scope.own(w)
   w.owned = true
 end
 
+---Takes all failures of a scope that nobody took: they are told of in an error of their own.
+function Scope.forget_failed(scope)
+  while scope.failed do
+    Scope.own(scope.failed)
+  end
+end
+
 ---The errors of the children whose failure nobody took, in the order in which they failed.
 ---@return table?
 function Scope.unowned(scope)

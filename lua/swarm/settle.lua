@@ -19,6 +19,8 @@ local counts =
 
 local Settle = {
   counts = counts,
+  run_settled_hooks = nil, -- middleware
+  run_errors = {}, -- what settled hooks raised: fails the run
   on_settled = nil, -- kernel: told of the workers that Python waits for
 }
 
@@ -29,7 +31,7 @@ Settle.SLOT, Settle.GRANTED = SLOT, GRANTED
 
 local function release_slot(w)
   local slots = w.def.slots
-  if w.waiting == SLOT then
+  if w.waiting == SLOT or (w.extra and w.extra.no_slot) then
     return -- it never had one
   end
   local following = slots.waiters.head
@@ -70,6 +72,9 @@ end
 
 ---The one place where a status becomes final, once.
 local function settle(w, status, value, err)
+  if w.def.settled then
+    Settle.run_settled_hooks(w, status, value, err)
+  end
   local begun = w.co
   w.status, w.value, w.err = status, value, err
   w.co, w.scope = nil, nil
@@ -146,6 +151,13 @@ local function settle(w, status, value, err)
 end
 
 function Scope.settle_pending(w, cause)
+  if w.def.settled then
+    if not w.cancel then
+      w.cancel = cause
+      S.wake(w) -- settled hooks need a coroutine: it begins, and ends at once
+    end
+    return
+  end
   local status, err = ended_by(w, cause)
   settle(w, status, nil, err)
 end

@@ -2,8 +2,10 @@
 -- The record is one table made by one constructor with every field, nil ones too, so that it never
 -- grows; 32 fields fit LuaJIT's hash of 32 exactly, one more would double every worker.
 local arguments = require "swarm.arguments"
+local clock = require "swarm.clock"
 local errors = require "swarm.errors"
 local events = require "swarm.events"
+local gate = require "swarm.gate"
 local handles = require "swarm.handle"
 local names = require "swarm.names"
 local S = require "swarm.scheduler"
@@ -46,8 +48,12 @@ local function finish(w, ok, value, reason)
   if not ok and kind ~= "table" then
     value = from_raised(value) -- the stack was too full for the handler
   end
-  if ok and reason ~= nil then
+  if ok and reason ~= nil and not w.def.wrapped then
     reason = Settle.reason(reason)
+  end
+  if ok and w.rights.post_result ~= true and (value ~= nil or reason ~= nil) then
+    ok, value = xpcall(gate.refuse, from_raised, w, "post_result")
+    kind = "table"
   end
   if
     ok
@@ -76,20 +82,33 @@ local function finish(w, ok, value, reason)
   return Settle.conclude(w, ok, value, reason)
 end
 
+---Runs a worker from its beginning to its end.
+local function live(w)
+  counts.running = counts.running + 1
+  local cause = w.cancel
+  if cause and cause.kind ~= "loading" then
+    return finish(w, true) -- cancelled before it began; its settled hooks still run
+  end
+  w.status = "running"
+  if w.def.settled then
+    w.extra = w.extra or {}
+    w.extra.started = clock.wall()
+  end
+  local seconds = w.deadline -- a pending worker has no clock of its own
+  if seconds then
+    Scope.arm(w, seconds, "ran out of time after " .. seconds .. " s")
+  end
+  if events.on then
+    events.publish("task_attempt_started", w)
+  end
+  return finish(w, xpcall(w.run, from_raised, w.handle, w.input))
+end
+
 ---What a pooled coroutine does: one worker after another.
 function S.body(w)
   local co = w.co
   while true do
-    w.status = "running"
-    counts.running = counts.running + 1
-    local seconds = w.deadline -- a pending worker has no clock of its own
-    if seconds then
-      Scope.arm(w, seconds, "ran out of time after " .. seconds .. " s")
-    end
-    if events.on then
-      events.publish("task_attempt_started", w)
-    end
-    finish(w, xpcall(w.run, from_raised, w.handle, w.input))
+    live(w)
     if not S.keep(co) then
       return
     end
@@ -99,7 +118,10 @@ end
 
 function S.begin(w)
   local slots = w.def.slots
-  if slots then
+  if slots and w.cancel then
+    w.extra = w.extra or {} -- it begins only to end, and takes no slot for that
+    w.extra.no_slot = w.waiting ~= GRANTED
+  elseif slots then
     if w.waiting == GRANTED then
       w.waiting = nil
     elseif slots.active >= slots.max then
@@ -156,7 +178,7 @@ end
 W.resolve = resolve
 
 ---A new record, pending, in its owner's care.
-local function create(owner, depth, def, run, input, timeout, extra, taken)
+local function create(owner, depth, def, run, input, timeout, extra, taken, rights)
   ids = ids + 1
   local handle = {}
   local w = {
@@ -191,6 +213,7 @@ local function create(owner, depth, def, run, input, timeout, extra, taken)
     handle = handle,
     site = taken,
     extra = extra,
+    rights = rights,
   }
   w.scope = w
   setmetatable(handle, w)
@@ -218,11 +241,18 @@ local function spawn_into(owner, me, name, input, opts, taken)
     run = def.run
   elseif kind == "function" then
     def, run = me.def.generation.unnamed, name
+    if def.wrap then
+      run = def.wrap(run)
+    end
   else
     return errors.throw(
       "invalid_argument",
       "spawn takes a worker's name or a function, and got " .. names.show(name)
     )
+  end
+  local by = me.rights
+  if by.start_task ~= true then
+    gate.check(me, "start_task", kind == "string" and name or "a function")
   end
   local depth = me.depth + 1
   if depth > W.max_depth then
@@ -256,7 +286,13 @@ local function spawn_into(owner, me, name, input, opts, taken)
       extra.meta = copy(inherited, "meta")
     end
   end
-  return create(owner, depth, def, run, input, timeout, extra, taken)
+  local rights = def.rights
+  if not rights then
+    rights = by -- a function has its spawner's role
+  elseif rights ~= by and not def.authority then
+    rights = rights.cuts[by] or gate.cut(rights, by)
+  end
+  return create(owner, depth, def, run, input, timeout, extra, taken, rights)
 end
 W.spawn_into = spawn_into
 
@@ -272,7 +308,9 @@ end
 
 ---Spawns for the host: `main`, a loading script, what Python asks for. Its failure is the caller's.
 function W.spawn_root(def, run, input, timeout)
-  local _, w = create(root, 0, def, run, input, timeout or def.timeout, { watched = true }, nil)
+  local rights = def.rights or gate.ROLES.operator
+  timeout = timeout or def.timeout
+  local _, w = create(root, 0, def, run, input, timeout, { watched = true }, nil, rights)
   w.owned = true
   return w
 end
