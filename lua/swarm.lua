@@ -4,16 +4,20 @@ local Settle = require "swarm.settle"
 local blocks = require "swarm.blocks"
 local bridge = require "swarm.bridge"
 local clock = require "swarm.clock"
+local data = require "swarm.data"
 local errors = require "swarm.errors"
+local exec = require "swarm.exec"
 local fs = require "swarm.fs"
 local gate = require "swarm.gate"
 local handles = require "swarm.handle"
+local http = require "swarm.http"
 local json = require "swarm.json"
 local log = require "swarm.log"
 local names = require "swarm.names"
 local output = require "swarm.output"
 local random = require "swarm.random"
 local registry = require "swarm.registry"
+local secret = require "swarm.secret"
 local S = require "swarm.scheduler"
 local values = require "swarm.values"
 local W = require "swarm.worker"
@@ -87,7 +91,7 @@ local function env(name)
       "swarm.env takes the name of a variable, and got " .. names.show(name)
     )
   end
-  local _, value = bridge.request("env", { name = name })
+  local _, value = bridge.request("env", { name = name }, nil, { verb = "read_env" })
   return value
 end
 
@@ -158,6 +162,7 @@ return function(generation, run)
     worker = definer "worker",
     role = definer "role",
     layer = definer "layer",
+    command = definer "command",
     before = hooker "before",
     after = hooker "after",
     around = hooker "around",
@@ -166,7 +171,7 @@ return function(generation, run)
       return registry.use(generation, name, options)
     end,
     main = function(fn)
-      return registry.main(generation, fn)
+      return registry.main(generation, fn, run.args)
     end,
 
     null = values.null,
@@ -175,8 +180,13 @@ return function(generation, run)
     file = values.file,
     json = closed_table({ encode = encode, decode = json.decode }, "swarm.json."),
     fs = closed_table(fs, "swarm.fs."),
+    http = closed_table(http, "swarm.http."),
+    data = data.get,
+    set_data = data.set,
     log = closed_table(log.face, "swarm.log."),
     env = env,
+    exec = exec,
+    secret = secret.new,
     random = random.random,
     uuid = random.uuid,
 

@@ -28,6 +28,20 @@ swarm.worker "brief" {
   end,
 }
 
+swarm.worker "reacher" {
+  run = function(ctx, outside)
+    local child = swarm.spawn "sleeper"
+    local id = child.task_id
+    child:cancel()
+    local _, err = pcall(swarm.join, outside)
+    return {
+      itself = (pcall(swarm.output_tail, ctx.task_id)),
+      below = (pcall(swarm.join, id)),
+      err = err.code,
+    }
+  end,
+}
+
 ---Joins, and returns the status and the error.
 local function end_of(fn, input, opts)
   local h = swarm.spawn(fn, input, opts)
@@ -328,7 +342,13 @@ describe("a handle", function()
     end
   end)
 
-  pending "with a bare task_id reaches only itself and its descendants, else token_task_mismatch"
+  it("reach with a bare task_id only itself and its descendants", function()
+    local other = swarm.spawn("sleeper")
+    local outside = other.task_id
+    local reached = swarm.call("reacher", outside)
+    other:cancel()
+    assert.same({ itself = true, below = true, err = "token_task_mismatch" }, reached)
+  end)
 end)
 
 describe("values at the boundary", function()
@@ -758,11 +778,14 @@ describe("blocked", function()
     end
     assert.equal("because", reason_of { reason = "because" })
     assert.equal("said so", reason_of { message = "said so" })
-    assert.equal("a joke", reason_of(setmetatable({}, {
-      __tostring = function()
-        return "a joke"
-      end,
-    })))
+    assert.equal(
+      "a joke",
+      reason_of(setmetatable({}, {
+        __tostring = function()
+          return "a joke"
+        end,
+      }))
+    )
     local raising = setmetatable({}, {
       __index = function()
         error("index")
@@ -785,9 +808,12 @@ describe("blocked", function()
   end)
 
   it("ignores what comes after the second value", function()
-    assert.equal(1, swarm.call(function()
-      return 1, nil, "third"
-    end))
+    assert.equal(
+      1,
+      swarm.call(function()
+        return 1, nil, "third"
+      end)
+    )
   end)
 end)
 
@@ -1003,9 +1029,11 @@ describe("the error of a worker", function()
   end)
 
   it("has another worker's error object with a class as cause, too", function()
-    local Problem = { __tostring = function()
-      return "problem"
-    end }
+    local Problem = {
+      __tostring = function()
+        return "problem"
+      end,
+    }
     local inner
     local _, err = end_of(function()
       inner = swarm.spawn(function()
@@ -1204,11 +1232,21 @@ describe("the output tail", function()
 
   it("takes strings for stage, note and name", function(ctx)
     for _, wrong in ipairs {
-      function() ctx:progress() end,
-      function() ctx:progress(5) end,
-      function() ctx:progress("a", 5) end,
-      function() ctx:artifact(5, "x") end,
-      function() ctx.progress("a") end,
+      function()
+        ctx:progress()
+      end,
+      function()
+        ctx:progress(5)
+      end,
+      function()
+        ctx:progress("a", 5)
+      end,
+      function()
+        ctx:artifact(5, "x")
+      end,
+      function()
+        ctx.progress("a")
+      end,
     } do
       assert.has_error(wrong, { code = "invalid_argument" })
     end
@@ -1494,20 +1532,44 @@ describe("cancel", function()
     done:join()
     local other = swarm.spawn("sleeper", 50)
     local calls = {
-      join = function() swarm.join(done) end,
-      join_timeout = function() swarm.join(other, { timeout = 1 }) end,
-      result = function() swarm.result(done) end,
-      call = function() swarm.call("double", 1) end,
-      spawn = function() swarm.spawn("double", 1) end,
-      sleep = function() swarm.sleep(0) end,
+      join = function()
+        swarm.join(done)
+      end,
+      join_timeout = function()
+        swarm.join(other, { timeout = 1 })
+      end,
+      result = function()
+        swarm.result(done)
+      end,
+      call = function()
+        swarm.call("double", 1)
+      end,
+      spawn = function()
+        swarm.spawn("double", 1)
+      end,
+      sleep = function()
+        swarm.sleep(0)
+      end,
       yield = swarm.yield,
       checkpoint = swarm.checkpoint,
-      follow = function() done:follow()() end,
-      token_wait = function() other.cancel_token:wait() end,
-      scope = function() swarm.scope(function() end) end,
-      timeout = function() swarm.timeout(1, function() end) end,
-      read = function() swarm.fs.read "no such file" end,
-      env = function() swarm.env "HOME" end,
+      follow = function()
+        done:follow()()
+      end,
+      token_wait = function()
+        other.cancel_token:wait()
+      end,
+      scope = function()
+        swarm.scope(function() end)
+      end,
+      timeout = function()
+        swarm.timeout(1, function() end)
+      end,
+      read = function()
+        swarm.fs.read "no such file"
+      end,
+      env = function()
+        swarm.env "HOME"
+      end,
     }
     local codes = {}
     local h = swarm.spawn(function(ctx)

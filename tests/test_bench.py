@@ -16,7 +16,7 @@ ATTEMPTS = 3
 
 
 @pytest.mark.parametrize(
-    "name", ["skynet", "shapes", "spawn_join", "parked", "startup", "fairness"]
+    "name", ["skynet", "shapes", "spawn_join", "parked", "startup", "fairness", "hooks"]
 )
 def test_bound(name: str) -> None:
     said = []

@@ -1,4 +1,4 @@
-"""The command line: output, exit statuses, bad input, signals, a terminal."""
+"""The command line: output, exit statuses, bad input, a terminal."""
 
 from __future__ import annotations
 
@@ -6,47 +6,12 @@ import json
 import os
 import pty
 import select
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-SWARM_HOST = [sys.executable, "-m", "swarm_host"]
-
-
-def run(
-    *words: str | Path, stdin: bytes = b"", cwd: Path | None = None
-) -> subprocess.CompletedProcess[bytes]:
-    """Runs swarm-host; a hang is a failure."""
-    command = [*SWARM_HOST, *map(str, words)]
-    done = subprocess.run(command, input=stdin, cwd=cwd, capture_output=True, timeout=60)
-    assert b"Traceback" not in done.stderr, done.stderr.decode()
-    return done
-
-
-@contextmanager
-def popen(path: Path, stderr: int = subprocess.PIPE) -> Iterator[subprocess.Popen[bytes]]:
-    """A run to talk to; it is ended with the block, whatever the test made of it."""
-    command = [*SWARM_HOST, str(path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def script(folder: Path, text: str, name: str = "script.lua") -> Path:
-    path = folder / name
-    path.write_text(text)
-    return path
-
-
-MAIN = "swarm.main(function(args, ctx) {} end)"
+from tests.command_line import MAIN, popen, run, script
 
 
 @pytest.mark.parametrize(
@@ -204,63 +169,6 @@ def test_a_closed_stdout_ends_the_run(tmp_path: Path) -> None:
         assert process.wait(timeout=20) == 1
         assert process.stderr is not None
         assert b"Traceback" not in process.stderr.read()
-
-
-CLEAN_UP = """
-swarm.main(function()
-  print("begun")
-  local ok, err = pcall(swarm.sleep, 60)
-  swarm.shield(function() swarm.sleep(0.05) print("cleaned up", err.reason) end)
-end)
-"""
-
-
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_cancels_the_run_and_its_clean_up_runs(
-    tmp_path: Path, number: signal.Signals, status: int
-) -> None:
-    with popen(script(tmp_path, CLEAN_UP)) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"begun\n"
-        process.send_signal(number)
-        out, err = process.communicate(timeout=20)
-    assert process.returncode == status
-    assert out == f"cleaned up\tcancelled by {number.name}\n".encode()
-    assert err == f"cancelled by {number.name}\n".encode()
-
-
-def test_a_second_signal_ends_a_run_that_does_not_give_way(tmp_path: Path) -> None:
-    path = script(tmp_path, MAIN.format("print('begun') swarm.sleep(0.05) while true do end"))
-    with popen(path) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"begun\n"
-        time.sleep(0.5)  # it is in its loop, and nothing can tell so
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.2)
-        assert process.poll() is None
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=20)
-    assert process.returncode == 130
-    assert b"ended without clean-up" in err
-
-
-def test_a_signal_while_loading_ends_the_run(tmp_path: Path) -> None:
-    fifo = tmp_path / "fifo"
-    os.mkfifo(fifo)
-    path = script(tmp_path, f"swarm.fs.read({str(fifo)!r})")
-    with popen(path) as process:
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:  # the fifo has a reader once the script has got there
-            try:
-                writer = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
-                break
-            except OSError:
-                time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
-        os.close(writer)
-        _, err = process.communicate(timeout=20)
-    assert process.returncode == 130
-    assert b"Traceback" not in err
 
 
 def test_check_says_what_a_script_defines(tmp_path: Path) -> None:

@@ -139,7 +139,10 @@ class Handle:
 
 
 class Host:
-    """A run of one script. Make one with :meth:`load`."""
+    """A run of one script. Make one with :meth:`load`.
+
+    :ivar holder_address: where :func:`swarm_host.holder.read_turn` reads who holds the VM.
+    """
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -148,6 +151,9 @@ class Host:
         ports = Ports()
         ports.add("files", Files())
         ports.add("env", Env())
+        ports.add_class("process", "swarm_host.ports.process:Process")
+        ports.add_class("http", "swarm_host.ports.http:Http")
+        ports.add_class("schema", "swarm_host.ports.schema:Schemas")
         for name, port in options.ports.items():
             ports.add(name, port)
         self._pump = Pump(self._vm, ports, self._said)
@@ -169,6 +175,7 @@ class Host:
         if options.input is None:
             del config["input"]
         self._vm.function("boot")(json.dumps(config).encode(), never_raises(self._flush))
+        self.holder_address = int(self._vm.function("holder_address")())
 
     @classmethod
     @asynccontextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import anyio
@@ -35,11 +36,14 @@ class Pump:
         self._say = say
         self._step = vm.function("step")
         self._deliver = vm.function("deliver")
+        self._emit = vm.function("emit")
         self._take_request = vm.function("take_request")
         self._take_cancels = vm.function("take_cancels")
         self._take_said = vm.function("take_said")
         self._take_settled = vm.function("take_settled")
         self._answers: list[tuple[int, bool, bytes | None, bytes | None]] = []
+        self._emitted: list[tuple[int, bytes, bytes | None]] = []
+        self._taken = anyio.Event()
         self._scopes: dict[int, anyio.CancelScope] = {}
         self._waits: dict[int, anyio.Event] = {}
         self._wake = anyio.Event()
@@ -76,10 +80,17 @@ class Pump:
                 with anyio.move_on_after(wait):
                     await self._wake.wait()
             tasks.cancel_scope.cancel()
+            self._taken.set()
 
     def _tick(self, tasks: TaskGroup) -> float | None:
         """One tick. Returns how long nobody is ready: 0 for not at all, None for no known end."""
         self._wake = anyio.Event()
+        if self._emitted:
+            emitted, self._emitted = self._emitted, []
+            for event in emitted:
+                self._emit(*event)
+            self._taken.set()
+            self._taken = anyio.Event()
         answers, self._answers = self._answers, []
         for answer in answers:
             self._deliver(*answer)
@@ -102,11 +113,19 @@ class Pump:
             number, port, payload, data = request
             scope = anyio.CancelScope()
             self._scopes[number] = scope
-            tasks.start_soon(self._serve, scope, port.decode(), payload, Call(number, data))
+            call = Call(number, data, partial(self._take_event, number))
+            tasks.start_soon(self._serve, scope, port.decode(), payload, call)
         cancels = self._take_cancels()
         for number in cancels if isinstance(cancels, tuple) else (cancels,):
             if number in self._scopes:
                 self._scopes[number].cancel()
+
+    async def _take_event(self, number: int, event: Any, data: bytes | None = None) -> None:
+        """Hands one event of a port to Lua, in the next tick."""
+        self._emitted.append((number, json.dumps(event).encode(), data))
+        self._wake.set()
+        if not self._stopping:
+            await self._taken.wait()
 
     def _tell_settled(self) -> None:
         settled = self._take_settled()

@@ -171,6 +171,14 @@ function blocks.shield(fn, opts)
   return finish(me, scope, xpcall(fn, errors.passing))
 end
 
+---Runs a function in a block of its own, which waits for the children spawned in it and no others.
+---@param what string as a message names the block
+function blocks.apart(what, fn, ...)
+  local me = S.current
+  local scope = open(me, what, false, nil)
+  return finish(me, scope, xpcall(fn, errors.passing, ...))
+end
+
 -- The object that swarm.scope hands to its function.
 local scope_methods = {}
 local ScopeFace = { __metatable = "swarm.scope" }

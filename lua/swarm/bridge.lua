@@ -3,6 +3,7 @@
 -- A cancelled worker whose request is under way stays parked until the port has cleaned up.
 local waits = require "swarm.waits"
 local errors = require "swarm.errors"
+local gate = require "swarm.gate"
 local json = require "swarm.json"
 local S = require "swarm.scheduler"
 local Scope = require "swarm.scope"
@@ -27,12 +28,18 @@ end
 ---@param port string
 ---@param payload table JSON-like
 ---@param data string? bytes that go beside the payload as they are
+---@param options table? { verb = which the caller needs; on_event = function(event, data), called
+---for what the port emits before its answer, on behalf of the caller; it must not wait }
 ---@return any value, string? data
-function bridge.request(port, payload, data)
+function bridge.request(port, payload, data, options)
   local me = S.current
   local cause = me.scope.cancel
   if cause and cause ~= Scope.LOADING then
     Scope.raise(me)
+  end
+  local verb = options and options.verb
+  if verb then
+    payload.bounds = gate.bounds(me, verb)
   end
   ids = ids + 1
   local request = {
@@ -41,6 +48,8 @@ function bridge.request(port, payload, data)
     port = port,
     payload = json.encode(payload, "payload", true),
     data = data,
+    on_event = options and options.on_event,
+    event_error = nil, -- what on_event raised
     what = "an answer from port " .. port,
     on_cancel = on_cancel,
     cancelled = false,
@@ -61,10 +70,22 @@ function bridge.request(port, payload, data)
   if cause and cause ~= Scope.LOADING then
     Scope.raise(me)
   end
-  local answer = request.answer and json.decode(request.answer) or nil
+  if request.event_error then
+    return error(request.event_error, 0)
+  end
+  local answer
+  if request.answer then
+    answer = json.decode(request.answer)
+  end
   if not request.ok then
     local code, message = answer.code, answer.message
     answer.code, answer.message = nil, nil
+    if code == "role_violation" and verb then
+      if answer.what then
+        return gate.refuse(me, verb, answer.what)
+      end
+      answer.role, answer.verb = me.rights.role, verb
+    end
     return errors.throw(code, message, answer)
   end
   return answer, request.answer_data
@@ -99,6 +120,22 @@ function bridge.deliver(id, ok, answer, data)
   request.done, request.ok, request.answer, request.answer_data = true, ok, answer, data
   if request.worker then
     S.wake(request.worker)
+  end
+end
+
+---What a port emits before its answer: JSON and bytes.
+function bridge.emit(id, event, data)
+  local request = under_way[id]
+  local worker = request and request.worker
+  if not worker or not request.on_event or request.event_error then
+    return
+  end
+  S.current = worker
+  local ok, err = pcall(request.on_event, json.decode(event), data)
+  S.current = nil
+  if not ok then
+    request.event_error = err
+    on_cancel(request)
   end
 end
 

@@ -188,7 +188,7 @@ local function remembered(err, here)
   elseif not inner_is_whole then
     return (type(err) == "table" or inner_outside == here) and inner_traceback .. "\n" .. here
       or nil
-  elseif type(err) == "table" or sub(inner_traceback, -#here) == here then
+  elseif type(err) == "table" or here == "" or sub(inner_traceback, -#here) == here then
     return inner_traceback
   end
 end

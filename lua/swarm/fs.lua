@@ -2,6 +2,7 @@
 -- wrong raises io_error{path, reason}; `stat` gives nil for what is not there.
 local bridge = require "swarm.bridge"
 local errors = require "swarm.errors"
+local gate = require "swarm.gate"
 local json = require "swarm.json"
 local names = require "swarm.names"
 local S = require "swarm.scheduler"
@@ -23,13 +24,22 @@ end
 -- What a script may do while it loads.
 local WHILE_LOADING = { read = true, list = true, glob = true, stat = true }
 
+-- The verb behind each operation; of a copy, behind what it reads.
+local READS = { read = true, list = true, glob = true, stat = true, exists = true }
+
 local function request(op, payload, data)
   local me = S.current
   if me.scope.cancel == Scope.LOADING and not WHILE_LOADING[op] then
     Scope.raise(me)
   end
   payload.op = op
-  return bridge.request("files", payload, data)
+  if op == "copy" then
+    payload.from_bounds = gate.bounds(me, "read_files")
+  elseif op == "move" then
+    payload.from_bounds = gate.bounds(me, "write_files")
+  end
+  local verb = READS[op] and "read_files" or "write_files"
+  return bridge.request("files", payload, data, { verb = verb })
 end
 
 ---@param path string

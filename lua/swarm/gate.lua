@@ -10,8 +10,8 @@ local format, pairs, type = string.format, pairs, type
 
 local gate = {}
 
----verb → { group, calls, bound?, later? }: `bound` names what a bound of it lists, `later` marks the
----verbs whose calls a later version brings. spec/roles.md is made from this table.
+---verb → { group, calls, bound?, later? }: `bound` names what a bound of it lists, `later` marks
+---the verbs whose calls a later version brings. spec/roles.md is made from this table.
 gate.VERBS = {
   start_task = { "swarm", "spawn, call", bound = "worker names" },
   dispatch_attempt = { "swarm", "swarm.retry", later = true },
@@ -48,8 +48,11 @@ gate.VERBS = {
 }
 local VERBS = gate.VERBS
 
+---@return table rights verb → true or bounds; and `role`, `cuts` (whose → what it leaves of these),
+---`known` (these and what cuts left of them), in cut ones `full` (the role's own)
 local function rights_of(role, verbs)
-  local rights = { role = role, cuts = {} }
+  local rights = { role = role, cuts = {}, known = {} }
+  rights.known[1] = rights
   for _, verb in pairs(verbs) do
     rights[verb] = true
   end
@@ -79,6 +82,16 @@ gate.ROLES = {
   observer = rights_of("observer", with_groups({ observer = true }, "read_task_state")),
   senior = rights_of("senior", with_groups({ senior = true }, "read_task_state")),
 }
+gate.ROLES.operator.reaches_all = true -- by task_id; an operator that was cut down does not
+
+local function contains(list, item)
+  for i = 1, #list do
+    if list[i] == item then
+      return true
+    end
+  end
+  return false
+end
 
 ---Whether a verb is among a role's rights and, where it is bounded, admits `what`.
 local function admits(right, what)
@@ -109,7 +122,9 @@ function gate.refuse(me, verb, what)
     events.publish("refused", me, { verb = verb, role = role })
   end
   local message = format("role %q does not allow %s", role, verb)
-  if what and me.rights[verb] then
+  if me.rights.full and me.rights.full[verb] and not me.rights[verb] then
+    message = format("role %q allows %s, but the worker that spawned this one may not", role, verb)
+  elseif what and me.rights[verb] then
     message = format("role %q bounds %s, and %s is out of bounds", role, verb, what)
   end
   return errors.throw("role_violation", message, { role = role, verb = verb })
@@ -119,7 +134,7 @@ end
 function gate.check(me, verb, what)
   local right = me.rights[verb]
   if right ~= true and not admits(right, what) then
-    return gate.refuse(me, verb, what and names.show(what))
+    return gate.refuse(me, verb, what and (what == "" and "a function" or names.show(what)))
   end
 end
 
@@ -133,37 +148,66 @@ function gate.bounds(me, verb)
   return right ~= true and right or nil
 end
 
----The rights of a worker: its role's, cut down by its spawner's.
+---Whether two sets of rights allow the same.
+local function equal(x, y)
+  for verb in pairs(VERBS) do
+    local a, b = x[verb], y[verb]
+    if type(a) == "table" and type(b) == "table" and #a == #b then
+      for i = 1, #a do
+        if not contains(b, a[i]) then
+          return false
+        end
+      end
+    elseif a ~= b then
+      return false
+    end
+  end
+  return true
+end
+
+---What two rights to one verb leave together: each list of patterns must admit what is asked for.
+local function both(a, b)
+  if not a or not b then
+    return nil
+  elseif a == true or b == true then
+    return a == true and b or a
+  end
+  local lists = { unpack(a) }
+  for i = 1, #b do
+    if not contains(lists, b[i]) then
+      lists[#lists + 1] = b[i]
+    end
+  end
+  return lists
+end
+
+---The rights of a worker: its role's, cut down by its spawner's. However deep roles take turns,
+---there are no more sets of rights than ways to cut a role down.
 function gate.cut(own, by)
   if own == by then
     return own
   end
   local rights = own.cuts[by]
   if not rights then
-    rights = { role = own.role, cuts = {} }
+    rights = { role = own.role, full = own, cuts = {} }
     for verb in pairs(VERBS) do
-      local a, b = own[verb], by[verb]
-      if a == true then
-        rights[verb] = b
-      elseif a and b == true then
-        rights[verb] = a
-      elseif a and b then
-        local both = {}
-        for i = 1, #a do
-          both[#both + 1] = a[i]
-        end
-        for i = 1, #b do
-          both[#both + 1] = b[i]
-        end
-        rights[verb] = both
+      rights[verb] = both(own[verb], by[verb])
+    end
+    local known = own.known
+    for i = 1, #known do
+      if equal(known[i], rights) then
+        rights = known[i]
       end
+    end
+    if not contains(known, rights) then
+      known[#known + 1] = rights
     end
     own.cuts[by] = rights
   end
   return rights
 end
 
--- Definitions of roles --------------------------------------------------------------------------------
+-- Definitions of roles ----------------------------------------------------------------------------
 
 local function wrong(message, where)
   return errors.throw("load_error", message, { where = where })
@@ -243,7 +287,10 @@ local function resolve(definitions, roles, name, chain, asked_by)
       rights[key] = value == true or check_bounds(name, key, value, where)
     end
   end
-  for _, verb in pairs(fields.deny or {}) do
+  for key, verb in pairs(fields.deny or {}) do
+    if type(key) ~= "number" then
+      return wrong(format("role %q: deny lists verbs, without bounds", name), where)
+    end
     check_verb(name, verb, where)
     rights[verb] = nil
   end

@@ -13,6 +13,7 @@ local H = {
   final = { pass = true, blocked = true, failed = true, cancelled = true, timeout = true },
   methods = {}, -- name → function(handle, ...): what one calls with a colon
   getters = {}, -- name → function(record): what one reads
+  wrapped = setmetatable({}, { __mode = "k" }), -- what runs → the run that hooks are around
 }
 local methods, getters = H.methods, H.getters
 local all_names
@@ -78,7 +79,7 @@ end
 ---The name of a worker as messages show it.
 function H.label(w)
   local name = w.def.name
-  return name and '"' .. name .. '"' or "function at " .. H.place_of(w.run)
+  return name and '"' .. name .. '"' or "function at " .. H.place_of(H.wrapped[w.run] or w.run)
 end
 
 ---Where a function was defined, as file:line.
@@ -87,11 +88,11 @@ function H.place_of(fn)
   return errors.source_of(info) .. ":" .. info.linedefined
 end
 
----Where the author's function that a worker runs was defined; nil where the host's own runs.
+---Where the author's function that a worker runs was defined, or the worker where it runs none.
 ---@return string?
 function H.home(w)
-  local place = H.place_of(w.def.fn or w.run)
-  return sub(place, 1, 6) ~= "swarm/" and place or nil
+  local place = H.place_of(w.def.fn or H.wrapped[w.run] or w.run)
+  return sub(place, 1, 6) ~= "swarm/" and place or w.def.where
 end
 
 -- Tasks by id. A task is listed once somebody has read its id: nobody else can know it. Live ones
@@ -140,7 +141,7 @@ end
 ---With a bare task_id a worker reaches itself and its descendants; an operator reaches all.
 function H.check_ownership(w, id)
   local me = S.current
-  if me.rights.role == "operator" then
+  if me.rights.reaches_all then
     return
   end
   local above = w

@@ -1,40 +1,34 @@
 -- Who holds the VM. While Lua runs nobody can ask it, so before each resume the scheduler writes
--- into a C struct whose worker has its turn; a watchdog in another thread reads it there
+-- into a C struct whose turn it is, and a watchdog in another thread reads it there
 -- (host/swarm_host/holder.py) without entering the VM. Names would be too dear to copy at every
--- resume: each definition, and each place that spawns functions, gets a number once, and its name
--- a row in the struct.
+-- resume: each definition, and each place that spawns functions, gets a row of the struct at its
+-- first turn, and from then on its number is enough.
 local ffi = require "ffi"
 local site = require "swarm.site"
 local tonumber, type = tonumber, type
 
-local NAMES = 1024 -- rows; what comes after the last is told by its id only
-local NAME_BYTES = 128
+local ROWS = 512 -- names that find room; workers of later ones are told by their id only
+local NAME_BYTES = 96
 
--- Doubles, for they cost least to write from Lua. `turn` is the count of resumes; `holder` is the
--- worker's id * NAMES + the row of its name, or -1; `since` is the clock's time at the scheduler's
--- last look.
-ffi.cdef [[
+-- Doubles, because they cost least to write from Lua. The fields' meaning: holder.py.
+ffi.cdef(([[
 typedef struct {
-  double turn, holder, since;
-  double names_size, name_bytes;
-  char names[1024][128];
+  double turn, holder, since, rows, name_bytes;
+  char names[%d][%d];
 } swarm_holder;
-]]
+]]):format(ROWS, NAME_BYTES))
 
 local cell = ffi.new "swarm_holder"
 cell.holder = -1
-cell.names_size, cell.name_bytes = NAMES, NAME_BYTES
+cell.rows, cell.name_bytes = ROWS, NAME_BYTES
 
-local used = 0 -- row 0 is the empty name
+local used = 0 -- row 0 stays the empty name
 local by_site = {} -- place of a spawn → row
 
-local holder = {
-  cell = cell,
-  NAMES = NAMES,
-}
+local holder = { cell = cell, ROWS = ROWS }
 
-local function row(name)
-  if used == NAMES - 1 then
+local function new_row(name)
+  if used == ROWS - 1 then
     return 0
   end
   used = used + 1
@@ -42,33 +36,33 @@ local function row(name)
   return used
 end
 
----The row of a worker's name, made at its definition's first turn.
+---The row of a worker's name; its definition keeps it, so that this is asked once for each.
 ---@param w table a worker's record
 ---@return integer
 function holder.row(w)
   local def = w.def
   if def.name then
-    local number = row(def.loading and def.name or ('worker "%s"'):format(def.name))
-    def.row = number
-    return number
+    def.row =
+      new_row(def.loading and "the script while " .. def.name or 'worker "' .. def.name .. '"')
+    return def.row
   end
   local taken = w.site
-  local number = by_site[taken]
-  if number then
-    return number
+  local row = by_site[taken]
+  if row then
+    return row
   elseif type(taken) ~= "string" then
-    return 0 -- a table for each spawn: see swarm/site.lua
+    return 0 -- no place, or a table for each spawn (swarm/site.lua)
   end
   local place = site.place(taken)
-  number = place and row("function spawned at " .. place) or 0
-  by_site[taken] = number
-  return number
+  row = place and new_row("a function spawned at " .. place) or 0
+  by_site[taken] = row
+  return row
 end
 
----Where the struct is, for the watchdog. It lives as long as the VM.
+---Where the struct is. It lives as long as the VM.
 ---@return number
 function holder.address()
-  return tonumber(ffi.cast("uintptr_t", cell))
+  return tonumber(ffi.cast("uintptr_t", ffi.cast("void *", cell)))
 end
 
 return holder

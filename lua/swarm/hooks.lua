@@ -1,5 +1,5 @@
--- What a script says about middleware while it loads: hooks on workers, layers, and which layers are
--- on every worker. Checked here; composed by middleware.lua.
+-- What a script says about middleware while it loads: hooks on workers, layers, and which layers
+-- are on every worker. Checked here; composed by middleware.lua.
 local errors = require "swarm.errors"
 local gate = require "swarm.gate"
 local glob = require "swarm.glob"
@@ -117,6 +117,12 @@ end
 function hooks.layers_of(worker, list, where)
   local entries = {}
   local what = format("worker %q: layers", worker)
+  for key in pairs(list) do
+    if type(key) ~= "number" then
+      local example = '{ "name", { "name", option = 1 } }'
+      return wrong(what .. " is a list, " .. example .. ", and has the key " .. names.show(key))
+    end
+  end
   for i = 1, #list do
     local item = list[i]
     if type(item) == "table" then

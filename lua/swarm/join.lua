@@ -240,12 +240,12 @@ function Join.cancel(target, reason, opts)
   if opts ~= nil then
     arguments.options(opts, CANCEL_OPTIONS, "cancel")
   end
-  local live = not handles.final[w.status]
+  local live = not handles.final[w.status] and not (w.extra and w.extra.ending)
   if live and not w.cancel then
     Scope.cancel(w, { kind = "cancel", reason = reason or "no reason given", scope = w })
   end
   if opts and opts.wait then
-    settled_record(target, nil, "cancel", "cancel_task") -- does not own a failure: nobody is handed it
+    settled_record(target, nil, "cancel", "cancel_task") -- owns no failure: nobody is handed it
     return live and w.status == "cancelled"
   end
   local cause = w.cancel

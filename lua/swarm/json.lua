@@ -245,7 +245,7 @@ function put_table(t, depth)
   local is_array, is_object = false, false
   if getmetatable(t) ~= nil then
     is_array, is_object = values.is_array(t), values.is_object(t)
-    if not is_array and not is_object then
+    if not is_array and not is_object and not values.is_kept(t) then
       local stand_in = lossy and json.stand_in(t)
       if stand_in then
         return put_string(stand_in)

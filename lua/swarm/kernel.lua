@@ -6,7 +6,9 @@ local chunks = require "swarm.chunks"
 local clock = require "swarm.clock"
 local errors = require "swarm.errors"
 local events = require "swarm.events"
+local gate = require "swarm.gate"
 local handles = require "swarm.handle"
+local holder = require "swarm.holder"
 local json = require "swarm.json"
 local log = require "swarm.log"
 local make_face = require "swarm"
@@ -75,6 +77,8 @@ function kernel.boot(config, flush)
   end
 end
 
+kernel.holder_address = holder.address
+
 -- Loading -----------------------------------------------------------------------------------------
 
 local LOADER = registry.new(0)
@@ -119,6 +123,20 @@ function kernel.describe()
   return text_of(registry.describe(W.newest))
 end
 
+---The verbs and who has them, as JSON, for spec/roles.md.
+function kernel.verbs()
+  local verbs = {}
+  for verb, about in pairs(gate.VERBS) do
+    local roles = {}
+    for name, rights in pairs(gate.ROLES) do
+      roles[name] = rights[verb] or nil
+    end
+    local calls, bound, later = about[2], about.bound, about.later
+    verbs[verb] = { group = about[1], calls = calls, bound = bound, later = later, roles = roles }
+  end
+  return text_of(verbs)
+end
+
 -- Specs -------------------------------------------------------------------------------------------
 
 function kernel.specs()
@@ -154,10 +172,7 @@ function kernel.spawn_main(timeout)
         W.newest.files[1] .. " has no main: add swarm.main(function(args, ctx) ... end)"
       )
     end
-    local args, fn = run.args, definition.fn
-    local w = W.spawn_root(definition, function(ctx)
-      return fn(values.copy(args, "args"), ctx)
-    end, run.input, timeout)
+    local w = W.spawn_root(definition, definition.run, run.input, timeout)
     run_deadline = w.deadline and w
     return hold(w)
   end)
@@ -373,6 +388,7 @@ function kernel.take_cancels()
 end
 
 kernel.deliver = bridge.deliver
+kernel.emit = bridge.emit
 
 ---@return string out, string lines of log, string lines of events
 function kernel.take_said()

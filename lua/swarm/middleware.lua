@@ -3,26 +3,28 @@
 --
 --   settled  <-  around > before > [ use, layers: the same again > [ run ] > after ] > after > ...
 --
--- From the inside out: the worker, `use`, `layers`, then hooks as registered. So of two `before` the
--- last registered runs first, of two `after` the first.
+-- From the inside out: the worker, `use`, `layers`, then hooks as registered. So of two `before`
+-- the last registered runs first, of two `after` the first.
 local blocks = require "swarm.blocks"
 local clock = require "swarm.clock"
 local errors = require "swarm.errors"
+local events = require "swarm.events"
 local gate = require "swarm.gate"
+local handles = require "swarm.handle"
 local log = require "swarm.log"
 local names = require "swarm.names"
 local output = require "swarm.output"
+local S = require "swarm.scheduler"
 local Scope = require "swarm.scope"
 local Settle = require "swarm.settle"
 local values = require "swarm.values"
 
 local debug_getmetatable, xpcall, error = debug.getmetatable, xpcall, error
-local type, pairs, select = type, pairs, select
+local type, pairs, select, format = type, pairs, select, string.format
 local copy, passing = values.copy, errors.passing
 
 local middleware = {}
 
-local OPERATOR = gate.ROLES.operator
 local SETTLED_SECONDS = 5
 
 -- Results -----------------------------------------------------------------------------------------
@@ -60,41 +62,69 @@ local function read_result(result, hook)
       )
     end
   end
+  local ok, why = result.ok, result.reason
+  if ok ~= nil and type(ok) ~= "boolean" or why ~= nil and type(why) ~= "string" then
+    local field, kind, got = "ok", "boolean", ok
+    if ok == nil or type(ok) == "boolean" then
+      field, kind, got = "reason", "string", why
+    end
+    return errors.throw(
+      "invalid_value",
+      format("%s returned a result whose %s is no %s: %s", hook.what, field, kind, names.show(got)),
+      { path = "result." .. field, where = hook.where }
+    )
+  end
   local value, reason = copy(result.value, "result.value"), nil
-  if result.ok == false or (result.ok == nil and result.reason ~= nil) then
-    reason = Settle.reason(result.reason == nil and "no reason given" or result.reason)
+  if ok == false or (ok == nil and why ~= nil) then
+    reason = Settle.reason(why or "no reason given")
   end
   return value, reason
 end
 
 -- The layers of a pipeline ------------------------------------------------------------------------
 
+---Waits for the children of a worker that has come to a point where none may be left: cancelled
+---first where it failed. What failed unowned is raised, or goes with the error.
+local function settle_children(w, ok, err)
+  local cause = w.cancel
+  if not ok and not cause then
+    cause = { kind = "parent", reason = "its parent failed", scope = w }
+  end
+  if cause then
+    Scope.cancel_children(w, cause)
+  end
+  Scope.wait_children(w, w)
+  local unowned = Scope.unowned(w)
+  Scope.forget_failed(w)
+  if not ok then
+    return error(Scope.with_others(err, unowned), 0)
+  elseif unowned then
+    return error(Scope.children_failed(unowned), 0)
+  end
+end
+
 ---The innermost: the worker's own run, its children, and its final.
 local function core(run)
   return function(ctx, input)
     local w = debug_getmetatable(ctx)
-    local ok, value, reason = xpcall(run, passing, ctx, input)
-    w.scope = w
-    if w.first_child then
-      local cause = w.cancel
-      if not ok and not cause then
-        cause = { kind = "parent", reason = "its parent failed", scope = w }
+    local value, reason
+    w.input = input
+    if w.scope ~= w or w.first_child then
+      -- A hook's block, or its children: they are not the run's to wait for.
+      value, reason = blocks.apart("the run", run, ctx, input)
+    else
+      local ok
+      ok, value, reason = xpcall(run, passing, ctx, input)
+      w.scope = w
+      if not ok or w.first_child or w.failed then
+        settle_children(w, ok, value)
       end
-      if cause then
-        Scope.cancel_children(w, cause)
-      end
-      Scope.wait_children(w, w)
     end
-    if not ok then
-      return error(value, 0)
-    end
-    local unowned = Scope.unowned(w)
-    if unowned then
-      Scope.forget_failed(w)
-      return error(Scope.children_failed(unowned), 0)
-    end
-    if w.cancel then
+    if w.scope.cancel then
       Scope.raise(w)
+    end
+    if (value ~= nil or reason ~= nil) and w.rights.post_result ~= true then
+      gate.check(w, "post_result")
     end
     value = copy(value, "result")
     return output.final(w, value, reason ~= nil and Settle.reason(reason) or nil)
@@ -113,10 +143,14 @@ local function with_before(inner, hook)
       if w.cancel then
         return error(replaced, 0)
       end
-      local message = errors.text_of(type(replaced) == "table" and replaced.message or replaced)
-      return errors.throw("rejected_by_middleware", hook.what .. " refused: " .. message, {
-        reason = message,
-        where = type(replaced) == "table" and replaced.where or nil,
+      local refusal = errors.from_raised(replaced)
+      if events.on then
+        events.publish("refused", w, { by = hook.what })
+      end
+      return errors.throw("rejected_by_middleware", hook.what .. " refused: " .. refusal.message, {
+        reason = refusal.message,
+        where = refusal.where,
+        traceback = refusal.traceback,
       })
     end
     if replaced ~= nil then
@@ -147,18 +181,22 @@ local function with_around(inner, hook)
   return function(ctx, input)
     local w = debug_getmetatable(ctx)
     local own = w.rights
-    local runs = true
+    local runs, inside = true, false
     local function following(...)
       if not runs then
         return errors.throw("invalid_argument", "next was kept beyond its hook: " .. hook.what)
+      elseif S.current ~= w then
+        return errors.throw("invalid_argument", "next was called by another worker: " .. hook.what)
+      elseif inside then
+        return errors.throw("invalid_argument", "next was called within itself: " .. hook.what)
       end
       local given = input
       if select("#", ...) > 0 then
         given = copy((...), "input")
       end
-      w.rights = own
+      w.rights, inside = own, true
       local ok, value, reason = xpcall(inner, passing, ctx, given)
-      w.rights = rights
+      w.rights, inside = rights, false
       if not ok then
         return error(value, 0)
       end
@@ -175,11 +213,22 @@ local function with_around(inner, hook)
   end
 end
 
----The outermost: says whether the result is still the one that the tail has.
+---The outermost: the children of hooks, and whether the result is still the one that the tail has.
 local function outermost(inner)
   return function(ctx, input)
-    local value, reason = inner(ctx, input)
-    return output.changed(debug_getmetatable(ctx), value, reason)
+    local w = debug_getmetatable(ctx)
+    local ok, value, reason = xpcall(inner, passing, ctx, input)
+    if not ok then
+      output.flush(w)
+      return error(value, 0)
+    end
+    if w.first_child or w.failed then
+      settle_children(w, true)
+      if w.cancel then
+        Scope.raise(w)
+      end
+    end
+    return output.changed(w, value, reason)
   end
 end
 
@@ -189,11 +238,12 @@ local WRAP = { before = with_before, after = with_after, around = with_around }
 
 ---Runs the settled hooks of a worker that is about to settle; a hook's error fails the run.
 function middleware.settled(w, status, value, err)
-  local hooks = w.def.settled
-  w.scope, w.rights = w, OPERATOR
+  local hooks, extra = w.def.settled, w.extra or {}
+  w.extra, extra.ending = extra, true -- a cancel comes too late from here on
+  w.scope = w
   for i = 1, #hooks do
     local hook = hooks[i]
-    local outcome = { status = status, err = err, started = w.extra.started, ended = clock.wall() }
+    local outcome = { status = status, err = err, started = extra.started, ended = clock.wall() }
     if value ~= nil then
       outcome.value = copy(value, "result")
     end
@@ -210,7 +260,7 @@ function middleware.settled(w, status, value, err)
 end
 Settle.run_settled_hooks = middleware.settled
 
--- Composition ---------------------------------------------------------------------------------------
+-- Composition -------------------------------------------------------------------------------------
 
 ---The hooks of a layer that a worker asked for or `use` put on it, as hooks of its own.
 local function layer_hooks(generation, entry, list)
@@ -251,49 +301,38 @@ local function hooks_of(generation, def)
   return list
 end
 
----Composes what runs for a definition: sets def.run, def.settled and def.events.
----@param def table
----@param run function the kind's own
-function middleware.compose(generation, def, run)
-  local list = hooks_of(generation, def)
-  local pipeline, wraps = nil, false
+---Composes what runs for a definition: sets settled and events, and run, or for workers made from
+---a function, which are wrapped as they are spawned, wrap.
+function middleware.compose(generation, def)
+  local list, wraps = hooks_of(generation, def), {}
   for i = 1, #list do
     local hook = list[i]
-    local wrap = WRAP[hook.kind]
-    if hook.kind == "settled" then
-      def.settled = def.settled or {}
-      def.settled[#def.settled + 1] = hook
-    elseif hook.kind == "event" then
-      def.events = def.events or {}
-      def.events[#def.events + 1] = hook
-      wraps = true
+    if WRAP[hook.kind] then
+      wraps[#wraps + 1] = hook
     else
-      wraps = true
-    end
-    if wrap or (wraps and not pipeline) then
-      pipeline = pipeline or core(run)
-      pipeline = wrap and wrap(pipeline, hook) or pipeline
+      local slot = hook.kind == "settled" and "settled" or "events"
+      def[slot] = def[slot] or {}
+      def[slot][#def[slot] + 1] = hook
     end
   end
-  def.run = pipeline and outermost(pipeline) or run
-  def.wrapped = pipeline ~= nil
-end
-
----For workers made from a function: what stands around them is composed as they are spawned.
-function middleware.compose_unnamed(generation)
-  local def = generation.unnamed
-  local list = hooks_of(generation, def)
-  if #list == 0 then
+  if #wraps == 0 and not def.events then
     return
   end
-  local template = { name = nil }
-  def.wrap = function(run)
-    middleware.compose(generation, template, run)
-    return template.run
+  local function wrap(run)
+    local pipeline = core(run)
+    for i = 1, #wraps do
+      pipeline = WRAP[wraps[i].kind](pipeline, wraps[i])
+    end
+    pipeline = outermost(pipeline)
+    handles.wrapped[pipeline] = run
+    return pipeline
   end
-  def.wrap(function() end)
-  def.settled, def.events = template.settled, template.events
-  def.wrapped = template.wrapped
+  def.wrapped = true
+  if def.run then
+    def.run = wrap(def.run)
+  else
+    def.wrap = wrap
+  end
 end
 
 return middleware

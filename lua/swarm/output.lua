@@ -127,6 +127,28 @@ local function check_reading(w)
   end
 end
 
+local CONTENT = { partial = "chunk", artifact = "content", final = "content" }
+
+---Whether what an `event` function returned can stand in a tail in place of `event`.
+local function can_replace(seen, event)
+  if type(seen) ~= "table" or seen.type ~= event.type then
+    return false
+  elseif CONTENT[event.type] then
+    local content = seen[CONTENT[event.type]]
+    local kind = type(content) == "table" and content.kind
+    if kind ~= "inline" and not (kind == "file_ref" and type(content.path) == "string") then
+      return false
+    end
+  end
+  for _, field in pairs { "stage", "name", "ok" } do
+    if type(seen[field]) ~= type(event[field]) then
+      return false
+    end
+  end
+  return (seen.note == nil or type(seen.note) == "string")
+    and (seen.reason == nil or type(seen.reason) == "string")
+end
+
 ---What the `event` functions of a worker's layers make of an event before anybody has seen it: the
 ---event to record, or nil where one dropped it.
 local function filtered(w, event)
@@ -148,16 +170,17 @@ local function filtered(w, event)
         { path = "event", where = hook.where }
       )
     elseif seen ~= nil then
-      if type(seen) ~= "table" or seen.type ~= event.type then
+      if not can_replace(seen, event) then
         return errors.throw(
           "invalid_value",
           hook.what
             .. " must return the event, changed or not, or false; it returned "
-            .. names.show(seen),
+            .. (type(seen) == "table" and "one that is no " .. event.type or names.show(seen)),
           { path = "event", where = hook.where }
         )
       end
       event = values.copy(seen, "event")
+      event.dropped = nil
     end
   end
   return event
@@ -183,6 +206,7 @@ local function emit(handle, event)
   if me.rights.emit_output ~= true then
     gate.check(me, "emit_output")
   end
+  output.flush(w)
   if w.def.events then
     event = filtered(w, event)
     if not event then
@@ -215,10 +239,33 @@ local function same(a, b)
   return true
 end
 
+-- A final that nobody can see yet is not written down yet: it waits in the live record's `value`,
+-- and most often is still the result when the hooks are through. This stands for a nil there.
+local NIL = {}
+
+---Writes down a final that waits.
+function output.flush(w)
+  local value = w.value
+  if value == nil or not w.scope then
+    return
+  end
+  w.value = nil
+  if value == NIL then
+    value = nil
+  end
+  record(w, { type = "final", ok = true, content = content_of(value) })
+  w.tail.final = { value = value, reason = nil }
+end
+
 ---Appends a final where something stands around the worker: what the events' layers made of it is
 ---the result.
 ---@param reason table? as Settle.reason has it
 function output.final(w, value, reason)
+  if w.value == nil and not (reason or w.tail or w.def.events or events.on) then
+    w.value = value == nil and NIL or value
+    return value
+  end
+  output.flush(w)
   local event = {
     type = "final",
     ok = reason == nil,
@@ -230,6 +277,8 @@ function output.final(w, value, reason)
     local content = event.content
     if content.kind == "inline" then
       value = content.value
+    else
+      value = values.file(content.path, content.mime)
     end
     if event.ok and reason then
       reason = nil
@@ -244,6 +293,16 @@ end
 
 ---A further final where the hooks made another result of what the tail has.
 function output.changed(w, value, reason)
+  local unwritten = w.value
+  if unwritten ~= nil then
+    if unwritten == NIL then
+      unwritten = nil
+    end
+    if not reason and not w.cancel and same(unwritten, value) then
+      return value
+    end
+    output.flush(w)
+  end
   local last = w.tail and w.tail.final
   if last and last.reason == (reason and reason.text) and same(last.value, value) then
     return value, reason
@@ -344,6 +403,7 @@ local function copy_event(event)
 end
 
 local function snapshot(w, since)
+  output.flush(w)
   local tail = complete(w)
   local list = {}
   if not tail then

@@ -5,14 +5,24 @@ local gate = require "swarm.gate"
 local hooks = require "swarm.hooks"
 local middleware = require "swarm.middleware"
 local names = require "swarm.names"
+local schema = require "swarm.schema"
 local Scope = require "swarm.scope"
 local S = require "swarm.scheduler"
+local values = require "swarm.values"
 local type, pairs, setmetatable, tostring = type, pairs, setmetatable, tostring
 local format, floor = string.format, math.floor
 
 local registry = {}
 
-local kinds = { lua = require "swarm.kinds.lua" }
+local kinds = { lua = require "swarm.kinds.lua", process = require "swarm.kinds.process" }
+
+-- What people try first, by other hosts' words.
+local FIRST_GUESSES = {
+  program = "command",
+  args = "command",
+  cmd = "command",
+  stream_mode = "output",
+}
 
 -- What every kind of worker may say, and what it must be.
 local COMMON = {
@@ -23,6 +33,8 @@ local COMMON = {
   role = "string",
   authority = "authority",
   layers = "list",
+  input_schema = "schema",
+  output_schema = "schema",
 }
 
 local checks = {
@@ -40,6 +52,9 @@ local checks = {
   end,
   list = function(value)
     return type(value) == "table", "a list"
+  end,
+  schema = function(value)
+    return type(value) == "table", "a JSON Schema as a table"
   end,
   count = function(value)
     return type(value) == "number" and value >= 1 and floor(value) == value,
@@ -61,6 +76,8 @@ function registry.new(number)
     roles = {}, -- name → { fields, where }, then name → rights
     hooks = {}, -- in the order of registration
     layers = {}, -- name → { fields, where, rights }
+    commands = {}, -- name → { fields, where }
+    closing = {}, -- functions to call when all is there
     uses = {}, -- the layers that are on every worker
     open = {}, -- names of `swarm.worker "x"` whose table has not come yet
     files = {}, -- what was read while loading
@@ -90,17 +107,28 @@ local function kind_of(name, fields)
     end
     return kinds[kind]
   end
+  local wanted, found = {}, nil
   for _, candidate in pairs(kinds) do
-    if fields[candidate.field] ~= nil then
-      return candidate
+    for i = 1, #candidate.by do
+      wanted[candidate.by[i]] = true
+      if fields[candidate.by[i]] ~= nil then
+        if found and found ~= candidate then
+          local kinds_named = "worker %q has fields of kind %s and of kind %s; it is of one kind"
+          local one, other = found.name, candidate.name
+          if one > other then
+            one, other = other, one
+          end
+          return wrong(format(kinds_named, name, one, other))
+        end
+        found = candidate
+      end
     end
   end
-  local wanted = {}
-  for _, candidate in pairs(kinds) do
-    wanted[candidate.field] = true
+  if found then
+    return found
   end
   for key in pairs(fields) do
-    local near = names.nearest(tostring(key), wanted)
+    local near = FIRST_GUESSES[key] or names.nearest(tostring(key), wanted)
     if near and not COMMON[key] then
       return wrong(
         format("worker %q has no field %s; did you mean %s?", name, names.show(key), near),
@@ -108,7 +136,9 @@ local function kind_of(name, fields)
       )
     end
   end
-  return wrong(format("worker %q does not say what it runs: it needs %s", name, names.list(wanted)))
+  return wrong(
+    format("worker %q does not say what it runs: it needs one of %s", name, names.list(wanted))
+  )
 end
 
 local function check_fields(name, fields, kind)
@@ -122,14 +152,19 @@ local function check_fields(name, fields, kind)
   for key, value in pairs(fields) do
     local check = known[key]
     if not check then
-      local hint = names.hint(key, known, "")
+      local guess = FIRST_GUESSES[key]
+      local hint = guess and known[guess] and "; did you mean " .. guess .. "?"
+        or names.hint(key, known, "")
       return wrong(
         format("worker %q has no field %s%s", name, names.show(key), hint)
           .. (hint == "" and "; its fields are " .. names.list(known) or ""),
         { field = tostring(key) }
       )
     end
-    local fits, expected = checks[check](value)
+    local fits, expected = true, nil
+    if check ~= true then -- the kind checks it itself
+      fits, expected = checks[check](value)
+    end
     if not fits then
       return wrong(
         format("worker %q: %s must be %s, and is %s", name, key, expected, names.show(value)),
@@ -137,11 +172,13 @@ local function check_fields(name, fields, kind)
       )
     end
   end
-  if fields[kind.field] == nil then
-    return wrong(
-      format("worker %q is of kind %s and needs the field %s", name, kind.name, kind.field)
-    )
+  for i = 1, #kind.by do
+    if fields[kind.by[i]] ~= nil then
+      return
+    end
   end
+  local needed = table.concat(kind.by, " or ")
+  return wrong(format("worker %q is of kind %s and needs the field %s", name, kind.name, needed))
 end
 
 local function still_loading(generation, what)
@@ -160,19 +197,22 @@ local function define_worker(generation, name, fields, where)
     name = name,
     kind = kind.name,
     run = fields.run,
+    fn = fields.run,
     description = fields.description,
     timeout = fields.timeout,
     slots = nil,
     role = fields.role or "worker",
     authority = fields.authority,
     layers = fields.layers and hooks.layers_of(name, fields.layers, where),
+    input_schema = fields.input_schema,
+    output_schema = fields.output_schema,
     generation = generation,
     where = where,
   }
   if fields.concurrency then
     def.slots = { max = fields.concurrency, active = 0, waiters = { head = nil, tail = nil } }
   end
-  def.run = kind.start(def)
+  def.run = schema.wrap(def, kind.start(def, fields, generation))
   generation.workers[name] = def
 end
 
@@ -181,15 +221,24 @@ local function define_role(generation, name, fields, where)
   generation.roles[name] = { fields = fields, where = where }
 end
 
+local function define_command(generation, name, fields, where)
+  if type(fields) ~= "table" then
+    return wrong(format("command %q takes a table of fields, and got %s", name, names.show(fields)))
+  end
+  kinds.process.check_command(name, fields)
+  generation.commands[name] = { fields = fields, where = where }
+end
+
 -- What is defined by a name and a table: where they are kept, what makes one, an example.
 local NAMED = {
   worker = { "workers", define_worker, "{ run = function(ctx, input) ... end }" },
   role = { "roles", define_role, '{ extends = "worker", deny = { ... } }' },
   layer = { "layers", hooks.layer, "{ after = function(ctx, result) ... end }" },
+  command = { "commands", define_command, '{ command = { "git", "status" } }' },
 }
 
 ---swarm.worker "name" { ... } and swarm.worker("name", { ... }); so for role and layer.
----@param what string worker, role or layer
+---@param what string worker, role, layer or command
 function registry.define(generation, what, name, ...)
   local call = "swarm." .. what
   local kept, make = NAMED[what][1], NAMED[what][2]
@@ -234,7 +283,8 @@ function registry.use(generation, name, options)
 end
 
 ---swarm.main(function(args, ctx) ... end)
-function registry.main(generation, fn)
+---@param args string[] the run's, of which each main has a copy
+function registry.main(generation, fn, args)
   still_loading(generation, "swarm.main")
   if type(fn) ~= "function" then
     return wrong("swarm.main takes a function, and got " .. names.show(fn))
@@ -246,7 +296,11 @@ function registry.main(generation, fn)
   generation.main = {
     name = "main",
     kind = "lua",
+    role = "operator",
     fn = fn,
+    run = function(ctx)
+      return fn(values.copy(args, "args"), ctx)
+    end,
     generation = generation,
     where = errors.where(),
   }
@@ -279,6 +333,9 @@ end
 ---for each worker is composed.
 function registry.close(generation)
   check_open(generation)
+  for i = 1, #generation.closing do
+    generation.closing[i]()
+  end
   hooks.check(generation)
   local rights = gate.roles(generation.roles)
   for _, layer in pairs(generation.layers) do
@@ -287,11 +344,12 @@ function registry.close(generation)
   end
   for _, def in pairs(generation.workers) do
     def.rights = gate.role(generation.roles, rights, def.role, def.where)
-    middleware.compose(generation, def, def.run)
+    middleware.compose(generation, def)
   end
-  middleware.compose_unnamed(generation)
+  middleware.compose(generation, generation.unnamed)
   if generation.main then
     generation.main.rights = rights.operator
+    middleware.compose(generation, generation.main)
   end
   generation.rights = rights
   generation.closed = true

@@ -14,7 +14,7 @@ local co_resume, co_yield, co_create = coroutine.resume, coroutine.yield, corout
 local isyieldable = coroutine.isyieldable
 local error, tostring = error, tostring
 local real = clock.real
-local cell, NAMES = holder.cell, holder.NAMES
+local cell, ROWS = holder.cell, holder.ROWS
 
 local TICK_RESUMES = 20000 -- resumes in one tick at the most
 local CLOCK_EVERY = 64 -- resumes between two looks at the clock
@@ -274,7 +274,7 @@ function S.take_coroutine()
   return co_create(S.body)
 end
 
-local turns = 0
+local turns = 0 -- all resumes, for the watchdog: it sees whether the same one goes on
 
 local function serve(w)
   remove(w)
@@ -282,7 +282,7 @@ local function serve(w)
   S.current = w
   turns = turns + 1
   cell.turn = turns
-  cell.holder = w.id * NAMES + (w.def.row or holder.row(w))
+  cell.holder = w.id * ROWS + (w.def.row or holder.row(w))
   if co then
     ok, problem = co_resume(co)
   else
@@ -305,7 +305,7 @@ function S.step(slice)
   local virtual = clock.virtual
   local now = virtual or real()
   local stop = now + slice
-  S.now, cell.since = now, now
+  S.now, cell.since = now, now -- a virtual time, where it is one, tells the watchdog nothing
   fire_timers(now)
   local budget, look = TICK_RESUMES, CLOCK_EVERY
   local served = 0

@@ -143,6 +143,22 @@ local function opaque_name(value)
   return nil
 end
 
+local kept = {}
+
+---Lets tables with a metatable of the host's own cross as objects, and keeps it on their copies.
+---Its __index, the only thing in it that a walk may meet, must put up with any key.
+---@param meta table
+function values.keep(meta)
+  kept[meta] = true
+end
+
+---Whether a table has such a metatable.
+---@param value table
+---@return boolean
+function values.is_kept(value)
+  return kept[debug_getmetatable(value)] == true
+end
+
 -- The fast walk -----------------------------------------------------------------------------------
 
 local nodes = 0
@@ -174,7 +190,7 @@ function copy_table(t, depth)
   -- The global getmetatable is nil exactly when there is none: a protected one shows its mark.
   if getmetatable(t) ~= nil then
     mark = debug_getmetatable(t)
-    if mark ~= array_meta and mark ~= object_meta then
+    if mark ~= array_meta and mark ~= object_meta and not kept[mark] then
       if mark == file_meta or opaque_name(t) then
         return t
       end
@@ -299,6 +315,19 @@ local function shape(t, mark, path)
   return nil, items
 end
 
+---Spells out a place in a value: input.items[2].name.
+---@param root string
+---@param steps (string|integer)[] keys of objects, and places in lists counted from 0
+---@return string
+function values.path(root, steps)
+  local path = { root }
+  for i = 1, #steps do
+    local key = steps[i]
+    path[i + 1] = step(type(key) == "number" and key + 1 or key)
+  end
+  return concat(path)
+end
+
 local inspect
 
 local function inspect_text(walk, text, of)
@@ -351,7 +380,7 @@ function inspect(walk, value)
   elseif kind == "table" or kind == "userdata" then
     local mark = debug_getmetatable(value)
     if kind == "table" then
-      if mark == nil or mark == array_meta or mark == object_meta then
+      if mark == nil or mark == array_meta or mark == object_meta or kept[mark] then
         return inspect_table(walk, value, mark)
       elseif mark == file_meta then
         local file_path, mime = values.file_parts(value)

@@ -51,7 +51,12 @@ local function finish(w, ok, value, reason)
   if ok and reason ~= nil and not w.def.wrapped then
     reason = Settle.reason(reason)
   end
-  if ok and w.rights.post_result ~= true and (value ~= nil or reason ~= nil) then
+  if
+    ok
+    and w.rights.post_result ~= true
+    and not w.def.wrapped
+    and (value ~= nil or reason ~= nil)
+  then
     ok, value = xpcall(gate.refuse, from_raised, w, "post_result")
     kind = "table"
   end
@@ -87,6 +92,7 @@ local function live(w)
   counts.running = counts.running + 1
   local cause = w.cancel
   if cause and cause.kind ~= "loading" then
+    w.deadline = nil -- its clock never ran
     return finish(w, true) -- cancelled before it began; its settled hooks still run
   end
   w.status = "running"
@@ -252,7 +258,7 @@ local function spawn_into(owner, me, name, input, opts, taken)
   end
   local by = me.rights
   if by.start_task ~= true then
-    gate.check(me, "start_task", kind == "string" and name or "a function")
+    gate.check(me, "start_task", kind == "string" and name or "") -- a function fits "*" alone
   end
   local depth = me.depth + 1
   if depth > W.max_depth then

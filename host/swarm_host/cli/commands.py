@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -33,6 +34,8 @@ def main() -> None:
     swarm-host [OPTIONS] SCRIPT [ARGS...]   run a script (see swarm-host run --help)
     swarm-host check SCRIPT                 load a script and say what it defines
     """
+    # Until a run keeps the signals, Ctrl-C ends the process without a word of Python's.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _refuse(message: str) -> NoReturn:

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
 import sys
 import threading
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from importlib.util import find_spec
-from types import FrameType
 from typing import Any, BinaryIO
 
 import anyio
 
+from swarm_host.cli.watchdog import Watchdog
 from swarm_host.errors import LoadError, WorkerCancelled
 from swarm_host.host import Host, Options, Outcome
 from swarm_host.view.errors import render
@@ -75,8 +73,7 @@ class Running:
             write_out=self._write_out,
             write_log=self._screen.log,
         )
-        self._signal: int | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._watchdog = Watchdog(self._screen)
         self._host: Host | None = None
         self._exit = 1
 
@@ -90,20 +87,20 @@ class Running:
 
             def write_events(lines: bytes) -> None:
                 file.write(lines)
+                file.flush()  # the process may be ended at once
 
             self._options.write_events = write_events
-        signal.signal(signal.SIGINT, self._on_signal)
-        signal.signal(signal.SIGTERM, self._on_signal)
-        done = threading.Event()
-        thread = threading.Thread(target=self._thread, args=(done,), name="lua", daemon=True)
+        thread = threading.Thread(target=self._thread, name="lua", daemon=True)
         thread.start()
-        done.wait()
+        self._watchdog.wait()
         thread.join()
-        if self._signal is not None:
-            return 128 + self._signal
-        return self._exit
+        received = self._watchdog.received
+        if received is None:
+            return self._exit
+        self._screen.note(f"cancelled by {received.name}")
+        return 128 + received
 
-    def _thread(self, done: threading.Event) -> None:
+    def _thread(self) -> None:
         try:
             # find_spec instead of an import: importing a loop that is not used costs start-up.
             fast = find_spec("uvloop") is not None
@@ -111,7 +108,7 @@ class Running:
         except BaseException as problem:
             self._fault(problem)
         finally:
-            done.set()
+            self._watchdog.over()
 
     def _fault(self, problem: BaseException) -> None:
         """A fault of ours: one line, and the Python traceback with --debug."""
@@ -128,11 +125,11 @@ class Running:
         self._exit = 1
 
     async def _main(self) -> None:
-        self._loop = asyncio.get_running_loop()
         host = self._host = Host(self._options)
+        self._watchdog.attach(asyncio.get_running_loop(), host)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(host.pumping())
-            if self._signal is not None:
+            if self._watchdog.received:
                 return
             try:
                 await host.load_script(self._script)
@@ -140,6 +137,8 @@ class Running:
                     self._tell_definitions(host.describe())
                     return
                 await stack.enter_async_context(self._screen.progress(host.counts))
+                if self._watchdog.received:
+                    return  # it came between loading and main, when there was nobody to cancel
                 outcome = await host.run(self._timeout)
             except LoadError as problem:
                 self._tell_error(problem.error)
@@ -161,10 +160,10 @@ class Running:
             self._print_result(outcome.value)
         if outcome.status == "blocked" and outcome.error is not None:
             self._screen.note(str(outcome.error["message"]))
-        elif outcome.error is not None and self._signal is None:
+        elif outcome.error is not None and not (
+            outcome.status == "cancelled" and self._watchdog.received
+        ):
             self._tell_error(outcome.error)
-        elif self._signal is not None:
-            self._screen.note(f"cancelled by {signal.Signals(self._signal).name}")
 
     def _print_result(self, value: Any) -> None:
         if isinstance(value, bytes):
@@ -196,13 +195,3 @@ class Running:
 
     def _tell_error(self, error: dict[str, Any]) -> None:
         self._screen.error(render(error))
-
-    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        """Once: the run is cancelled and cleans up. Twice: the process ends at once."""
-        name = signal.Signals(number).name
-        if self._signal is not None:
-            os.write(2, f"\n{name} again: ended without clean-up\n".encode())
-            os._exit(128 + number)
-        self._signal = number
-        if self._loop is not None and self._host is not None:
-            self._loop.call_soon_threadsafe(self._host.cancel_all, f"cancelled by {name}")

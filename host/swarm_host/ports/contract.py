@@ -6,8 +6,13 @@ in the entry-point group ``swarm_host.ports``; Lua then reaches it under the ent
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+
+async def _to_nobody(event: Any, data: bytes | None = None) -> None:
+    """Where nobody listens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,10 +21,14 @@ class Call:
 
     :ivar id: the request's number within the run.
     :ivar data: bytes that came beside the payload, as they are.
+    :ivar emit: ``await call.emit(event, data)`` hands an event (anything that JSON can say) and
+        bytes to the caller before the answer, in order. It returns once the event was taken: who
+        has much to say goes no faster than who listens.
     """
 
     id: int
     data: bytes | None = None
+    emit: Callable[[Any, bytes | None], Awaitable[None]] = field(default=_to_nobody, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +77,18 @@ class Port(Protocol):
 
 @dataclass(slots=True)
 class Ports:
-    """The ports of a run by name; those of third parties are loaded when first asked for."""
+    """The ports of a run by name; most are loaded when first asked for."""
 
     _loaded: dict[str, Port] = field(default_factory=dict)
+    _classes: dict[str, str] = field(default_factory=dict)
 
     def add(self, name: str, port: Port) -> None:
         """Puts a port under a name, before any entry point of that name."""
         self._loaded[name] = port
+
+    def add_class(self, name: str, where: str) -> None:
+        """Puts a class, as ``module:Class``, under a name; it is imported when first asked for."""
+        self._classes[name] = where
 
     def get(self, name: str) -> Port:
         """The port of a name.
@@ -82,6 +96,11 @@ class Ports:
         :raises PortError: ``host_error`` where no package brings such a port.
         """
         port = self._loaded.get(name)
+        if port is None and name in self._classes:
+            from importlib import import_module
+
+            module, _, kind = self._classes[name].partition(":")
+            port = self._loaded[name] = getattr(import_module(module), kind)()
         if port is None:
             from importlib.metadata import entry_points
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from anyio import to_thread
 
+from swarm_host.ports.bounds import admits, check_path
 from swarm_host.ports.contract import Answer, Call, PortError
 
 
@@ -96,7 +97,14 @@ def _glob(payload: dict[str, Any], _: bytes | None) -> Answer:
 
     pattern = payload["path"]
     found = glob.glob(pattern, recursive=True)  # noqa: PTH207 - keeps the pattern's own spelling
-    return _names(sorted(path for path in found if not Path(path).is_dir()))
+    bounds = payload.get("bounds")
+    return _names(
+        sorted(
+            path
+            for path in found
+            if not Path(path).is_dir() and (bounds is None or admits(bounds, path))
+        )
+    )
 
 
 def _mkdir(payload: dict[str, Any], _: bytes | None) -> Answer:
@@ -144,6 +152,9 @@ _OPERATIONS: dict[str, Callable[[dict[str, Any], bytes | None], Answer]] = {
 }
 
 
+_READS = frozenset(("exists", "first", "glob", "list", "read", "source", "stat"))
+
+
 def _reason(problem: OSError) -> str:
     return (problem.strerror or str(problem)).lower()
 
@@ -157,8 +168,16 @@ class Files:
         :raises PortError: ``io_error`` with ``path`` and ``reason``.
         """
         operation = _OPERATIONS[payload["op"]]
+        if "to" in payload:
+            check_path(payload.get("from_bounds"), payload["path"])
+            check_path(payload.get("bounds"), payload["to"])
+        elif "path" in payload and payload["op"] != "glob":
+            check_path(payload.get("bounds"), payload["path"])
         try:
-            return await to_thread.run_sync(operation, payload, call.data)
+            # A read that hangs (a pipe without a writer) is left behind when its worker is
+            # cancelled; a write is waited for, so that nobody finds half of it.
+            reads = payload["op"] in _READS
+            return await to_thread.run_sync(operation, payload, call.data, abandon_on_cancel=reads)
         except OSError as problem:
             path, reason = payload.get("path"), _reason(problem)
             raise PortError(

@@ -7,9 +7,10 @@ then, so that a log shows that the run is alive.
 from __future__ import annotations
 
 import os
+import select
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import anyio
@@ -20,6 +21,7 @@ _COLOURS = {"debug": "bright_black", "info": "blue", "warn": "yellow", "error": 
 _REDRAW_SECONDS = 0.1
 _FIRST_AFTER_SECONDS = 0.5
 _PLAIN_EVERY_SECONDS = 30.0
+_LAST_WORDS_SECONDS = 0.5
 
 
 class Screen:
@@ -28,6 +30,7 @@ class Screen:
     :param quiet: no progress, and no logs below error.
     :param debug: debug logs too.
     :param prints_to_stderr: what the script prints goes to stderr; stdout is for the result.
+    :ivar is_writing: a write is under way; where that lasts, nobody reads at the other end.
     """
 
     def __init__(self, *, quiet: bool, debug: bool, prints_to_stderr: bool) -> None:
@@ -37,6 +40,7 @@ class Screen:
         self._terminal = sys.stderr.isatty()
         self._drawn = False
         self._broken = False
+        self.is_writing = False
 
     def write_out(self, text: bytes) -> bool:
         """Writes what a script printed. False where nobody reads it any more."""
@@ -66,6 +70,14 @@ class Screen:
     def note(self, text: str) -> None:
         """Writes one line that is no log."""
         self._line(text)
+
+    def last_words(self, text: str) -> None:
+        """Writes an error to stderr while another thread may hold it, and never waits for long."""
+        before = "\r\x1b[K" if self._drawn else "\n" if self._terminal else ""
+        words = f"{before}{self._style('error', 'red')}: {text}\n".encode(errors="replace")
+        with suppress(OSError):
+            if select.select([], [2], [], _LAST_WORDS_SECONDS)[1]:
+                os.write(2, words)
 
     def clear(self) -> None:
         """Takes the line of progress away."""
@@ -104,6 +116,7 @@ class Screen:
         self.clear()
         if self._broken:
             return False
+        self.is_writing = True
         try:
             file.write(text)
             file.flush()
@@ -113,6 +126,8 @@ class Screen:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, file.fileno())
             os.close(nowhere)
+        finally:
+            self.is_writing = False
         return not self._broken
 
     def _line(self, text: str) -> None:

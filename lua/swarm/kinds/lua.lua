@@ -1,7 +1,7 @@
 -- Kind `lua`: a function of the script, run in this VM.
 return {
   name = "lua",
-  field = "run",
+  by = { "run" },
   fields = { run = "function" },
   ---@param def table the checked definition
   ---@return function run called as run(ctx, input)

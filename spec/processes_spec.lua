@@ -1,0 +1,425 @@
+-- The executable side of processes.md, in its order, against real programs.
+local swarm = require "swarm"
+
+local TEXT = { format = "text" }
+
+swarm.worker "echo" { command = { "printf", "%s", "{input.a}" }, output = TEXT }
+swarm.worker "cat" { command = { "cat" }, output = TEXT }
+swarm.worker "auto" { command = { "cat" } }
+swarm.worker "json" { command = { "cat" }, output = { format = "json" } }
+swarm.worker "exit" {
+  shell = "cat; echo why >&2; exit $CODE",
+  env = { CODE = "{input.code}" },
+  stdin = "{input.say}",
+}
+
+local function printing(pieces)
+  local command = { "printf", "%s|" }
+  for i = 1, #pieces do
+    command[#command + 1] = pieces[i]
+  end
+  return command
+end
+
+swarm.worker "forms" {
+  command = printing {
+    "{prompt}",
+    "{input}",
+    "{input.a.b}",
+    "{input.list.2}",
+    "{input.n}",
+    "{attempt}",
+    "{agent}",
+    "x{input.a.b}y{input.n}z",
+    "{{prompt}} {other} { prompt } {prompt",
+  },
+  output = TEXT,
+}
+swarm.worker "task" { command = { "printf", "%s", "{task_id}" }, output = TEXT }
+swarm.worker "prompt_file" {
+  shell = 'cat "$FILE"; printf "|%s|" "$FILE"; stat -c %a "$FILE"',
+  env = { FILE = "{prompt_file}" },
+  output = TEXT,
+}
+swarm.worker "prompt_file in stdin" {
+  command = { "cat" },
+  stdin = "a {prompt_file} b",
+  output = TEXT,
+}
+
+swarm.worker "no stdin" { command = { "cat" }, stdin = false, output = TEXT }
+swarm.worker "named" { command = { "sh", "-c", "cat", "sh", "{prompt}" }, output = TEXT }
+swarm.worker "made" {
+  command = { "cat" },
+  stdin = function(ctx, input)
+    return ctx.agent .. ":" .. input
+  end,
+  output = TEXT,
+}
+swarm.worker "of a handle" {
+  command = { "cat" },
+  stdin = function(_, input)
+    return swarm.spawn("cat", input .. "!")
+  end,
+  output = TEXT,
+}
+swarm.worker "of a file" {
+  command = { "wc", "-l" },
+  stdin = swarm.file "/etc/passwd",
+  output = TEXT,
+}
+
+swarm.worker "shell" { shell = 'printf "%s|%s" "$SWARM_PROMPT" "$SWARM_INPUT"', output = TEXT }
+swarm.worker "here" { command = { "pwd" }, cwd = "{prompt}", output = TEXT }
+
+swarm.worker "file" { command = { "cat" }, output = { format = "file" } }
+swarm.worker "part" { command = { "cat" }, output = { result = "/a/1/b~1c" } }
+swarm.worker "judged" { command = { "cat" }, output = { ok = "/done" } }
+
+swarm.worker "picky" { shell = "exit 3", ok_codes = { 0, 3 } }
+swarm.worker "strict" { shell = "echo bad >&2; exit 3", exit = "failed" }
+swarm.worker "killed" { shell = "kill -9 $$" }
+swarm.worker "missing" { command = { "no-such-program" } }
+swarm.worker "deaf" { command = { "true" } }
+swarm.worker "long line" {
+  shell = "printf '0123456789\nab\n' >&2",
+  limits = { line = 4 },
+}
+
+swarm.command "print" {
+  command = { "sh", "-c", "printf %s-%s $A $B" },
+  env = { A = "1", B = "2" },
+  output = TEXT,
+}
+swarm.worker "as it is" { command = "print" }
+swarm.worker "with another" { command = "print", env = { B = "3" } }
+
+swarm.role "no processes" { extends = "worker", deny = { "run_process" } }
+swarm.role "only git" { extends = "worker", allow = { run_process = { "git" } } }
+swarm.role "no environment" { extends = "worker", deny = { "read_env" } }
+swarm.role "no events" { extends = "worker", deny = { "emit_output" } }
+swarm.worker "denied" { role = "no processes", command = { "true" } }
+swarm.worker "bounded" { role = "only git", shell = "true" }
+swarm.worker "in bounds" { role = "only git", command = { "git", "--version" }, output = TEXT }
+swarm.worker "curious" {
+  role = "no environment",
+  command = { "true" },
+  env = { H = swarm.secret "HOME" },
+}
+swarm.worker "quiet" { role = "no events", shell = "echo x >&2", output = TEXT }
+swarm.worker "runs git" {
+  role = "only git",
+  run = function()
+    return {
+      git = swarm.exec({ "git", "--version" }).exit_code,
+      sh = pcall(swarm.exec, { "sh" }),
+    }
+  end,
+}
+
+---Calls a worker that must not pass, and returns its error and status.
+local function failing(name, input)
+  local h = swarm.spawn(name, input)
+  local ok, err = swarm.join(h)
+  assert.is_nil(ok)
+  return err, h.status
+end
+
+describe("placeholders", function()
+  it("stand for the prompt, the input, its parts and the task", function()
+    local input = { prompt = "say", a = { b = "it's" }, list = { "x", { 1, 2 } }, n = 7 }
+    local got = swarm.call("forms", input)
+    local json = swarm.json.encode(input)
+    assert.equal(
+      "say|" .. json .. "|it's|[1,2]|7|1|forms|xit'sy7z|{prompt} {other} { prompt } {prompt|",
+      got
+    )
+    local h = swarm.spawn("task")
+    assert.equal(h.task_id, swarm.result(h))
+  end)
+
+  it("fail the worker where one has no value", function()
+    local err, status = failing("echo", { b = 1 })
+    assert.equal("failed", status)
+    assert.equal("invalid_value", err.code)
+    assert.equal("input.a", err.path)
+    assert.matches("placeholder {input.a} has no value", err.message)
+    assert.equal("invalid_value", failing("echo").code)
+    assert.equal("invalid_value", failing("echo", "a string").code)
+    assert.equal("invalid_value", failing("echo", { a = swarm.null }).code)
+  end)
+
+  it("take any bytes but NUL", function()
+    assert.equal("\255\1 ", swarm.call("echo", { a = "\255\1 " }))
+    assert.matches("NUL", failing("echo", { a = "a\0b" }).message)
+    assert.equal("", swarm.call("echo", { a = "" }))
+  end)
+
+  it("hold no worker's handle, which means nothing outside", function()
+    local err = failing("echo", { a = swarm.spawn "deaf" })
+    assert.equal("invalid_value", err.code)
+  end)
+
+  it("give the prompt as a file of its own that is gone afterwards", function()
+    local said = swarm.call("prompt_file", "hello")
+    local text, path, mode = said:match "^(.-)|(.-)|(.*)$"
+    assert.same({ "hello", "600" }, { text, mode })
+    assert.is_false(swarm.fs.exists(path))
+    assert.matches("^a /.+ b$", swarm.call("prompt_file in stdin", "hello"))
+  end)
+end)
+
+describe("the prompt and stdin", function()
+  it("is the input where that is a string, else its prompt, else its JSON", function()
+    assert.equal("a string", swarm.call("cat", "a string"))
+    assert.equal("its prompt", swarm.call("cat", { prompt = "its prompt" }))
+    assert.equal('{"a":[1]}', swarm.call("cat", { a = { 1 } }))
+    assert.equal("", swarm.call "cat")
+  end)
+
+  it("is empty where command or env name the input, or stdin is false", function()
+    assert.equal("", swarm.call("named", "x"))
+    assert.equal("", swarm.call("no stdin", "x"))
+  end)
+
+  it("may be made by a function, come from a file or from another worker", function()
+    assert.equal("made:x", swarm.call("made", "x"))
+    assert.equal("x!", swarm.call("of a handle", "x"))
+    assert.matches("^%s*%d+$", swarm.call "of a file")
+  end)
+
+  it("need not be read", function()
+    assert.same({ raw = "", stderr = "" }, swarm.call("deaf", ("x"):rep(1000000)))
+  end)
+end)
+
+describe("shell and cwd", function()
+  it("have the prompt and the input as variables", function()
+    assert.equal('$(id)|"$(id)"', swarm.call("shell", "$(id)"))
+  end)
+
+  it("run where cwd says", function()
+    assert.equal("/", swarm.call("here", "/"))
+    local err = failing("here", "/no/such")
+    assert.equal("process_failed", err.code)
+    assert.matches('working directory "/no/such" does not exist', err.message)
+  end)
+end)
+
+describe("output", function()
+  it("is parsed by itself where it is an object or a list, else raw", function()
+    assert.same({ a = 1 }, swarm.call("auto", ' {"a":1}\n'))
+    assert.same({ raw = "12\n", stderr = "" }, swarm.call("auto", "12\n"))
+    assert.same({ raw = "{oh", stderr = "" }, swarm.call("auto", "{oh"))
+  end)
+
+  it("as text loses its last newline only", function()
+    assert.equal("a\n", swarm.call("cat", "a\n\n"))
+  end)
+
+  it("as json that does not parse is blocked, with what there was", function()
+    assert.equal(12, swarm.call("json", "12"))
+    local value, err = swarm.call("json", "{oh")
+    assert.equal("blocked", err.code)
+    assert.equal("{oh", value.raw)
+    assert.matches("not JSON", value.parse_error)
+  end)
+
+  it("as a file is a swarm.file", function()
+    local file = swarm.call("file", "content")
+    assert.equal("content", swarm.fs.read(file.path))
+    assert.equal("content", swarm.exec({ "cat", stdin = file }).stdout)
+    swarm.fs.remove(file.path)
+  end)
+
+  it("may be a part of it, by a JSON Pointer", function()
+    assert.equal(5, swarm.call("part", '{"a":[0,{"b/c":5}]}'))
+    local value, err = swarm.call("part", '{"a":[]}')
+    assert.equal("blocked", err.code)
+    assert.equal('{"a":[]}', value.raw)
+    assert.matches("nothing at /a/1/b~1c", value.parse_error)
+  end)
+
+  it("may say by itself whether it is ok", function()
+    assert.same({ done = true, n = 1 }, swarm.call("judged", '{"done":true,"n":1}'))
+    local value, err = swarm.call("judged", '{"done":false,"n":1}')
+    assert.matches("/done is false", err.reason)
+    assert.same({ done = false, n = 1 }, value.stdout)
+    assert.equal(0, value.exit_code)
+    assert.matches("no boolean at /done", select(2, swarm.call("judged", "[]")).reason)
+  end)
+end)
+
+describe("an exit code", function()
+  it("that is not ok blocks, with what the child left", function()
+    local value, err = swarm.call("exit", { code = "3", say = '{"a":1}' })
+    assert.equal("blocked", err.code)
+    assert.equal("exit code 3: why", err.reason)
+    assert.same({ exit_code = 3, stderr = "why\n", stdout = { a = 1 } }, value)
+  end)
+
+  it("may be among ok_codes", function()
+    assert.same({ raw = "", stderr = "" }, swarm.call "picky")
+  end)
+
+  it("fails the worker with exit = failed", function()
+    local err, status = failing "strict"
+    assert.equal("failed", status)
+    assert.same({ "process_failed", 3, "bad\n" }, { err.code, err.exit_code, err.stderr })
+    assert.matches('worker "strict": exit code 3: bad', err.message)
+  end)
+
+  it("is the name of a signal where one ended the child", function()
+    local value, err = swarm.call "killed"
+    assert.equal("ended by SIGKILL", err.reason)
+    assert.same({ signal = "SIGKILL", stderr = "", stdout = { raw = "", stderr = "" } }, value)
+  end)
+
+  it("is not what a program has that cannot start", function()
+    local err, status = failing "missing"
+    assert.equal("failed", status)
+    assert.equal("process_failed", err.code)
+    assert.matches('worker "missing": there is no program "no%-such%-program"', err.message)
+    assert.matches("processes_spec.lua:%d+$", err.where)
+  end)
+end)
+
+describe("stderr", function()
+  it("comes as progress, line by line, before the final", function()
+    local h = swarm.spawn("exit", { code = "0", say = "x" })
+    swarm.join(h)
+    local first, last = h:output_tail()[1], h:output_tail()[2]
+    assert.same({ "progress", "stderr", "why" }, { first.type, first.stage, first.note })
+    assert.equal("final", last.type)
+  end)
+
+  it("has lines no longer than limits.line, and says what it dropped", function()
+    local h = swarm.spawn "long line"
+    swarm.join(h)
+    assert.equal("0123 [6 bytes dropped]", h:output_tail()[1].note)
+    assert.equal("ab", h:output_tail()[2].note)
+  end)
+
+  it("is no event where the role may not emit", function()
+    local h = swarm.spawn "quiet"
+    assert.equal("", swarm.result(h))
+    assert.equal(1, #h:output_tail())
+  end)
+end)
+
+describe("swarm.command", function()
+  it("is an invocation that workers share, each with fields of its own", function()
+    assert.equal("1-2", swarm.call "as it is")
+    assert.equal("1-3", swarm.call "with another")
+  end)
+end)
+
+describe("swarm.exec", function()
+  it("returns how a program ended and what it said, whatever its exit code", function()
+    local got = swarm.exec { "sh", "-c", "cat; echo e >&2; exit 4", stdin = "in" }
+    assert.same({ exit_code = 4, stdout = "in", stderr = "e\n" }, got)
+    assert.equal("SIGTERM", swarm.exec({ "sh", "-c", "kill $$" }).signal)
+  end)
+
+  it("takes env, cwd and a timeout", function()
+    local got = swarm.exec { "sh", "-c", "printf $A; pwd", env = { A = "b" }, cwd = "/" }
+    assert.equal("b/\n", got.stdout)
+    local err = assert.has_error(function()
+      swarm.exec { "sleep", "60", timeout = 0.05 }
+    end, { code = "timeout" })
+    assert.matches("0.05 s", err.message)
+  end)
+
+  it("hashes and keeps history with the programs that do it", function()
+    local hash = swarm.exec({ "sha256sum", stdin = "" }).stdout
+    assert.matches("^e3b0c44298fc1c149afbf4c8996fb924", hash)
+    assert.matches("^git version", swarm.exec({ "git", "--version" }).stdout)
+    assert.equal("3\n", swarm.exec({ "python3", "-c", "print(1 + 2)" }).stdout)
+  end)
+
+  it("raises where a program cannot start, and names the author's line", function()
+    local err = assert.has_error(function()
+      swarm.exec { "no-such-program" }
+    end, { code = "process_failed" })
+    assert.matches("processes_spec.lua:%d+$", err.where)
+  end)
+
+  it("refuses what is no command", function()
+    for _, wrong in ipairs {
+      "git status",
+      {},
+      { 1 },
+      { "a", shell = true },
+      { "a", env = { 1 } },
+      { "a", env = { A = 1 } },
+      { "a", stdin = 1 },
+      { "a", cwd = 1 },
+      { "a", timeout = "1" },
+    } do
+      assert.has_error(function()
+        swarm.exec(wrong)
+      end, { code = "invalid_argument" })
+    end
+    assert.has_error(function()
+      swarm.exec { "a\0b" }
+    end, { code = "invalid_value" })
+  end)
+
+  it("ends with the block that it runs in", function()
+    local err = assert.has_error(function()
+      swarm.scope(function(scope)
+        scope:spawn(function()
+          swarm.exec { "sleep", "60" }
+        end)
+        swarm.yield()
+        error "enough"
+      end)
+    end)
+    assert.matches("enough", err)
+  end)
+end)
+
+describe("a secret", function()
+  it("is a value for env only", function()
+    local secret = swarm.secret "HOME"
+    assert.equal('swarm.secret "HOME"', tostring(secret))
+    assert.has_error(function()
+      return "x" .. secret
+    end, { code = "invalid_argument" })
+    assert.has_error(function()
+      swarm.spawn("cat", secret)
+    end, { code = "invalid_value" })
+    assert.has_error(function()
+      swarm.secret "not a name"
+    end, { code = "invalid_argument" })
+  end)
+
+  it("is masked in what comes back", function()
+    local got = swarm.exec { "sh", "-c", 'echo "$H"', env = { H = swarm.secret "HOME" } }
+    assert.equal("***\n", got.stdout)
+  end)
+
+  it("needs read_env", function()
+    assert.equal("role_violation", failing("curious").code)
+  end)
+end)
+
+describe("the gate", function()
+  it("asks for run_process before anything happens", function()
+    local err = failing "denied"
+    assert.same(
+      { "role_violation", "no processes", "run_process" },
+      { err.code, err.role, err.verb }
+    )
+  end)
+
+  it("compares the program with the bounds, and a shell is the program sh", function()
+    local err = failing "bounded"
+    assert.same({ "role_violation", "only git", "run_process" }, { err.code, err.role, err.verb })
+    assert.matches("sh", err.message)
+    assert.matches("^git version", swarm.call "in bounds")
+    local got = swarm.call "runs git"
+    assert.equal(0, got.git)
+    assert.is_false(got.sh)
+  end)
+end)

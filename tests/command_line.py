@@ -1,0 +1,41 @@
+"""What tests of the command line share: scripts, and runs of them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+SWARM_HOST = [sys.executable, "-m", "swarm_host"]
+
+MAIN = "swarm.main(function(args, ctx) {} end)"
+
+
+def run(
+    *words: str | Path, stdin: bytes = b"", cwd: Path | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Runs swarm-host; a hang is a failure."""
+    command = [*SWARM_HOST, *map(str, words)]
+    done = subprocess.run(command, input=stdin, cwd=cwd, capture_output=True, timeout=60)
+    assert b"Traceback" not in done.stderr, done.stderr.decode()
+    return done
+
+
+@contextmanager
+def popen(*words: str | Path, stderr: int = subprocess.PIPE) -> Iterator[subprocess.Popen[bytes]]:
+    """A run to talk to; it is ended with the block, whatever the test made of it."""
+    command = [*SWARM_HOST, *map(str, words)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def script(folder: Path, text: str, name: str = "script.lua") -> Path:
+    """Writes a script."""
+    path = folder / name
+    path.write_text(text)
+    return path

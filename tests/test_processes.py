@@ -1,0 +1,795 @@
+"""Process workers, looked at from outside: descriptors, zombies, groups, signals, floods."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from swarm_host import Host, Options, SwarmError, WorkerFailed
+from swarm_host.ports import Answer, Call, PortError, children
+from swarm_host.ports.process import Lines
+from swarm_host.ports.secrets import Mask
+
+LOOPS = ["asyncio", "uvloop"]
+
+
+@pytest.fixture(params=LOOPS)
+def within(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """Runs an async function on either loop, with a bound: a hang is a failure."""
+    fast = request.param == "uvloop"
+    if fast:
+        pytest.importorskip("uvloop")
+
+    def run(seconds: float, main: Callable[[], Awaitable[Any]]) -> Any:
+        async def bounded() -> Any:
+            with anyio.fail_after(seconds):
+                return await main()
+
+        return anyio.run(bounded, backend_options={"use_uvloop": fast})
+
+    return run
+
+
+@asynccontextmanager
+async def loaded(folder: Path, text: str, **options: Any) -> AsyncIterator[Host]:
+    """A host with a script."""
+    script = folder / "script.lua"
+    script.write_text(text)
+    async with Host.load(script, Options(**options)) as host:
+        yield host
+
+
+def lua(value: str | Path) -> str:
+    """A Lua string literal."""
+    return json.dumps(str(value))
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state not in "ZX"
+
+
+def offspring() -> list[int]:
+    """The processes whose parent we are, zombies included."""
+    found = []
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit():
+            try:
+                fields = Path(entry.path, "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(fields[1]) == os.getpid():
+                found.append(int(entry.name))
+    return found
+
+
+def descriptors() -> int:
+    """How many descriptors are open."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def written(path: Path) -> str:
+    """What is written to a file, once it is there whole."""
+    text = ""
+    while not text.endswith("\n"):
+        await anyio.sleep(0.005)
+        with suppress(FileNotFoundError):
+            text = await anyio.Path(path).read_text()
+    return text
+
+
+async def gone(*pids: int) -> None:
+    """Waits until processes have ended."""
+    while any(is_running(pid) for pid in pids):  # noqa: ASYNC110
+        await anyio.sleep(0.005)
+
+
+def test_a_thousand_workers_leave_no_descriptor_and_no_zombie(
+    within: Callable[..., Any], tmp_path: Path
+) -> None:
+    script = """
+    swarm.worker "one" {
+      command = { "sh", "-c", "read x; echo $x$x" }, concurrency = 16, output = { format = "text" },
+    }
+    swarm.main(function(_, ctx)
+      local n = tonumber(swarm.args[1])
+      local handles = {}
+      for i = 1, n do handles[i] = swarm.spawn("one", i .. "\\n") end
+      local right = 0
+      for i = 1, n do
+        if swarm.result(handles[i]) == i .. "" .. i then right = right + 1 end
+      end
+      return right
+    end)
+    """
+    before = set(offspring())
+
+    async def main() -> None:
+        async with loaded(tmp_path, script, args=["20"]) as host:
+            await host.run()
+            at_rest = descriptors()
+        async with loaded(tmp_path, script, args=["1000"]) as host:
+            assert (await host.run()).value == 1000
+            assert abs(descriptors() - at_rest) <= 1
+
+    within(120, main)
+    assert set(offspring()) <= before
+
+
+def test_three_megabytes_go_through_cat_both_ways(
+    within: Callable[..., Any], tmp_path: Path
+) -> None:
+    script = """
+    swarm.worker "cat" { command = { "cat" }, output = { format = "text" } }
+    swarm.main(function()
+      local text = ("\\255\\0x"):rep(1000000)
+      return swarm.call("cat", text) == text and swarm.exec{ "cat", stdin = text }.stdout == text
+    end)
+    """
+
+    async def main() -> None:
+        async with loaded(tmp_path, script) as host:
+            assert (await host.run()).value is True
+
+    within(20, main)
+
+
+def test_a_child_that_floods_stderr_before_it_reads_does_not_lock(
+    within: Callable[..., Any], tmp_path: Path
+) -> None:
+    code = (
+        "import sys; sys.stderr.write('x' * 99 + '\\n' * 1); "
+        "[sys.stderr.write('line %d\\n' % i) for i in range(200000)]; "
+        "print(len(sys.stdin.read()))"
+    )
+    script = f"""
+    swarm.worker "flood" {{
+      command = {{ {lua(sys.executable)}, "-c", {lua(code)} }}, output = {{ format = "text" }},
+    }}
+    """
+
+    async def main() -> None:
+        async with loaded(tmp_path, script) as host:
+            worker = host.spawn("flood", "y" * 3_000_000)
+            assert await worker.result() == "3000000"
+            tail = worker.output_tail()
+            assert len(tail) == 10000
+            assert tail[-2]["note"] == "line 199999"
+            assert tail[-2]["stage"] == "stderr"
+
+    within(60, main)
+
+
+def test_stderr_comes_while_the_child_runs(within: Callable[..., Any], tmp_path: Path) -> None:
+    script = """swarm.worker "w" { shell = "echo early >&2; exec sleep 60" }"""
+
+    async def main() -> None:
+        async with loaded(tmp_path, script) as host:
+            worker = host.spawn("w")
+            async for event in worker.follow():
+                assert event["note"] == "early"
+                break
+            assert worker.status == "running"
+            worker.cancel()
+            outcome = await worker.wait()
+            assert outcome.status == "cancelled"
+            assert worker.output_tail()[0]["note"] == "early"
+
+    within(10, main)
+
+
+def test_what_a_child_says_as_it_is_ended_is_heard(
+    within: Callable[..., Any], tmp_path: Path
+) -> None:
+    script = """
+    swarm.worker "w" {
+      shell = "trap 'echo bye >&2; exit' TERM; sleep 60 & sleep 0.1; echo hi >&2; wait",
+    }
+    """
+
+    async def main() -> None:
+        async with loaded(tmp_path, script) as host:
+            worker = host.spawn("w")
+            async for _ in worker.follow():
+                break
+            worker.cancel()
+            await worker.wait()
+            assert [event["note"] for event in worker.output_tail()] == ["hi", "bye"]
+
+    within(10, main)
+
+
+def test_a_cancel_ends_the_whole_group(within: Callable[..., Any], tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    script = f"""
+    swarm.worker "w" {{ shell = "sleep 60 & sleep 61 & echo $$ $! > {pids}; wait" }}
+    """
+
+    async def main() -> None:
+        async with loaded(tmp_path, script) as host:
+            worker = host.spawn("w")
+            found = [int(pid) for pid in (await written(pids)).split()]
+            worker.cancel()
+            assert (await worker.wait()).status == "cancelled"
+            await gone(*found)
+
+    within(10, main)
+
+
+def test_who_does_not_hear_sigterm_is_killed_after_kill_after(
+    within: Callable[..., Any], tmp_path: Path
+) -> None:
+    pids = tmp_path / "pids"
+    script = f"""
+    swarm.worker "deaf" {{
+      shell = "trap '' TERM; sleep 60 & echo $$ $! > {pids}; wait; sleep 60", kill_after = 0.3,
+      timeout = 0.2,
+    }}
+    """
+
+    async def main() -> None:
+        async with loaded(tmp_path, script) as host:
+            begun = time.monotonic()
+            outcome = await host.spawn("deaf").wait()
+            took = time.monotonic() - begun
+            assert outcome.status == "timeout"
+            assert 0.45 < took < 3
+            await gone(*map(int, pids.read_text().split()))
+
+    within(10, main)
+
+
+def test_a_child_that_is_stopped_ends_too(within: Callable[..., Any], tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    script = f"""swarm.worker "w" {{ shell = "echo $$ > {pids}; kill -STOP $$; sleep 60" }}"""
+
+    async def main() -> None:
+        async with loaded(tmp_path, script) as host:
+            worker = host.spawn("w")
+            pid = int(await written(pids))
+            begun = time.monotonic()
+            worker.cancel()
+            await worker.wait()
+            assert time.monotonic() - begun < 3
+            await gone(pid)
+
+    within(10, main)
+
+
+@pytest.mark.parametrize("how", ["sleep 60 &", "(sleep 60 & sleep 61) &", "setsid sleep 5 &"])
+def test_a_grandchild_that_holds_the_pipe_does_not_hang_the_worker(
+    within: Callable[..., Any], tmp_path: Path, how: str
+) -> None:
+    script = f"""
+    swarm.worker "w" {{ shell = "echo said; {how}", output = {{ format = "text" }} }}
+    """
+
+    async def main() -> None:
+        async with loaded(tmp_path, script) as host:
+            assert await host.call("w") == "said"
+
+    within(4, main)
+
+
+def test_a_grandchild_that_never_stops_talking_does_not_hang_the_worker(
+    within: Callable[..., Any], tmp_path: Path
+) -> None:
+    pids = tmp_path / "pids"
+    script = f"""
+    swarm.worker "w" {{
+      shell = "(while :; do echo more; sleep 0.05; done) & echo $! > {pids}; echo said",
+      output = {{ format = "text" }},
+    }}
+    """
+
+    async def main() -> None:
+        async with loaded(tmp_path, script) as host:
+            assert "said" in await host.call("w")
+            await gone(int(pids.read_text()))
+
+    within(20, main)
+
+
+def test_the_last_bytes_are_read_however_long_lua_computes(
+    within: Callable[..., Any], tmp_path: Path
+) -> None:
+    script = """
+    swarm.worker "w" {
+      command = { "sh", "-c", "head -c 60000 /dev/zero; head -c 100 /dev/zero | tr '\\\\0' e >&2" },
+      output = { format = "text" },
+    }
+    swarm.main(function()
+      local h = swarm.spawn("w")
+      swarm.sleep(0)
+      local begun = os.clock()
+      while os.clock() - begun < 1 do end
+      return #swarm.result(h)
+    end)
+    """
+
+    async def main() -> None:
+        async with loaded(tmp_path, script) as host:
+            assert (await host.run()).value == 60000
+
+    within(20, main)
+
+
+def test_the_end_of_the_host_ends_its_children(within: Callable[..., Any], tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    script = f"""
+    swarm.worker "w" {{ shell = "trap '' TERM; echo $$ > {pids}; sleep 60", kill_after = 0.2 }}
+    """
+
+    async def main() -> None:
+        async with loaded(tmp_path, script) as host:
+            host.spawn("w")
+            pid = int(await written(pids))
+        assert not is_running(pid)
+
+    within(10, main)
+
+
+def test_an_exception_in_the_host_leaves_no_child(
+    within: Callable[..., Any], tmp_path: Path
+) -> None:
+    pids = tmp_path / "pids"
+    script = f"""swarm.worker "w" {{ shell = "echo $$ > {pids}; sleep 60" }}"""
+
+    async def main() -> None:
+        async def broken() -> None:
+            async with loaded(tmp_path, script) as host:
+                host.spawn("w")
+                await written(pids)
+                raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            await broken()
+        assert not is_running(int(pids.read_text()))
+
+    within(10, main)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_no_child(tmp_path: Path, number: signal.Signals) -> None:
+    pids = tmp_path / "pids"
+    script = tmp_path / "script.lua"
+    script.write_text(
+        f"""
+        swarm.worker "w" {{ shell = "sleep 60 & echo $$ $! > {pids}; wait" }}
+        swarm.main(function() swarm.call("w") end)
+        """
+    )
+    host = subprocess.Popen(
+        [sys.executable, "-m", "swarm_host", str(script)], stderr=subprocess.DEVNULL
+    )
+    try:
+        deadline = time.monotonic() + 20
+        while not (pids.exists() and pids.read_text().endswith("\n")):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        found = [int(pid) for pid in pids.read_text().split()]
+        host.send_signal(number)
+        assert host.wait(20) == 128 + number
+    finally:
+        host.kill()
+        host.wait()
+    assert not any(map(is_running, found))
+
+
+def test_kill_all_ends_every_group_at_once(within: Callable[..., Any], tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    script = f"""
+    swarm.worker "w" {{ shell = "trap '' TERM; sleep 60 & echo $$ $! > {pids}; wait; sleep 9" }}
+    """
+
+    async def main() -> None:
+        async with loaded(tmp_path, script) as host:
+            worker = host.spawn("w")
+            found = [int(pid) for pid in (await written(pids)).split()]
+            children.kill_all()
+            outcome = await worker.wait()
+            assert outcome.status == "blocked"
+            assert outcome.value["signal"] == "SIGKILL"
+            await gone(*found)
+
+    within(10, main)
+
+
+def test_too_much_output_stops_the_child(within: Callable[..., Any], tmp_path: Path) -> None:
+    script = """swarm.worker "yes" { command = { "yes" }, limits = { output = 100000 } }"""
+
+    async def main() -> None:
+        async with loaded(tmp_path, script) as host:
+            with pytest.raises(WorkerFailed, match="more than 100000 bytes") as caught:
+                await host.call("yes")
+            assert caught.value.error["code"] == "process_failed"
+            assert caught.value.error["signal"] == "SIGTERM"
+
+    within(10, main)
+
+
+def test_a_secret_is_nowhere_but_in_the_child(
+    within: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    value = "s3cr3t-€-value"
+    monkeypatch.setenv("API_KEY", value)
+    script = """
+    swarm.worker "leak" {
+      shell = [[
+        printf %s "$KEY" | wc -c
+        echo "out: $KEY$KEY"
+        echo "err: $KEY" >&2
+        printf '%.5s' "$KEY" >&2; sleep 0.05; printf %s "${KEY#?????}" >&2
+        exit $CODE
+      ]],
+      env = { KEY = swarm.secret "API_KEY", CODE = "{input.code}" },
+      exit = "failed",
+    }
+    """
+    events: list[bytes] = []
+
+    async def main() -> None:
+        logged: list[Any] = []
+        async with loaded(
+            tmp_path, script, write_events=events.append, write_log=logged.append
+        ) as host:
+            worker = host.spawn("leak", {"code": 0})
+            result = await worker.result()
+            assert result["raw"] == f"{len(value.encode())}\nout: ******\n"
+            assert result["stderr"] == "err: ***\n***"
+            tail = worker.output_tail()
+            assert [event.get("note") for event in tail[:2]] == ["err: ***", "***"]
+            failed = host.spawn("leak", {"code": 7})
+            with pytest.raises(WorkerFailed) as caught:
+                await failed.result()
+            assert caught.value.error["exit_code"] == 7
+            assert caught.value.error["stderr"] == "err: ***\n***"
+        said = repr((result, tail, caught.value.error, str(caught.value), logged, events))
+        assert "s3cr3t" not in said
+        assert "value" not in said.replace("'value'", "").replace('"value"', "")
+
+    within(10, main)
+
+
+def test_a_secret_that_is_not_set_fails_the_spawn(
+    within: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("API_KEY", raising=False)
+    marker = tmp_path / "ran"
+    script = f"""
+    swarm.worker "w" {{ command = {{ "touch", {lua(marker)} }},
+      env = {{ KEY = swarm.secret "API_KEY" }} }}
+    """
+
+    async def main() -> None:
+        async with loaded(tmp_path, script) as host:
+            with pytest.raises(WorkerFailed, match='worker "w": the secret "API_KEY" is not set'):
+                await host.call("w")
+        assert not marker.exists()
+
+    within(10, main)
+
+
+def test_only_the_listed_environment_is_inherited(
+    within: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_OWN", "1")
+    monkeypatch.setenv("UNLISTED", "1")
+    monkeypatch.setenv("LC_TEST", "1")
+    script = """
+    local dump = { "python3", "-c", "import os, json; print(json.dumps(dict(os.environ)))" }
+    dump[1] = swarm.args[1]
+    swarm.worker "default" { command = dump }
+    swarm.worker "more" { command = dump, inherit_env = { "MY_*" }, env = { LC_TEST = "2" } }
+    swarm.worker "none" { command = dump, inherit_env = false, env = { A = "{input}" } }
+    """
+
+    async def main() -> None:
+        async with loaded(tmp_path, script, args=[sys.executable]) as host:
+            default, more = await host.call("default"), await host.call("more")
+            none = await host.call("none", "x")
+        assert default["LC_TEST"] == "1"
+        assert "MY_OWN" not in default
+        assert "UNLISTED" not in default
+        assert default["PATH"] == os.environ["PATH"]
+        assert default["SWARM_AGENT"] == "default"
+        assert default["SWARM_ATTEMPT"] == "1"
+        assert default["SWARM_TASK_ID"].startswith("T-")
+        assert more["MY_OWN"] == "1"
+        assert more["LC_TEST"] == "2"
+        none.pop("LC_CTYPE", None)  # Python sets it itself
+        assert sorted(none) == ["A", "SWARM_AGENT", "SWARM_ATTEMPT", "SWARM_TASK_ID"]
+        assert none["A"] == '"x"'
+
+    within(10, main)
+
+
+ATTACKS = [
+    "$(touch {})",
+    "`touch {}`",
+    "; touch {} ;",
+    "' ; touch {} ; '",
+    '" ; touch {} ; "',
+    "\n touch {} \n#",
+    "&& touch {}",
+    "| touch {}",
+    "> {}",
+    "%s%n$0$@",
+    "{{task_id}} {{input.b}} {{prompt}}",
+    "--help",
+]
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_no_placeholder_is_ever_code(
+    within: Callable[..., Any], tmp_path: Path, attack: str
+) -> None:
+    marker = tmp_path / "pwned"
+    text = attack.format(marker)
+    folder = tmp_path / text.replace("/", "_")
+    folder.mkdir()
+    script = """
+    local text = { format = "text" }
+    swarm.worker "argument" { command = { "printf", "%s", "{input.a}" }, output = text }
+    swarm.worker "inside" { command = { "printf", "%s", "a={input.a}." }, output = text }
+    swarm.worker "prompt" { command = { "printf", "%s", "{prompt}" }, output = text }
+    swarm.worker "json" { command = { "printf", "%s", "{input}" } }
+    swarm.worker "file" { command = { "cat", "{prompt_file}" }, output = text }
+    swarm.worker "stdin" { command = { "cat" }, stdin = "<{input.a}>", output = text }
+    swarm.worker "env" { shell = 'printf %s "$A"', env = { A = "{input.a}" }, output = text }
+    swarm.worker "unquoted" { shell = 'printf "%s " $SWARM_PROMPT', output = text }
+    swarm.worker "shell" { shell = 'printf %s "$SWARM_PROMPT"', output = text }
+    swarm.worker "cwd" { command = { "pwd" }, cwd = "{input.dir}", output = text }
+    """
+
+    async def main() -> None:
+        async with loaded(tmp_path, script) as host:
+            value = {"a": text, "prompt": text, "dir": str(folder)}
+            for name in ("argument", "prompt", "file", "env", "shell"):
+                assert await host.call(name, value) == text, name
+            assert await host.call("inside", value) == f"a={text}."
+            assert await host.call("stdin", value) == f"<{text}>"
+            assert await host.call("json", value) == value
+            await host.call("unquoted", value)
+            assert await host.call("cwd", value) == str(folder)
+        assert not marker.exists()
+
+    within(20, main)
+
+
+def bounded(program: str, bound: str) -> str:
+    return f"""
+    swarm.role "narrow" {{ extends = "worker", allow = {{ run_process = {{ {lua(bound)} }} }} }}
+    swarm.worker "w" {{ role = "narrow", command = {{ {lua(program)}, "--version" }} }}
+    """
+
+
+def test_a_program_bound_compares_resolved_paths(
+    within: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "git").symlink_to("/bin/sh")
+    real = Path("/usr/bin/git")
+
+    async def main() -> None:
+        for program, bound in [("git", "git"), (str(real), "git"), ("git", str(real))]:
+            async with loaded(tmp_path, bounded(program, bound)) as host:
+                assert "git version" in (await host.call("w"))["raw"]
+        for program in ("sh", "/bin/sh", str(tmp_path / "git"), "./git"):
+            async with loaded(tmp_path, bounded(program, "git")) as host:
+                with pytest.raises(WorkerFailed, match="out of bounds") as caught:
+                    await host.call("w")
+                error = caught.value.error
+                assert error["code"] == "role_violation"
+                assert error["role"] == "narrow"
+                assert error["verb"] == "run_process"
+
+    if not real.exists():
+        pytest.skip("no git there")
+    monkeypatch.chdir(tmp_path)
+    within(20, main)
+
+
+def failing(folder: Path) -> dict[str, tuple[str, str, str]]:
+    """Definitions that load and do not start: the fields, the code, what the message says."""
+    (folder / "plain").write_text("echo hi\n")
+    (folder / "no_interpreter").write_text("#!/no/such/interpreter\n")
+    (folder / "no_interpreter").chmod(0o755)
+    (folder / "garbage").write_bytes(b"\0\1\2\3" * 99)
+    (folder / "garbage").chmod(0o755)
+    here = str(folder)
+    return {
+        "no program": ('command = { "no-such" }', "process_failed", 'no program "no-such"'),
+        "a line": ('command = { "ls -l" }', "process_failed", "an item of its own"),
+        "no path": (f'command = {{ "{here}/none" }}', "process_failed", "there is no program"),
+        "a folder": (f'command = {{ "{here}" }}', "process_failed", "is a folder"),
+        "not executable": (f'command = {{ "{here}/plain" }}', "process_failed", "chmod +x"),
+        "interpreter": (f'command = {{ "{here}/no_interpreter" }}', "process_failed", "first line"),
+        "garbage": (f'command = {{ "{here}/garbage" }}', "process_failed", "is no program"),
+        "no folder": ('command = { "ls" }, cwd = "/no/such"', "process_failed", "does not exist"),
+        "no such cwd": (
+            f'command = {{ "ls" }}, cwd = "{here}/plain"',
+            "process_failed",
+            "is not a folder",
+        ),
+        "no value": ('command = { "ls", "{input.x}" }', "invalid_value", "command[2]: placeholder"),
+        "null": ('command = { "ls", "{input.null}" }', "invalid_value", "has no value"),
+        "nul": ('command = { "ls", "{input.nul}" }', "invalid_value", "a NUL byte"),
+        "nul in env": ('command = { "ls" }, env = { A = "{input.nul}" }', "invalid_value", "env.A"),
+        "large": ('command = { "ls", "{input.large}" }', "process_failed", "{prompt_file}"),
+        "large shell": ('shell = "echo $SWARM_INPUT"', "process_failed", "through stdin"),
+    }
+
+
+@pytest.mark.parametrize("case", failing(Path(os.devnull).parent / "shm"), ids=str)
+def test_what_does_not_start_says_why(
+    within: Callable[..., Any], tmp_path: Path, case: str
+) -> None:
+    fields, code, text = failing(tmp_path)[case]
+
+    async def main() -> None:
+        before = descriptors()
+        async with loaded(tmp_path, f'swarm.worker "w" {{ {fields} }}') as host:
+            value = {"nul": "a\0b", "large": "x" * 10_000_000, "null": None}
+            with pytest.raises(WorkerFailed) as caught:
+                await host.call("w", value)
+            error = caught.value.error
+            assert error["code"] == code
+            assert text in error["message"]
+            assert 'worker "w"' in error["message"]
+            assert error["where"].endswith("script.lua:1")
+            assert "Traceback" not in repr(error)
+            assert descriptors() <= before + 12  # those of the host
+
+    within(10, main)
+
+
+def test_ten_megabytes_of_input_pass_where_the_shell_does_not_name_them(
+    within: Callable[..., Any], tmp_path: Path
+) -> None:
+    async def main() -> None:
+        async with loaded(tmp_path, 'swarm.worker "w" { shell = "wc -c" }') as host:
+            assert (await host.call("w", "x" * 10_000_000))["raw"].strip() == "10000000"
+
+    within(10, main)
+
+
+def test_an_event_of_a_port_comes_before_its_answer_and_an_error_in_it_ends_the_request(
+    within: Callable[..., Any], tmp_path: Path
+) -> None:
+    """The contract that stderr lines use, with a port of a third party in its place."""
+    seen: list[str] = []
+
+    class Chatty:
+        async def __call__(self, payload: dict[str, Any], call: Call) -> Answer:
+            for i in range(3):
+                await call.emit({"lines": 1}, b"line %d" % i)
+            seen.append("said")
+            if payload["arguments"] == 2:
+                await call.emit({"lines": 1}, b"x" * 20_000_000)
+                await anyio.sleep(60)
+            return Answer(value={"exit_code": 0, "stdout": 0, "size": 0}, data=b"")
+
+    script = """
+    swarm.worker "w" { command = { "any" } }
+    swarm.worker "v" { command = { "any", "thing" } }
+    swarm.layer "narrow" { event = function(_, event)
+      if event.type == "progress" and #event.note > 100 then error("too long") end
+    end }
+    swarm.use "narrow"
+    """
+
+    async def main() -> None:
+        async with loaded(tmp_path, script, ports={"process": Chatty()}) as host:
+            worker = host.spawn("w")
+            await worker.join()
+            notes = [event.get("note") for event in worker.output_tail()]
+            assert notes == ["line 0", "line 1", "line 2", None]
+            with pytest.raises(WorkerFailed, match="too long"):
+                await host.call("v")
+
+    within(10, main)
+
+
+def test_a_secret_is_masked_however_it_is_cut() -> None:
+    secrets = [b"abcabd", b"abc", b"xab", b"line1\nline2"]
+    text = b"__abcab_abcabd_xabc_line1\nline2_abcabcabdab"
+    whole = Mask(secrets)
+    wanted = whole.feed(text) + whole.rest()
+    assert wanted == b"__***ab_***_***c_***_******ab"
+    for size in range(1, len(text)):
+        mask = Mask(secrets)
+        got = b"".join(mask.feed(text[i : i + size]) for i in range(0, len(text), size))
+        assert got + mask.rest() == wanted, size
+
+
+def test_a_long_line_is_cut_and_counted() -> None:
+    lines = Lines(4)
+    assert lines.feed(b"ab") == []
+    assert lines.feed(b"cdef\nxy\n\nlong") == [b"abcd [2 bytes dropped]", b"xy", b""]
+    assert lines.feed(b"er", last=True) == [b"long [2 bytes dropped]"]
+
+
+def test_children_are_started_outside_of_asyncio_watchers(
+    within: Callable[..., Any], tmp_path: Path
+) -> None:
+    """A host in a second thread has children too: nothing here needs the main thread's signals."""
+    result: list[Any] = []
+
+    async def main() -> None:
+        async with loaded(tmp_path, 'swarm.worker "w" { shell = "echo hi" }') as host:
+            result.append(await host.call("w"))
+
+    async def in_thread() -> None:
+        await asyncio.get_running_loop().run_in_executor(None, within, 10, main)
+
+    anyio.run(in_thread)
+    assert result[0]["raw"] == "hi\n"
+
+
+def test_port_errors_carry_what_a_script_reads() -> None:
+    error = PortError("process_failed", "it broke", exit_code=1)
+    assert error.fields == {"exit_code": 1}
+
+
+def test_a_wrong_definition_is_a_load_error_that_names_the_field(tmp_path: Path) -> None:
+    cases = {
+        "command = {}": "command must be a list",
+        'command = { "a", 1 }': "command[2] must be a string",
+        'command = { "a\\0b" }': "NUL",
+        'command = { "a", "{token}" }': "not supported yet",
+        'command = { "a" }, shell = "b"': "both",
+        'command = "nope"': 'there is no swarm.command "nope"',
+        'shell = "echo {prompt}"': '"$SWARM_PROMPT"',
+        'shell = "echo {input}"': '"$SWARM_INPUT"',
+        'shell = "echo {input.a.b}"': "env = { VALUE",
+        'shell = "echo {agent}"': '"$SWARM_AGENT"',
+        'shell = "a", pty = true': "pty is not supported yet",
+        'shell = "a", output = { format = "ndjson" }': '"ndjson" is not supported yet',
+        'shell = "a", output = { format = "jsn" }': "did you mean json?",
+        'shell = "a", output = { event = print }': "not supported yet",
+        'shell = "a", output = { result = "a" }': "JSON Pointer",
+        'shell = "a", output = { format = "text", ok = "/a" }': "needs format",
+        'shell = "a", ok_codes = { "0" }': "ok_codes[1]",
+        'shell = "a", exit = "fail"': '"blocked" or "failed"',
+        'shell = "a", env = { ["A=B"] = "" }': "variable's name",
+        'shell = "a", env = { A = 1 }': "env.A must be a string",
+        'shell = "a", inherit_env = "A"': "inherit_env must be",
+        'shell = "a", kill_after = -1': "kill_after",
+        'shell = "a", limits = { memory = 1 }': '"memory"',
+        'shell = "a", limits = { line = 0 }': "limits.line",
+        'shell = "a", stdin = 1': "stdin must be",
+        'program = "a"': "did you mean command?",
+        'shell = "a", args = {}': "did you mean command?",
+        'shell = "a", stream_mode = "x"': "did you mean output?",
+        'kind = "process"': "command or shell",
+        'shell = "a", run = print': "of kind lua and of kind process",
+    }
+    for fields, text in cases.items():
+
+        async def main(fields: str = fields) -> None:
+            async with loaded(tmp_path, f'swarm.worker "w" {{ {fields} }}'):
+                pass
+
+        with pytest.raises(SwarmError) as caught:
+            anyio.run(main)
+        error = caught.value.error
+        assert error["code"] == "load_error", fields
+        assert text in error["message"], (fields, error["message"])
+        assert 'worker "w"' in error["message"]
+        assert error["where"].endswith("script.lua:1"), fields
