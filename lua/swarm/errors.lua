@@ -10,7 +10,8 @@ local errors = {
   all_frames = false, -- --debug: tracebacks show the host's frames too
 }
 
-local MAX_FRAMES = 30
+local MAX_FRAMES = 30 -- shown of a traceback
+local MAX_LEVELS = 200 -- looked at: each costs as much as it is deep, and a full stack is deep
 
 local Error = {}
 Error.__metatable = "swarm.error"
@@ -44,7 +45,7 @@ end
 ---@return string
 function errors.traceback(co, level)
   level = level or 1
-  local lines, left_out = {}, 0
+  local lines, last = {}, level + MAX_LEVELS
   while true do
     local info
     if co then
@@ -54,18 +55,14 @@ function errors.traceback(co, level)
     end
     if not info then
       break
+    elseif #lines == MAX_FRAMES or level == last then
+      lines[#lines + 1] = "  ..."
+      break
     end
     if (errors.all_frames and info.what ~= "C") or not is_host(info) then
-      if #lines < MAX_FRAMES then
-        lines[#lines + 1] = "  " .. describe_frame(info)
-      else
-        left_out = left_out + 1
-      end
+      lines[#lines + 1] = "  " .. describe_frame(info)
     end
     level = level + 1
-  end
-  if left_out > 0 then
-    lines[#lines + 1] = "  ... " .. left_out .. " more"
   end
   return concat(lines, "\n")
 end
