@@ -144,6 +144,7 @@ return function(generation, run)
     spawn = W.spawn,
     join = Join.join,
     cancel = Join.cancel,
+    mark = Join.mark,
     result = Join.result,
     call = Join.call,
     output_tail = output.output_tail,

@@ -515,3 +515,33 @@ describe("roles that take turns", function()
     assert.truthy(collectgarbage "count" - before < 512)
   end)
 end)
+
+describe("swarm.mark", function()
+  it("refuses a task that waits for no answer, and says so", function()
+    local h = swarm.spawn(function()
+      swarm.sleep(10)
+    end)
+    swarm.yield()
+    local err = assert.has_error(function()
+      swarm.mark(h, "pass")
+    end, { code = "invalid_argument" })
+    assert.matches("running: only a suspended task", err.message)
+    assert.has_error(function()
+      swarm.mark(h, "fine")
+    end, { code = "invalid_argument" })
+    h:cancel()
+  end)
+
+  it("is not a worker's to call", function()
+    local h = swarm.spawn("marker")
+    local _, err = swarm.join(h)
+    assert.equal("role_violation", err.code)
+    assert.equal("mark_blocked", err.verb)
+  end)
+end)
+
+swarm.worker "marker" {
+  run = function(ctx)
+    swarm.mark(ctx, "blocked")
+  end,
+}

@@ -8,17 +8,18 @@ from __future__ import annotations
 import ctypes
 from dataclasses import dataclass
 
+_TURNS = 8
+
 
 class _Cell(ctypes.Structure):
     """The struct's head; ``rows`` names of ``name_bytes`` each follow it.
 
-    ``turn`` counts resumes. ``holder`` is the worker's id * rows + its name's row, or -1 where no
-    worker has its turn. ``since`` is the monotonic clock at the scheduler's last look, which it
+    ``holder`` is (the worker's id * rows + its name's row) * 8 + a count of resumes modulo 8, or -1
+    where no worker has its turn. ``since`` is the monotonic clock at the scheduler's last look, which it
     takes at least once in 64 turns.
     """
 
     _fields_ = (
-        ("turn", ctypes.c_double),
         ("holder", ctypes.c_double),
         ("since", ctypes.c_double),
         ("rows", ctypes.c_double),
@@ -30,7 +31,7 @@ class _Cell(ctypes.Structure):
 class Turn:
     """One resume of one worker.
 
-    :ivar number: counts resumes, so that the same number is the same resume.
+    :ivar number: another for each resume of a worker; it comes round after eight.
     :ivar worker: the worker's number; 0: a script that loads; None: no worker has its turn.
     :ivar name: the worker, as messages name it.
     :ivar since: when it began, in seconds of the monotonic clock.
@@ -49,13 +50,13 @@ def read_turn(address: int) -> Turn:
         be alive.
     """
     cell = _Cell.from_address(address)
-    turn, holder = int(cell.turn), int(cell.holder)
+    holder = int(cell.holder)
     if holder < 0:
-        return Turn(turn, None, "", cell.since)
-    worker, row = divmod(holder, int(cell.rows))
+        return Turn(holder, None, "", cell.since)
+    worker, row = divmod(holder // _TURNS, int(cell.rows))
     size = int(cell.name_bytes)
     name = ctypes.string_at(address + ctypes.sizeof(_Cell) + row * size, size)
-    return Turn(turn, worker, _label(name, worker), cell.since)
+    return Turn(holder, worker, _label(name, worker), cell.since)
 
 
 def _label(name: bytes, worker: int) -> str:

@@ -252,4 +252,26 @@ function Join.cancel(target, reason, opts)
   return live and not (cause and cause.kind == "timeout" and cause.scope == w)
 end
 
+---swarm.mark(h, "pass" | "blocked", value?): ends a task that waits for an answer. Tasks are
+---suspended by questions and operators; until a script can ask, every mark is refused.
+function Join.mark(target, verdict)
+  Scope.not_while_loading()
+  if verdict ~= "pass" and verdict ~= "blocked" then
+    return errors.throw(
+      "invalid_argument",
+      'mark takes "pass" or "blocked" second, and got ' .. names.show(verdict)
+    )
+  end
+  gate.check(S.current, "mark_" .. verdict)
+  local w = handles.record(target, "mark")
+  return errors.throw(
+    "invalid_argument",
+    "worker "
+      .. handles.label(w)
+      .. " is "
+      .. w.status
+      .. ": only a suspended task, or one that an operator answers, can be marked"
+  )
+end
+
 return Join

@@ -14,7 +14,7 @@ local co_resume, co_yield, co_create = coroutine.resume, coroutine.yield, corout
 local isyieldable = coroutine.isyieldable
 local error, tostring = error, tostring
 local real = clock.real
-local cell, ROWS = holder.cell, holder.ROWS
+local cell, running, ROWS, TURNS = holder.cell, holder.running, holder.ROWS, holder.TURNS
 
 local TICK_RESUMES = 20000 -- resumes in one tick at the most
 local CLOCK_EVERY = 64 -- resumes between two looks at the clock
@@ -274,15 +274,15 @@ function S.take_coroutine()
   return co_create(S.body)
 end
 
-local turns = 0 -- all resumes, for the watchdog: it sees whether the same one goes on
+local turn = 0 -- counts resumes, up to TURNS
 
 local function serve(w)
   remove(w)
   local co, ok, problem = w.co, true, nil
   S.current = w
-  turns = turns + 1
-  cell.turn = turns
-  cell.holder = w.id * ROWS + (w.def.row or holder.row(w))
+  -- For the watchdog: one store, which also tells one turn of a worker from its next.
+  turn = turn < TURNS - 1 and turn + 1 or 0
+  running[0] = (w.id * ROWS + (w.def.row or holder.row(w))) * TURNS + turn
   if co then
     ok, problem = co_resume(co)
   else
