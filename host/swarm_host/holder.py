@@ -14,9 +14,9 @@ _TURNS = 8
 class _Cell(ctypes.Structure):
     """The struct's head; ``rows`` names of ``name_bytes`` each follow it.
 
-    ``holder`` is (the worker's id * rows + its name's row) * 8 + a count of resumes modulo 8, or -1
-    where no worker has its turn. ``since`` is the monotonic clock at the scheduler's last look, which it
-    takes at least once in 64 turns.
+    ``holder`` is (the worker's id * rows + its name's row) * 8 + a count of resumes modulo 8, or
+    -1 where no worker has its turn. ``since`` is the monotonic clock at the scheduler's last look,
+    which it takes at least once in 64 turns.
     """
 
     _fields_ = (

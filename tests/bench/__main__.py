@@ -4,7 +4,8 @@
 
 Everything goes through the public path: the command line runs a script of this folder. Machines are
 noisy, so peers take turns with us and the best of several rounds counts; what holds is the ratio.
-The exit status is 1 where a bound is not met.
+The exit status is 1 where a bound is not met; the short form allows half as much again, so that it
+fails for a fault of ours and not for a neighbour of the machine's.
 """
 
 from __future__ import annotations
@@ -26,6 +27,11 @@ PEERS = HERE / "peers"
 HELLO = HERE.parents[1] / "scripts" / "hello.lua"
 
 Result = dict[str, Any]
+
+
+def within(value: float, bound: float, short: bool) -> bool:
+    """Whether a bound is met, with the slack of the short form."""
+    return value <= bound * (1.5 if short else 1.0)
 
 
 def ours(script: str, *args: object) -> tuple[Result, float]:
@@ -72,7 +78,7 @@ def skynet(short: bool) -> Result:
     found["ok"] = peak <= 64
     if theirs:
         found |= {"go_seconds": min(theirs), "ratio": round(min(mine) / min(theirs), 2)}
-        found["ok"] = found["ok"] and found["ratio"] <= 2.0
+        found["ok"] = found["ok"] and within(found["ratio"], 2.0, short)
     return found
 
 
@@ -89,7 +95,7 @@ def shapes(short: bool) -> Result:
         for shape in ("chain3_us", "fan5_us"):
             ratio = theirs[shape] / result[shape]
             found |= {f"langgraph_{shape}": theirs[shape], f"{shape[:-3]}_ratio": round(ratio)}
-            found["ok"] = found["ok"] and ratio >= 100
+            found["ok"] = found["ok"] and within(100 / ratio, 1.0, short)
     return found
 
 
@@ -103,7 +109,7 @@ def spawn_join(short: bool) -> Result:
         theirs.append(_run(peer)[0]["us"])
     ratio = min(mine) / min(theirs)
     found = {"us": round(min(mine), 3), "asyncio_us": min(theirs), "ratio": round(ratio, 3)}
-    return found | {"ok": ratio <= 0.25}
+    return found | {"ok": within(ratio, 0.25, short)}
 
 
 def parked(short: bool) -> Result:
@@ -114,7 +120,7 @@ def parked(short: bool) -> Result:
     return {
         "parked_bytes": round(size),
         "cancel_100k_ms": round(cancel, 1),
-        "ok": size <= 2048 and cancel <= 500,
+        "ok": size <= 2048 and within(cancel, 500, short),
     }
 
 
@@ -137,7 +143,7 @@ def startup(short: bool) -> Result:
         "ms": round(min(mine) * 1000, 1),
         "bare_ms": round(min(theirs) * 1000, 1),
         "ratio": round(ratio, 2),
-        "ok": ratio <= 1.5,
+        "ok": within(ratio, 1.5, short),
     }
 
 
@@ -145,7 +151,7 @@ def fairness(short: bool) -> Result:
     """Beside a worker that joins new children for ever: timers on time, a turn for everybody."""
     result, _ = ours("fairness.lua", 100 if short else 300)
     found: Result = {key: round(value, 2) for key, value in result.items()}
-    return found | {"ok": found["p99_ms"] <= 20 and found["fewest_turns"] > 0}
+    return found | {"ok": within(found["p99_ms"], 20, short) and found["fewest_turns"] > 0}
 
 
 def hooks(short: bool) -> Result:
@@ -159,7 +165,7 @@ def hooks(short: bool) -> Result:
         "each_of_3_us": (result["3 hooks"] - one) / 2,
         "each_of_10_us": (result["10 hooks"] - one) / 9,
     }
-    met = max(value for key, value in found.items() if key != "bare_us") <= 0.5
+    met = within(max(value for key, value in found.items() if key != "bare_us"), 0.5, short)
     return {key: round(value, 3) for key, value in found.items()} | {"ok": met}
 
 
