@@ -1143,3 +1143,39 @@ describe("a worker's time", function()
     end
   end)
 end)
+
+-- What counts as another result -------------------------------------------------------------------
+
+swarm.worker("swapped", {
+  run = function(ctx, kind)
+    ctx:progress "begun"
+    return { kind = kind, it = kind == "file" and swarm.file "a.txt" or swarm.spawn("idle") }
+  end,
+})
+
+swarm.worker("idle", { run = function() end })
+
+swarm.after("swapped", function(_, result)
+  local kind = result.value.kind
+  result.value.it = kind == "file" and swarm.file "b.txt" or swarm.spawn("idle")
+  return result
+end)
+
+describe("a result that a hook changed", function()
+  local function finals(h)
+    local n = 0
+    h:join()
+    for _, event in ipairs(h:output_tail()) do
+      n = n + (event.type == "final" and 1 or 0)
+    end
+    return n
+  end
+
+  it("has a further final where one file stands for another", function()
+    assert.equal(2, finals(swarm.spawn("swapped", "file")))
+  end)
+
+  it("has a further final where one handle stands for another", function()
+    assert.equal(2, finals(swarm.spawn("swapped", "handle")))
+  end)
+end)

@@ -13,7 +13,8 @@ local S = require "swarm.scheduler"
 local Scope = require "swarm.scope"
 local values = require "swarm.values"
 local type, pairs, setmetatable, floor = type, pairs, setmetatable, math.floor
-local xpcall, error, rawequal, getmetatable = xpcall, error, rawequal, getmetatable
+local xpcall, error, rawequal = xpcall, error, rawequal
+local debug_getmetatable = debug.getmetatable
 
 local MAX_EVENTS = 10000
 local MAX_BYTES = 16 * 1024 * 1024
@@ -219,12 +220,19 @@ local function emit(handle, event)
 end
 output.emit = emit
 
----The same content, to the last item.
+---The same content, to the last item. A handle is the same as itself only: its raw metatable is its
+---record. A file's parts are not in its table.
 local function same(a, b)
   if rawequal(a, b) then
     return true
-  elseif type(a) ~= "table" or type(b) ~= "table" or getmetatable(a) ~= getmetatable(b) then
+  elseif type(a) ~= "table" or type(b) ~= "table" then
     return false
+  elseif debug_getmetatable(a) ~= debug_getmetatable(b) then
+    return false
+  elseif values.is_file(a) then
+    local path, mime = values.file_parts(a)
+    local other_path, other_mime = values.file_parts(b)
+    return path == other_path and mime == other_mime
   end
   for key, value in pairs(a) do
     if not same(value, b[key]) then
