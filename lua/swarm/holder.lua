@@ -24,15 +24,20 @@ cell.rows, cell.name_bytes = ROWS, NAME_BYTES
 
 local used = 0 -- row 0 stays the empty name
 local by_site = {} -- place of a spawn → row
+local by_name = {} -- name → row: the same in every generation
 
 -- `running` is the field `holder`: a store by index is the cheapest that the interpreter has.
 local holder = { cell = cell, running = ffi.cast("double *", cell), ROWS = ROWS, TURNS = 8 }
 
 local function new_row(name)
-  if used == ROWS - 1 then
+  local row = by_name[name]
+  if row then
+    return row
+  elseif used == ROWS - 1 then
     return 0
   end
   used = used + 1
+  by_name[name] = used
   ffi.copy(cell.names[used], name:sub(1, NAME_BYTES - 1))
   return used
 end

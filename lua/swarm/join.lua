@@ -121,6 +121,10 @@ local function wait_for(me, w, timeout)
   elseif handles.parent(w) ~= me or w.waiting or w.def.slots then
     check_deadlock(me, w)
   end
+  local extra = w.extra
+  if extra and extra.joined then
+    extra.joined(w) -- it may stay only for as long as nobody waits for its end
+  end
   while true do
     enlist(w, me)
     if w.co == nil and w.waiting ~= SLOT and w.waiting ~= GRANTED then

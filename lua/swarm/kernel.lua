@@ -81,12 +81,13 @@ kernel.holder_address = holder.address
 
 -- Loading -----------------------------------------------------------------------------------------
 
-local LOADER = registry.new(0)
+local line = registry.new_line() -- of the run's script
+local LOADER = registry.new(0, line)
 LOADER.closed = true
-W.newest = LOADER
+registry.take_over(LOADER)
 
 local function load_generation(number, path, script_dir, prepare)
-  local generation = registry.new(number)
+  local generation = registry.new(number, line)
   generation.script_dir = script_dir
   run.script_dir = script_dir == "" and "." or (script_dir:gsub("(.)/$", "%1"))
   local swarm = make_face(generation, run)
@@ -110,9 +111,10 @@ end
 ---Starts loading a script as a worker of its own, and makes it the newest generation.
 ---@return number id of the loading worker
 function kernel.load(path, script_dir)
-  local def = { name = "loading " .. path, kind = "lua", generation = LOADER, loading = true }
+  local def = registry.internal(LOADER, "loading " .. path)
+  def.loading = true
   local w = W.spawn_root(def, function()
-    W.newest = load_generation(1, path, script_dir, kernel.prepare)
+    registry.take_over(load_generation(1, path, script_dir, kernel.prepare))
   end)
   w.cancel = Scope.LOADING
   return hold(w)
@@ -120,7 +122,7 @@ end
 
 ---What was defined, as JSON.
 function kernel.describe()
-  return text_of(registry.describe(W.newest))
+  return text_of(registry.describe(line.newest))
 end
 
 ---The verbs and who has them, as JSON, for spec/roles.md.
@@ -146,7 +148,7 @@ end
 ---Spawns the worker of one `it`.
 ---@return number id
 function kernel.spawn_spec(name)
-  local def = { name = name, kind = "lua", generation = W.newest }
+  local def = registry.internal(line.newest, name)
   return hold(W.spawn_root(def, spec.runner(name)))
 end
 
@@ -165,11 +167,11 @@ end
 ---@return boolean ok, number|string id or error
 function kernel.spawn_main(timeout)
   return guard(function()
-    local definition = W.newest.main
+    local definition = line.newest.main
     if not definition then
       return errors.throw(
         "load_error",
-        W.newest.files[1] .. " has no main: add swarm.main(function(args, ctx) ... end)"
+        line.newest.files[1] .. " has no main: add swarm.main(function(args, ctx) ... end)"
       )
     end
     local w = W.spawn_root(definition, definition.run, run.input, timeout)
@@ -181,7 +183,7 @@ end
 ---@return boolean ok, number|string id or error
 function kernel.spawn(name, input, timeout)
   return guard(function()
-    local def = W.resolve(name)
+    local def = W.resolve(name, line.newest)
     return hold(W.spawn_root(def, def.run, input and json.decode(input), timeout))
   end)
 end

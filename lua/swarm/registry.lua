@@ -66,11 +66,22 @@ local function wrong(message, fields)
   return errors.throw("load_error", message, fields)
 end
 
+---A script's line of generations: one after another, of which the newest is what names mean.
+---@return table
+function registry.new_line()
+  return {
+    newest = nil, -- the generation that has taken over
+    names = {}, -- name → definition, of the newest; every definition of the line holds this table
+  }
+end
+
 ---A new, empty set of definitions.
 ---@param number integer the generation's number
-function registry.new(number)
+---@param line table the script's
+function registry.new(number, line)
   local generation = {
     number = number,
+    line = line,
     workers = {}, -- name → definition
     main = nil,
     roles = {}, -- name → { fields, where }, then name → rights
@@ -84,9 +95,35 @@ function registry.new(number)
     closed = false, -- loading has ended
   }
   -- A worker made from a function has no name; it belongs to the generation of its spawner.
-  generation.unnamed = { name = nil, kind = "lua", generation = generation, unnamed = true }
+  generation.unnamed = registry.internal(generation, nil)
   generation.rights = gate.ROLES
   return generation
+end
+
+---A definition that no script wrote down: a worker made from a function, or one of the host's own.
+---@param name string? the worker's name, as messages show it
+function registry.internal(generation, name)
+  return {
+    name = name,
+    kind = "lua",
+    generation = generation,
+    names = generation.line.names,
+    unnamed = name == nil,
+  }
+end
+
+---The generation takes over: from here on its names are what its line's workers spawn. One step:
+---nobody runs in between.
+function registry.take_over(generation)
+  local line = generation.line
+  local names_of_line = line.names
+  for name in pairs(names_of_line) do
+    names_of_line[name] = nil
+  end
+  for name, def in pairs(generation.workers) do
+    names_of_line[name] = def
+  end
+  line.newest = generation
 end
 
 ---The kind of a definition: named by `kind`, or by the field that only it has.
@@ -207,6 +244,7 @@ local function define_worker(generation, name, fields, where)
     input_schema = fields.input_schema,
     output_schema = fields.output_schema,
     generation = generation,
+    names = generation.line.names,
     where = where,
   }
   if fields.concurrency then
@@ -302,6 +340,7 @@ function registry.main(generation, fn, args)
       return fn(values.copy(args, "args"), ctx)
     end,
     generation = generation,
+    names = generation.line.names,
     where = errors.where(),
   }
 end

@@ -123,6 +123,28 @@ function Scope.cancel_children(scope, cause)
   end
 end
 
+---Cancels a worker and all below it, through every shield: who had time for clean-up has used it
+---up. Settled hooks go on; their own few seconds bound them.
+function Scope.pierce(w, cause)
+  if w.status == "pending" then
+    return Scope.settle_pending(w, cause)
+  elseif w.extra and w.extra.ending then
+    return
+  end
+  local scope = w.scope
+  while scope do
+    scope.cancel = scope.cancel or cause
+    local child = scope.first_child
+    while child do
+      local following = child.sib_next
+      Scope.pierce(child, cause)
+      child = following
+    end
+    scope = scope.outer
+  end
+  interrupt(w)
+end
+
 local function expire(node)
   local scope = node.scope
   cancel(scope, { kind = "timeout", reason = node.reason, scope = scope })
@@ -262,9 +284,24 @@ end
 -- What a worker waits for while its children settle, for the reports of deadlocks.
 Scope.CHILDREN = { what = "its children" }
 
+---Has `node.close(node)` called once nothing but children is left of a scope: for those among them
+---that stay for as long as somebody may want something of them. S.remove(node) takes it back.
+function Scope.at_end(scope, node)
+  local extra = scope.extra or {}
+  scope.extra = extra
+  extra.residents = extra.residents or { head = nil, tail = nil }
+  S.push_back(extra.residents, node)
+end
+
 ---Waits until a scope's children have settled.
 ---@return boolean done false: a C function is in the way
 function Scope.wait_children(me, scope)
+  local residents = scope.extra and scope.extra.residents
+  while residents and residents.head do
+    local node = residents.head
+    S.remove(node)
+    node.close(node)
+  end
   while scope.first_child do
     if not S.park(me, Scope.CHILDREN) then
       return false

@@ -44,6 +44,38 @@ local function release_slot(w)
   end
 end
 
+---Has `node.settled(node, w)` called as the worker settles; S.remove(node) takes it back. A node
+---with `owns` takes the worker's failure upon itself.
+---@return boolean whether it is live still
+function Settle.watch(w, node)
+  if not w.scope then
+    return false
+  end
+  local extra = w.extra or {}
+  w.extra = extra
+  extra.watchers = extra.watchers or { head = nil, tail = nil }
+  S.push_back(extra.watchers, node)
+  return true
+end
+
+local function tell_watchers(w, watchers)
+  local node = watchers.head
+  while node do
+    S.remove(node)
+    node.settled(node, w)
+    node = watchers.head
+  end
+end
+
+local function is_awaited(w, joiners)
+  local extra = not joiners and w.extra
+  local node = extra and extra.watchers and extra.watchers.head
+  while node and not node.owns do
+    node = node.queue_next
+  end
+  return joiners or node
+end
+
 local function stamp(w, err)
   err.task_id = handles.task_id(w) -- whoever reads the error can ask for its task
   err.traceback = err.traceback or ""
@@ -103,7 +135,7 @@ local function settle(w, status, value, err)
   if failed then
     if not w.owned then
       Scope.keep_failed(owner, w)
-      if not joiners then
+      if not is_awaited(w, joiners) then
         log.unowned(w, err)
       end
     end
@@ -140,6 +172,9 @@ local function settle(w, status, value, err)
   if extra then
     if extra.cancel_waiters then
       S.ready_all(extra.cancel_waiters)
+    end
+    if extra.watchers then
+      tell_watchers(w, extra.watchers)
     end
     if extra.listed then
       handles.retire(w)

@@ -26,7 +26,6 @@ local PARK = S.PARK
 local W = {
   max_depth = 64, -- spawn depth: workers below workers
   max_live = 1000000, -- workers that have not settled
-  newest = nil, -- the generation that names are looked up in first
 }
 
 local ids = -1 -- the loading of a script is task 0, main is task 1
@@ -160,13 +159,15 @@ local function read_options(owner, opts)
   return owner, opts.timeout and arguments.seconds(opts.timeout, "spawn's option timeout"), extra
 end
 
----The definition behind a name: in the newest generation, else in the caller's own.
-local function resolve(name, generation)
-  local def = W.newest.workers[name] or (generation and generation.workers[name])
+---The definition behind a name: in the newest generation of a script's line, else in the caller's
+---own generation.
+---@param caller table the caller's generation
+local function resolve(name, caller)
+  local known = caller.line.names
+  local def = known[name] or caller.workers[name]
   if def then
     return def
   end
-  local known = W.newest.workers
   local hint = names.hint(name, known, "")
   local list = names.list(known)
   return errors.throw(
@@ -243,7 +244,8 @@ local function spawn_into(owner, me, name, input, opts, taken)
   local def, run
   local kind = type(name)
   if kind == "string" then
-    def = W.newest.workers[name] or resolve(name, me.def.generation)
+    local of = me.def
+    def = of.names[name] or resolve(name, of.generation)
     run = def.run
   elseif kind == "function" then
     def, run = me.def.generation.unnamed, name
