@@ -1,17 +1,25 @@
 -- require "swarm": the public face. Nothing but names handed on.
 local Join = require "swarm.join"
+local Session = require "swarm.session"
 local Settle = require "swarm.settle"
+local attempts = require "swarm.attempts"
 local blocks = require "swarm.blocks"
 local bridge = require "swarm.bridge"
+local channel = require "swarm.channel"
 local clock = require "swarm.clock"
 local data = require "swarm.data"
+local each = require "swarm.each"
 local errors = require "swarm.errors"
+local event = require "swarm.event"
 local exec = require "swarm.exec"
 local fs = require "swarm.fs"
 local gate = require "swarm.gate"
+local gather = require "swarm.gather"
+local generations = require "swarm.generations"
 local handles = require "swarm.handle"
 local http = require "swarm.http"
 local json = require "swarm.json"
+local lock = require "swarm.lock"
 local log = require "swarm.log"
 local names = require "swarm.names"
 local output = require "swarm.output"
@@ -19,9 +27,13 @@ local random = require "swarm.random"
 local registry = require "swarm.registry"
 local secret = require "swarm.secret"
 local S = require "swarm.scheduler"
+local semaphore = require "swarm.semaphore"
+local supervisor = require "swarm.supervisor"
 local values = require "swarm.values"
+local watched = require "swarm.watched"
 local W = require "swarm.worker"
 require "swarm.cancel_token"
+require "swarm.retry"
 
 local methods, getters = handles.methods, handles.getters
 
@@ -32,13 +44,11 @@ methods.output_tail = output.output_tail
 methods.follow = output.follow
 
 function getters.id(w)
-  return "W-" .. w.id
+  return "W-" .. (w.extra and w.extra.worker_id or w.id)
 end
 getters.worker_id = getters.id
 getters.task_id = handles.task_id
-function getters.attempt()
-  return 1
-end
+getters.attempt = attempts.number
 function getters.agent(w)
   return w.def.name
 end
@@ -149,14 +159,26 @@ return function(generation, run)
     call = Join.call,
     output_tail = output.output_tail,
     follow = output.follow,
+    open = Session.open,
     blocked = blocked,
 
+    all = gather.all,
+    map = gather.map,
+    any = gather.any,
+    race = gather.race,
+    settle = gather.settle,
+    each = each,
     scope = blocks.scope,
+    supervise = supervisor.supervise,
     timeout = blocks.timeout,
     shield = blocks.shield,
     sleep = blocks.sleep,
     yield = blocks.yield,
     checkpoint = blocks.checkpoint,
+    channel = channel.new,
+    semaphore = semaphore.new,
+    event = event.new,
+    lock = lock.new,
     now = clock.wall,
     monotonic = clock.monotonic,
 
@@ -171,6 +193,22 @@ return function(generation, run)
     use = function(name, options)
       return registry.use(generation, name, options)
     end,
+    generation = function()
+      return generation.line.newest.number
+    end,
+    generations = function()
+      return generations.list(generation.line)
+    end,
+    state = function(name, init)
+      return generations.state(generation.line, name, init)
+    end,
+    on_reload = function(fn)
+      return generations.hook(generation, "on_reload", fn)
+    end,
+    on_dispose = function(fn)
+      return generations.hook(generation, "on_dispose", fn)
+    end,
+    watch_file = watched.watch_file,
     main = function(fn)
       return registry.main(generation, fn, run.args)
     end,

@@ -1,19 +1,19 @@
-"""Collects ``*_spec.lua``: each ``it`` is one item, run as a worker in a host of its own."""
+"""Collects ``*_spec.lua``: each ``it`` is one item, run as ``swarm-host test`` runs it."""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
 
-from swarm_host import Host, Options, SwarmError
-from swarm_host.view.errors import render
+from swarm_host.testing.running import Runner
+from swarm_host.testing.specs import BrokenFile, Spec
 
-SECONDS = 30.0
-"""Real seconds that one spec may take before it counts as hanging."""
+SEED = secrets.randbelow(1_000_000)
+RUNNER = Runner(seed=SEED)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -33,48 +33,28 @@ class SpecFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         """Loads the file and lists its specs."""
-
-        async def listed() -> list[dict[str, Any]]:
-            async with Host.load(self.path, Options(spec=True, virtual_clock=True)) as host:
-                return host.specs()
-
-        try:
-            specs = anyio.run(listed)
-        except SwarmError as problem:
-            raise self.CollectError(render(problem.error)) from None
-        for spec in specs:
-            yield SpecItem.from_parent(self, name=spec["name"], spec=spec)
+        listed = RUNNER.load(str(self.path))
+        if isinstance(listed, BrokenFile):
+            raise self.CollectError(listed.text)
+        for spec in listed:
+            yield SpecItem.from_parent(self, name=spec.name, spec=spec)
 
 
 class SpecItem(pytest.Item):
     """One ``it``."""
 
-    def __init__(self, *, spec: dict[str, Any], **rest: Any) -> None:
+    def __init__(self, *, spec: Spec, **rest: Any) -> None:
         super().__init__(**rest)
         self._spec = spec
 
     def runtest(self) -> None:
         """Runs the spec in a fresh host."""
-        if self._spec["pending"]:
+        if self._spec.pending:
             pytest.skip("pending")
-        said: list[str] = []
-
-        async def run() -> None:
-            options = Options(
-                spec=True,
-                virtual_clock=True,
-                closed_world=True,
-                write_log=lambda entry: said.append(f"{entry['level']}: {entry['message']}"),
-                write_out=lambda out: said.append(out.decode(errors="replace")),
-            )
-            async with Host.load(self.path, options) as host:
-                with anyio.fail_after(SECONDS):
-                    outcome = await host.run_worker(host.spawn_spec(self.name))
-            if outcome.status != "pass":
-                error = outcome.error or {"message": outcome.status}
-                raise SpecFailed("\n".join([render(error), *said]))
-
-        anyio.run(run)
+        result = RUNNER.run(self._spec)
+        if result.status != "passed":
+            again = f"again: swarm-host test --seed {SEED} {self._spec.where}"
+            raise SpecFailed("\n".join([result.text, result.said, again]))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
         """The author's view of a failure: no Python frames."""
@@ -84,5 +64,4 @@ class SpecItem(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Where the spec stands."""
-        line = int(str(self._spec["where"]).rpartition(":")[2]) - 1
-        return self.path, line, self.name
+        return self.path, self._spec.first - 1, self.name

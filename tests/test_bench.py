@@ -16,7 +16,19 @@ ATTEMPTS = 3
 
 
 @pytest.mark.parametrize(
-    "name", ["skynet", "shapes", "spawn_join", "parked", "startup", "fairness", "hooks"]
+    "name",
+    [
+        "skynet",
+        "shapes",
+        "spawn_join",
+        "parked",
+        "startup",
+        "fairness",
+        "hooks",
+        "channel",
+        "semaphore",
+        "sleepers",
+    ],
 )
 def test_bound(name: str) -> None:
     said = []

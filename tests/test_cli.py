@@ -120,6 +120,7 @@ def test_events_are_json_lines(tmp_path: Path) -> None:
         "task_created",
         "task_attempt_started",
         "worker_output",
+        "task_attempt_completed",
         "task_failed",
     ]
     assert all(event["task_id"] == "T-1" and event["agent"] == "main" for event in events)

@@ -8,7 +8,7 @@ from swarm_host.errors import (
     WorkerFailed,
     WorkerTimeout,
 )
-from swarm_host.host import Handle, Host, Options, Outcome
+from swarm_host.host import Handle, Host, Options, Outcome, Reloaded
 from swarm_host.version import __version__
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "LoadError",
     "Options",
     "Outcome",
+    "Reloaded",
     "SwarmError",
     "WorkerBlocked",
     "WorkerCancelled",

@@ -39,6 +39,26 @@ class Outcome:
     error: dict[str, Any] | None
 
 
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """What a reload changed.
+
+    :ivar generation: the number of the new generation.
+    :ivar added: what is new, such as ``worker count``, ``role reader``, ``main`` or ``hooks``.
+    :ivar removed: what is gone.
+    :ivar changed: what is made of something else than before.
+    :ivar draining: how many workers of older generations are alive.
+    :ivar seconds: how long it took.
+    """
+
+    generation: int
+    added: list[str]
+    removed: list[str]
+    changed: list[str]
+    draining: int
+    seconds: float
+
+
 @dataclass(slots=True)
 class Options:
     """What a run is given.
@@ -49,7 +69,9 @@ class Options:
     :ivar lua_path: further folders, or templates with ``?``, where ``require`` looks.
     :ivar debug: tracebacks show the host's frames too.
     :ivar virtual_clock: time stands still and jumps to the next timer when all wait.
-    :ivar spec: scripts are spec files: they get ``describe``, ``it``, ``assert`` and ``clock``.
+    :ivar spec: scripts are spec files: they get ``describe``, ``it``, ``assert``, ``clock``,
+        ``mock`` and ``swarm.script``.
+    :ivar seed: what random numbers come from, 0 to 2^53; None: from the system.
     :ivar closed_world: nobody outside spawns or cancels, so that silence is a deadlock.
     :ivar eager: what scripts say is handed over at once, not once a tick: for a terminal, where
         the last words before an endless loop matter.
@@ -67,6 +89,7 @@ class Options:
     debug: bool = False
     virtual_clock: bool = False
     spec: bool = False
+    seed: int | None = None
     closed_world: bool = False
     eager: bool = False
     write_out: Callable[[bytes], None] | None = None
@@ -158,6 +181,7 @@ class Host:
             ports.add(name, port)
         self._pump = Pump(self._vm, ports, self._said)
         self._release = self._vm.function("release")
+        self._reloading = anyio.Lock()
         config = {
             "args": list(options.args),
             "input": options.input,
@@ -174,6 +198,10 @@ class Host:
         }
         if options.input is None:
             del config["input"]
+        if options.seed is not None:
+            config["seed"] = options.seed
+        if options.spec:
+            config["ports"] = ports.names()
         self._vm.function("boot")(json.dumps(config).encode(), never_raises(self._flush))
         self.holder_address = int(self._vm.function("holder_address")())
 
@@ -212,7 +240,54 @@ class Host:
         with anyio.move_on_after(5):
             while self.counts()["live"]:
                 await self.next_tick()
+        await self._dispose()
         self._pump.stop()
+
+    async def _dispose(self) -> None:
+        """Runs what scripts want done at the end of the run."""
+        if self._vm.function("dispose")():
+            self._pump.poke()
+            while self.counts()["live"]:
+                await self.next_tick()
+
+    async def reload(self, dry_run: bool = False) -> Reloaded:
+        """Loads the script anew; where all is well, what it defines takes over in one step.
+
+        :param dry_run: only say what would change.
+        :return: what changed.
+        :raises LoadError: it cannot be loaded, or a hook refused; the last good generation stays.
+        """
+        async with self._reloading:
+            started = anyio.current_time()
+            worker = Handle(self, int(self._vm.function("reload")(dry_run)))
+            outcome = await worker.wait()
+            if outcome.error is not None:
+                raise errors.LoadError(outcome.error)
+            return Reloaded(seconds=anyio.current_time() - started, **outcome.value)
+
+    def watched(self) -> dict[str, list[str]]:
+        """What the newest generation came from, and the last attempt at the next.
+
+        :return: ``files`` that were read, ``folders`` that were listed, and ``missing``: files that
+            were looked for and are not there. Paths as the script wrote them.
+        """
+        watched: dict[str, list[str]] = json.loads(self._vm.function("watched")())
+        return watched
+
+    def on_watches(self, tell: Callable[[], None]) -> None:
+        """Has a function called when :meth:`watched` has more than at the last call."""
+        self._pump.on_watches = tell
+
+    def generations(self) -> list[dict[str, Any]]:
+        """The generations that are alive: ``number``, ``newest``, how many ``workers`` keep each
+        alive, and their ``agents`` (name → how many)."""
+        alive: list[dict[str, Any]] = json.loads(self._vm.function("generations")())
+        return alive
+
+    def cancel_generations_before(self, number: int, reason: str) -> None:
+        """Cancels what is alive of older generations, save for ``main``: it is the run."""
+        self._vm.function("cancel_generations_before")(number, reason.encode())
+        self._pump.poke()
 
     async def load_script(self, script: str | Path) -> None:
         """Loads the script as the newest generation.
@@ -234,26 +309,31 @@ class Host:
         described: dict[str, Any] = json.loads(self._vm.function("describe")())
         return described
 
-    async def run(self, timeout: float | None = None) -> Outcome:
+    async def run(self, timeout: float | None = None, *, again: bool = False) -> Outcome:
         """Runs ``main`` to the end, with all that it has detached.
 
         :param timeout: seconds that bound everything, waiting included.
+        :param again: ``main`` may run once more in this host: nothing is disposed of yet.
         :return: how it ended; it does not raise for the script's own errors.
         :raises LoadError: there is no ``main``.
         """
         spawned = self._vm.function("spawn_main")(timeout)
-        return await self.run_worker(Handle(self, self._spawned(spawned, errors.LoadError)))
+        main = Handle(self, self._spawned(spawned, errors.LoadError))
+        return await self.run_worker(main, again=again)
 
-    async def run_worker(self, main: Handle) -> Outcome:
+    async def run_worker(self, main: Handle, *, again: bool = False) -> Outcome:
         """Waits for the worker that is the run, and for all that it has detached.
 
         :param main: the worker whose end is the run's.
+        :param again: another run may follow in this host.
         :return: how the run ended.
         """
         finishing = self._vm.function("finishing")
         outcome = await main.wait()
         while not finishing(main.id):
             await self.next_tick()
+        if not again:
+            await self._dispose()
         run_error = self._vm.function("run_error")()
         if run_error is not None:
             error = json.loads(run_error)
@@ -278,7 +358,10 @@ class Host:
         return await self.spawn(name, value).result()
 
     def specs(self) -> list[dict[str, Any]]:
-        """The specs of a spec file: ``name``, ``where`` and ``pending`` of each."""
+        """The specs of a spec file: ``name``, ``where``, ``first``, ``last``, ``pending``.
+
+        ``first`` and ``last`` are lines; ``groups``, from the outside in, have ``name`` and lines.
+        """
         listed: list[dict[str, Any]] = json.loads(self._vm.function("specs")())
         return listed
 
@@ -287,6 +370,11 @@ class Host:
         worker = Handle(self, int(self._vm.function("spawn_spec")(name.encode())))
         self._pump.poke()
         return worker
+
+    def waiting(self) -> list[dict[str, Any]]:
+        """Who waits: ``agent``, ``task_id``, ``waits_for``, ``where`` of the first live workers."""
+        listed: list[dict[str, Any]] = json.loads(self._vm.function("waiting")())
+        return listed
 
     def cancel_all(self, reason: str) -> None:
         """Cancels every live worker."""

@@ -29,6 +29,7 @@ class Pump:
     :param vm: the VM.
     :param ports: who answers its requests.
     :param say: takes ``(out, log lines, event lines)`` of a tick.
+    :ivar on_watches: called after each tick in which there is more to watch than was asked for.
     """
 
     def __init__(self, vm: VM, ports: Ports, say: Callable[[bytes, bytes, bytes], None]) -> None:
@@ -49,6 +50,7 @@ class Pump:
         self._wake = anyio.Event()
         self._ticked: anyio.Event | None = None
         self._stopping = False
+        self.on_watches: Callable[[], None] | None = None
 
     def poke(self) -> None:
         """Something was changed from outside: tick again."""
@@ -94,13 +96,15 @@ class Pump:
         answers, self._answers = self._answers, []
         for answer in answers:
             self._deliver(*answer)
-        more, wait, requests, says, settles = self._step(SLICE_SECONDS)
+        more, wait, requests, says, settles, watches = self._step(SLICE_SECONDS)
         if requests:
             self._start(tasks)
         if says:
             self._say(*self._take_said())
         if settles:
             self._tell_settled()
+        if watches and self.on_watches is not None:
+            self.on_watches()
         if self._ticked is not None:
             self._ticked.set()
             self._ticked = None

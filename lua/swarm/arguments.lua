@@ -1,7 +1,7 @@
 -- Checks of what authors give to the calls: a mistake is named where it was made.
 local errors = require "swarm.errors"
 local names = require "swarm.names"
-local type, pairs, tostring = type, pairs, tostring
+local type, pairs, tostring, format = type, pairs, tostring, string.format
 
 local arguments = {}
 
@@ -11,6 +11,23 @@ function arguments.seconds(value, what)
     return errors.throw(
       "invalid_argument",
       what .. " takes a number of seconds, zero or more, and got " .. names.show(value)
+    )
+  end
+  return value
+end
+
+---Checks a whole number that an author gave.
+function arguments.whole(value, what, least, most)
+  if type(value) ~= "number" or value % 1 ~= 0 or value < least or value > most then
+    return errors.throw(
+      "invalid_argument",
+      what
+        .. " takes a whole number from "
+        .. least
+        .. " to "
+        .. format("%d", most)
+        .. ", and got "
+        .. names.show(value)
     )
   end
   return value

@@ -14,11 +14,13 @@ local handles = require "swarm.handle"
 
 local take_site, FORMAT, LEVELS = site.take, site.FORMAT, site.LEVELS
 local co_running = coroutine.running
-local xpcall, error, type, rawequal = xpcall, error, type, rawequal
+local xpcall, error, type = xpcall, error, type
+local rawequal, rawset = rawequal, rawset
 local setmetatable = setmetatable
 
 local blocks = {}
 
+local HANDLER_OVERFLOW = "error in error handling" -- as Lua calls it
 local SHIELD_SECONDS = 30 -- a shield is always bounded
 
 ---Children that a block cannot wait for go to the scope around it.
@@ -76,9 +78,14 @@ local function outcome(me, scope, waited, ok, ...)
   local mine = cause and cause.scope == scope
   local is_cancel = err ~= nil and rawequal(err, scope.err)
   local unowned = Scope.unowned(scope)
+  if err == HANDLER_OVERFLOW then
+    err = "stack overflow" -- there was no room left for the handler either
+  end
   if scope.nursery and scope.first_error and (ok or is_cancel or mine) then
     local first = Scope.with_others(scope.first_error, unowned)
-    if not ok and not is_cancel then
+    if is_cancel then
+      first = Scope.with_others(first, err.others) -- of blocks further in
+    elseif not ok and not rawequal(err, scope.first_error) then
       first = Scope.with_others(first, { errors.from_raised(err) }) -- raised in clean-up
     end
     return error(first, 0)
@@ -89,7 +96,8 @@ local function outcome(me, scope, waited, ok, ...)
   end
   if not ok then
     if mine and type(err) == "table" then
-      err.cancel_reason = cause.reason
+      err = errors.writable(err)
+      rawset(err, "cancel_reason", cause.reason)
     end
     return error(Scope.with_others(err, unowned), 0)
   end
@@ -110,9 +118,7 @@ end
 local function open(me, what, shielded, seconds)
   local outer = me.scope
   local cancel = outer.cancel
-  if cancel and not shielded then
-    Scope.raise(me)
-  elseif cancel == Scope.LOADING then
+  if cancel and (not shielded or cancel == Scope.LOADING or Scope.is_pierced(me)) then
     Scope.raise(me)
   end
   local scope = {

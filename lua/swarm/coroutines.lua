@@ -81,6 +81,39 @@ function coroutines.wrap(fn)
   end
 end
 
+-- How many `with` blocks are open in a coroutine of the author's: a yield out of one would
+-- leave what it holds with nobody.
+local open_withs = setmetatable({}, { __mode = "k" })
+
+---A `with` block opens in the running coroutine.
+---@return thread? block what close_with takes
+function coroutines.open_with()
+  local running = co_running()
+  if running == S.current.co then
+    return nil
+  end
+  open_withs[running] = (open_withs[running] or 0) + 1
+  return running
+end
+
+---@param block thread? what open_with returned
+function coroutines.close_with(block)
+  if block then
+    local left = open_withs[block] - 1
+    open_withs[block] = left > 0 and left or nil
+  end
+end
+
+local function throw_inside(what)
+  return errors.throw(
+    "invalid_argument",
+    "coroutine.yield out of a "
+      .. what
+      .. " block that this coroutine opened: leave the block first, or open it around the loop"
+      .. " that resumes"
+  )
+end
+
 function coroutines.yield(...)
   local me = S.current
   local running = co_running()
@@ -90,13 +123,9 @@ function coroutines.yield(...)
       "coroutine.yield outside a coroutine of your own: to let other workers run, use swarm.yield()"
     )
   elseif me.scope.co == running and me.scope.what then
-    return errors.throw(
-      "invalid_argument",
-      "coroutine.yield out of a "
-        .. me.scope.what
-        .. " block that this coroutine opened: leave the block first, or open it around the loop"
-        .. " that resumes"
-    )
+    return throw_inside(me.scope.what)
+  elseif open_withs[running] then
+    return throw_inside("with")
   end
   return co_yield(...)
 end

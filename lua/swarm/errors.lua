@@ -304,6 +304,31 @@ function errors.from_raised(value)
   return errors.new(code, text, { where = where, traceback = take_traceback(value) })
 end
 
+---What was raised, as a table to add fields to. One that a worker has brought is copied: others
+---read it too.
+---@return table
+function errors.writable(value)
+  if type(value) ~= "table" then
+    return errors.from_raised(value)
+  end
+  local mt = debug_getmetatable(value)
+  if not is_passive(mt) then
+    return errors.from_raised(value)
+  elseif rawget(value, "task_id") and rawget(value, "agent") then
+    local own = copy_of(value, mt)
+    local others = rawget(value, "others")
+    if type(others) == "table" then
+      local list = {}
+      for i = 1, #others do
+        list[i] = others[i]
+      end
+      rawset(own, "others", list)
+    end
+    return own
+  end
+  return value
+end
+
 -- Fields that readers take as text, and as lists of errors, whatever a script put there.
 local TEXTS = {
   code = true,

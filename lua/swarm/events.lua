@@ -20,13 +20,22 @@ function events.publish(kind, w, fields)
   event.at = clock.wall()
   event.type = kind
   event.task_id = "T-" .. w.id
-  event.worker_id = "W-" .. w.id
-  event.attempt = 1
+  local retries = w.extra and w.extra.retries
+  event.worker_id = "W-" .. (w.extra and w.extra.worker_id or w.id)
+  event.attempt = retries and retries.number or 1
   event.agent = w.def.name
   local parent = handle.parent(w)
   if parent then
     event.parent = "T-" .. parent.id
   end
+  lines:put(json.encode(event, "event", true), "\n")
+end
+
+---An event that belongs to no task.
+---@param kind string such as "reloaded"
+---@param event table its fields
+function events.publish_run(kind, event)
+  event.at, event.type = clock.wall(), kind
   lines:put(json.encode(event, "event", true), "\n")
 end
 

@@ -7,6 +7,7 @@ local json = require "swarm.json"
 local names = require "swarm.names"
 local S = require "swarm.scheduler"
 local Scope = require "swarm.scope"
+local watched = require "swarm.watched"
 local type = type
 
 local fs = {}
@@ -33,6 +34,9 @@ local function request(op, payload, data)
     Scope.raise(me)
   end
   payload.op = op
+  if me.def.loading then
+    watched.note_reading(me.def.loading, op, payload.path)
+  end
   if op == "copy" then
     payload.from_bounds = gate.bounds(me, "read_files")
   elseif op == "move" then
@@ -70,7 +74,16 @@ local function ask(op)
 end
 fs.exists = ask "exists"
 fs.list = ask "list"
-fs.glob = ask "glob"
+
+function fs.glob(pattern)
+  local found = request("glob", { path = check_path(pattern, "swarm.fs.glob") })
+  local loading = S.current.def.loading
+  if loading then
+    watched.note_found(loading, found)
+  end
+  return found
+end
+
 fs.mkdir = ask "mkdir"
 fs.remove = ask "remove"
 

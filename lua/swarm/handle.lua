@@ -79,7 +79,7 @@ end
 ---The name of a worker as messages show it.
 function H.label(w)
   local name = w.def.name
-  return name and '"' .. name .. '"' or "function at " .. H.place_of(H.wrapped[w.run] or w.run)
+  return name and '"' .. name .. '"' or "function at " .. (H.home(w) or "swarm itself")
 end
 
 ---Where a function was defined, as file:line.
@@ -91,6 +91,9 @@ end
 ---Where the author's function that a worker runs was defined, or the worker where it runs none.
 ---@return string?
 function H.home(w)
+  if not w.run then
+    return w.extra.home -- retired
+  end
   local place = H.place_of(w.def.fn or H.wrapped[w.run] or w.run)
   return sub(place, 1, 6) ~= "swarm/" and place or w.def.where
 end
@@ -116,10 +119,13 @@ function H.task_id(w)
   return "T-" .. id
 end
 
----A listed task has settled: it stays findable until RETAINED others have settled after it.
+---A listed task has settled: it stays findable until RETAINED others have settled after it. Its
+---function, and with it a whole generation, does not stay.
 function H.retire(w)
   local id = w.id
   if by_id[id] then
+    w.extra.home = H.home(w)
+    w.run = nil
     local old = settled_ids[settled_next]
     if old then
       by_id[old] = nil

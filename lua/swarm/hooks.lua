@@ -58,6 +58,7 @@ function hooks.add(generation, kind, select, fn)
   generation.hooks[#generation.hooks + 1] = {
     kind = kind,
     fn = fn,
+    select = select,
     selects = selector(select, call, plain),
     plain = plain,
     rights = gate.ROLES.operator,

@@ -8,7 +8,6 @@ local handles = require "swarm.handle"
 local names = require "swarm.names"
 local S = require "swarm.scheduler"
 local Scope = require "swarm.scope"
-local Settle = require "swarm.settle"
 local site = require "swarm.site"
 local values = require "swarm.values"
 local waits = require "swarm.waits"
@@ -17,7 +16,7 @@ local W = require "swarm.worker"
 local take_site, FORMAT, LEVELS = site.take, site.FORMAT, site.LEVELS
 local type, error = type, error
 local copy, raise = values.copy, Scope.raise
-local SLOT, GRANTED, CHILDREN = Settle.SLOT, Settle.GRANTED, Scope.CHILDREN
+local CHILDREN = Scope.CHILDREN
 
 local Join = {}
 
@@ -47,12 +46,18 @@ local function waits_for(w, me, seen)
     end
     return false
   end
+  if waiting ~= nil and waiting.some_live then -- a group that needs each of its members
+    return waiting.some_live(waiting, function(member)
+      return waits_for(member, me, seen)
+    end)
+  end
   -- A record only where it waits in a join without a timeout.
   return waiting ~= nil
     and waiting.id ~= nil
     and waiting.def ~= nil
     and waits_for(waiting, me, seen)
 end
+Join.waits_for = waits_for
 
 local function needs_held_slot(me, w)
   local def = w.def
@@ -70,13 +75,9 @@ local function needs_held_slot(me, w)
   return held >= slots.max
 end
 
-local function check_deadlock(me, w)
-  if w == me then
-    return errors.throw(
-      "deadlock",
-      "worker " .. handles.label(w) .. " joins itself and would wait for ever"
-    )
-  elseif needs_held_slot(me, w) then
+---Refuses a wait for a worker that needs a slot which the workers above it hold.
+function Join.check_slots(me, w)
+  if needs_held_slot(me, w) then
     return errors.throw(
       "deadlock",
       "worker "
@@ -85,7 +86,18 @@ local function check_deadlock(me, w)
         .. w.def.slots.max
         .. " slots of its concurrency, and its own ancestors hold them all"
     )
-  elseif waits_for(w, me, {}) then
+  end
+end
+
+local function check_deadlock(me, w)
+  if w == me then
+    return errors.throw(
+      "deadlock",
+      "worker " .. handles.label(w) .. " joins itself and would wait for ever"
+    )
+  end
+  Join.check_slots(me, w)
+  if waits_for(w, me, {}) then
     return errors.throw(
       "deadlock",
       "worker "
@@ -127,7 +139,7 @@ local function wait_for(me, w, timeout)
   end
   while true do
     enlist(w, me)
-    if w.co == nil and w.waiting ~= SLOT and w.waiting ~= GRANTED then
+    if w.co == nil and w.waiting == nil then
       S.ready(w)
     end
     local parked = S.park(me, waiting)
@@ -245,7 +257,9 @@ function Join.cancel(target, reason, opts)
     arguments.options(opts, CANCEL_OPTIONS, "cancel")
   end
   local live = not handles.final[w.status] and not (w.extra and w.extra.ending)
-  if live and not w.cancel then
+  if not live or w.cancel then
+    Scope.no_retry(w)
+  else
     Scope.cancel(w, { kind = "cancel", reason = reason or "no reason given", scope = w })
   end
   if opts and opts.wait then

@@ -2,37 +2,40 @@
 -- string of bytes, a number or a boolean, and nothing here raises towards the host.
 local Settle = require "swarm.settle"
 local bridge = require "swarm.bridge"
-local chunks = require "swarm.chunks"
 local clock = require "swarm.clock"
 local errors = require "swarm.errors"
 local events = require "swarm.events"
 local gate = require "swarm.gate"
+local generations = require "swarm.generations"
 local handles = require "swarm.handle"
 local holder = require "swarm.holder"
 local json = require "swarm.json"
 local log = require "swarm.log"
 local make_face = require "swarm"
 local modules = require "swarm.modules"
+local opaque = require "swarm.opaque"
 local output = require "swarm.output"
+local random = require "swarm.random"
 local registry = require "swarm.registry"
 local S = require "swarm.scheduler"
-local sandbox = require "swarm.sandbox"
 local Scope = require "swarm.scope"
 local values = require "swarm.values"
-local spec = require "swarm.spec"
+local watched = require "swarm.watched"
 local W = require "swarm.worker"
 local cancel_token = require "swarm.cancel_token"
 local root = Scope.root
 
 values.register_opaque(function(value)
-  return handles.is(value) and "worker handle" or cancel_token.is(value) and "cancel token" or nil
+  return handles.is(value) and "worker handle"
+    or cancel_token.is(value) and "cancel token"
+    or opaque.name_of(value)
 end)
 
 function json.stand_in(value)
   if handles.is(value) then
     return "T-" .. debug.getmetatable(value).id
   end
-  return cancel_token.is(value) and tostring(value) or nil
+  return (cancel_token.is(value) or opaque.name_of(value)) and tostring(value) or nil
 end
 
 local kernel = {}
@@ -42,6 +45,7 @@ local function text_of(value)
   return (json.encode(value, "value", true))
 end
 
+local config_of_run -- what Host gave
 local run = { args = {}, input = nil } -- what scripts read of the run
 local held = {} -- id → record: what Python waits for
 local settled, settled_n = {}, 0 -- ids that have settled since the last take
@@ -58,6 +62,7 @@ end
 ---@param flush function flush(out, lines): takes what a flood has gathered within a tick
 function kernel.boot(config, flush)
   config = json.decode(config)
+  config_of_run = config
   run.args = config.args
   run.input = config.input
   run.run_id, run.version = config.run_id, config.version
@@ -65,10 +70,12 @@ function kernel.boot(config, flush)
   errors.all_frames = config.debug
   events.on = config.events
   closed_world = config.closed_world
+  if config.seed then
+    random.seed(config.seed)
+  end
   if config.virtual then
     clock.virtual = 0
   end
-  kernel.prepare = config.spec and spec.prepare or nil
   if config.eager then
     log.flush_at = 0
   end
@@ -81,43 +88,66 @@ kernel.holder_address = holder.address
 
 -- Loading -----------------------------------------------------------------------------------------
 
-local line = registry.new_line() -- of the run's script
-local LOADER = registry.new(0, line)
-LOADER.closed = true
-registry.take_over(LOADER)
+local line -- of the run's script
+local spec -- swarm/spec.lua, where the script is a spec file
 
-local function load_generation(number, path, script_dir, prepare)
-  local generation = registry.new(number, line)
-  generation.script_dir = script_dir
-  run.script_dir = script_dir == "" and "." or (script_dir:gsub("(.)/$", "%1"))
-  local swarm = make_face(generation, run)
-  local env = sandbox.environment(generation, swarm)
-  generation.env = env
-  if prepare then
-    prepare(env, generation)
-  end
-  local _, source = bridge.request("files", { op = "source", path = path })
-  generation.files[1] = path
-  chunks.compile_file(source, path, env)()
-  return registry.close(generation)
+---What only specs need: it is not loaded for others.
+local function for_specs()
+  local mock, script = require "swarm.mock", require "swarm.script"
+  spec = require "swarm.spec"
+  registry.around_run = mock.around_run
+  mock.ports, script.run = config_of_run.ports, run
+  return spec
 end
-kernel.load_generation = load_generation
+generations.make_face = make_face
 
 local function hold(w)
   held[w.id] = w
   return w.id
 end
 
----Starts loading a script as a worker of its own, and makes it the newest generation.
+---Starts loading a script as a worker of its own; it becomes the newest generation.
+---@param path string
+---@param folder string the script's, with its slash
 ---@return number id of the loading worker
-function kernel.load(path, script_dir)
-  local def = registry.internal(LOADER, "loading " .. path)
-  def.loading = true
-  local w = W.spawn_root(def, function()
-    registry.take_over(load_generation(1, path, script_dir, kernel.prepare))
-  end)
-  w.cancel = Scope.LOADING
-  return hold(w)
+function kernel.load(path, folder)
+  line = generations.new_line {
+    path = path,
+    folder = folder,
+    run = run,
+    prepare = config_of_run.spec and for_specs().prepare or nil,
+  }
+  return hold(generations.start(line))
+end
+
+---Starts loading the script anew; it takes over where all is well. The worker's result says what
+---changed.
+---@param dry boolean only say what would change
+---@return number id of the loading worker
+function kernel.reload(dry)
+  return hold(generations.start(line, dry))
+end
+
+---What to watch, as JSON: files, folders, and files that were looked for and are missing.
+function kernel.watched()
+  line.watch_changed = false
+  return text_of(watched.of(line, spec and require("swarm.script").lines))
+end
+
+---The generations that are alive, as JSON.
+function kernel.generations()
+  return text_of(generations.list(line))
+end
+
+---Cancels what is alive of the generations before `number`, save for main.
+function kernel.cancel_generations_before(number, reason)
+  generations.cancel_before(line, number, reason)
+end
+
+---The run is over: on_dispose functions run.
+---@return boolean whether there are any
+function kernel.dispose()
+  return line ~= nil and generations.dispose_all(line)
 end
 
 ---What was defined, as JSON.
@@ -174,6 +204,9 @@ function kernel.spawn_main(timeout)
         line.newest.files[1] .. " has no main: add swarm.main(function(args, ctx) ... end)"
       )
     end
+    -- What failed a run before this one in the same host is no matter of this one.
+    run_error, Settle.run_errors = nil, {}
+    Scope.forget_failed(root)
     local w = W.spawn_root(definition, definition.run, run.input, timeout)
     run_deadline = w.deadline and w
     return hold(w)
@@ -194,7 +227,9 @@ function kernel.cancel(id, reason)
   if not w or handles.final[w.status] then
     return false
   end
-  if not w.cancel or w.cancel == Scope.LOADING then
+  if w.cancel and w.cancel ~= Scope.LOADING then
+    Scope.no_retry(w)
+  else
     Scope.cancel(w, { kind = "cancel", reason = reason, scope = w })
   end
   return true
@@ -283,19 +318,6 @@ end
 
 -- Deadlock by silence -----------------------------------------------------------------------------
 
-local function each_live(scope, visit)
-  local child = scope.first_child
-  while child do
-    visit(child)
-    local inner = child.scope
-    while inner do
-      each_live(inner, visit)
-      inner = inner.outer
-    end
-    child = child.sib_next
-  end
-end
-
 local function what_it_waits_for(w)
   local waiting = w.waiting
   if waiting == nil then
@@ -303,15 +325,15 @@ local function what_it_waits_for(w)
   elseif waiting.id and waiting.status then
     return "worker " .. handles.label(waiting) .. " (T-" .. waiting.id .. ")"
   end
-  return waiting.what
+  return waiting.describe and waiting.describe(waiting) or waiting.what
 end
 
 local DEADLOCK_SHOWN = 20
 
----Every live worker waits, and nothing outside can wake one: cancels the run.
-local function deadlock()
+---Who waits for what, in the order of spawning; and how many more there are.
+local function all_waiting()
   local waiting, more = {}, 0
-  each_live(root, function(w)
+  Scope.each_live(root, function(w)
     if #waiting < DEADLOCK_SHOWN then
       waiting[#waiting + 1] = {
         agent = w.def.name or handles.label(w),
@@ -326,6 +348,17 @@ local function deadlock()
   table.sort(waiting, function(a, b)
     return tonumber(a.task_id:sub(3)) < tonumber(b.task_id:sub(3))
   end)
+  return waiting, more
+end
+
+---Who waits for what, as JSON: for whoever must say why nothing comes to an end.
+function kernel.waiting()
+  return text_of(values.array((all_waiting())))
+end
+
+---Every live worker waits, and nothing outside can wake one: cancels the run.
+local function deadlock()
+  local waiting, more = all_waiting()
   local lines = {}
   for i = 1, #waiting do
     local one = waiting[i]
@@ -355,6 +388,7 @@ end
 ---world without timers and requests it is a deadlock.
 ---@param slice number seconds
 ---@return boolean more, number? wait, boolean requests, boolean says, boolean settles
+---@return boolean watches there is more to watch than was asked for
 function kernel.step(slice)
   local more = S.step(slice)
   local wait
@@ -377,7 +411,8 @@ function kernel.step(slice)
       wait = deadline - clock.monotonic()
     end
   end
-  return more, wait, bridge.waits(), log.waits() or events.waits(), settled_n > 0
+  local says = log.waits() or events.waits()
+  return more, wait, bridge.waits(), says, settled_n > 0, line ~= nil and line.watch_changed
 end
 
 ---Requests as a flat list of id, port, payload, data; and the ids to cancel.

@@ -15,11 +15,15 @@ local UNOWNED_MOST = 100 -- unowned failures told one by one
 local log = {
   flush = nil, -- kernel: hands over what is gathered, now
   flush_at = 1048576, -- bytes gathered before the host is called within a tick; 0 on a terminal
+  muted = false, -- exploration: a program that runs ten thousand times says things once
 }
 
 local out, lines = buffer.new(), buffer.new()
 
 local function gather(into, text)
+  if log.muted then
+    return
+  end
   into:put(text)
   if #into > log.flush_at and log.flush then
     log.flush()
@@ -93,6 +97,9 @@ local unowned = 0
 
 ---A worker failed and nobody waits for it: said the moment it happens.
 function log.unowned(w, err)
+  if log.muted then
+    return
+  end
   unowned = unowned + 1
   if unowned > UNOWNED_MOST then
     if unowned == UNOWNED_MOST + 1 then

@@ -7,6 +7,7 @@ local names = require "swarm.names"
 local S = require "swarm.scheduler"
 local Scope = require "swarm.scope"
 local waits = require "swarm.waits"
+local watched = require "swarm.watched"
 
 local real, real_require = _G, require
 local real_modules, preloaded = package.loaded, package.preload
@@ -108,13 +109,19 @@ local function load_module(generation, env, name)
   end
   local places = candidates(name, generation.script_dir)
   local found, source = bridge.request("files", { op = "first", paths = places })
+  for i = 1, #places do
+    if places[i] == found then
+      break
+    end
+    watched.note(generation, "missing", places[i])
+  end
   if not found then
     if modules.trust and (real_modules[name] or preloaded[name]) then
       return real_require(name)
     end
     return not_found(name, places)
   end
-  generation.files[#generation.files + 1] = found
+  watched.note(generation, "files", found)
   return chunks.compile_file(source, found, env)(name)
 end
 

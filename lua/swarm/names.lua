@@ -83,6 +83,10 @@ local first_guesses = {
   print = "print",
   timeout_after = "swarm.timeout",
   defer = "swarm.shield",
+  queue = "swarm.channel",
+  chan = "swarm.channel",
+  mutex = "swarm.lock",
+  condition = "swarm.event",
 }
 
 ---A sentence that helps where `name` is not one of `candidates`; "" where nothing comes to mind.

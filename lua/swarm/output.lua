@@ -3,6 +3,7 @@
 -- only returns a value never has a tail table: its one `final` is made when somebody looks.
 local waits = require "swarm.waits"
 local arguments = require "swarm.arguments"
+local attempts = require "swarm.attempts"
 local clock = require "swarm.clock"
 local errors = require "swarm.errors"
 local events = require "swarm.events"
@@ -437,13 +438,15 @@ output.snapshot = snapshot
 
 local READ_OPTIONS = { attempt = true, since = true }
 
-local function read_options(opts, call)
+---@return number since, number|"all" attempt
+local function read_options(w, opts, call)
+  local last = attempts.number(w)
   if opts == nil then
-    return 0
+    return 0, last
   end
   arguments.options(opts, READ_OPTIONS, call)
-  local attempt = opts.attempt
-  if attempt ~= nil and attempt ~= 1 and not (call == "follow" and attempt == "all") then
+  local attempt = opts.attempt == nil and last or opts.attempt
+  if not attempts.of(w, attempt) and not (call == "follow" and attempt == "all") then
     return errors.throw("invalid_argument", call .. ": there is no attempt " .. names.show(attempt))
   end
   local since = opts.since or 0
@@ -453,7 +456,7 @@ local function read_options(opts, call)
       call .. " takes since = a seq, and got " .. names.show(since)
     )
   end
-  return floor(since)
+  return floor(since), attempt
 end
 
 ---swarm.output_tail(h, opts?) → list of events
@@ -461,15 +464,36 @@ function output.output_tail(target, opts)
   Scope.not_while_loading()
   local w = handles.record(target, "output_tail")
   check_reading(w)
-  return snapshot(w, read_options(opts, "output_tail"))
+  local since, attempt = read_options(w, opts, "output_tail")
+  return snapshot(attempts.of(w, attempt), since)
 end
 
----swarm.follow(h, opts?) → iterator of events, until the worker has settled
+---Parks until a tail has more, or its attempt is over.
+local function await_more(w, tail)
+  local me = S.current
+  S.push_back(tail.followers, me)
+  local parked = S.park(me, { what = "events of worker " .. handles.label(w) })
+  if me.queue then
+    S.remove(me)
+  end
+  if me.scope.cancel then
+    Scope.raise(me)
+  elseif not parked then
+    waits.barred("follow")
+  end
+end
+
+---swarm.follow(h, opts?) → iterator of events, until the attempt has ended; with attempt = "all"
+---until the task has settled
 function output.follow(target, opts)
   Scope.not_while_loading()
   local w = handles.record(target, "follow")
   check_reading(w)
-  local since = read_options(opts, "follow")
+  local since, attempt = read_options(w, opts, "follow")
+  local all = attempt == "all"
+  if all then
+    attempt = 1
+  end
   local ready, i = {}, 0
   return function()
     local me = S.current
@@ -481,23 +505,21 @@ function output.follow(target, opts)
       local event = ready[i]
       if event then
         since = event.seq
+        if all then
+          event.attempt = attempt
+        end
         return event
       end
-      local over = handles.final[w.status]
-      ready, i = snapshot(w, since), 0
+      local seen = attempts.of(w, attempt)
+      local over = not seen or handles.final[seen.status]
+      ready, i = seen and snapshot(seen, since) or {}, 0
       if #ready == 0 then
-        if over then
+        if not over then
+          await_more(w, tail_of(seen))
+        elseif all and attempt < attempts.number(w) then
+          attempt, since = attempt + 1, 0
+        else
           return nil
-        end
-        S.push_back(tail_of(w).followers, me)
-        local parked = S.park(me, { what = "events of worker " .. handles.label(w) })
-        if me.queue then
-          S.remove(me)
-        end
-        if me.scope.cancel then
-          Scope.raise(me)
-        elseif not parked then
-          waits.barred("follow")
         end
       end
     end

@@ -1,18 +1,58 @@
--- Randomness: swarm.random as math.random has it, and swarm.uuid, both from the system's source.
+-- Randomness: swarm.random as math.random has it, and swarm.uuid, both from the system's source; in
+-- specs from a seed (splitmix64), so that what failed can be run again.
+local bit = require "bit"
 local errors = require "swarm.errors"
 local floor, format, byte, sub = math.floor, string.format, string.byte, string.sub
-local type = type
+local band, bxor, rshift, char, concat = bit.band, bit.bxor, bit.rshift, string.char, table.concat
+local type, tonumber = type, tonumber
 
 local random = {}
 
 local BATCH = 512 -- bytes read at once
 local bytes, at = "", 1
 
+local function from_system()
+  local file = assert(io.open("/dev/urandom", "rb"))
+  local read = file:read(BATCH)
+  file:close()
+  return read
+end
+
+local source = from_system
+
+---Takes randomness from another source from now on, for runs that must be the same each time.
+---@param other (fun(): string)? gives at least 16 bytes at each call; nil: the system
+---@return (fun(): string) before
+function random.take_from(other)
+  local before = source
+  source = other or from_system
+  bytes, at = "", 1
+  return before
+end
+
+---From here on the numbers are those of a seed, math.random's too.
+---@param seed integer from 0 to 2^53
+function random.seed(seed)
+  local state = 0ULL + seed
+  math.randomseed(seed)
+  random.take_from(function()
+    local list = {}
+    for word = 0, 1 do
+      state = state + 0x9E3779B97F4A7C15ULL
+      local z = bxor(state, rshift(state, 30)) * 0xBF58476D1CE4E5B9ULL
+      z = bxor(z, rshift(z, 27)) * 0x94D049BB133111EBULL
+      z = bxor(z, rshift(z, 31))
+      for i = 1, 8 do
+        list[word * 8 + i] = char(tonumber(band(rshift(z, 8 * (i - 1)), 0xff)))
+      end
+    end
+    return concat(list)
+  end)
+end
+
 local function take(n)
   if at + n - 1 > #bytes then
-    local source = assert(io.open("/dev/urandom", "rb"))
-    bytes, at = source:read(BATCH), 1
-    source:close()
+    bytes, at = source(), 1
   end
   at = at + n
   return sub(bytes, at - n, at - 1)

@@ -1,5 +1,6 @@
 -- The definitions of one generation: what `swarm.worker` and `swarm.main` said while the script
 -- loaded, checked. Every mistake names the author's line, the field and the nearest known name.
+local attempts = require "swarm.attempts"
 local errors = require "swarm.errors"
 local gate = require "swarm.gate"
 local hooks = require "swarm.hooks"
@@ -10,9 +11,11 @@ local Scope = require "swarm.scope"
 local S = require "swarm.scheduler"
 local values = require "swarm.values"
 local type, pairs, setmetatable, tostring = type, pairs, setmetatable, tostring
-local format, floor = string.format, math.floor
+local format, floor, debug_getmetatable = string.format, math.floor, debug.getmetatable
 
-local registry = {}
+local registry = {
+  around_run = nil, -- specs: (def, run) → the run that a mock may stand in for
+}
 
 local kinds = { lua = require "swarm.kinds.lua", process = require "swarm.kinds.process" }
 
@@ -30,6 +33,7 @@ local COMMON = {
   description = "string",
   timeout = "seconds",
   concurrency = "count",
+  retries = "retries",
   role = "string",
   authority = "authority",
   layers = "list",
@@ -50,6 +54,10 @@ local checks = {
   authority = function(value)
     return value == "own", 'the word "own"'
   end,
+  retries = function(value)
+    return type(value) == "number" or type(value) == "table",
+      "a number of further attempts, or a table such as { max = 3 }"
+  end,
   list = function(value)
     return type(value) == "table", "a list"
   end,
@@ -66,18 +74,9 @@ local function wrong(message, fields)
   return errors.throw("load_error", message, fields)
 end
 
----A script's line of generations: one after another, of which the newest is what names mean.
----@return table
-function registry.new_line()
-  return {
-    newest = nil, -- the generation that has taken over
-    names = {}, -- name → definition, of the newest; every definition of the line holds this table
-  }
-end
-
 ---A new, empty set of definitions.
 ---@param number integer the generation's number
----@param line table the script's
+---@param line table the script's (generations.lua)
 function registry.new(number, line)
   local generation = {
     number = number,
@@ -91,8 +90,16 @@ function registry.new(number, line)
     closing = {}, -- functions to call when all is there
     uses = {}, -- the layers that are on every worker
     open = {}, -- names of `swarm.worker "x"` whose table has not come yet
+    given = { worker = {}, role = {}, layer = {}, command = {} }, -- name → the author's table
     files = {}, -- what was read while loading
+    folders = {}, -- what was listed
+    missing = {}, -- what was looked for and is not there
+    on_reload = {}, -- functions
+    on_dispose = {},
+    env = nil, -- its globals
     closed = false, -- loading has ended
+    retired = false, -- another one has taken over
+    live = 0, -- of a retired one: workers that have not settled
   }
   -- A worker made from a function has no name; it belongs to the generation of its spawner.
   generation.unnamed = registry.internal(generation, nil)
@@ -110,20 +117,6 @@ function registry.internal(generation, name)
     names = generation.line.names,
     unnamed = name == nil,
   }
-end
-
----The generation takes over: from here on its names are what its line's workers spawn. One step:
----nobody runs in between.
-function registry.take_over(generation)
-  local line = generation.line
-  local names_of_line = line.names
-  for name in pairs(names_of_line) do
-    names_of_line[name] = nil
-  end
-  for name, def in pairs(generation.workers) do
-    names_of_line[name] = def
-  end
-  line.newest = generation
 end
 
 ---The kind of a definition: named by `kind`, or by the field that only it has.
@@ -218,11 +211,15 @@ local function check_fields(name, fields, kind)
   return wrong(format("worker %q is of kind %s and needs the field %s", name, kind.name, needed))
 end
 
+---Raises where the loading that a call belongs to has ended.
+---@param what string the call
 local function still_loading(generation, what)
   if generation.closed or S.current.cancel ~= Scope.LOADING then
     return wrong(what .. " belongs at the top of a script: definitions are made while it loads")
   end
 end
+
+registry.still_loading = still_loading
 
 local function define_worker(generation, name, fields, where)
   if type(fields) ~= "table" then
@@ -238,6 +235,7 @@ local function define_worker(generation, name, fields, where)
     description = fields.description,
     timeout = fields.timeout,
     slots = nil,
+    retries = nil,
     role = fields.role or "worker",
     authority = fields.authority,
     layers = fields.layers and hooks.layers_of(name, fields.layers, where),
@@ -250,7 +248,18 @@ local function define_worker(generation, name, fields, where)
   if fields.concurrency then
     def.slots = { max = fields.concurrency, active = 0, waiters = { head = nil, tail = nil } }
   end
-  def.run = schema.wrap(def, kind.start(def, fields, generation))
+  if fields.retries then
+    local ok, policy = pcall(attempts.policy, fields.retries, format("worker %q: retries", name))
+    if not ok then
+      return wrong(policy.message, { field = "retries" })
+    end
+    def.retries = policy
+  end
+  local run = kind.start(def, fields, generation)
+  if registry.around_run then
+    run = registry.around_run(def, run)
+  end
+  def.run = schema.wrap(def, run)
   generation.workers[name] = def
 end
 
@@ -295,6 +304,7 @@ function registry.define(generation, what, name, ...)
   end
   local where = errors.where()
   if select("#", ...) > 0 then
+    generation.given[what][name] = (...)
     return make(generation, name, (...), where)
   end
   generation.open[key] = { what = what, name = name, where = where }
@@ -304,6 +314,7 @@ function registry.define(generation, what, name, ...)
       return wrong(format("%s %q was given its table already", what, name))
     end
     generation.open[key] = nil
+    generation.given[what][name] = fields
     return make(generation, name, fields, where)
   end
 end
@@ -337,7 +348,8 @@ function registry.main(generation, fn, args)
     role = "operator",
     fn = fn,
     run = function(ctx)
-      return fn(values.copy(args, "args"), ctx)
+      local extra = debug_getmetatable(ctx).extra
+      return fn(values.copy(extra and extra.args or args, "args"), ctx)
     end,
     generation = generation,
     names = generation.line.names,
@@ -370,6 +382,7 @@ end
 
 ---Ends the loading: what could only be seen when all was there. Roles become rights, and what runs
 ---for each worker is composed.
+---@param generation table
 function registry.close(generation)
   check_open(generation)
   for i = 1, #generation.closing do
@@ -392,7 +405,6 @@ function registry.close(generation)
   end
   generation.rights = rights
   generation.closed = true
-  return generation
 end
 
 ---What `swarm-host check` tells of a generation.

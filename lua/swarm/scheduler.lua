@@ -18,6 +18,7 @@ local cell, running, ROWS, TURNS = holder.cell, holder.running, holder.ROWS, hol
 
 local TICK_RESUMES = 20000 -- resumes in one tick at the most
 local CLOCK_EVERY = 64 -- resumes between two looks at the clock
+local HANDS = 64 -- hand-overs that go before `back`, until it has its turn
 local POOL = 4096 -- idle coroutines kept
 
 -- What a parked coroutine yields, all the way up through the author's own coroutines.
@@ -103,6 +104,44 @@ function S.ready(w)
     remove(w)
   end
   push_front(front, w)
+end
+
+local handed, hands = nil, 0 -- the last record that S.hand made ready, and a count of them
+
+local function insert_after(before, w)
+  local list, after = before.queue, before.queue_next
+  w.queue, w.queue_prev, w.queue_next = list, before, after
+  before.queue_next = w
+  if after then
+    after.queue_prev = w
+  else
+    list.tail = w
+  end
+end
+
+---Who was handed what it waits for runs next, but after those that were handed theirs before it:
+---they go on in the order of the handing. Now and then all others get a turn first, or two that
+---hand things to and fro would run alone.
+function S.hand(w)
+  remove(w)
+  hands = hands + 1
+  local before = handed
+  local waiting = before and before.waiting
+  local queue = waiting and waiting.done and before.queue -- nil or false: it went on already
+  if queue == front or queue == back then
+    insert_after(before, w)
+  elseif hands >= HANDS then
+    hands = 0
+    push_back(back, w)
+  else
+    push_front(front, w)
+  end
+  handed = w
+end
+
+---Forgets what was handed before: each order of exploration starts alike.
+function S.forget_hands()
+  handed, hands = nil, 0
 end
 
 ---Takes its turn behind everybody else.
@@ -192,6 +231,21 @@ function S.drop_timer(node)
     sift_up(i)
     sift_down(i)
   end
+end
+
+---Takes the next timer out of the heap, for exploration, which fires timers one by one.
+---@return table? node, number? when
+function S.take_timer()
+  local node, when = nodes[1], at[1]
+  if node then
+    S.drop_timer(node)
+  end
+  return node, when
+end
+
+---The timer at a place of the heap, for the checks of exploration.
+function S.timer_at(i)
+  return nodes[i], at[i]
 end
 
 local function fire_timers(now)
@@ -296,6 +350,10 @@ local function serve(w)
     error("swarm-host: a worker's coroutine broke: " .. tostring(problem), 0)
   end
 end
+
+-- Exploration serves one record after another itself, in every order (swarm/explore.lua).
+S.serve = serve
+S.run_lists = { woken, front, back }
 
 ---One tick: due timers, then the lists, for `slice` seconds or TICK_RESUMES resumes.
 ---Under a virtual clock only resumes count, so that a run is the same every time.

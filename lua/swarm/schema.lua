@@ -61,6 +61,7 @@ local function check_output(def, text, value)
   local says = format("worker %q does not keep to its output_schema: ", def.name)
   local err = misfit(text, value, "result", says)
   if err then
+    err.refused = false -- the attempt's own fault: the next may do better
     return error(err, 0)
   end
 end

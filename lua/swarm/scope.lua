@@ -78,10 +78,13 @@ end
 ---@param target table a worker's record or a block
 ---@param cause table { kind, reason, scope }
 local function cancel(target, cause)
-  if target.id and target.status == "pending" then
+  if target.id and target.status == "pending" and not target.def.begins then
     return Scope.settle_pending(target, cause)
   end
   local w = target.id and target or target.worker
+  if target == w and (cause.kind ~= "timeout" or cause.scope ~= w) then
+    Scope.no_retry(w)
+  end
   local inner = w.scope
   local scope = inner
   while scope ~= target do
@@ -112,12 +115,22 @@ local function cancel(target, cause)
 end
 Scope.cancel = cancel
 
+---A task that is cancelled while its attempt is ending gets no further one.
+function Scope.no_retry(w)
+  local retries = w.extra and w.extra.retries
+  if retries then
+    retries.stopped = true
+  end
+end
+
 function Scope.cancel_children(scope, cause)
   local child = scope.first_child
   while child do
     local following = child.sib_next
     if not child.cancel then
       cancel(child, cause)
+    else
+      Scope.no_retry(child)
     end
     child = following
   end
@@ -126,11 +139,14 @@ end
 ---Cancels a worker and all below it, through every shield: who had time for clean-up has used it
 ---up. Settled hooks go on; their own few seconds bound them.
 function Scope.pierce(w, cause)
-  if w.status == "pending" then
+  local extra = w.extra or {}
+  if w.status == "pending" and not w.def.begins then
     return Scope.settle_pending(w, cause)
-  elseif w.extra and w.extra.ending then
-    return
+  elseif extra.ending then
+    return Scope.no_retry(w)
   end
+  w.extra, extra.pierced = extra, true -- no shield opens from here on
+  Scope.no_retry(w)
   local scope = w.scope
   while scope do
     scope.cancel = scope.cancel or cause
@@ -143,6 +159,12 @@ function Scope.pierce(w, cause)
     scope = scope.outer
   end
   interrupt(w)
+end
+
+---Whether a worker has used up its time for clean-up. Its settled hooks have a time of their own.
+function Scope.is_pierced(w)
+  local extra = w.extra
+  return extra ~= nil and extra.pierced == true and not extra.ending
 end
 
 local function expire(node)
@@ -170,7 +192,7 @@ function Scope.nearest_deadline(w)
     if type(deadline) == "table" and (not nearest or deadline.at < nearest) then
       nearest = deadline.at
     end
-    if scope.shielded then
+    if scope.shielded and not scope.supervises then
       return nearest
     end
     scope = scope.outer or scope.owner
@@ -206,7 +228,8 @@ function Scope.release(owner, w)
   return unlink(owner, w, "first_child")
 end
 
----Keeps a settled child whose failure nobody has taken yet.
+---Keeps a settled child whose failure, or what failed below it while it was cancelled, nobody has
+---taken yet.
 function Scope.keep_failed(owner, w)
   local first = owner.failed
   if first then
@@ -241,8 +264,16 @@ function Scope.unowned(scope)
   end
   local errs, n = {}, 0
   while w do
-    n = n + 1
-    errs[n] = w.err
+    local err = w.err
+    if w.status == "cancelled" then
+      for i = #err.others, 1, -1 do
+        n = n + 1
+        errs[n] = err.others[i]
+      end
+    else
+      n = n + 1
+      errs[n] = err
+    end
     w = w.sib_next
   end
   for i = 1, n / 2 do
@@ -251,25 +282,29 @@ function Scope.unowned(scope)
   return errs
 end
 
----Attaches to an error those that would be lost beside it; what was no table becomes one.
+---Attaches to an error of one's own another that would be lost beside it.
+function Scope.add_other(err, other)
+  local list = rawget(err, "others")
+  if type(list) ~= "table" then
+    list = {}
+    rawset(err, "others", list)
+  end
+  list[#list + 1] = other
+end
+
+---An error with those attached that would be lost beside it: the same, or one made from it.
 ---@param err any
 ---@param others table? list of errors
 ---@return any err
 function Scope.with_others(err, others)
-  for i = 1, others and #others or 0 do
+  local own
+  for i = 1, type(others) == "table" and #others or 0 do
     if not rawequal(others[i], err) then
-      if type(err) ~= "table" then
-        err = errors.from_raised(err)
-      end
-      local list = rawget(err, "others")
-      if type(list) ~= "table" then
-        list = {}
-        rawset(err, "others", list)
-      end
-      list[#list + 1] = others[i]
+      own = own or errors.writable(err)
+      Scope.add_other(own, others[i])
     end
   end
-  return err
+  return own or err
 end
 
 ---The error of a scope whose children failed and nobody joined them.
@@ -279,6 +314,21 @@ function Scope.children_failed(errs)
     .. (#errs == 1 and "it: " or "them; the first: ")
     .. errors.headline(errs[1])
   return errors.new("children_failed", message, { errors = errs })
+end
+
+---Calls `visit` for each live worker below a scope, those above before those below them.
+function Scope.each_live(scope, visit)
+  local child = scope.first_child
+  while child do
+    local following = child.sib_next
+    visit(child)
+    local inner = child.scope
+    while inner do
+      Scope.each_live(inner, visit)
+      inner = inner.outer
+    end
+    child = following
+  end
 end
 
 -- What a worker waits for while its children settle, for the reports of deadlocks.

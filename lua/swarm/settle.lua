@@ -20,8 +20,10 @@ local counts =
 local Settle = {
   counts = counts,
   run_settled_hooks = nil, -- middleware
+  again = nil, -- attempts: whether a further one follows
   run_errors = {}, -- what settled hooks raised: fails the run
   on_settled = nil, -- kernel: told of the workers that Python waits for
+  on_drained = nil, -- generations: the last worker of a retired one has settled
 }
 
 -- A worker waits for a slot of its definition's `concurrency`.
@@ -34,13 +36,19 @@ local function release_slot(w)
   if w.waiting == SLOT or (w.extra and w.extra.no_slot) then
     return -- it never had one
   end
+  slots.active = slots.active - 1
+  Settle.grant_slots(slots)
+end
+
+---Gives free slots to who waits longest: nobody can take them in between.
+function Settle.grant_slots(slots)
   local following = slots.waiters.head
-  if following then
+  while following and slots.active < slots.max do
+    slots.active = slots.active + 1
     S.remove(following)
-    following.waiting = GRANTED -- the slot changes hands: nobody can take it in between
+    following.waiting = GRANTED
     S.ready(following)
-  else
-    slots.active = slots.active - 1
+    following = slots.waiters.head
   end
 end
 
@@ -55,6 +63,9 @@ function Settle.watch(w, node)
   w.extra = extra
   extra.watchers = extra.watchers or { head = nil, tail = nil }
   S.push_back(extra.watchers, node)
+  if extra.joined then
+    extra.joined(w)
+  end
   return true
 end
 
@@ -87,10 +98,13 @@ local function stamp(w, err)
     and err.code ~= "timeout"
     and err.code ~= "blocked"
   then
-    err.where = handles.home(w) -- `return error(...)` is a tail call: its frame is gone
+    -- `return error(...)` is a tail call: its frame is gone; a function of C has no place.
+    err.where = handles.home(w) or err.spawned_at
   end
   return err
 end
+
+Settle.stamp = stamp
 
 local function ended_by(w, cause)
   if cause.kind == "timeout" and cause.scope == w then
@@ -102,16 +116,21 @@ local function ended_by(w, cause)
     stamp(w, errors.new("cancelled", message, { reason = cause.reason, kind = cause.kind }))
 end
 
----The one place where a status becomes final, once.
-local function settle(w, status, value, err)
-  if w.def.settled then
-    Settle.run_settled_hooks(w, status, value, err)
+---A worker belongs to its generation no longer; a retired one is done with after its last.
+function Settle.leave_generation(generation)
+  if generation.retired then
+    generation.live = generation.live - 1
+    if generation.live == 0 then
+      Settle.on_drained(generation)
+    end
   end
+end
+
+---Writes down how an attempt ended, and gives back what only a running worker has.
+local function end_attempt(w, status, value, err)
   local begun = w.co
   w.status, w.value, w.err = status, value, err
   w.co, w.scope = nil, nil
-  counts.live = counts.live - 1
-  counts[status] = counts[status] + 1
   local deadline = w.deadline
   if deadline and begun then
     S.drop_timer(deadline)
@@ -127,6 +146,29 @@ local function settle(w, status, value, err)
     S.remove(w)
   end
   w.waiting = nil
+  if events.on and begun then
+    events.publish("task_attempt_completed", w, { status = status })
+  end
+end
+Settle.end_attempt = end_attempt
+
+---The one place where a status becomes final, once.
+local function settle(w, status, value, err)
+  if w.def.settled then
+    local own = w.rights
+    Settle.run_settled_hooks(w, status, value, err)
+    w.rights = own
+  end
+  if w.extra and w.extra.retries then
+    local again
+    again, status, value, err = Settle.again(w, status, value, err)
+    if again then
+      return
+    end
+  end
+  end_attempt(w, status, value, err)
+  counts.live = counts.live - 1
+  counts[status] = counts[status] + 1
 
   local owner = w.owner
   Scope.release(owner, w)
@@ -146,6 +188,9 @@ local function settle(w, status, value, err)
         { kind = "sibling", reason = "another worker of the scope failed", scope = owner }
       )
     end
+  end
+  if status == "cancelled" and err.others and not w.owned then
+    Scope.keep_failed(owner, w) -- it is no failure; what broke below it was one
   end
   if events.on then
     events.publish("task_" .. status, w, { reason = err and errors.headline(err) or nil })
@@ -183,6 +228,10 @@ local function settle(w, status, value, err)
       Settle.on_settled(w)
     end
   end
+  local generation = w.def.generation
+  if generation.retired then
+    Settle.leave_generation(generation)
+  end
 end
 
 function Scope.settle_pending(w, cause)
@@ -205,7 +254,7 @@ function Settle.conclude(w, ok, value, reason)
   if cause and cause.kind ~= "loading" then
     if ok or value == w.err then
       local status, err = ended_by(w, cause)
-      Scope.with_others(err, not ok and value.others or nil)
+      err = Scope.with_others(err, not ok and value.others or nil)
       return settle(w, status, nil, Scope.with_others(err, unowned))
     end
     value.cancel_reason = cause.reason -- an error of the clean-up

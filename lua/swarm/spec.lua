@@ -2,196 +2,63 @@
 -- file is a script like any other: it defines its workers, and each `it` is a worker of the run
 -- under a virtual clock, which jumps to the next timer when all wait.
 local arguments = require "swarm.arguments"
+local assertions = require "swarm.assertions"
+local blocks = require "swarm.blocks"
 local clock = require "swarm.clock"
 local errors = require "swarm.errors"
-local handles = require "swarm.handle"
+local explore = require "swarm.explore"
+local json = require "swarm.json"
+local mock = require "swarm.mock"
 local names = require "swarm.names"
-local blocks = require "swarm.blocks"
+local script = require "swarm.script"
 local S = require "swarm.scheduler"
-local type, pairs, tostring, pcall, rawequal = type, pairs, tostring, pcall, rawequal
-local max = math.max
-local concat, sort, find, format, rep =
-  table.concat, table.sort, string.find, string.format, string.rep
+local Scope = require "swarm.scope"
+local type, pcall, xpcall, max, concat = type, pcall, xpcall, math.max, table.concat
 
 local spec = {}
 
-local tests = {} -- in the order of the file: { name, where, fn, group, pending }
+local tests = {} -- in the order of the file: { name, where, first, last, fn, group }
+local by_name = {} -- full name → test
 local group = { name = nil, outer = nil, before = {}, after = {} }
 
--- Showing and comparing values --------------------------------------------------------------------
+-- Defining ----------------------------------------------------------------------------------------
 
-local function show(value, depth)
-  depth = depth or 0
-  if type(value) == "string" then
-    return format("%q", value)
-  elseif type(value) ~= "table" or handles.is(value) then
-    return tostring(value)
-  elseif errors.is(value) then
-    return "error: " .. tostring(value)
-  elseif depth > 6 then
-    return "{...}"
-  end
-  local keys, lines, pad = {}, {}, rep("  ", depth + 1)
-  for key in pairs(value) do
-    keys[#keys + 1] = key
-  end
-  sort(keys, function(a, b)
-    return tostring(a) < tostring(b)
-  end)
-  for i = 1, #keys do
-    local key = keys[i]
-    local label = type(key) == "string" and key or "[" .. tostring(key) .. "]"
-    lines[i] = pad .. label .. " = " .. show(value[key], depth + 1)
-  end
-  return #lines == 0 and "{}" or "{\n" .. concat(lines, ",\n") .. "\n" .. rep("  ", depth) .. "}"
-end
-
-local function same(a, b)
-  if rawequal(a, b) or a == b then
-    return true
-  elseif type(a) ~= "table" or type(b) ~= "table" or handles.is(a) or handles.is(b) then
-    return false
-  end
-  for key, value in pairs(a) do
-    if not same(value, b[key]) then
-      return false
-    end
-  end
-  for key in pairs(b) do
-    if a[key] == nil then
-      return false
-    end
-  end
-  return true
-end
-
--- assert.* ----------------------------------------------------------------------------------------
-
-local function fail(message, note)
-  local err = errors.new("assertion_failed", (note and tostring(note) .. ": " or "") .. message)
-  err.where = errors.where()
-  return error(err, 0)
-end
-
-local function expected(what, actual, note)
-  return fail("expected " .. what .. "\nbut got " .. show(actual), note)
-end
-
-local asserts = {}
-
-function asserts.equal(wanted, actual, note)
-  if wanted ~= actual then
-    return expected(show(wanted), actual, note)
-  end
-end
-function asserts.not_equal(unwanted, actual, note)
-  if unwanted == actual then
-    return expected("anything but " .. show(unwanted), actual, note)
-  end
-end
-function asserts.same(wanted, actual, note)
-  if not same(wanted, actual) then
-    return expected(show(wanted), actual, note)
-  end
-end
-function asserts.not_same(unwanted, actual, note)
-  if same(unwanted, actual) then
-    return expected("anything but " .. show(unwanted), actual, note)
-  end
-end
-function asserts.is_true(actual, note)
-  if actual ~= true then
-    return expected("true", actual, note)
-  end
-end
-function asserts.is_false(actual, note)
-  if actual ~= false then
-    return expected("false", actual, note)
-  end
-end
-function asserts.is_nil(actual, note)
-  if actual ~= nil then
-    return expected("nil", actual, note)
-  end
-end
-function asserts.is_not_nil(actual, note)
-  if actual == nil then
-    return expected("anything but nil", actual, note)
-  end
-end
-function asserts.truthy(actual, note)
-  if not actual then
-    return expected("a true value", actual, note)
-  end
-end
-function asserts.falsy(actual, note)
-  if actual then
-    return expected("a false value", actual, note)
-  end
-end
-function asserts.near(wanted, actual, tolerance, note)
-  if type(actual) ~= "number" or actual - wanted > tolerance or wanted - actual > tolerance then
-    return expected(wanted .. " within " .. tolerance, actual, note)
-  end
-end
-function asserts.matches(pattern, actual, note)
-  if type(actual) ~= "string" or not find(actual, pattern) then
-    return expected("text that matches " .. show(pattern), actual, note)
-  end
-end
-
----Runs fn, which must raise. `wanted`: text that the error must contain, or fields it must have.
----Returns the error.
-function asserts.has_error(fn, wanted, note)
-  local ok, err = pcall(fn)
-  if ok then
-    return fail("expected an error, and there was none", note)
-  end
-  if type(wanted) == "string" and not find(tostring(err), wanted, 1, true) then
-    return expected("an error that contains " .. show(wanted), err, note)
-  elseif type(wanted) == "table" then
-    for key, value in pairs(wanted) do
-      if type(err) ~= "table" or not same(value, err[key]) then
-        return expected("an error with " .. tostring(key) .. " = " .. show(value), err, note)
-      end
-    end
-  end
-  return err
-end
-function asserts.has_no_error(fn, note)
-  local ok, err = pcall(fn)
-  if not ok then
-    return fail("expected no error, and got " .. show(err), note)
-  end
-end
-
-for _, word in ipairs { "are", "is", "has" } do
-  asserts[word] = asserts -- assert.are.same, as busted reads
-end
-
-local assert_face = setmetatable(asserts, {
-  __call = function(_, value, message, ...)
-    if not value then
-      return error(
-        message == nil and "assertion failed!" or message,
-        type(message) == "string" and 2 or 0
-      )
-    end
-    return value, message, ...
-  end,
-  __index = function(_, key)
+local function check_loading(call)
+  if S.current.cancel ~= Scope.LOADING then
     return errors.throw(
-      "unknown_name",
-      "assert." .. tostring(key) .. " does not exist" .. names.hint(key, asserts, "assert.")
+      "load_error",
+      call
+        .. " belongs at the top of a spec file or in a describe, not inside an `it`: specs are "
+        .. "known before the first one runs"
     )
-  end,
-})
+  end
+end
 
--- describe and it ---------------------------------------------------------------------------------
+local function check(call, name, fn)
+  check_loading(call)
+  if type(name) ~= "string" or name == "" then
+    return errors.throw("load_error", call .. " takes a name first, and got " .. names.show(name))
+  elseif not pcall(json.encode, name, "name") then
+    return errors.throw("load_error", call .. " takes a name that is UTF-8 text")
+  elseif fn ~= nil and type(fn) ~= "function" then
+    local got = names.show(fn)
+    return errors.throw("load_error", call .. " takes a function second, and got " .. got)
+  end
+end
+
+---The lines of the author's file that a call with a function spans.
+local function lines_of(where, fn)
+  local first = tonumber(where:match ":(%d+)$")
+  if not fn then
+    return first, first
+  end
+  local info = debug.getinfo(fn, "S")
+  local here = errors.source_of(info) == where:match "^(.*):%d+$"
+  return first, here and max(info.lastlinedefined, first) or first
+end
 
 local function full_name(name)
-  local parts = { name }
-  local scope = group
+  local parts, scope = { name }, group
   while scope.name do
     table.insert(parts, 1, scope.name)
     scope = scope.outer
@@ -200,63 +67,118 @@ local function full_name(name)
 end
 
 local function describe(name, fn)
-  group = { name = name, outer = group, before = {}, after = {} }
-  fn()
-  group = group.outer
+  check("describe", name, fn)
+  if not fn then
+    return errors.throw("load_error", "describe takes a function that holds its specs")
+  end
+  local where, outer = errors.where(), group
+  local first, last = lines_of(where, fn)
+  group = { name = name, outer = outer, before = {}, after = {}, first = first, last = last }
+  local ok, err = xpcall(fn, errors.passing)
+  group = outer
+  if not ok then
+    return error(err, 0)
+  end
+end
+
+local function define(call, name, fn, runs)
+  check(call, name, fn)
+  local full, where = full_name(name), errors.where()
+  local before = by_name[full]
+  if before then
+    return errors.throw(
+      "load_error",
+      "two specs are called " .. names.show(full) .. "; the first is at " .. before.where
+    )
+  end
+  local first, last = lines_of(where, fn)
+  local test = { name = full, where = where, first = first, last = last, group = group }
+  test.fn = runs and fn or nil
+  tests[#tests + 1] = test
+  by_name[full] = test
 end
 
 local function it(name, fn)
-  local full = full_name(name)
-  for i = 1, #tests do
-    if tests[i].name == full then
-      return errors.throw("load_error", "two specs are called " .. show(full))
-    end
-  end
-  tests[#tests + 1] =
-    { name = full, where = errors.where(), fn = fn, group = group, pending = fn == nil }
+  return define("it", name, fn, true)
 end
+
+local function pending(name, fn)
+  return define("pending", name, fn, false)
+end
+
+local function hook(call, list)
+  return function(fn)
+    check_loading(call)
+    if type(fn) ~= "function" then
+      local got = names.show(fn)
+      return errors.throw("load_error", call .. " takes a function, and got " .. got)
+    end
+    local of = group[list]
+    of[#of + 1] = fn
+  end
+end
+
+-- The clock ---------------------------------------------------------------------------------------
+
+local clock_face = {}
+
+---Moves the virtual clock on by s seconds, timer by timer: what is due until then runs first.
+---Real I/O under way does not hold it, as it does the jump when all sleep.
+function clock_face.advance(s)
+  local target = clock.virtual + arguments.seconds(s, "clock.advance")
+  blocks.sleep(0) -- who is ready runs first, and sets its timers
+  local due = S.next_deadline()
+  while due and due <= target do
+    clock.virtual = max(clock.virtual, due)
+    blocks.sleep(0)
+    blocks.yield()
+    due = S.next_deadline()
+  end
+  clock.virtual = max(clock.virtual, target)
+end
+
+-- What the host asks for --------------------------------------------------------------------------
 
 ---Gives a spec file its vocabulary.
-function spec.prepare(env)
+---@param env table its globals
+---@param generation table
+function spec.prepare(env, generation)
   env.describe = describe
   env.it = it
-  env.pending = function(name)
-    return it(name, nil)
-  end
-  env.before_each = function(fn)
-    group.before[#group.before + 1] = fn
-  end
-  env.after_each = function(fn)
-    group.after[#group.after + 1] = fn
-  end
-  env.assert = assert_face
-  env.clock = {
-    ---Moves the virtual clock on by s seconds, timer by timer: what is due until then runs first.
-    ---Real I/O under way does not hold it, as it does the jump when all sleep.
-    advance = function(s)
-      local target = clock.virtual + arguments.seconds(s, "clock.advance")
-      blocks.sleep(0) -- who is ready runs first, and sets its timers
-      local due = S.next_deadline()
-      while due and due <= target do
-        clock.virtual = max(clock.virtual, due)
-        blocks.sleep(0)
-        blocks.yield()
-        due = S.next_deadline()
-      end
-      clock.virtual = max(clock.virtual, target)
-    end,
-  }
+  env.pending = pending
+  env.before_each = hook("before_each", "before")
+  env.after_each = hook("after_each", "after")
+  env.assert = assertions
+  env.clock = clock_face
+  env.explore = explore
+  env.mock = mock.face(generation)
+  -- The face is closed to scripts; its members are behind it.
+  debug.getmetatable(env.swarm).__index.script = script.face(generation.script_dir)
 end
 
----@return table list of { name, where, pending }
+---@return table list of { name, where, first, last, pending, groups }; groups from the outside in
 function spec.list()
   local list = {}
   for i = 1, #tests do
     local test = tests[i]
-    list[i] = { name = test.name, where = test.where, pending = test.pending }
+    local groups, scope = {}, test.group
+    while scope.name do
+      table.insert(groups, 1, { name = scope.name, first = scope.first, last = scope.last })
+      scope = scope.outer
+    end
+    list[i] = {
+      name = test.name,
+      where = test.where,
+      first = test.first,
+      last = test.last,
+      pending = test.fn == nil,
+      groups = #groups > 0 and groups or nil,
+    }
   end
   return list
 end
+
+-- Running -----------------------------------------------------------------------------------------
 
 local function run_befores(scope, ctx)
   if scope.outer then
@@ -267,30 +189,42 @@ local function run_befores(scope, ctx)
   end
 end
 
+---Runs every after_each, from the inside out, and gathers what they raise.
+local function run_afters(scope, ctx, problems)
+  while scope do
+    for i = 1, #scope.after do
+      local ok, err = xpcall(scope.after[i], errors.from_raised, ctx)
+      if not ok then
+        problems[#problems + 1] = err
+      end
+    end
+    scope = scope.outer
+  end
+end
+
 ---What the worker of one `it` runs.
 function spec.runner(name)
-  for i = 1, #tests do
-    local test = tests[i]
-    if test.name == name then
-      return function(ctx)
-        local function clean_up()
-          local scope = test.group
-          while scope do
-            for j = 1, #scope.after do
-              scope.after[j](ctx)
-            end
-            scope = scope.outer
-          end
-        end
-        local ok, err = pcall(function()
-          run_befores(test.group, ctx)
-          test.fn(ctx)
-        end)
-        blocks.shield(clean_up)
-        if not ok then
-          return error(err, 0)
-        end
-      end
+  local test = by_name[name]
+  return function(ctx)
+    if not test or not test.fn then
+      return errors.throw("load_error", "there is no spec " .. names.show(name) .. " any more")
+    end
+    local problems = {}
+    local ok, err = xpcall(function()
+      run_befores(test.group, ctx)
+      test.fn(ctx)
+    end, errors.from_raised)
+    if not ok then
+      problems[1] = err
+    end
+    local cleaned, problem = xpcall(blocks.shield, errors.from_raised, function()
+      run_afters(test.group, ctx, problems)
+    end)
+    if not cleaned then
+      problems[#problems + 1] = problem
+    end
+    if problems[1] then
+      return error(Scope.with_others(table.remove(problems, 1), problems), 0)
     end
   end
 end

@@ -2,6 +2,7 @@
 -- The record is one table made by one constructor with every field, nil ones too, so that it never
 -- grows; 32 fields fit LuaJIT's hash of 32 exactly, one more would double every worker.
 local arguments = require "swarm.arguments"
+local attempts = require "swarm.attempts"
 local clock = require "swarm.clock"
 local errors = require "swarm.errors"
 local events = require "swarm.events"
@@ -90,7 +91,7 @@ end
 local function live(w)
   counts.running = counts.running + 1
   local cause = w.cancel
-  if cause and cause.kind ~= "loading" then
+  if cause and cause.kind ~= "loading" and not w.def.begins then
     w.deadline = nil -- its clock never ran
     return finish(w, true) -- cancelled before it began; its settled hooks still run
   end
@@ -122,6 +123,7 @@ function S.body(w)
 end
 
 function S.begin(w)
+  attempts.begin(w)
   local slots = w.def.slots
   if slots and w.cancel then
     w.extra = w.extra or {} -- it begins only to end, and takes no slot for that
@@ -144,19 +146,30 @@ end
 
 -- Spawning ----------------------------------------------------------------------------------------
 
-local SPAWN_OPTIONS = { timeout = true, detached = true, meta = true }
+---Tasks and workers are counted together.
+function W.next_id()
+  ids = ids + 1
+  return ids
+end
 
----@return table owner, number? timeout, table? extra
+local SPAWN_OPTIONS = { timeout = true, detached = true, meta = true, retries = true }
+
+---@return table owner, number? timeout, table? meta, any retries
 local function read_options(owner, opts)
   arguments.options(opts, SPAWN_OPTIONS, "spawn")
   if opts.detached then
     owner = root
   end
-  local extra
+  local meta
   if opts.meta ~= nil then
-    extra = { meta = copy(opts.meta, "meta") }
+    meta = copy(opts.meta, "meta")
   end
-  return owner, opts.timeout and arguments.seconds(opts.timeout, "spawn's option timeout"), extra
+  local timeout = opts.timeout and arguments.seconds(opts.timeout, "spawn's option timeout")
+  local retries = opts.retries
+  if retries ~= nil then
+    retries = attempts.policy(retries, "spawn's option retries") or false
+  end
+  return owner, timeout, meta, retries
 end
 
 ---The definition behind a name: in the newest generation of a script's line, else in the caller's
@@ -231,6 +244,10 @@ local function create(owner, depth, def, run, input, timeout, extra, taken, righ
   end
   owner.first_child = w
   counts.live = counts.live + 1
+  local generation = def.generation
+  if generation.retired then
+    generation.live = generation.live + 1
+  end
   if events.on then
     events.publish("task_created", w)
   end
@@ -238,13 +255,35 @@ local function create(owner, depth, def, run, input, timeout, extra, taken, righ
   return handle, w
 end
 
+---Raises where there is no room for so many more workers, on so many levels below `me`.
+local function check_room(me, levels, workers)
+  if me.depth + levels > W.max_depth then
+    return errors.throw(
+      "spawn_depth_exceeded",
+      "workers are nested "
+        .. W.max_depth
+        .. " deep already: does one of them spawn itself without end?",
+      { current = me.depth, max = W.max_depth }
+    )
+  end
+  if counts.live + workers > W.max_live then
+    return errors.throw(
+      "spawn_bound_exceeded",
+      W.max_live .. " workers are alive already: join some before you spawn more"
+    )
+  end
+end
+W.check_room = check_room
+
 ---Spawns on behalf of the running worker, into `owner`.
 ---@param taken any the place that spawns, as site.take has it
-local function spawn_into(owner, me, name, input, opts, taken)
+---@param from table? the definition in whose place a name is looked for; its own by default
+---@param extra table? what its record has from the start
+local function spawn_into(owner, me, name, input, opts, taken, from, extra)
   local def, run
   local kind = type(name)
   if kind == "string" then
-    local of = me.def
+    local of = from or me.def
     def = of.names[name] or resolve(name, of.generation)
     run = def.run
   elseif kind == "function" then
@@ -262,30 +301,27 @@ local function spawn_into(owner, me, name, input, opts, taken)
   if by.start_task ~= true then
     gate.check(me, "start_task", kind == "string" and name or "") -- a function fits "*" alone
   end
+  check_room(me, 1, 1)
   local depth = me.depth + 1
-  if depth > W.max_depth then
-    return errors.throw(
-      "spawn_depth_exceeded",
-      "workers are nested "
-        .. W.max_depth
-        .. " deep already: does one of them spawn itself without end?",
-      { current = me.depth, max = W.max_depth }
-    )
-  end
-  if counts.live >= W.max_live then
-    return errors.throw(
-      "spawn_bound_exceeded",
-      W.max_live .. " workers are alive already: join some before you spawn more"
-    )
-  end
   if input ~= nil and type(input) ~= "string" then
     input = copy(input, "input")
   end
-  local timeout, extra = def.timeout, nil
+  local timeout, retries, own = def.timeout, def.retries, nil
   if opts ~= nil then
-    local own
-    owner, own, extra = read_options(owner, opts)
+    local policy, meta
+    owner, own, meta, policy = read_options(owner, opts)
+    if meta then
+      extra = extra or {}
+      extra.meta = meta
+    end
     timeout = own or timeout
+    if policy ~= nil then
+      retries = policy
+    end
+  end
+  if retries then
+    extra = extra or {}
+    extra.retries = attempts.new(retries, copy(input, "input"), by, own)
   end
   local inherited = me.extra and me.extra.meta
   if inherited then
@@ -314,11 +350,25 @@ function W.spawn(name, input, opts)
   return (spawn_into(scope, me, name, input, opts, take_site(FORMAT, LEVELS)))
 end
 
+---Spawns a worker of the host's own that works for the running one, with its rights.
+function W.spawn_internal(owner, me, def, run, taken)
+  gate.bounds(me, "start_task")
+  local inherited = me.extra and me.extra.meta
+  local extra = inherited and { meta = copy(inherited, "meta") } or nil
+  check_room(me, 1, 1)
+  return create(owner, me.depth + 1, def, run, nil, nil, extra, taken, me.rights)
+end
+
 ---Spawns for the host: `main`, a loading script, what Python asks for. Its failure is the caller's.
 function W.spawn_root(def, run, input, timeout)
   local rights = def.rights or gate.ROLES.operator
+  local extra = { watched = true }
+  if def.retries then
+    local by = gate.ROLES.operator
+    extra.retries = attempts.new(def.retries, copy(input, "input"), by, timeout)
+  end
   timeout = timeout or def.timeout
-  local _, w = create(root, 0, def, run, input, timeout, { watched = true }, nil, rights)
+  local _, w = create(root, 0, def, run, input, timeout, extra, nil, rights)
   w.owned = true
   return w
 end

@@ -169,6 +169,73 @@ def hooks(short: bool) -> Result:
     return {key: round(value, 3) for key, value in found.items()} | {"ok": met}
 
 
+def beside(script: str, peer: str, count: int) -> Result:
+    """Microseconds of a script and of its asyncio peer, which take turns: the best of three."""
+    mine, theirs = [], []
+    for _ in range(3):
+        theirs.append(_run([sys.executable, str(PEERS / peer), str(count)])[0]["us"])
+        mine.append(ours(script, count)[0]["us"])
+    ratio = min(mine) / min(theirs)
+    return {"us": round(min(mine), 3), "asyncio_us": min(theirs), "ratio": round(ratio, 3)}
+
+
+def channel(short: bool) -> Result:
+    """There and back over two channels: at most a quarter of asyncio.Queue's time."""
+    found = beside("channel.lua", "queue_ping_pong.py", 50_000 if short else 200_000)
+    return found | {"ok": within(found["ratio"], 0.25, short)}
+
+
+def semaphore(short: bool) -> Result:
+    """A permit from worker to worker: at most a quarter of asyncio.Semaphore's time."""
+    found = beside("semaphore.lua", "semaphore_handover.py", 10_000 if short else 50_000)
+    return found | {"ok": within(found["ratio"], 0.25, short)}
+
+
+def sleepers(short: bool) -> Result:
+    """100,000 workers asleep: at most half of asyncio's processor time, 1.6 of its memory."""
+    peer = [sys.executable, str(PEERS / "sleepers_asyncio.py")]
+    count, rounds = (50_000, 1) if short else (100_000, 2)
+    found: Result = {"ok": True}
+    bare, bare_theirs = ours("sleepers.lua", 1)[1], _run([*peer, "1"])[1]
+    for times in ("same", "different"):
+        mine, theirs = [], []
+        for _ in range(rounds):
+            theirs.append(_run([*peer, str(count), times]))
+            mine.append(ours("sleepers.lua", count, times))
+        us, asyncio_us = (min(result["us"] for result, _ in side) for side in (mine, theirs))
+        size, asyncio_size = (
+            (min(peak for _, peak in side) - base) * 1024 * 1024 / count
+            for side, base in ((mine, bare), (theirs, bare_theirs))
+        )
+        found |= {
+            f"{times}_us": round(us, 2),
+            f"{times}_asyncio_us": round(asyncio_us, 2),
+            f"{times}_bytes": round(size),
+            f"{times}_asyncio_bytes": round(asyncio_size),
+        }
+        met = within(us / asyncio_us, 0.5, short) and within(size / asyncio_size, 1.6, short)
+        found["ok"] = found["ok"] and met
+    return found
+
+
+def soak(short: bool) -> Result:
+    """10 million short workers: memory after the first 5 % (short: 10 % of a million) stays."""
+    count, warm = (1_000_000, 0.1) if short else (10_000_000, 0.05)
+    result, _ = ours("soak.lua", count)
+    samples = result["samples"]
+    first = int(len(samples) * warm) - 1
+    found: Result = {
+        "workers": result["workers"],
+        "us_each": round(result["seconds"] / result["workers"] * 1e6, 2),
+    }
+    for what in ("lua_mb", "rss_mb"):
+        found[what] = round(samples[first][what], 1)
+        found[f"most_{what}"] = round(max(sample[what] for sample in samples[first:]), 1)
+    found["ok"] = found["most_rss_mb"] <= found["rss_mb"] * 1.1
+    found["ok"] = found["ok"] and found["most_lua_mb"] <= found["lua_mb"] * 1.1
+    return found
+
+
 BENCHMARKS: dict[str, Callable[[bool], Result]] = {
     "skynet": skynet,
     "shapes": shapes,
@@ -177,6 +244,10 @@ BENCHMARKS: dict[str, Callable[[bool], Result]] = {
     "startup": startup,
     "fairness": fairness,
     "hooks": hooks,
+    "soak": soak,
+    "channel": channel,
+    "semaphore": semaphore,
+    "sleepers": sleepers,
 }
 
 

@@ -7,11 +7,14 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from swarm_host.version import __version__
+
+if TYPE_CHECKING:
+    from swarm_host.cli.repeating import OnChange
 
 USAGE, FAILED = 2, 1
 
@@ -33,6 +36,7 @@ def main() -> None:
     \b
     swarm-host [OPTIONS] SCRIPT [ARGS...]   run a script (see swarm-host run --help)
     swarm-host check SCRIPT                 load a script and say what it defines
+    swarm-host test [PATHS...]              run the specs in *_spec.lua files
     """
     # Until a run keeps the signals, Ctrl-C ends the process without a word of Python's.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -112,6 +116,24 @@ _DEBUG = click.option("--debug", is_flag=True, help="Debug logs, and the host's 
 @click.option("--events", type=click.Path(), metavar="FILE", help="Write the run's events there.")
 @click.option("--json", "as_json", is_flag=True, help="stdout is main's result alone, as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress and no logs below error.")
+@click.option(
+    "--reload/--no-reload",
+    default=None,
+    help="Take over definitions when files change. Default: at a terminal, without CI set.",
+)
+@click.option("--watch", is_flag=True, help="Stay after main, and run it again on each change.")
+@click.option(
+    "--on-change",
+    type=click.Choice(["restart", "finish", "keep"]),
+    help="With --watch: cancel main and run it again (default), let it end first, or leave it.",
+)
+@click.option(
+    "--drain",
+    type=click.FloatRange(min=0),
+    metavar="S",
+    help="Seconds that workers of replaced definitions have. Default: as long as they need.",
+)
+@click.option("--dry-run", is_flag=True, help="On a change only say what a reload would change.")
 @_DEBUG
 @_TRUST
 @_LUA_PATH
@@ -125,6 +147,11 @@ def run(
     events: str | None,
     as_json: bool,
     quiet: bool,
+    reload: bool | None,
+    watch: bool,
+    on_change: OnChange | None,
+    drain: float | None,
+    dry_run: bool,
     debug: bool,
     trust: bool,
     lua_path: tuple[str, ...],
@@ -140,6 +167,20 @@ def run(
 
     if not script:
         _refuse("SCRIPT is an empty word; name a script")
+    if on_change and not watch:
+        _refuse(f"--on-change={on_change} goes with --watch")
+    for name, given in (("--watch", watch), ("--dry-run", dry_run), ("--drain", drain is not None)):
+        if reload is False and given:
+            _refuse(f"{name} does not go with --no-reload")
+    if reload is None:
+        at_terminal = sys.stderr.isatty() and not os.environ.get("CI")
+        reload = watch or dry_run or drain is not None or at_terminal
+    reloads = None
+    if reload:
+        from swarm_host.cli.reloading import Reloads
+        from swarm_host.reload import Choices
+
+        reloads = Reloads(Choices(dry_run, drain), watch, on_change or "restart")
     _hint_at_misplaced(args, ctx.command, quiet)
     value = _read_input(input_text)
     running = Running(
@@ -152,6 +193,7 @@ def run(
         debug=debug,
         trust=trust,
         lua_path=lua_path,
+        reloads=reloads,
     )
     if events is None:
         sys.exit(running.run())
@@ -177,3 +219,76 @@ def check(as_json: bool, debug: bool, trust: bool, lua_path: tuple[str, ...], sc
         script, as_json=as_json, debug=debug, trust=trust, lua_path=lua_path, check_only=True
     )
     sys.exit(running.run())
+
+
+@main.command()
+@click.option(
+    "--filter",
+    "filters",
+    multiple=True,
+    metavar="TEXT",
+    help="Only specs whose name contains TEXT, whatever the case. May be repeated: any of them.",
+)
+@click.option("--fail-fast", is_flag=True, help="Run nothing after the first failure.")
+@click.option("--list", "only_list", is_flag=True, help="List the specs and run none.")
+@click.option("--watch", is_flag=True, help="Run again when a spec, script or module changes.")
+@click.option(
+    "--timeout",
+    "seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=30.0,
+    show_default=True,
+    metavar="S",
+    help="Real seconds for each spec.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**53),
+    metavar="N",
+    help="What random numbers come from; each report says which it was.",
+)
+@click.option("--junit", metavar="FILE", help="Write JUnit XML there as well.")
+@click.option("--tap", is_flag=True, help="Report as TAP 14 on stdout.")
+@click.option("--json", "as_json", is_flag=True, help="Report as JSON lines on stdout.")
+@_LUA_PATH
+@click.argument("paths", nargs=-1)
+def test(
+    filters: tuple[str, ...],
+    fail_fast: bool,
+    only_list: bool,
+    watch: bool,
+    seconds: float,
+    seed: int | None,
+    junit: str | None,
+    tap: bool,
+    as_json: bool,
+    lua_path: tuple[str, ...],
+    paths: tuple[str, ...],
+) -> None:
+    """Run the specs of PATHS: *_spec.lua files, folders of them (default: the working directory),
+    or FILE:LINE for the `it` or `describe` there.
+
+    Exit status: 0 all passed, 1 there are failures, 2 usage, no specs, or a file that does not
+    load, 130 Ctrl-C, 143 SIGTERM.
+    """
+    from swarm_host.testing.command import Wish
+    from swarm_host.testing.command import test as run_specs
+    from swarm_host.testing.session import Selection
+
+    if tap and as_json:
+        _refuse("--tap and --json are two forms of the same report; take one")
+    if watch and only_list:
+        _refuse("--watch and --list do not go together")
+    if junit is not None and Path(junit).is_dir():
+        _refuse(f"--junit {junit}: is a directory")
+    wish = Wish(
+        selection=Selection(paths, filters, fail_fast),
+        seconds=seconds,
+        seed=seed,
+        form="tap" if tap else "json" if as_json else "human",
+        junit=junit,
+        only_list=only_list,
+        watch=watch,
+        lua_path=lua_path,
+    )
+    sys.exit(run_specs(wish))

@@ -12,16 +12,22 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from importlib.util import find_spec
-from typing import Any, BinaryIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import anyio
 
 from swarm_host.cli.watchdog import Watchdog
 from swarm_host.errors import LoadError, WorkerCancelled
 from swarm_host.host import Host, Options, Outcome
+from swarm_host.marks import moment
 from swarm_host.view.errors import render
 from swarm_host.view.screen import Screen
+
+if TYPE_CHECKING:
+    from swarm_host.cli.reloading import Reloading, Reloads
 
 _EXIT = {"pass": 0, "failed": 1, "blocked": 3, "timeout": 124, "cancelled": 1}
 _LOAD_ERROR = 2
@@ -40,6 +46,7 @@ class Running:
     :param trust: full Lua.
     :param lua_path: further places for ``require``.
     :param check_only: load, and say what is defined.
+    :param reloads: what happens when files change; None: nothing.
     """
 
     def __init__(
@@ -55,12 +62,16 @@ class Running:
         trust: bool = False,
         lua_path: Sequence[str] = (),
         check_only: bool = False,
+        reloads: Reloads | None = None,
     ) -> None:
         self._script = script
         self._timeout = timeout
         self._as_json = as_json
         self._debug = debug
         self._check_only = check_only
+        if Path(script).exists() and not Path(script).is_file():
+            reloads = None  # what comes through a pipe can be read once
+        self._stays = reloads is not None and reloads.watch
         self._screen = Screen(quiet=quiet, debug=debug, prints_to_stderr=as_json)
         self._options = Options(
             args=args,
@@ -68,12 +79,19 @@ class Running:
             trust=trust,
             lua_path=lua_path,
             debug=debug,
-            closed_world=True,
+            closed_world=reloads is None or not reloads.wakes_main,
             eager=sys.stdout.isatty() or sys.stderr.isatty(),
             write_out=self._write_out,
             write_log=self._screen.log,
         )
-        self._watchdog = Watchdog(self._screen)
+        self._reloading: Reloading | None = None
+        takes_hangup = False
+        if reloads is not None:
+            from swarm_host.cli.reloading import Reloading, has_terminal
+
+            self._reloading = Reloading(self._screen, reloads, timeout, self._tell)
+            takes_hangup = not has_terminal()
+        self._watchdog = Watchdog(self._screen, takes_hangup=takes_hangup)
         self._host: Host | None = None
         self._exit = 1
 
@@ -126,33 +144,61 @@ class Running:
 
     async def _main(self) -> None:
         host = self._host = Host(self._options)
-        self._watchdog.attach(asyncio.get_running_loop(), host)
+        loop = asyncio.get_running_loop()
+        self._watchdog.attach(loop, host, self._cancel, self._hang_up)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(host.pumping())
             if self._watchdog.received:
                 return
+            began, problem = moment(), None
             try:
                 await host.load_script(self._script)
-                if self._check_only:
-                    self._tell_definitions(host.describe())
-                    return
-                await stack.enter_async_context(self._screen.progress(host.counts))
-                if self._watchdog.received:
-                    return  # it came between loading and main, when there was nobody to cancel
-                outcome = await host.run(self._timeout)
-            except LoadError as problem:
+            except LoadError as raised:
+                problem = raised
                 self._tell_error(problem.error)
                 self._exit = _LOAD_ERROR
-                return
+                if not self._stays:
+                    return
+                self._screen.progress_note("waiting for a change (Ctrl-C ends)")
             except WorkerCancelled:
                 return
-            self._screen.clear()
-            self._tell(outcome)
+            if self._check_only:
+                self._tell_definitions(host.describe())
+                return
+            await stack.enter_async_context(self._screen.progress(host.counts))
+            if self._watchdog.received:
+                return  # it came between loading and main, when there was nobody to cancel
+            once = partial(self._run_once, host)
+            if self._reloading is None:
+                await once()
+            else:
+                await self._reloading.run(host, self._script, began, problem, once)
+
+    async def _run_once(self, host: Host) -> None:
+        try:
+            outcome = await host.run(self._timeout)
+        except LoadError as problem:
+            self._tell_error(problem.error)
+            self._exit = _LOAD_ERROR
+            return
+        self._screen.clear()
+        self._tell(outcome)
+
+    def _cancel(self, reason: str) -> None:
+        """Cancels all that is alive, and with it the run."""
+        if self._host is not None:
+            self._host.cancel_all(reason)
+        if self._reloading is not None:
+            self._reloading.end()
+
+    def _hang_up(self) -> None:
+        if self._reloading is not None:
+            self._reloading.hang_up()
 
     def _write_out(self, out: bytes) -> None:
         """What scripts print. Where nobody reads any more the run is cancelled."""
-        if not self._screen.write_out(out) and self._host is not None:
-            self._host.cancel_all("standard output was closed")
+        if not self._screen.write_out(out):
+            self._cancel("standard output was closed")
 
     def _tell(self, outcome: Outcome) -> None:
         self._exit = _EXIT[outcome.status]

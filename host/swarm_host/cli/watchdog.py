@@ -37,21 +37,29 @@ _OVER = 0
 _ADVICE = "What computes for long must call swarm.yield() now and then; there it hears a cancel."
 
 
+def _nothing(*_: object) -> None:
+    """There is no run yet."""
+
+
 class Watchdog:
     """Keeps the signals of a run, in the main thread.
 
     :param screen: where the last words go.
+    :param takes_hangup: SIGHUP is news for the run instead of its end.
     :ivar received: the first signal that came, or None.
     """
 
-    def __init__(self, screen: Screen) -> None:
+    def __init__(self, screen: Screen, *, takes_hangup: bool = False) -> None:
         self.received: signal.Signals | None = None
+        self._takes_hangup = takes_hangup
         self._screen = screen
         # Bytes: a signal's number, or _OVER. Not a lock, nor a queue: the system may hand a signal
         # to any thread, and then what the main thread waits for in a lock is not interrupted.
         self._words, self._tell = os.pipe()
         os.set_blocking(self._tell, False)
         self._run: tuple[asyncio.AbstractEventLoop, Host] | None = None
+        self._cancel_run: Callable[[str], object] = _nothing
+        self._on_hangup: Callable[[], object] = _nothing
         self._came_at = 0.0
         # What was seen of the turn under way, and since when the loop owes an answer.
         self._turn: Turn | None = None
@@ -59,8 +67,19 @@ class Watchdog:
         self._held = 0.0
         self._answered = True
 
-    def attach(self, loop: asyncio.AbstractEventLoop, host: Host) -> None:
-        """There is a run to cancel from now on. Afterwards look at :attr:`received`."""
+    def attach(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        host: Host,
+        cancel: Callable[[str], object],
+        on_hangup: Callable[[], object],
+    ) -> None:
+        """There is a run to cancel from now on. Afterwards look at :attr:`received`.
+
+        :param cancel: cancels the run, and takes the reason; it is called in the loop.
+        :param on_hangup: called in the loop for each SIGHUP, where that is taken.
+        """
+        self._cancel_run, self._on_hangup = cancel, on_hangup
         self._run = loop, host
 
     def over(self) -> None:
@@ -70,7 +89,7 @@ class Watchdog:
     def wait(self) -> None:
         """Waits until the run is over. It may end the process instead."""
         before = signal.set_wakeup_fd(self._tell, warn_on_full_buffer=False)
-        for number in _SIGNALS:
+        for number in (*_SIGNALS, *((signal.SIGHUP,) if self._takes_hangup else ())):
             signal.signal(number, lambda _number, _frame: None)
         while (word := self._next_word()) is None:
             pass
@@ -87,13 +106,15 @@ class Watchdog:
         """One of _SIGNALS or _OVER; None for a signal of somebody else, or after ``seconds``."""
         ready = select.select([self._words], [], [], seconds)[0]
         word = os.read(self._words, 1)[0] if ready else None
+        if word == signal.SIGHUP and self._takes_hangup and self._run is not None:
+            self._call(self._on_hangup)
         return word if word == _OVER or word in _SIGNALS else None
 
     def _cancel(self, word: signal.Signals) -> None:
         self.received = word
         self._came_at = time.monotonic()
         if self._run is not None:
-            self._call(self._run[1].cancel_all, f"cancelled by {word.name}")
+            self._call(self._cancel_run, f"cancelled by {word.name}")
             self._look()
 
     def _watch(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Protocol
 
 
@@ -75,6 +76,14 @@ class Port(Protocol):
         ...
 
 
+@cache
+def _installed() -> tuple[str, ...]:
+    """The names of ports that installed packages bring."""
+    from importlib.metadata import entry_points
+
+    return tuple(entry_points(group="swarm_host.ports").names)
+
+
 @dataclass(slots=True)
 class Ports:
     """The ports of a run by name; most are loaded when first asked for."""
@@ -89,6 +98,10 @@ class Ports:
     def add_class(self, name: str, where: str) -> None:
         """Puts a class, as ``module:Class``, under a name; it is imported when first asked for."""
         self._classes[name] = where
+
+    def names(self) -> list[str]:
+        """The names of all ports that there are, those of installed packages too."""
+        return sorted({*self._loaded, *self._classes, *_installed()})
 
     def get(self, name: str) -> Port:
         """The port of a name.

@@ -5,20 +5,34 @@ from __future__ import annotations
 from typing import Any
 
 from swarm_host.errors import headline
+from swarm_host.view.source import excerpt
 
 _MOST = 10
 """Errors shown of a list; the rest is counted."""
 
-_PLAIN_CODES = ("failed", "load_error", "timeout", "children_failed", "assertion_failed")
+_MOST_IN_ALL = 100
+"""Errors shown in lists, and in the lists of those, all together."""
+
+_PLAIN_CODES = (
+    "failed",
+    "load_error",
+    "timeout",
+    "children_failed",
+    "assertion_failed",
+    "exploration_failed",
+)
 """Codes that add nothing to their message."""
 
 
-def render(error: dict[str, Any]) -> str:
+def render(error: dict[str, Any], *, with_source: bool = False) -> str:
     """The error that ended a run, with its traceback and what it came from.
 
     :param error: the error's fields as they came out of Lua.
+    :param with_source: with the line that it speaks of, and a caret under the place.
     """
-    return "\n".join([_headline(error), *_below(error)])
+    source = excerpt(str(error.get("where", "")), str(error.get("message", "")))
+    below = _Tree().below(error, "")
+    return "\n".join([_headline(error), *(source if with_source else ()), *below])
 
 
 def _headline(error: dict[str, Any]) -> str:
@@ -31,27 +45,51 @@ def _with_worker(error: dict[str, Any]) -> str:
     text, agent, task = _headline(error), error.get("agent"), error.get("task_id")
     if not agent or not task or error.get("code") in ("timeout", "cancelled"):
         return text
-    name = agent if str(agent).startswith("function at ") else f'"{agent}"'
-    return f"worker {name} ({task}) failed: {text}"
+    return f"{_name(error)} ({task}) failed: {text}"
 
 
-def _below(error: dict[str, Any]) -> list[str]:
-    lines = str(error.get("traceback") or "").splitlines()
-    if error.get("spawned_at"):
-        lines.append(f"  spawned at {error['spawned_at']}")
-    if error.get("cancel_reason"):
-        lines.append(f"  raised while it was being cancelled: {error['cancel_reason']}")
-    cause = error.get("cause")
-    if cause:
-        lines.append(f"because {_with_worker(cause)}")
-        lines += _below(cause)
-    for title, key in ((None, "errors"), ("other errors:", "others")):
-        listed = error.get(key) or []
-        if listed and title:
-            lines.append(title)
-        for one in listed[:_MOST]:
-            lines.append(f"  {_with_worker(one)}")
-            lines += [f"  {line}" for line in _below(one)]
-        if len(listed) > _MOST:
-            lines.append(f"  and {len(listed) - _MOST} more")
-    return lines
+def _name(error: dict[str, Any]) -> str:
+    agent = str(error["agent"])
+    return f"worker {agent}" if agent.startswith("function at ") else f'worker "{agent}"'
+
+
+class _Tree:
+    """The lines below a headline. What an error came from stands below it, in the same column;
+    lists of errors branch off."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_IN_ALL
+
+    def below(self, error: dict[str, Any], beside: str) -> list[str]:
+        """Frames, causes, and the errors that it holds.
+
+        :param beside: whose errors the others are, for a reader who has come to a cause.
+        """
+        lines = str(error.get("traceback") or "").splitlines()
+        if error.get("spawned_at"):
+            lines.append(f"  spawned at {error['spawned_at']}")
+        if error.get("cancel_reason"):
+            lines.append(f"  raised while it was being cancelled: {error['cancel_reason']}")
+        cause = error.get("cause")
+        if cause:
+            lines += f"because {_with_worker(cause)}".splitlines()
+            named = cause.get("agent") and cause.get("task_id")
+            lines += self.below(cause, f" beside that of {_name(cause)}" if named else "")
+        lines += self._branches(error.get("errors") or [])
+        others = error.get("others") or []
+        if others:
+            lines += [f"other errors{beside}:", *self._branches(others)]
+        return lines
+
+    def _branches(self, errors: list[dict[str, Any]]) -> list[str]:
+        lines: list[str] = []
+        for place, error in enumerate(errors):
+            rest = len(errors) - place
+            if place == _MOST or self._left == 0:
+                return [*lines, f"  └─ and {rest} more"]
+            self._left -= 1
+            first, further = ("  └─ ", "     ") if rest == 1 else ("  ├─ ", "  │  ")
+            head, *continued = _with_worker(error).splitlines() or [""]
+            lines.append(f"{first}{head}")
+            lines += [f"{further}{line}" for line in (*continued, *self.below(error, ""))]
+        return lines

@@ -71,6 +71,11 @@ class Screen:
         """Writes one line that is no log."""
         self._line(text)
 
+    def progress_note(self, text: str) -> None:
+        """Writes one line that is progress: not with --quiet."""
+        if not self._quiet:
+            self._line(text)
+
     def last_words(self, text: str) -> None:
         """Writes an error to stderr while another thread may hold it, and never waits for long."""
         before = "\r\x1b[K" if self._drawn else "\n" if self._terminal else ""

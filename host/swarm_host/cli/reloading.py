@@ -1,0 +1,136 @@
+"""A run whose files are watched: definitions are taken over as they change, and told of."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+
+from swarm_host.cli.repeating import OnChange, Repeating
+from swarm_host.errors import LoadError
+from swarm_host.host import Host, Outcome, Reloaded
+from swarm_host.reload import Choices, Reloader
+from swarm_host.view.errors import render
+from swarm_host.view.reloads import line_of, stays
+from swarm_host.view.screen import Screen
+
+
+@dataclass(slots=True)
+class Reloads:
+    """What a run does when its files change.
+
+    :ivar choices: how reloads go.
+    :ivar watch: the run stays after main, and main runs again on each change.
+    :ivar on_change: what a change does to main, with ``watch``.
+    """
+
+    choices: Choices
+    watch: bool
+    on_change: OnChange
+
+    @property
+    def wakes_main(self) -> bool:
+        """A change runs main again, so that silence is no deadlock."""
+        return self.watch and self.on_change != "keep"
+
+
+class Reloading:
+    """Runs main, once or again and again, and reloads meanwhile.
+
+    :param screen: where reloads are told.
+    :param reloads: what happens when files change.
+    :param timeout: seconds for each run of main.
+    :param tell: says how main ended.
+    """
+
+    def __init__(
+        self,
+        screen: Screen,
+        reloads: Reloads,
+        timeout: float | None,
+        tell: Callable[[Outcome], None],
+    ) -> None:
+        self._screen = screen
+        self._reloads = reloads
+        self._timeout = timeout
+        self._tell = tell
+        self._reloader: Reloader | None = None
+        self._repeating: Repeating | None = None
+        self._announced: set[int] = set()
+
+    async def run(
+        self,
+        host: Host,
+        script: str,
+        began: int,
+        problem: LoadError | None,
+        once: Callable[[], Awaitable[None]],
+    ) -> None:
+        """Runs main until it has ended; with ``--watch`` until :meth:`end`.
+
+        :param began: when loading began, by :func:`swarm_host.marks.moment`.
+        :param problem: why the script did not load, where it did not.
+        :param once: runs main once and says how it ended.
+        """
+        error = problem.error if problem else None
+        self._reloader = Reloader(host, script, began, self, self._reloads.choices, error)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._reloader.run)
+            if self._reloads.watch:
+                self._repeating = Repeating(
+                    host, self._screen, self._reloads.on_change, self._timeout, self._tell
+                )
+                await self._repeating.run(loaded=problem is None)
+            else:
+                await once()
+            tasks.cancel_scope.cancel()
+
+    def end(self) -> None:
+        """Main does not run again."""
+        if self._repeating is not None:
+            self._repeating.end()
+
+    def hang_up(self) -> None:
+        """SIGHUP came: reload."""
+        if self._reloader is not None:
+            self._reloader.trigger()
+
+    # What the reloader tells. ----------------------------------------------------------------
+
+    def reloaded(self, change: Reloaded, draining: list[int], *, mended: bool) -> None:
+        """A generation took over, or would."""
+        dry_run = self._reloads.choices.dry_run
+        repeating = None if dry_run else self._repeating
+        main = repeating.fate_of_main() if repeating else ""
+        line = line_of(change, draining, mended=mended, dry_run=dry_run, main=main)
+        self._screen.progress_note(line)
+        if not main:
+            self._announced.update(draining)
+        if repeating:
+            repeating.changed()
+
+    def failed(self, error: dict[str, Any], generation: int) -> None:
+        """A loading failed, and this generation stays."""
+        self._screen.error(f"{stays(generation)}\n{render(error, with_source=True)}")
+
+    def drained(self, generation: int) -> None:
+        """The last worker of an old generation has settled."""
+        if generation in self._announced:
+            self._announced.discard(generation)
+            self._screen.progress_note(f"reload: generation {generation} has drained")
+
+    def blind(self, problem: str) -> None:
+        """The system gives no events of files."""
+        self._screen.note(f"files are looked at 4 times a second; no events come: {problem}")
+
+
+def has_terminal() -> bool:
+    """Whether there is a controlling terminal, whose end is the run's."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True

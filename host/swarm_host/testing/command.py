@@ -1,0 +1,178 @@
+"""``swarm-host test``: from its words to its exit status."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from swarm_host.ports import children
+from swarm_host.testing.discovery import NothingMeant
+from swarm_host.testing.reporting import Reporter, Summary
+from swarm_host.testing.running import Runner
+from swarm_host.testing.session import Selection, Session, listed
+from swarm_host.testing.signals import Interrupted, Signals
+
+USAGE = 2
+SEEDS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the command's words ask for.
+
+    :ivar seconds: real seconds for each spec.
+    :ivar seed: what random numbers come from; None: any.
+    :ivar form: ``human``, ``tap`` or ``json``.
+    :ivar junit: a file for JUnit XML.
+    """
+
+    selection: Selection
+    seconds: float
+    seed: int | None
+    form: str
+    junit: str | None
+    only_list: bool
+    watch: bool
+    lua_path: tuple[str, ...]
+
+
+def test(wish: Wish) -> int:
+    """Does what is asked for, and returns the exit status; it may end the process instead."""
+    with Signals() as signals:
+        run = _Run(wish, signals)
+        try:
+            status = (
+                run.tell_specs() if wish.only_list else run.watch() if wish.watch else run.once()
+            )
+        except NothingMeant as problem:
+            click.echo(f"error: {problem}", err=True)
+            status = USAGE
+        except Interrupted as problem:
+            status = 128 + problem.signal
+        except BrokenPipeError:
+            # What is still in Python's buffer must not fail once more at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            status = 1
+        except OSError as problem:
+            place = f"{problem.filename}: " if problem.filename else ""
+            click.echo(f"error: {place}{(problem.strerror or str(problem)).lower()}", err=True)
+            status = USAGE
+        if run.left_behind:
+            # Threads that Lua holds do not end, and the end of the interpreter would wait for them.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            children.end_all()
+            os._exit(status)
+    return status
+
+
+class _Run:
+    def __init__(self, wish: Wish, signals: Signals) -> None:
+        self._wish = wish
+        self._signals = signals
+        self._seed = secrets.randbelow(SEEDS) if wish.seed is None else wish.seed
+        self._session = Session(wish.selection, self._seed)
+        self._left_behind = 0
+        self._runner = self._new_runner()
+
+    @property
+    def left_behind(self) -> bool:
+        """Whether there are threads that do not end."""
+        return self._runner.left_behind > 0 or self._left_behind > 0
+
+    def _new_runner(self) -> Runner:
+        return Runner(
+            seconds=self._wish.seconds,
+            seed=self._seed,
+            signals=self._signals,
+            lua_path=self._wish.lua_path,
+        )
+
+    def tell_specs(self) -> int:
+        specs, broken = listed(self._wish.selection, self._runner)
+        for spec in specs:
+            pending = " (pending)" if spec.pending else ""
+            click.echo(f"{spec.where}: {spec.title}{pending}")
+        for file in broken:
+            click.echo(f"error: {file.text}", err=True)
+        return USAGE if broken else 0
+
+    def once(self) -> int:
+        summary = self._session.run(self._runner, self._reporters())
+        return self._status(summary)
+
+    def watch(self) -> int:
+        from swarm_host.testing.watching import Watcher
+
+        roots = [_folder(path) for path in self._wish.selection.paths or ["."]]
+        while True:
+            with ExitStack() as stack:
+                watcher = stack.enter_context(Watcher(roots))
+                while watcher.covers(roots):
+                    self._run_watched()
+                    if self._signals.received is not None:
+                        return 128 + self._signals.received
+                    files = self._runner.files
+                    roots = list({*roots, *map(_folder, files)})
+                    if not watcher.covers(roots):
+                        break  # what it loads lies elsewhere too: watch that as well
+                    self._note(f"waiting for changes of {_files(len(files))}; Ctrl-C ends")
+                    changed = watcher.wait(files, self._signals)
+                    if not changed:
+                        assert self._signals.received is not None
+                        return 128 + self._signals.received
+                    self._note(f"\nchanged: {', '.join(changed)}")
+
+    def _run_watched(self) -> None:
+        self._left_behind += self._runner.left_behind
+        self._runner = self._new_runner()
+        try:
+            self._session.run(self._runner, self._reporters())
+        except NothingMeant as problem:
+            self._note(f"error: {problem}")
+
+    def _note(self, text: str) -> None:
+        click.echo(text, err=self._wish.form != "human")
+
+    def _reporters(self) -> list[Reporter]:
+        reporters: list[Reporter] = []
+        if self._wish.form == "tap":
+            from swarm_host.testing.tap import Tap
+
+            reporters.append(Tap())
+        elif self._wish.form == "json":
+            from swarm_host.testing.json_lines import JsonLines
+
+            reporters.append(JsonLines())
+        else:
+            from swarm_host.testing.human import Human
+
+            reporters.append(Human())
+        if self._wish.junit is not None:
+            from swarm_host.testing.junit import JUnit
+
+            reporters.append(JUnit(self._wish.junit))
+        return reporters
+
+    def _status(self, summary: Summary) -> int:
+        if self._signals.received is not None:
+            return 128 + self._signals.received
+        return summary.exit_status
+
+
+def _folder(path: str) -> Path:
+    place = Path(path)
+    if place.is_dir():
+        return place
+    file = place if place.exists() else Path(path.rpartition(":")[0] or path)
+    return file.parent
+
+
+def _files(number: int) -> str:
+    return "1 file" if number == 1 else f"{number} files"

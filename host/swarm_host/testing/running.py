@@ -1,0 +1,197 @@
+"""Runs specs: each in a fresh host, under a virtual clock, for a bounded real time."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import anyio
+
+from swarm_host.errors import SwarmError
+from swarm_host.host import Host, Options
+from swarm_host.testing.apart import Apart, Held
+from swarm_host.testing.signals import Interrupted, Signals
+from swarm_host.testing.specs import BrokenFile, Result, Spec, from_listed
+
+SECONDS = 30.0
+"""Real seconds that one spec may take before it counts as hanging."""
+
+SAID_BYTES = 64 * 1024
+"""Of what a spec prints and logs: the last are kept."""
+
+T = TypeVar("T")
+
+HELD_ADVICE = "What computes for long must call swarm.yield() now and then."
+
+
+class _Said:
+    """What a spec printed and logged, in order."""
+
+    def __init__(self) -> None:
+        self._parts: deque[str] = deque()
+        self._size = 0
+        self._dropped = False
+
+    def _put(self, text: str) -> None:
+        self._parts.append(text[-SAID_BYTES:])
+        self._size += len(self._parts[-1])
+        while self._size > SAID_BYTES and len(self._parts) > 1:
+            self._size -= len(self._parts.popleft())
+            self._dropped = True
+
+    def print(self, out: bytes) -> None:
+        self._put(out.decode(errors="replace"))
+
+    def log(self, entry: dict[str, Any]) -> None:
+        if entry["level"] == "raw":
+            self._put(str(entry["message"]))
+            return
+        fields = entry.get("fields")
+        shown = sorted(fields.items()) if isinstance(fields, dict) else []
+        rest = "".join(f" {key}={value}" for key, value in shown)
+        self._put(f"{entry['level']}: {entry['message']}{rest}\n")
+
+    def text(self) -> str:
+        parts = list(self._parts)
+        return ("...\n" if self._dropped else "") + "".join(parts)
+
+
+class Runner:
+    """Loads spec files and runs their specs, one at a time.
+
+    :param seconds: real seconds that a file may take to load, or a spec to run.
+    :param seed: what random numbers in specs come from.
+    :param signals: what interrupts it; None: whatever raises in the calling thread.
+    :ivar files: what was loaded, and what was looked for and is missing.
+    :ivar left_behind: threads that Lua holds for good.
+    """
+
+    def __init__(
+        self,
+        *,
+        seconds: float = SECONDS,
+        seed: int | None = None,
+        signals: Signals | None = None,
+        lua_path: tuple[str, ...] = (),
+    ) -> None:
+        self._seconds = seconds
+        self._seed = seed
+        self._signals = signals
+        self._lua_path = lua_path
+        self.files: set[str] = set()
+        self.left_behind = 0
+
+    def load(self, file: str) -> list[Spec] | BrokenFile:
+        """Lists the specs of a file.
+
+        :raises Interrupted: a signal came.
+        """
+        said = _Said()
+        host = self._host(said)
+
+        async def listed(limit: anyio.CancelScope) -> list[Spec] | BrokenFile:
+            async with host.pumping():
+                try:
+                    with self._limited(limit):
+                        await host.load_script(file)
+                    if limit.cancelled_caught:
+                        return BrokenFile(file, self._late(host, file, "load"), said.text())
+                    return [from_listed(file, one) for one in host.specs()]
+                except SwarmError as problem:
+                    return BrokenFile(file, problem.error, said.text())
+                finally:
+                    self.files.update(_loaded(host))
+
+        try:
+            return self._apart(listed)
+        except Held:
+            self.files.add(file)
+            return BrokenFile(file, self._held(host, file, "load"), said.text())
+
+    def run(self, spec: Spec) -> Result:
+        """Runs one spec, which is not pending, in a fresh host.
+
+        :raises Interrupted: a signal came.
+        """
+        said = _Said()
+        host = self._host(said)
+        started = time.monotonic()
+
+        async def ran(limit: anyio.CancelScope) -> dict[str, Any] | None:
+            async with host.pumping():
+                try:
+                    with self._limited(limit):
+                        await host.load_script(spec.file)
+                        outcome = await host.run_worker(host.spawn_spec(spec.name))
+                        if outcome.status == "pass":
+                            return None
+                        return outcome.error or {"message": outcome.status}
+                    return self._late(host, spec.where, "end")
+                except SwarmError as problem:
+                    return problem.error
+                finally:
+                    self.files.update(_loaded(host))
+
+        try:
+            error = self._apart(ran)
+        except Held:
+            error = self._held(host, spec.where, "end")
+        seconds = time.monotonic() - started
+        return Result(spec, "failed" if error else "passed", seconds, error, said.text())
+
+    def _host(self, said: _Said) -> Host:
+        return Host(
+            Options(
+                spec=True,
+                virtual_clock=True,
+                closed_world=True,
+                eager=True,  # the last words before an endless loop matter
+                seed=self._seed,
+                lua_path=self._lua_path,
+                write_out=said.print,
+                write_log=said.log,
+            )
+        )
+
+    def _limited(self, limit: anyio.CancelScope) -> anyio.CancelScope:
+        limit.deadline = anyio.current_time() + self._seconds
+        return limit
+
+    def _apart(self, work: Callable[[anyio.CancelScope], Awaitable[T]]) -> T:
+        try:
+            return Apart(work).run(self._seconds, self._signals)
+        except Interrupted as problem:
+            self.left_behind += problem.held
+            raise
+
+    def _late(self, host: Host, where: str, what: str) -> dict[str, Any]:
+        lines = [f"did not {what} within {self._seconds:g} s of real time"]
+        for one in host.waiting():
+            lines.append(
+                f"  {one['task_id']} {one['agent']} at {one['where']} waits for {one['waits_for']}"
+            )
+        return {"code": "timeout", "where": where, "message": "\n".join(lines)}
+
+    def _held(self, host: Host, where: str, what: str) -> dict[str, Any]:
+        from swarm_host.holder import read_turn
+
+        self.left_behind += 1
+        _kept.append(host)  # its thread is in there
+        turn = read_turn(host.holder_address)
+        who = f"{turn.name} has control and does" if turn.worker is not None else "it does"
+        return {
+            "code": "timeout",
+            "where": where,
+            "message": f"did not {what} within {self._seconds:g} s of real time: {who} not give it "
+            f"back\n  {HELD_ADVICE}",
+        }
+
+
+_kept: list[Host] = []
+
+
+def _loaded(host: Host) -> set[str]:
+    watched = host.watched()
+    return {*watched["files"], *watched["missing"]}

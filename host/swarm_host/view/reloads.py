@@ -1,0 +1,53 @@
+"""Reloads as text: one line for each change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from swarm_host.host import Reloaded
+
+_MOST_NAMES = 12
+"""Names in a line; the rest is counted."""
+
+
+def line_of(
+    change: Reloaded,
+    draining: Sequence[int] = (),
+    *,
+    mended: bool = False,
+    dry_run: bool = False,
+    main: str = "",
+) -> str:
+    """What a reload changed, such as ``generation 2 in 12 ms: + worker lint, ~ worker count``.
+
+    :param draining: the older generations that still have workers.
+    :param mended: the attempt before had failed.
+    :param dry_run: nothing was switched.
+    :param main: what becomes of main; where that is said, nothing is of draining.
+    """
+    marks = (("+", change.added), ("-", change.removed), ("~", change.changed))
+    names = [f"{mark} {name}" for mark, listed in marks for name in listed]
+    if len(names) > _MOST_NAMES:
+        names[_MOST_NAMES:] = [f"and {len(names) - _MOST_NAMES} more"]
+    parts = [", ".join(names) or "no definition changed"]
+    if main:
+        parts.append(main)
+    elif change.draining and draining:
+        parts.append(_draining(change.draining, draining, dry_run))
+    would = "would be " if dry_run else ""
+    head = f"{would}generation {change.generation} in {change.seconds * 1000:.0f} ms"
+    return f"reload: {head}: {'; '.join(parts)}{' (mended)' if mended else ''}"
+
+
+def _draining(count: int, generations: Sequence[int], dry_run: bool) -> str:
+    workers = f"{count} worker{'' if count == 1 else 's'}"
+    verb = "would drain" if dry_run else "drains" if count == 1 else "drain"
+    plural = "" if len(generations) == 1 else "s"
+    return f"{workers} {verb} (generation{plural} {', '.join(map(str, generations))})"
+
+
+def stays(generation: int) -> str:
+    """What a failed reload leaves."""
+    if generation == 0:
+        return "load failed, waiting for a change:"
+    return f"reload failed, generation {generation} stays:"

@@ -1,0 +1,387 @@
+-- Generations: one loading of a script and all that it requires. The next is loaded off to the
+-- side, by a worker of its own, and checked whole; then it takes over in one step. The one before
+-- drains:
+-- what is alive stays in it, and it is freed once its last worker has settled.
+local Settle = require "swarm.settle"
+local bridge = require "swarm.bridge"
+local chunks = require "swarm.chunks"
+local errors = require "swarm.errors"
+local events = require "swarm.events"
+local fingerprint = require "swarm.fingerprint"
+local log = require "swarm.log"
+local names = require "swarm.names"
+local registry = require "swarm.registry"
+local S = require "swarm.scheduler"
+local sandbox = require "swarm.sandbox"
+local Scope = require "swarm.scope"
+local values = require "swarm.values"
+local watched = require "swarm.watched"
+local W = require "swarm.worker"
+local pairs, type, xpcall = pairs, type, xpcall
+local sort = table.sort
+
+local DISPOSE_SECONDS = 5
+
+local generations = {
+  make_face = nil, -- swarm.lua: the public face of a generation
+}
+
+---A script's line of generations: one after another, of which the newest is what names mean.
+---@param script table { path, folder: the script's, with its slash; run: what scripts read of the
+---run; prepare: function(env, generation) or nil }
+---@return table
+function generations.new_line(script)
+  local line = {
+    script = script,
+    newest = nil, -- the generation that has taken over
+    names = {}, -- name → definition, of the newest; every definition of the line holds this table
+    alive = {}, -- number → generation: the newest, and those with workers left
+    state = {}, -- name → table of swarm.state
+    attempted = nil, -- the generation that was loaded last, whatever became of it
+    watch_changed = false, -- files were added since the host asked
+  }
+  line.loader = registry.new(0, line) -- what the workers that load belong to
+  line.loader.closed = true
+  line.newest = line.loader
+  return line
+end
+
+-- Loading -----------------------------------------------------------------------------------------
+
+---Loads the script whole, off to the side. The running worker is the loader.
+local function load(generation)
+  local line = generation.line
+  local script = line.script
+  local run = script.run
+  generation.script_dir = script.folder
+  run.script_dir = script.folder == "" and "." or (script.folder:gsub("(.)/$", "%1"))
+  local swarm = generations.make_face(generation, run)
+  local env = sandbox.environment(generation, swarm)
+  generation.env = env
+  if script.prepare then
+    script.prepare(env, generation)
+  end
+  local standard = {}
+  for name in pairs(env) do
+    standard[name] = true
+  end
+  watched.note(generation, "files", script.path)
+  local _, source = bridge.request("files", { op = "source", path = script.path })
+  chunks.compile_file(source, script.path, env)()
+  registry.close(generation)
+  generation.prints = fingerprint.of_generation(generation, standard)
+end
+
+---What swarm.state holds must be able to cross from one generation into the next.
+local function check_state(line)
+  for name, state in pairs(line.state) do
+    local ok, problem = pcall(values.copy, state, "swarm.state(" .. names.show(name) .. ")")
+    if not ok then
+      return errors.throw("invalid_value", problem.message, { path = problem.path })
+    end
+  end
+end
+
+---What differs between two generations, as lists of what is named: "worker count", "role reader".
+---@return table { added, removed, changed }
+local function difference(old, new)
+  local added, removed, changed = {}, {}, {}
+  for what, text in pairs(new.prints) do
+    local before = old.prints[what]
+    if before == nil then
+      added[#added + 1] = what
+    elseif before ~= text then
+      changed[#changed + 1] = what
+    end
+  end
+  for what in pairs(old.prints) do
+    if new.prints[what] == nil then
+      removed[#removed + 1] = what
+    end
+  end
+  sort(added)
+  sort(removed)
+  sort(changed)
+  return { added = added, removed = removed, changed = changed }
+end
+
+local function keys_of(map)
+  local list = {}
+  for key in pairs(map) do
+    list[#list + 1] = key
+  end
+  sort(list)
+  return list
+end
+
+local function call_on_reload(old, new, change)
+  for i = 1, #new.on_reload do
+    local told = {
+      generation = new.number,
+      added = values.copy(change.added, "added"),
+      removed = values.copy(change.removed, "removed"),
+      changed = values.copy(change.changed, "changed"),
+    }
+    new.on_reload[i]({
+      generation = old.number,
+      workers = keys_of(old.workers),
+      roles = keys_of(old.roles),
+      files = values.copy(old.files, "files"),
+    }, told)
+  end
+end
+
+-- Taking over -------------------------------------------------------------------------------------
+
+---Workers that wait for a slot of the old generation, and those of the new, share one set of slots:
+---`concurrency` bounds the worker, whatever its generation.
+local function share_slots(old, def)
+  local slots = old and old.slots
+  if slots and def.slots then
+    slots.max = def.slots.max
+    def.slots = slots
+    Settle.grant_slots(slots)
+  end
+end
+
+---Forgets what only running workers need, so that a settled one that somebody still holds costs no
+---more than itself.
+local function free(generation)
+  generation.line.alive[generation.number] = nil
+  local function strip(def)
+    def.run, def.fn, def.wrap, def.settled, def.events = nil, nil, nil, nil, nil
+    def.layers, def.input_schema, def.output_schema, def.options = nil, nil, nil, nil
+  end
+  for _, def in pairs(generation.workers) do
+    strip(def)
+  end
+  if generation.main then
+    strip(generation.main)
+  end
+  strip(generation.unnamed)
+  for _, kept in pairs {
+    "workers",
+    "hooks",
+    "layers",
+    "commands",
+    "closing",
+    "uses",
+    "files",
+    "folders",
+    "missing",
+    "on_reload",
+    "on_dispose",
+    "prints",
+  } do
+    generation[kept] = {}
+  end
+  generation.env, generation.main = nil, nil
+end
+
+---Calls the on_dispose functions of a generation in a worker of its own, the last registered first.
+---@return boolean whether there are any
+local function dispose(generation)
+  local list = generation.on_dispose
+  generation.on_dispose = {}
+  if #list == 0 then
+    return false
+  end
+  local def = registry.internal(generation, "dispose of generation " .. generation.number)
+  W.spawn_root(def, function()
+    for i = #list, 1, -1 do
+      local ok, problem = xpcall(list[i], errors.from_raised)
+      if not ok then
+        log.entry("error", "on_dispose failed: " .. errors.headline(problem), nil, S.current)
+        Settle.run_errors[#Settle.run_errors + 1] = problem
+      end
+    end
+  end, nil, DISPOSE_SECONDS)
+  return true
+end
+
+---A retired generation has no worker left.
+function Settle.on_drained(generation)
+  if not dispose(generation) then
+    free(generation)
+  end
+end
+
+---Counts the live workers of a generation.
+---@return number, table agents name → how many
+local function census(generation)
+  local count, agents = 0, {}
+  Scope.each_live(Scope.root, function(w)
+    if w.def.generation == generation then
+      local name = w.def.name or "(function)"
+      count = count + 1
+      agents[name] = (agents[name] or 0) + 1
+    end
+  end)
+  return count, agents
+end
+
+local function retire(generation)
+  generation.retired = true
+  generation.live = census(generation)
+  if generation.live == 0 then
+    Settle.on_drained(generation)
+  end
+end
+
+---The generation takes over: from here on its names are what its line's workers spawn. One step:
+---nobody runs in between.
+local function take_over(generation)
+  local line = generation.line
+  local old, current = line.newest, line.names
+  for name, def in pairs(generation.workers) do
+    share_slots(current[name], def)
+  end
+  for name in pairs(current) do
+    current[name] = nil
+  end
+  for name, def in pairs(generation.workers) do
+    current[name] = def
+  end
+  line.newest = generation
+  line.alive[generation.number] = generation
+  if old ~= line.loader then
+    retire(old)
+  end
+end
+
+---Starts a worker that loads the script anew. Its result says what changed; where it fails, the
+---last good generation stays.
+---@param dry boolean? say what would change, and change nothing
+---@return table record
+function generations.start(line, dry)
+  local script = line.script
+  local old = line.newest
+  local generation = registry.new(old.number + 1, line)
+  local def = registry.internal(line.loader, "loading " .. script.path)
+  def.loading = generation
+  line.attempted = generation
+  local w = W.spawn_root(def, function()
+    load(generation)
+    if line.newest ~= old then
+      return errors.throw("load_error", "another reload of " .. script.path .. " came before")
+    end
+    local change = { added = {}, removed = {}, changed = {} }
+    if old ~= line.loader then
+      check_state(line)
+      change = difference(old, generation)
+      call_on_reload(old, generation, change)
+    end
+    if not dry then
+      take_over(generation)
+      if old ~= line.loader and events.on then
+        events.publish_run("reloaded", {
+          generation = generation.number,
+          added = values.array(values.copy(change.added, "added")),
+          removed = values.array(values.copy(change.removed, "removed")),
+          changed = values.array(values.copy(change.changed, "changed")),
+        })
+      end
+    end
+    local draining = 0
+    Scope.each_live(Scope.root, function(live)
+      local of = live.def.generation
+      if of.line == line and of ~= line.newest and of ~= line.loader then
+        draining = draining + 1
+      end
+    end)
+    return {
+      generation = generation.number,
+      added = values.array(change.added),
+      removed = values.array(change.removed),
+      changed = values.array(change.changed),
+      draining = draining,
+    }
+  end)
+  w.cancel = Scope.LOADING
+  return w
+end
+
+---Cancels what is alive of the generations before `number`, save for main: it is the run.
+function generations.cancel_before(line, number, reason)
+  local list = {}
+  Scope.each_live(Scope.root, function(w)
+    local of = w.def.generation
+    if of.line == line and of.number > 0 and of.number < number and w.def ~= of.main then
+      list[#list + 1] = w
+    end
+  end)
+  for i = 1, #list do
+    local w = list[i]
+    if w.scope and not w.cancel then
+      Scope.cancel(w, { kind = "cancel", reason = reason, scope = w })
+    end
+  end
+end
+
+---The run is over: calls the on_dispose functions of all generations that are left.
+---@return boolean whether there are any
+function generations.dispose_all(line)
+  local any = false
+  for _, generation in pairs(line.alive) do
+    any = dispose(generation) or any
+  end
+  return any
+end
+
+-- What scripts ask for ----------------------------------------------------------------------------
+
+---The generations that are alive and which workers keep them so, the newest last.
+---@return table list of { number, newest, workers, agents }
+function generations.list(line)
+  local list = {}
+  for number, generation in pairs(line.alive) do
+    local count, agents = census(generation)
+    list[#list + 1] = {
+      number = number,
+      newest = generation == line.newest,
+      workers = count,
+      agents = values.object(agents),
+    }
+  end
+  sort(list, function(a, b)
+    return a.number < b.number
+  end)
+  return values.array(list)
+end
+
+---swarm.state(name, init?) → the table of that name, which lives as long as the run
+function generations.state(line, name, init)
+  if type(name) ~= "string" or name == "" then
+    return errors.throw(
+      "invalid_argument",
+      "swarm.state takes a name, and got " .. names.show(name)
+    )
+  elseif init ~= nil and type(init) ~= "table" then
+    return errors.throw(
+      "invalid_argument",
+      "swarm.state takes a table to begin with, and got " .. names.show(init)
+    )
+  end
+  local state = line.state[name]
+  if not state then
+    state = init == nil and {} or values.copy(init, "init")
+    line.state[name] = state
+  end
+  return state
+end
+
+---swarm.on_reload(fn), swarm.on_dispose(fn)
+---@param kind string on_reload or on_dispose
+function generations.hook(generation, kind, fn)
+  registry.still_loading(generation, "swarm." .. kind)
+  if type(fn) ~= "function" then
+    return errors.throw(
+      "load_error",
+      "swarm." .. kind .. " takes a function, and got " .. names.show(fn)
+    )
+  end
+  local list = generation[kind]
+  list[#list + 1] = fn
+end
+
+return generations
