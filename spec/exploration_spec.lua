@@ -1965,6 +1965,288 @@ describe("supervisor", function()
   end)
 end)
 
+describe("join and cancel, further", function()
+  program("join: of one that joined me, and was cancelled", function(ctx)
+    local joiner = swarm.spawn(function()
+      swarm.join(ctx, { timeout = 9 })
+    end)
+    local other
+    local first = swarm.spawn(function()
+      swarm.yield()
+      swarm.cancel(other)
+      return swarm.join(other) -- it waits no longer, though it has not gone on yet
+    end)
+    other = swarm.spawn(function()
+      swarm.join(first)
+    end)
+    swarm.cancel(joiner)
+    swarm.join(first)
+    assert.is_true(other.status == "cancelled" or first.status == "pass")
+    assert.not_equal("failed", first.status)
+  end)
+
+  program("cancel: reaches the children that a parent waits for, at once", function()
+    local parent = swarm.spawn(function()
+      swarm.spawn(sleeper, 100)
+      swarm.spawn(sleeper, 100)
+    end)
+    swarm.spawn(function()
+      turns(2)
+      swarm.cancel(parent)
+    end)
+    assert.equal("cancelled", status_of(parent))
+    assert.equal(0, swarm.monotonic())
+  end)
+
+  program("cancel: of the children of a worker that fails, at once", function()
+    local child
+    local parent = swarm.spawn(function()
+      child = swarm.spawn(sleeper, 100)
+      turns()
+      error { code = "broke" }
+    end)
+    local _, err = swarm.join(parent)
+    assert.equal("broke", err.code)
+    assert.equal("cancelled", child.status)
+    assert.equal(0, swarm.monotonic())
+  end)
+
+  program("scope: the children of a block that fails are cancelled at once", function()
+    for _, block in ipairs {
+      swarm.scope,
+      swarm.shield,
+      function(fn)
+        swarm.timeout(5, fn)
+      end,
+    } do
+      local child
+      local ok, err = pcall(block, function()
+        child = swarm.spawn(sleeper, 4)
+        turns()
+        error { code = "broke" }
+      end)
+      assert.is_false(ok)
+      assert.equal("broke", err.code)
+      assert.equal("cancelled", child.status)
+    end
+    assert.equal(0, swarm.monotonic())
+  end)
+
+  program("timeout: a failure that nobody joined in it is raised after it", function()
+    local ok, err = pcall(swarm.timeout, 5, function()
+      swarm.spawn(function()
+        turns()
+        error { code = "broke" }
+      end)
+      swarm.spawn(slow)
+    end)
+    assert.is_false(ok)
+    assert.equal("children_failed", err.code)
+    assert.equal("broke", err.errors[1].code)
+  end)
+
+  program("cancel token: tells of the cancel before the clean-up ends", { "0" }, function()
+    local target = swarm.spawn(function()
+      pcall(swarm.sleep, 9)
+      swarm.shield(function()
+        swarm.sleep(5)
+      end)
+    end)
+    local waiter = swarm.spawn(function()
+      local cancelled = target.cancel_token:wait()
+      return cancelled and swarm.monotonic()
+    end)
+    swarm.yield()
+    swarm.cancel(target)
+    local at = swarm.result(waiter)
+    swarm.join(target)
+    return at
+  end)
+
+  program("scope: of two failures the first in time is raised", { "1", "2" }, function()
+    local order = {}
+    local ok, err = pcall(swarm.scope, function(scope)
+      for i = 1, 2 do
+        scope:spawn(function()
+          pcall(turns, 2)
+          order[#order + 1] = i
+          error { code = "broke", i = i }
+        end)
+      end
+    end)
+    assert.is_false(ok)
+    assert.equal(order[1], err.i)
+    assert.equal(#order - 1, err.others and #err.others or 0)
+    return err.i
+  end)
+
+  program("together: three that join, cancel and time out", function()
+    local first = swarm.spawn(function()
+      turns(2)
+    end)
+    local second = swarm.spawn(function()
+      swarm.join(first, { timeout = 0 })
+      turns()
+    end, nil, { timeout = 1 })
+    swarm.spawn(function()
+      turns()
+      swarm.cancel(first)
+      swarm.join(second)
+    end)
+    swarm.join(first)
+    assert.equal("pass", status_of(second))
+  end)
+
+  program("together: a shield, a deadline and a cancel", { "timeout", "cancelled" }, function()
+    local whole = false
+    local child = swarm.spawn(function()
+      swarm.shield(function()
+        swarm.sleep(1)
+        turns()
+        whole = true
+      end)
+    end, nil, { timeout = 1 })
+    local by = swarm.spawn(function()
+      swarm.sleep(1)
+      swarm.cancel(child)
+    end)
+    local status = status_of(child)
+    swarm.join(by)
+    assert.is_true(whole)
+    return status
+  end)
+
+  program("together: four workers of two turns, joined by two", function()
+    local workers, n = {}, 0
+    for i = 1, 3 do
+      workers[i] = swarm.spawn(function()
+        turns()
+        n = n + 1
+      end)
+    end
+    local other = swarm.spawn(function()
+      join_all(workers)
+      return n
+    end)
+    join_all(workers)
+    assert.equal(3, swarm.result(other))
+  end)
+end)
+
+describe("hooks", function()
+  -- Each program runs these with a list of its own.
+  local ended
+
+  swarm.worker "told" {
+    run = slow,
+  }
+  swarm.worker "told_one" {
+    concurrency = 1,
+    run = slow,
+  }
+  for _, name in ipairs { "told", "told_one" } do
+    swarm.settled(name, function(_, outcome)
+      turns()
+      ended[#ended + 1] = outcome.status
+    end)
+  end
+
+  program("hooks: settled runs once, however a cancel comes", { "pass", "cancelled" }, function()
+    ended = {}
+    local worker = swarm.spawn "told"
+    swarm.spawn(function()
+      swarm.cancel(worker)
+    end)
+    local status = status_of(worker)
+    assert.same({ status }, ended)
+    return status
+  end)
+
+  program("hooks: settled of who waits for a slot in vain", function()
+    ended = {}
+    local first, second = swarm.spawn "told_one", swarm.spawn "told_one"
+    swarm.spawn(function()
+      turns()
+      swarm.cancel(second)
+    end)
+    join_all { first, second }
+    assert.equal(2, #ended)
+    assert.is_true(swarm.join(swarm.spawn "told_one"))
+  end)
+end)
+
+describe("where it cannot wait", function()
+  ---What a call raises inside a callback of a C function, which no worker can leave by waiting.
+  local function barred(call)
+    local code
+    table.sort({ 1, 2 }, function()
+      local ok, err = pcall(call)
+      code = not ok and err.code
+      return false
+    end)
+    assert.equal("invalid_argument", code)
+  end
+
+  program("no wait: a join, of a worker that others join", function()
+    local target = swarm.spawn(slow)
+    local other = swarm.spawn(function()
+      return swarm.join(target)
+    end)
+    swarm.yield()
+    if target.status ~= "pass" then
+      barred(function()
+        swarm.join(target)
+      end)
+      barred(function()
+        swarm.join(target, { timeout = 1 })
+      end)
+    end
+    turns()
+    assert.is_true(swarm.join(target))
+    assert.is_true(swarm.result(other))
+  end)
+
+  program("no wait: sleep, yield and a cancel token", function()
+    local target = swarm.spawn(slow)
+    barred(function()
+      swarm.sleep(1)
+    end)
+    barred(swarm.yield)
+    barred(function()
+      target.cancel_token:wait()
+    end)
+    assert.is_true(swarm.join(target))
+    assert.equal(0, swarm.monotonic())
+  end)
+
+  program("no wait: a channel, a semaphore, a lock and an event", function()
+    local channel, semaphore = swarm.channel(), swarm.semaphore(1)
+    local lock, event = swarm.lock(), swarm.event()
+    swarm.spawn(function()
+      lock:with(function()
+        semaphore:with(turns)
+      end)
+      event:set()
+      channel:send(1)
+    end)
+    barred(function()
+      channel:recv()
+    end)
+    barred(function()
+      channel:send(2)
+    end)
+    barred(function()
+      event:wait()
+    end)
+    swarm.yield()
+    local got = channel:recv()
+    assert.equal(1, got)
+    lock:with(turns)
+    semaphore:acquire()
+    event:wait()
+  end)
+end)
+
 it("every row of the table is a program", function()
   local rows = {}
   for name in pairs(listed) do

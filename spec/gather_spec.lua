@@ -1546,11 +1546,11 @@ describe("failures, cancels and deadlines", function()
       local code
       local caller = swarm.spawn(function()
         local ok, err = pcall(drained(call), {
-          function()
+          gives(1, 60),
+          function() -- the youngest is cancelled first
             pcall(swarm.sleep, 100)
             error { code = "clean-up" }
           end,
-          gives(1, 60),
         })
         code = not ok and err.code
         error(err)

@@ -105,7 +105,12 @@ local function program(seed)
   local function ops(depth)
     local list = {}
     for i = 1, chance(3) do
-      list[i] = { what = chance(8), seconds = chance(6), inner = depth > 0 and body(depth - 1) }
+      list[i] = {
+        what = chance(10),
+        seconds = chance(6),
+        inner = depth > 0 and body(depth - 1),
+        other = depth > 0 and body(depth - 1),
+      }
     end
     list.fails = chance(4) == 1
     return list
@@ -128,6 +133,12 @@ local function program(seed)
           swarm.shield(inner, { timeout = op.seconds })
         elseif op.what == 6 then
           swarm.result(swarm.spawn(inner))
+        elseif op.what == 9 then
+          swarm.all { inner, op.other }
+        elseif op.what == 10 then
+          for _, h in swarm.each { swarm.spawn(inner), swarm.spawn(op.other) } do
+            swarm.result(h)
+          end
         elseif op.what == 7 then
           swarm.spawn(function()
             local ok = pcall(swarm.sleep, op.seconds * 3)
@@ -146,7 +157,7 @@ local function program(seed)
       end
     end
   end
-  return body(4), codes_raised
+  return body(3), codes_raised
 end
 
 ---How often each code stands in the tree of an error.

@@ -51,6 +51,18 @@ swarm.worker "crash" {
   end,
 }
 
+swarm.worker "tries_twice" {
+  retries = { max = 1, backoff = 0 },
+  run = function()
+    note "try"
+    if runs.tries == 3 then
+      swarm.sleep(1e9)
+    end
+    runs.tries = (runs.tries or 0) + 1
+    error "again"
+  end,
+}
+
 swarm.worker "changes_its_input" {
   run = function(_, input)
     note(tostring(#input.list))
@@ -545,6 +557,14 @@ describe("restart kinds", function()
       assert.equal("running", second.status)
       local _, err = swarm.join(first)
       assert.equal("broke", err.code)
+    end)
+  end)
+
+  it("hears of a child that has retries of its own once those are used up", function()
+    supervised({ children = { { "tries_twice" } } }, function(sup)
+      swarm.sleep(0.5)
+      assert.equal("try try try try", noted())
+      assert.equal(1, child(sup, "tries_twice").restarts)
     end)
   end)
 
@@ -1068,6 +1088,16 @@ describe("its own end", function()
       end
     end)
     assert.equal(3, joined)
+  end)
+
+  it("passes for who waits for it among others", function()
+    swarm.all {
+      function()
+        swarm.sleep(1)
+      end,
+      swarm.supervise {},
+    }
+    assert.equal("pass", swarm.settle({ swarm.supervise {} })[1].status)
   end)
 
   it("settles after its children", function()
@@ -1675,6 +1705,27 @@ describe("in every order", function()
       end)
       swarm.join(other)
       return sup.status
+    end)
+  end)
+
+  it("a house without time for clean-up takes none, whenever it is stopped", function()
+    local function stubborn()
+      pcall(swarm.sleep, 5)
+      pcall(swarm.shield, swarm.sleep, { timeout = 2000 })
+      pcall(swarm.shield, function()
+        swarm.sleep(1000)
+      end, { timeout = 2000 })
+    end
+    local function house()
+      swarm.supervise { children = { { stubborn, id = "s", shutdown = math.huge } } }
+    end
+    every_order({ "0" }, function()
+      local start = swarm.monotonic()
+      local sup = swarm.supervise { children = { { house, id = "h", shutdown = 0 } } }
+      swarm.yield()
+      swarm.cancel(sup)
+      swarm.join(sup)
+      return tostring(swarm.monotonic() - start)
     end)
   end)
 

@@ -566,6 +566,15 @@ def test_the_seed_is_told_and_replays(tmp_path: Path) -> None:
     assert rolls(tmp_path) != rolls(tmp_path)
 
 
+def test_a_spec_that_a_module_makes_is_run_again_by_its_name(tmp_path: Path) -> None:
+    script(tmp_path, "return function(n) it('made ' .. n, function() error(n) end) end", "make.lua")
+    script(tmp_path, "local make = require 'make' make(1) make(2)", "a_spec.lua")
+    out = in_folder(tmp_path, "--seed", "1")[1]
+    assert "FAILED made 2 (make.lua:1)" in out
+    assert "again: swarm-host test --seed 1 --filter 'made 2' a_spec.lua\n" in out
+    assert list(outcomes(tmp_path, "--filter", "made 2", "a_spec.lua")) == ["made 2"]
+
+
 # The script under test ----------------------------------------------------------------------------
 
 
@@ -660,10 +669,11 @@ def test_a_mocked_worker_keeps_its_pipeline(tmp_path: Path) -> None:
         assert.has_error(function() app:call("double", 1) end, { code = "timeout" })
         mock.worker("double", function() error("no") end)
         assert.has_error(function() app:call("double", 1) end, "no")
-        mock.worker("double", function() return nil, "why" end)
-        local _, err = app:call("double", 1)
-        """.replace("local _, err = ", "assert.has_error(function() ").rstrip()
-        + " end, 'nil')\n",
+        mock.worker("page", function() return "half", "why" end)
+        local value, err = app:call "page"
+        assert.equal("half", value)
+        assert.equal("why", err.reason)
+        """,
     )
 
 
@@ -889,6 +899,30 @@ def test_watch_runs_what_failed_first(tmp_path: Path) -> None:
         assert out.index('"bad"') < out.index('"good"')
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) == 143
+
+
+def test_watch_finds_a_module_that_was_missing(tmp_path: Path) -> None:
+    script(tmp_path, "require 'late'\n" + one_spec(""), "a_spec.lua")
+    with popen("test", "--watch", tmp_path, stderr=-2) as process:
+        watched = Watched(process)
+        assert "DOES NOT LOAD" in watched.until("Ctrl-C ends\n")
+        (tmp_path / "unrelated.lua").write_text("x x")  # nobody loads it: no run
+        script(tmp_path, "return 1", "late.lua")
+        out = watched.until("Ctrl-C ends\n")
+        assert "changed: " in out
+        assert "unrelated" not in out
+        assert "1 passed in" in out
+
+
+def test_watch_goes_on_after_a_spec_that_holds_lua(tmp_path: Path) -> None:
+    path = script(tmp_path, one_spec("while true do end"), "a_spec.lua")
+    with popen("test", "--watch", "--timeout", "0.2", path, stderr=-2) as process:
+        watched = Watched(process)
+        assert "0 passed, 1 failed" in watched.until("Ctrl-C ends\n")
+        path.write_text(one_spec(""))
+        assert "1 passed in" in watched.until("Ctrl-C ends\n")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 130
 
 
 def test_watch_goes_on_where_there_is_nothing_to_run(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ local S = require "swarm.scheduler"
 local Scope = require "swarm.scope"
 local Settle = require "swarm.settle"
 local root, counts = Scope.root, Settle.counts
-local CHILDREN, SLOT, GRANTED = Scope.CHILDREN, Settle.SLOT, Settle.GRANTED
+local CHILDREN, GRANTED = Scope.CHILDREN, Settle.GRANTED
 local final = handles.final
 local pairs, rawequal, type = pairs, rawequal, type
 
@@ -17,6 +17,8 @@ local invariants = {}
 function invariants.name(watch, w)
   if w == watch.main then
     return "the program"
+  elseif w.id < watch.first then
+    return "a worker outside the program"
   end
   return "worker " .. (w.id - watch.first)
 end
@@ -246,7 +248,7 @@ local function check_slots(watch)
       end
       local has_slot = w.waiting == GRANTED or (w.co and not (w.extra and w.extra.no_slot))
       held[slots] = held[slots] + (has_slot and 1 or 0)
-      if w.waiting == SLOT and slots.active < slots.max then
+      if w.queue == slots.waiters and slots.active < slots.max then
         return name(watch, w) .. " waits for a slot, and one is free"
       end
     end

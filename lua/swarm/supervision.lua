@@ -319,6 +319,7 @@ local function close(sup)
   local reason = cause and cause.reason or "its supervisor gave up"
   while child do
     sup.late[#sup.late + 1] = stop(sup, child, reason)
+    child.run, child.input, child.by = nil, nil, nil -- it may be asked about for long
     child = child.queue_prev
   end
   sup.over = true

@@ -203,6 +203,18 @@ function methods.start(handle, item)
   return child.worker.handle
 end
 
+local function not_found(sup, id)
+  local message = title(sup) .. " has no child " .. names.show(id)
+  local near = names.nearest(id, sup.by_id)
+  if sup.over then
+    message = title(sup) .. " has ended"
+  elseif near then
+    message = message .. "; did you mean " .. near .. "?"
+  end
+  local where, traceback = errors.where(), errors.traceback()
+  return errors.new("child_not_found", message, { id = id, where = where, traceback = traceback })
+end
+
 ---sup:stop(id) → true, once the child has ended · false, err where there is none
 function methods.stop(handle, id)
   local sup, me = supervisor_of(handle, "stop")
@@ -213,14 +225,7 @@ function methods.stop(handle, id)
   end
   local child = sup.by_id[id]
   if not child or sup.over then
-    local hint = names.hint(id, sup.by_id, "")
-    local message = title(sup) .. (sup.over and " has ended" or " has no child " .. names.show(id))
-    return false,
-      errors.new("child_not_found", message .. (sup.over and "" or hint), {
-        id = id,
-        where = errors.where(),
-        traceback = errors.traceback(),
-      })
+    return false, not_found(sup, id)
   elseif is_below(me, child.worker) then
     return errors.throw("deadlock", "stop: child " .. names.show(id) .. " would wait for itself")
   end

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 import click
 
@@ -108,26 +106,17 @@ class _Run:
         return self._status(summary)
 
     def watch(self) -> int:
-        from swarm_host.testing.watching import Watcher
+        from swarm_host.testing.watching import Changes
 
-        roots = [_folder(path) for path in self._wish.selection.paths or ["."]]
         while True:
-            with ExitStack() as stack:
-                watcher = stack.enter_context(Watcher(roots))
-                while watcher.covers(roots):
-                    self._run_watched()
-                    if self._signals.received is not None:
-                        return 128 + self._signals.received
-                    files = self._runner.files
-                    roots = list({*roots, *map(_folder, files)})
-                    if not watcher.covers(roots):
-                        break  # what it loads lies elsewhere too: watch that as well
-                    self._note(f"waiting for changes of {_files(len(files))}; Ctrl-C ends")
-                    changed = watcher.wait(files, self._signals)
-                    if not changed:
-                        assert self._signals.received is not None
-                        return 128 + self._signals.received
-                    self._note(f"\nchanged: {', '.join(changed)}")
+            changes = Changes(self._wish.selection.paths)
+            self._run_watched()
+            if self._signals.received is not None:
+                return 128 + self._signals.received
+            number = len(self._runner.files)
+            self._note(f"waiting for changes of {_files(number)}; Ctrl-C ends")
+            changed = changes.wait(self._runner, self._signals)
+            self._note(f"\nchanged: {', '.join(changed)}")
 
     def _run_watched(self) -> None:
         self._left_behind += self._runner.left_behind
@@ -164,14 +153,6 @@ class _Run:
         if self._signals.received is not None:
             return 128 + self._signals.received
         return summary.exit_status
-
-
-def _folder(path: str) -> Path:
-    place = Path(path)
-    if place.is_dir():
-        return place
-    file = place if place.exists() else Path(path.rpartition(":")[0] or path)
-    return file.parent
 
 
 def _files(number: int) -> str:

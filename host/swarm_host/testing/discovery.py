@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -97,8 +97,24 @@ def find(paths: Sequence[str]) -> list[Target]:
     return list(targets.values())
 
 
+def folders(paths: Sequence[str]) -> set[str]:
+    """The folders where a spec file that is new would be meant."""
+    return {
+        os.path.normpath(here)
+        for path in paths or ["."]
+        if Path(path).is_dir()
+        for here, _ in _walk(path)
+    }
+
+
 def _below(folder: str) -> Iterable[str]:
-    found: list[str] = []
+    for here, files in _walk(folder):
+        for name in sorted(files):
+            if name.endswith(ENDING) and not name.startswith("."):
+                yield os.path.normpath(Path(here) / name)
+
+
+def _walk(folder: str) -> Iterator[tuple[str, list[str]]]:
     for here, folders, files in os.walk(folder):
         folders[:] = sorted(
             name
@@ -107,10 +123,7 @@ def _below(folder: str) -> Iterable[str]:
             and name not in _LEFT_OUT
             and not (Path(here) / name / "pyvenv.cfg").exists()
         )
-        for name in sorted(files):
-            if name.endswith(ENDING) and not name.startswith("."):
-                found.append(os.path.normpath(Path(here) / name))
-    return found
+        yield here, files
 
 
 def matching(specs: Iterable[Spec], filters: Sequence[str]) -> list[Spec]:

@@ -63,7 +63,10 @@ class Human:
         self._write(f"\n{self._style('FAILED', 'red')} {spec.title} ({spec.where})")
         self._write(_indented(result.text, "  "))
         self._say(result.said)
-        again = shlex.quote(spec.where)
+        if spec.where.rpartition(":")[0] == spec.file:
+            again = shlex.quote(spec.where)
+        else:  # it is made by a module
+            again = f"--filter {shlex.quote(spec.name)} {shlex.quote(spec.file)}"
         self._write(f"  again: swarm-host test --seed {seed} {again}")
 
     def _say(self, said: str) -> None:

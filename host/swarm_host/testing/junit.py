@@ -71,7 +71,7 @@ def _case(suite: Xml.Element, result: Result) -> None:
         "testcase",
         classname=_clean(spec.file),
         name=_clean(spec.title),
-        file=_clean(spec.file),
+        file=_clean(spec.where.rpartition(":")[0]),
         line=str(spec.first),
         time=f"{result.seconds:.3f}",
     )

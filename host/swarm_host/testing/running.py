@@ -64,7 +64,8 @@ class Runner:
     :param seconds: real seconds that a file may take to load, or a spec to run.
     :param seed: what random numbers in specs come from.
     :param signals: what interrupts it; None: whatever raises in the calling thread.
-    :ivar files: what was loaded, and what was looked for and is missing.
+    :ivar files: what was loaded.
+    :ivar missing: files that were looked for and are not there.
     :ivar left_behind: threads that Lua holds for good.
     """
 
@@ -81,6 +82,7 @@ class Runner:
         self._signals = signals
         self._lua_path = lua_path
         self.files: set[str] = set()
+        self.missing: set[str] = set()
         self.left_behind = 0
 
     def load(self, file: str) -> list[Spec] | BrokenFile:
@@ -102,7 +104,7 @@ class Runner:
                 except SwarmError as problem:
                     return BrokenFile(file, problem.error, said.text())
                 finally:
-                    self.files.update(_loaded(host))
+                    self._note_files(host)
 
         try:
             return self._apart(listed)
@@ -132,7 +134,7 @@ class Runner:
                 except SwarmError as problem:
                     return problem.error
                 finally:
-                    self.files.update(_loaded(host))
+                    self._note_files(host)
 
         try:
             error = self._apart(ran)
@@ -154,6 +156,11 @@ class Runner:
                 write_log=said.log,
             )
         )
+
+    def _note_files(self, host: Host) -> None:
+        watched = host.watched()
+        self.files.update(watched["files"])
+        self.missing.update(watched["missing"])
 
     def _limited(self, limit: anyio.CancelScope) -> anyio.CancelScope:
         limit.deadline = anyio.current_time() + self._seconds
@@ -190,8 +197,3 @@ class Runner:
 
 
 _kept: list[Host] = []
-
-
-def _loaded(host: Host) -> set[str]:
-    watched = host.watched()
-    return {*watched["files"], *watched["missing"]}
