@@ -430,6 +430,31 @@ describe("an order that fails", function()
     assert.equal(0, swarm.monotonic())
   end)
 
+  it("may come of a port's answers, where the port is mocked", function()
+    mock.port("http", function(request)
+      swarm.yield()
+      return { status = 200 }, request.url:match "%d+"
+    end)
+    local orders = {}
+    local function program_of()
+      local order = {}
+      for i = 1, 2 do
+        swarm.spawn(function()
+          order[#order + 1] = swarm.http.request({ url = "http://shop.example/" .. i }).body
+          orders[table.concat(order)] = true
+        end)
+      end
+    end
+    local report = explore(program_of)
+    assert.is_true(report.complete)
+    assert.is_true(orders["12"] and orders["21"])
+    local function wrong()
+      program_of()
+      error { code = "mine" }
+    end
+    replayed(wrong, failure(wrong))
+  end)
+
   it("is told where something outlives it", function()
     local runs = 0
     local err = failure(function()
@@ -1377,6 +1402,18 @@ describe("output", function()
     swarm.join(other)
   end)
 
+  program("output: a follower of one that is cancelled comes to an end", function()
+    local target = swarm.spawn(teller)
+    local other = swarm.spawn(function()
+      return followed(target)
+    end)
+    swarm.spawn(function()
+      swarm.cancel(target)
+    end)
+    assert.equal(0, select(2, followed(target):gsub("two one", "")))
+    assert.equal(followed(target), swarm.result(other))
+  end)
+
   program("output: a tail only ever grows", function()
     local target = swarm.spawn(teller)
     local seen = 0
@@ -1567,15 +1604,18 @@ describe("channel", function()
   program("channel: a full one, and two senders in the order of coming", function()
     local channel = swarm.channel(1)
     channel:send(0)
-    local order = {}
+    local order, sent = {}, 0
     for i = 1, 2 do
       swarm.spawn(function()
         order[#order + 1] = i
         channel:send(i)
+        sent = sent + 1
       end)
     end
     swarm.sleep(1)
     assert.equal(0, (channel:recv()))
+    swarm.sleep(1)
+    assert.equal(1, sent) -- there was room for one more
     assert.equal(order[1], (channel:recv()))
     assert.equal(order[2], (channel:recv()))
   end)
@@ -2215,6 +2255,7 @@ describe("where it cannot wait", function()
     barred(function()
       target.cancel_token:wait()
     end)
+    turns()
     assert.is_true(swarm.join(target))
     assert.equal(0, swarm.monotonic())
   end)

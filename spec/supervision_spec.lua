@@ -984,6 +984,7 @@ describe("stopping", function()
       local _, err = swarm.join(sup)
       assert.equal("cancelled", err.code)
       assert.is_nil(err.others) -- the supervisor had taken b's failure upon itself
+    assert.equal(0, child(sup, "a").restarts)
     end
   )
 

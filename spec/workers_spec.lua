@@ -478,6 +478,22 @@ describe("values at the boundary", function()
     assert.same(deep, tail[1].chunk.value)
     assert.same(deep, tail[2].content.value)
   end)
+
+  it("take errors along, with all their fields, as errors", function()
+    local _, err = swarm.join(swarm.spawn(function()
+      error { code = "mine", message = "no good", at = { 1, 2 } }
+    end))
+    local echo = swarm.result(swarm.spawn(function(_, input)
+      return { got = input.err }
+    end, { err = err }))
+    assert.equal("mine", echo.got.code)
+    assert.same({ 1, 2 }, echo.got.at)
+    assert.equal(tostring(err), tostring(echo.got))
+    assert.matches('"code":"mine"', swarm.json.encode(echo))
+    assert.has_error(function()
+      error(echo.got, 0)
+    end, { code = "mine" })
+  end)
 end)
 
 describe("join", function()

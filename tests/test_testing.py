@@ -647,6 +647,14 @@ def test_a_script_is_loaded_anew_for_each_spec_and_may_be_loaded_inside_one(tmp_
     assert set(outcomes(tmp_path).values()) == {"passed"}
 
 
+def test_a_script_is_disposed_of_and_may_be_trusted(tmp_path: Path) -> None:
+    script(tmp_path, "swarm.on_dispose(function() print('disposed') end)", "x.lua")
+    text = "local app = swarm.script 'x.lua'\n" + one_spec("assert(io.open) error('no')")
+    script(tmp_path, text, "x_spec.lua")
+    assert "    disposed\n" in in_folder(tmp_path, "--trust")[1]
+    assert "io.open is not part of guarded scripts" in in_folder(tmp_path)[1]
+
+
 def test_swarm_script_and_mock_are_for_specs_alone(tmp_path: Path) -> None:
     path = script(tmp_path, "swarm.script 'x.lua'")
     assert b"swarm.script does not exist" in run(path).stderr

@@ -15,6 +15,7 @@ local MAX_LEVELS = 200 -- looked at: each costs as much as it is deep, and a ful
 
 local Error = {}
 Error.__metatable = "swarm.error"
+errors.metatable = Error
 
 local function is_host(info)
   return sub(info.source, 1, 7) == "=swarm/" or info.what == "C"

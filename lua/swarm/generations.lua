@@ -38,6 +38,7 @@ function generations.new_line(script)
     alive = {}, -- number → generation: the newest, and those with workers left
     state = {}, -- name → table of swarm.state
     attempted = nil, -- the generation that was loaded last, whatever became of it
+    attempt = nil, -- the definition of the worker that loaded it
     watch_changed = false, -- files were added since the host asked
   }
   line.loader = registry.new(0, line) -- what the workers that load belong to
@@ -57,7 +58,6 @@ local function load(generation)
   run.script_dir = script.folder == "" and "." or (script.folder:gsub("(.)/$", "%1"))
   local swarm = generations.make_face(generation, run)
   local env = sandbox.environment(generation, swarm)
-  generation.env = env
   if script.prepare then
     script.prepare(env, generation)
   end
@@ -259,7 +259,11 @@ function generations.start(line, dry)
   local generation = registry.new(old.number + 1, line)
   local def = registry.internal(line.loader, "loading " .. script.path)
   def.loading = generation
-  line.attempted = generation
+  if line.attempt then
+    -- A failed loader stays findable for a while, and what it loaded does not stay with it.
+    line.attempt.loading = nil
+  end
+  line.attempted, line.attempt = generation, def
   local w = W.spawn_root(def, function()
     load(generation)
     if line.newest ~= old then

@@ -149,12 +149,29 @@ local function check_joiners(watch, w)
   end
 end
 
+---The lists of who waits for something else of a worker than its end.
+---@return string?
+local function check_waiters(watch, w)
+  local extra, tail, slots = w.extra, w.tail, w.def.slots
+  local waiters = extra and extra.cancel_waiters
+  return waiters and check_list(watch, waiters, "the list of who waits for a cancel")
+    or tail and check_list(watch, tail.followers, "the list of followers")
+    or slots and check_list(watch, slots.waiters, "the list of who waits for a slot")
+    or nil
+end
+
+---Whether a task has a timer between two attempts.
+local function waits_for_time(w)
+  local retries = w.extra and w.extra.retries
+  return retries and retries.timer and retries.timer.pos
+end
+
 ---@return string?
 local function check_live(watch, w)
   local waiting, queue = w.waiting, w.queue
   if queue and not stands_in(queue, w) then
     return name(watch, w) .. " is not in the list that it stands in"
-  elseif not w.co and not queue then
+  elseif not w.co and not queue and not waits_for_time(w) then
     return name(watch, w) .. " has not begun and waits for nothing"
   elseif w.status == "running" and not w.co then
     return name(watch, w) .. " runs without a coroutine"
@@ -168,7 +185,7 @@ local function check_live(watch, w)
   if above and not above.scope then
     return name(watch, above) .. " settled before its child " .. name(watch, w)
   end
-  return check_joiners(watch, w)
+  return check_joiners(watch, w) or check_waiters(watch, w)
 end
 
 local function is_empty(list)

@@ -25,6 +25,8 @@ local W = require "swarm.worker"
 local cancel_token = require "swarm.cancel_token"
 local root = Scope.root
 
+values.keep(errors.metatable) -- a worker may return what went wrong as a part of its result
+
 values.register_opaque(function(value)
   return handles.is(value) and "worker handle"
     or cancel_token.is(value) and "cancel token"
@@ -147,7 +149,11 @@ end
 ---The run is over: on_dispose functions run.
 ---@return boolean whether there are any
 function kernel.dispose()
-  return line ~= nil and generations.dispose_all(line)
+  local any = line ~= nil and generations.dispose_all(line)
+  for _, of in ipairs(spec and require("swarm.script").lines or {}) do
+    any = generations.dispose_all(of) or any
+  end
+  return any
 end
 
 ---What was defined, as JSON.

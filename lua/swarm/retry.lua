@@ -108,7 +108,7 @@ local function keep_aside(w, retries)
     deadline = w.deadline,
     scope = nil,
   }
-  retries.past[retries.number - KEPT] = nil
+  retries.past[retries.number + 1 - KEPT] = nil
 end
 
 ---Gives a record whose next attempt begins the definition that its name has by now.

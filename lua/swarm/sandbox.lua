@@ -33,11 +33,10 @@ string_metatable.__index = string_methods
 string_metatable.__metatable = "string"
 
 -- A script that adds to its own `string` table finds it as a method too, and nobody else does.
-local env_of_loader = setmetatable({}, { __mode = "k" }) -- loading worker → globals being filled
 setmetatable(string_methods, {
   __index = function(_, name)
     local me = S.current
-    local env = me and (env_of_loader[me] or me.def.generation.env)
+    local env = me and (me.def.loading or me.def.generation).env
     local library = env and rawget(env, "string")
     return type(library) == "table" and rawget(library, name) or nil
   end,
@@ -255,7 +254,7 @@ end
 ---@param swarm table the public face
 function sandbox.environment(generation, swarm)
   local env = {}
-  env_of_loader[S.current] = env
+  generation.env = env
   local loaded = { swarm = swarm }
   if modules.trust then
     trusted(env)

@@ -248,7 +248,8 @@ end
 
 ---What `run` raised or returned, and what its children did, made into an end.
 ---@param reason table? why it is blocked, as Settle.reason says it
-function Settle.conclude(w, ok, value, reason)
+---@param before boolean it failed before it was cancelled, if it was
+function Settle.conclude(w, ok, value, reason, before)
   local cause = w.cancel
   local unowned = Scope.unowned(w)
   if cause and cause.kind ~= "loading" then
@@ -257,7 +258,9 @@ function Settle.conclude(w, ok, value, reason)
       err = Scope.with_others(err, not ok and value.others or nil)
       return settle(w, status, nil, Scope.with_others(err, unowned))
     end
-    value.cancel_reason = cause.reason -- an error of the clean-up
+    if not before then
+      value.cancel_reason = cause.reason -- an error of the clean-up
+    end
   end
   if not ok then
     return settle(w, "failed", nil, stamp(w, Scope.with_others(value, unowned)))

@@ -80,11 +80,12 @@ local function finish(w, ok, value, reason)
   if w.deadline then
     S.fire_due_timers() -- a function that only computes may have run past it
   end
+  local before = not ok and not w.cancel -- it failed by itself, whatever comes while it waits
   if w.first_child then
     cancel_children_of(w, ok, value)
     Scope.wait_children(w, w)
   end
-  return Settle.conclude(w, ok, value, reason)
+  return Settle.conclude(w, ok, value, reason, before)
 end
 
 ---Runs a worker from its beginning to its end.

@@ -250,6 +250,7 @@ def check(as_json: bool, debug: bool, trust: bool, lua_path: tuple[str, ...], sc
 @click.option("--junit", metavar="FILE", help="Write JUnit XML there as well.")
 @click.option("--tap", is_flag=True, help="Report as TAP 14 on stdout.")
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON lines on stdout.")
+@_TRUST
 @_LUA_PATH
 @click.argument("paths", nargs=-1)
 def test(
@@ -262,6 +263,7 @@ def test(
     junit: str | None,
     tap: bool,
     as_json: bool,
+    trust: bool,
     lua_path: tuple[str, ...],
     paths: tuple[str, ...],
 ) -> None:
@@ -289,6 +291,7 @@ def test(
         junit=junit,
         only_list=only_list,
         watch=watch,
+        trust=trust,
         lua_path=lua_path,
     )
     sys.exit(run_specs(wish))

@@ -37,6 +37,7 @@ class Wish:
     junit: str | None
     only_list: bool
     watch: bool
+    trust: bool
     lua_path: tuple[str, ...]
 
 
@@ -89,6 +90,7 @@ class _Run:
             seconds=self._wish.seconds,
             seed=self._seed,
             signals=self._signals,
+            trust=self._wish.trust,
             lua_path=self._wish.lua_path,
         )
 

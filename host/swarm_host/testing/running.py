@@ -64,6 +64,8 @@ class Runner:
     :param seconds: real seconds that a file may take to load, or a spec to run.
     :param seed: what random numbers in specs come from.
     :param signals: what interrupts it; None: whatever raises in the calling thread.
+    :param trust: full Lua instead of the guarded environment.
+    :param lua_path: further places for ``require``.
     :ivar files: what was loaded.
     :ivar missing: files that were looked for and are not there.
     :ivar left_behind: threads that Lua holds for good.
@@ -75,11 +77,13 @@ class Runner:
         seconds: float = SECONDS,
         seed: int | None = None,
         signals: Signals | None = None,
+        trust: bool = False,
         lua_path: tuple[str, ...] = (),
     ) -> None:
         self._seconds = seconds
         self._seed = seed
         self._signals = signals
+        self._trust = trust
         self._lua_path = lua_path
         self.files: set[str] = set()
         self.missing: set[str] = set()
@@ -151,6 +155,7 @@ class Runner:
                 closed_world=True,
                 eager=True,  # the last words before an endless loop matter
                 seed=self._seed,
+                trust=self._trust,
                 lua_path=self._lua_path,
                 write_out=said.print,
                 write_log=said.log,
