@@ -541,6 +541,35 @@ describe("explore refuses", function()
     assert.matches("cannot run inside explore", tostring(err))
   end)
 
+  it("no second one beside it", function()
+    local function many()
+      return explore(function()
+        for _ = 1, 5 do
+          swarm.spawn(slow)
+        end
+      end, { max = 3000 }).schedules
+    end
+    local first, second = swarm.spawn(many), swarm.spawn(many)
+    assert.equal(3000, swarm.result(first))
+    assert.equal(3000, swarm.result(second))
+  end)
+
+  it("a program that works on workers outside it", function()
+    local outside = swarm.spawn(slow)
+    local err = assert.has_error(function()
+      explore(function()
+        swarm.join(outside)
+      end)
+    end, { code = "exploration_failed" })
+    assert.matches("waits for a worker outside the program", tostring(err))
+    err = assert.has_error(function()
+      explore(function()
+        swarm.cancel(outside)
+      end)
+    end, { code = "exploration_failed" })
+    assert.matches("the program ends only workers of its own", tostring(err))
+  end)
+
   it("a check that waits", function()
     local err = assert.has_error(function()
       explore(quick, { check = swarm.yield })

@@ -1,10 +1,11 @@
 -- The conformance suite of spec/kinds.md: one set of specs that every kind of worker passes. A new
--- kind is proved by adding its name and the six workers that behave as asked.
+-- kind is proved by adding its name and the workers that behave as asked.
 local swarm = require "swarm"
 
 -- What each kind has to offer. `echo` passes with its input, a string. `block` ends blocked. `fail`
 -- fails. `wait` says one event and never ends by itself. `slow` is `wait` with a timeout of 5 s.
--- `two` says two events, then passes with "done".
+-- `two` says two events, then passes with "done". `third` says one event in each attempt, fails in
+-- the first two and passes with "done" in the third; it has no retries of its own.
 local KINDS = {
   lua = {
     echo = {
@@ -28,6 +29,15 @@ local KINDS = {
         swarm.sleep(1e6)
       end,
     },
+    third = {
+      run = function(ctx)
+        ctx:progress("try " .. ctx.attempt)
+        if ctx.attempt < 3 then
+          error "not yet"
+        end
+        return "done"
+      end,
+    },
     two = {
       run = function(ctx)
         ctx:progress "one"
@@ -41,6 +51,11 @@ local KINDS = {
     block = { shell = "echo half; exit 3", output = { format = "text" } },
     fail = { command = { "/no/such/program" } },
     wait = { shell = "echo begun >&2; exec sleep 600" },
+    third = {
+      shell = 'echo "try $SWARM_ATTEMPT" >&2; test "$SWARM_ATTEMPT" = 3 && echo done',
+      output = { format = "text" },
+      exit = "failed",
+    },
     two = {
       shell = "echo one >&2; echo two >&2; echo done",
       output = { format = "text" },
@@ -268,6 +283,99 @@ for kind in pairs(KINDS) do
       assert.equal("failed", h.status)
       assert.equal("role_violation", err.code)
       assert.equal("locked", err.role)
+    end)
+
+    local policy = { max = 2, backoff = 10, factor = 1, jitter = false }
+
+    it("is tried again as its retries say, each attempt with a tail of its own", function()
+      local h = swarm.spawn(worker "third", nil, { retries = policy })
+      local told = {}
+      for event in h:follow { attempt = "all" } do
+        told[#told + 1] = event.attempt .. " " .. (event.note or event.stage or event.type)
+      end
+      assert.same({ "1 try 1", "2 try 2", "3 try 3", "3 final" }, told)
+      assert.equal("done", h:result())
+      assert.equal(3, h.attempt)
+      assert.equal(1, #h:output_tail { attempt = 1 })
+      assert.equal(2, #h:output_tail())
+    end)
+
+    it("fails with the error of its last attempt, and how many there were", function()
+      local h = swarm.spawn(worker "third", nil, { retries = { max = 1, backoff = 0 } })
+      local _, err = h:join()
+      assert.equal("failed", h.status)
+      assert.equal(2, err.attempts)
+      assert.equal(2, h.attempt)
+    end)
+
+    it("is tried again where it is blocked, if `on` says so, and hands the last block on", function()
+      local retries = { max = 2, backoff = 0, on = { "blocked" } }
+      local h = swarm.spawn(worker "block", nil, { retries = retries })
+      assert.is_true(h:join())
+      assert.equal("blocked", h.status)
+      assert.equal(3, h.attempt)
+    end)
+
+    it("is tried again where its own time was over", function()
+      local h = swarm.spawn(worker "slow-wait", nil, { retries = policy })
+      begun(h)
+      clock.advance(6)
+      assert.equal("pending", h.status)
+      assert.equal(2, h.attempt)
+      h:cancel "enough"
+      assert.equal("cancelled", h.status)
+    end)
+
+    it("is cancelled between two attempts: nothing more of it runs", function()
+      local h = swarm.spawn(worker "third", nil, { retries = policy })
+      for _ in h:follow() do
+      end
+      assert.equal("pending", h.status)
+      assert.is_true(h:cancel "enough")
+      assert.equal("cancelled", h.status)
+      assert.same({}, h:output_tail())
+      local _, err = h:join()
+      assert.equal(2, err.attempts)
+      assert.equal("string", type(err.cause.code))
+    end)
+
+    it("gives its slot to others between two attempts", function()
+      local h = swarm.spawn(worker "limited-third", nil, { retries = policy })
+      for _ in h:follow() do
+      end
+      local other = swarm.spawn(worker "limited-third", nil, { retries = policy })
+      for _ in other:follow() do
+      end
+      assert.equal(2, other.attempt)
+      assert.equal("pending", h.status)
+      assert.equal(2, h.attempt)
+      assert.equal("done", h:result())
+      assert.equal("done", other:result())
+    end)
+
+    it("passes its hooks in each attempt", function()
+      local h = swarm.spawn(worker "hooked-third", nil, { retries = { max = 2, backoff = 0 } })
+      assert.equal("done?", h:result())
+      assert.same({
+        "before",
+        "settled failed",
+        "before",
+        "settled failed",
+        "before",
+        "after",
+        "settled pass",
+      }, log)
+    end)
+
+    it("is not tried again where it is refused", function()
+      local retries = { max = 2, backoff = 0, on = { "failed", "role_violation" } }
+      local h = swarm.spawn(worker "locked-echo", "x", { retries = retries })
+      h:join()
+      assert.equal(1, h.attempt)
+      local opts = { meta = { refuse = true }, retries = retries }
+      local refused = swarm.spawn(worker "hooked-echo", "x", opts)
+      refused:join()
+      assert.equal(1, refused.attempt)
     end)
 
     it("refuses an input that cannot cross", function()

@@ -766,12 +766,12 @@ describe("retries: between two attempts", function()
       list[i] = swarm.spawn("one_at_a_time", { seconds = 3, works_at = 3 })
     end
     swarm.settle(list)
-    local last
+    local last, n = nil, 0
     for at in noted():gmatch "@(%d+)" do
       assert.is_true(not last or at - last >= 3, at .. " after " .. tostring(last))
-      last = tonumber(at)
+      last, n = tonumber(at), n + 1
     end
-    assert.equal(51, last, "18 attempts of 3 s, one after another")
+    assert.equal(18, n)
   end)
 
   it("is cancelled at once, with the error before as cause", function()

@@ -42,7 +42,10 @@ def main() -> None:
     """Rewrites the page."""
     page = SPEC.with_name("exploration.md")
     head, _, _ = page.read_text().partition("| program | schedules |")
-    page.write_text(head + table(anyio.run(explored)))
+    rows = anyio.run(explored)
+    if not rows:
+        raise SystemExit("no program could be explored: run the specs to see why")
+    page.write_text(head + table(rows))
 
 
 if __name__ == "__main__":

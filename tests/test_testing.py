@@ -399,6 +399,16 @@ def test_a_spec_that_holds_lua_fails_and_the_others_go_on(tmp_path: Path) -> Non
     assert time.monotonic() - started < 20
 
 
+def test_a_spec_that_swallows_its_cancel_is_told_by_what_it_waited_for(tmp_path: Path) -> None:
+    text = "it('swallows', function()\n  while true do\n    pcall(swarm.sleep, 1)\n  end\nend)\n"
+    script(tmp_path, text + one_spec(""), "a_spec.lua")
+    status, out, _ = in_folder(tmp_path, "--timeout", "0.5")
+    assert status == 1
+    assert "T-1 swallows at a_spec.lua:3 waits for" in out
+    assert "It did not end when it was cancelled either" in out
+    assert summary(out.encode()) == "1 passed, 1 failed"
+
+
 def test_a_file_that_never_loads_fails_by_its_name(tmp_path: Path) -> None:
     script(tmp_path, "while true do end", "a_spec.lua")
     script(tmp_path, one_spec(""), "b_spec.lua")

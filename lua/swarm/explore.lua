@@ -12,12 +12,10 @@ local S = require "swarm.scheduler"
 local Scope = require "swarm.scope"
 local trace = require "swarm.order_trace"
 local concat, format, match, gmatch = table.concat, string.format, string.match, string.gmatch
-local pcall, tonumber, type, error, setmetatable = pcall, tonumber, type, error, setmetatable
+local tonumber, type, error, setmetatable = tonumber, type, error, setmetatable
 
 local MOST_SCHEDULES = 10000 -- by default
 local BREATH = 0.05 -- seconds between two looks of the host, for signals and its own deadlines
-
-local exploring = false
 
 -- The tree of choices -----------------------------------------------------------------------------
 
@@ -215,7 +213,7 @@ local function explore(fn, opts)
   check_options(opts)
   if me.scope.cancel then
     Scope.raise(me)
-  elseif exploring then
+  elseif order.playing then
     return errors.throw("invalid_argument", "explore cannot run inside explore")
   end
   local job = {
@@ -223,21 +221,10 @@ local function explore(fn, opts)
     fn = fn,
     check = opts.check,
     steps = 0,
-    site = nil,
     where = errors.where(),
     breath = clock.real() + BREATH,
   }
-  exploring = true
-  local ok, report
-  if opts.schedule then
-    ok, report = pcall(replay, job, opts.schedule)
-  else
-    ok, report = pcall(walk, job, opts)
-  end
-  exploring = false
-  if not ok then
-    return error(report, 0)
-  end
+  local report = opts.schedule and replay(job, opts.schedule) or walk(job, opts)
   return setmetatable(report, Report)
 end
 

@@ -283,7 +283,9 @@ local function check_counts(watch)
   for i = 1, watch.live_n do
     running = running + (watch.live[i].co and 1 or 0)
   end
-  if live ~= watch.live_n then
+  if live < watch.live_n then
+    return "fewer workers live than before: the program ends only workers of its own"
+  elseif live ~= watch.live_n then
     return live .. " workers are counted as live, and " .. watch.live_n .. " are"
   end
   local counted = counts.running - watch.running_before

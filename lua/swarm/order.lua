@@ -16,14 +16,16 @@ local Settle = require "swarm.settle"
 local trace = require "swarm.order_trace"
 local W = require "swarm.worker"
 local concat, format = table.concat, string.format
-local ipairs, pcall = ipairs, pcall
+local error, ipairs, pcall = error, ipairs, pcall
 local root, counts = Scope.root, Settle.counts
 
 local MOST_STEPS = 10000 -- in one order: more is a program that does not end
 
 local CLOCK = {} -- a candidate: the next timer that is due
 
-local order = {}
+local order = {
+  playing = false, -- an order runs: everybody outside its program stands still
+}
 
 -- What can go on ----------------------------------------------------------------------------------
 
@@ -270,14 +272,20 @@ end
 function order.play(job, path)
   local me, time, events_on = job.me, clock.virtual, events.on
   local asked, hook_errors = bridge.outstanding, #Settle.run_errors
+  events.on = false
+  local spawned, err, main = pcall(W.spawn_into, me.scope, me, job.fn, nil, nil, nil)
+  if not spawned then
+    events.on = events_on
+    return error(err, 0)
+  end
+  order.playing = true
   local aside = set_timers_aside()
   clock.virtual = time or clock.real()
-  log.muted, events.on = path.trace == nil, false
+  log.muted = path.trace == nil
   local source = random.take_from()
   random.seed(0)
   S.forget_hands()
   path.depth = 0
-  local _, main = W.spawn_into(me.scope, me, job.fn, nil, nil, job.site)
   main.owned = true
   local watch = invariants.watch(main)
   local ok, failure = pcall(run_steps, job, watch, path, asked)
@@ -291,6 +299,7 @@ function order.play(job, path)
     S.current = me
   end
   set_timers_aside() -- what a broken order leaves
+  order.playing = false
   forget(watch, hook_errors)
   put_timers_back(aside)
   random.take_from(source)

@@ -23,7 +23,8 @@ function trace.what_it_waits_for(watch, w)
   if waiting == nil then
     return "nothing known"
   elseif waiting.id and waiting.status then
-    return waiting.id >= watch.first and name(watch, waiting) or handles.label(waiting)
+    return waiting.id >= watch.first and name(watch, waiting)
+      or "a worker outside the program, " .. handles.label(waiting)
   end
   local what = waiting.describe and waiting.describe(waiting) or tostring(waiting.what)
   local text = what:gsub("T%-(%d+)", function(id)

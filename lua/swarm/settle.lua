@@ -88,7 +88,8 @@ local function is_awaited(w, joiners)
 end
 
 local function stamp(w, err)
-  err.task_id = handles.task_id(w) -- whoever reads the error can ask for its task
+  -- Whoever reads the error can ask for its task; nobody asks for the loading of a script.
+  err.task_id = w.def.loading and "T-" .. w.id or handles.task_id(w)
   err.traceback = err.traceback or ""
   err.agent = w.def.name or handles.label(w)
   err.spawned_at = err.spawned_at or site.place(w.site)

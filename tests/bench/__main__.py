@@ -22,6 +22,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.bench import reloads
+
 HERE = Path(__file__).resolve().parent
 PEERS = HERE / "peers"
 HELLO = HERE.parents[1] / "scripts" / "hello.lua"
@@ -248,6 +250,7 @@ BENCHMARKS: dict[str, Callable[[bool], Result]] = {
     "channel": channel,
     "semaphore": semaphore,
     "sleepers": sleepers,
+    **reloads.BENCHMARKS,
 }
 
 

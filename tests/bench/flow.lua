@@ -20,10 +20,17 @@ swarm.worker "stop" {
   end,
 }
 
-local BATCH, PAUSE = 100, 0.01 -- 10,000 a second
+swarm.worker "collect" {
+  run = function()
+    collectgarbage()
+    collectgarbage()
+    return collectgarbage "count"
+  end,
+}
 
-swarm.main(function()
-  local started = swarm.monotonic()
+local DRIVERS, BATCH, PAUSE = 5, 100, 0.05 -- 10,000 a second
+
+local function drive(started)
   local batches = 0
   while not state.stop do
     batches = batches + 1
@@ -42,11 +49,19 @@ swarm.main(function()
         state.wrong = state.wrong + 1
       end
     end
-    local ahead = started + batches * PAUSE - swarm.monotonic()
-    if ahead > 0 then
-      swarm.sleep(ahead)
-    end
+    swarm.sleep(math.max(0, started + batches * PAUSE - swarm.monotonic()))
   end
+end
+
+swarm.main(function()
+  local started = swarm.monotonic()
+  local drivers = {}
+  for i = 1, DRIVERS do
+    drivers[i] = swarm.spawn(function()
+      drive(started + i / DRIVERS * PAUSE)
+    end)
+  end
+  swarm.all(drivers)
   return {
     spawned = state.spawned,
     joined = state.joined,

@@ -23,6 +23,8 @@ SAID_BYTES = 64 * 1024
 
 T = TypeVar("T")
 
+NOT_CANCELLED = "It did not end when it was cancelled either: does a pcall swallow that for ever?"
+
 HELD_ADVICE = "What computes for long must call swarm.yield() now and then."
 
 
@@ -124,8 +126,10 @@ class Runner:
         said = _Said()
         host = self._host(said)
         started = time.monotonic()
+        late: dict[str, Any] | None = None
 
         async def ran(limit: anyio.CancelScope) -> dict[str, Any] | None:
+            nonlocal late
             async with host.pumping():
                 try:
                     with self._limited(limit):
@@ -134,7 +138,8 @@ class Runner:
                         if outcome.status == "pass":
                             return None
                         return outcome.error or {"message": outcome.status}
-                    return self._late(host, spec.where, "end")
+                    late = self._late(host, spec.where, "end")
+                    return late
                 except SwarmError as problem:
                     return problem.error
                 finally:
@@ -144,6 +149,8 @@ class Runner:
             error = self._apart(ran)
         except Held:
             error = self._held(host, spec.where, "end")
+            if late is not None:
+                error = late | {"message": f"{late['message']}\n  {NOT_CANCELLED}"}
         seconds = time.monotonic() - started
         return Result(spec, "failed" if error else "passed", seconds, error, said.text())
 

@@ -1,0 +1,218 @@
+---@meta _
+-- luacheck: ignore 111 112 113 121 122 131 211 212
+
+-- What scripts give to the calls of `swarm`: definitions and options, for language servers. Nothing
+-- here runs. See swarm.lua. A field or an option that does not exist is refused with the nearest one.
+
+---What a worker runs. `return value` passes; a second value that is not nil blocks, and says why;
+---raising fails.
+---@alias swarm.Run fun(ctx: swarm.Ctx, input: any): any, any
+
+-- Workers -----------------------------------------------------------------------------------------
+
+---What every kind of worker may say.
+---@class swarm.WorkerFields
+---@field kind? "lua"|"process" by default the kind whose own field is there
+---@field description? string
+---@field timeout? number seconds for each attempt, above zero, from `running` on
+---@field concurrency? integer how many of this worker run at once; the others are pending
+---@field retries? integer|swarm.Retries how often a failed attempt is followed by another
+---@field role? string "worker" by default
+---@field authority? "own" its role's rights whole, not cut down by those of who spawns it
+---@field layers? (string|swarm.LayerEntry)[] the earlier inner
+---@field input_schema? table a JSON Schema (2020-12); an input that does not fit is refused
+---@field output_schema? table a JSON Schema (2020-12); an output that does not fit fails the attempt
+
+---Kind `lua`: a function of the script.
+---@class swarm.LuaWorker : swarm.WorkerFields
+---@field run swarm.Run
+
+---Kind `process`: a child process an attempt.
+---@class swarm.ProcessWorker : swarm.WorkerFields, swarm.Invocation
+
+---What runs as a process, by `command` or `shell`. In command, stdin, cwd and the values of env these
+---stand for what they name: {prompt} {prompt_file} {input} {input.a.b} {task_id} {attempt} {agent}.
+---@class swarm.Invocation
+---@field command? string[]|string the program and its arguments, or the name of a `swarm.command`
+---@field shell? string a text for `sh -c`; "$SWARM_PROMPT" and "$SWARM_INPUT" are what it is given
+---@field stdin? swarm.Stdin by default the prompt, where command and env do not name it
+---@field env? table<string, string|swarm.Secret> further variables
+---@field inherit_env? string[]|false names and globs beside the usual ones; false: nothing
+---@field cwd? string
+---@field output? swarm.ProcessOutput what its stdout becomes
+---@field ok_codes? integer[] exit codes that pass: { 0 }
+---@field exit? "blocked"|"failed" what another exit code makes of it: "blocked"
+---@field kill_after? number seconds from SIGTERM to SIGKILL: 5
+---@field limits? swarm.ProcessLimits
+---@field pty? false not supported yet
+
+---@alias swarm.Stdin string|false|swarm.File|fun(ctx: swarm.Ctx, input: any): string|false|swarm.File|swarm.Handle|nil
+
+---@class swarm.ProcessOutput
+---@field format? "auto"|"text"|"json"|"file" "auto": JSON where stdout is an object or array
+---@field result? string a JSON Pointer (RFC 6901): the part that is the value
+---@field ok? string a JSON Pointer to a boolean: whether it passes
+
+---@class swarm.ProcessLimits
+---@field line? integer bytes of a line of stderr: 1 MiB; the rest is dropped
+---@field output? integer bytes of stdout: 64 MiB; more fails the worker
+
+---How a task is tried again. After attempt k it waits `min(backoff * factor^(k - 1), max_delay)`.
+---@class swarm.Retries
+---@field max integer how many further attempts there may be
+---@field backoff? number seconds after the first attempt: 0.5
+---@field factor? number 1 or more: 2
+---@field max_delay? number seconds: 30
+---@field jitter? boolean a delay is drawn between half of it and the whole: true
+---@field on? string|string[]|fun(err: swarm.Error, attempt: integer): boolean|number|nil statuses and
+---error codes that are tried again, { "failed", "timeout" }; or what says so, or after how many seconds
+
+-- Roles -------------------------------------------------------------------------------------------
+
+---Verbs that workers may use. Without `extends` nothing is allowed; deny wins.
+---@class swarm.Role
+---@field extends? string "worker", "operator", "observer", "senior", or a role of the script
+---@field allow? table<integer|swarm.Verb, swarm.Verb|string[]|true> verbs; `verb = { patterns }` bounds one
+---@field deny? swarm.Verb[]
+
+---@alias swarm.Verb
+---| "start_task" # spawn, call; bounds: worker names
+---| "dispatch_attempt"
+---| "mint_worker_token"
+---| "verify_token"
+---| "read_task_state" # output_tail, follow, h.status of others
+---| "poll_task" # join, result
+---| "cancel_task" # cancel
+---| "emit_output" # ctx:progress and its kind
+---| "post_result" # what run returns
+---| "fetch_prompt" # ctx.prompt
+---| "fetch_data" # swarm.data
+---| "mark_pass"
+---| "mark_blocked"
+---| "attach_session"
+---| "detach_session"
+---| "heartbeat"
+---| "subscribe_events"
+---| "read_trace"
+---| "query_senior"
+---| "answer_query"
+---| "override_verdict"
+---| "pause_loop"
+---| "resume_loop"
+---| "inject_directive"
+---| "run_process" # process workers, swarm.exec; bounds: programs
+---| "read_files" # bounds: paths
+---| "write_files" # bounds: paths
+---| "use_network" # swarm.http; bounds: hosts
+---| "read_env" # swarm.env, swarm.secret
+---| "call_python"
+---| "ask_operator"
+---| "use_model"
+
+-- Hooks and layers --------------------------------------------------------------------------------
+
+---Which workers a hook is for: a name, a glob (`*`, `?`), a list of these, or a function.
+---@alias swarm.Select string|swarm.Select[]|fun(def: swarm.Definition): boolean?
+
+---@class swarm.Definition
+---@field name string? nil for workers made from a function
+---@field kind string
+---@field role string?
+
+---What `run` came to. An `ok` that is given goes before `reason`.
+---@class swarm.Result
+---@field value? any
+---@field ok? boolean
+---@field reason? string why it is blocked
+
+---Runs what is inside, with the input that it is given or that there is. Returns its result, or
+---raises. It may be called again.
+---@alias swarm.Next fun(input?: any): swarm.Result
+
+---@class swarm.Outcome
+---@field status swarm.Status
+---@field value any
+---@field err swarm.Error?
+---@field started number? Unix seconds; nil where it never began
+---@field ended number Unix seconds
+
+---Hooks under a name. Each is given the options of who asks for the layer, last.
+---@class swarm.Layer
+---@field before? fun(ctx: swarm.Ctx, input: any, options: table?): any
+---@field after? fun(ctx: swarm.Ctx, result: swarm.Result, options: table?): swarm.Result?
+---@field around? fun(ctx: swarm.Ctx, next: swarm.Next, options: table?): swarm.Result
+---@field settled? fun(ctx: swarm.Ctx, outcome: swarm.Outcome, options: table?)
+---@field event? fun(ctx: swarm.Ctx, event: swarm.Event, options: table?): swarm.Event|false|nil sees
+---each event before it is recorded; false drops it, nil keeps it
+---@field role? string under which its hooks run: "operator"
+
+---A layer with options: { "name", option = 1 }.
+---@class swarm.LayerEntry
+---@field [1] string
+---@field [string] any
+
+-- Options -----------------------------------------------------------------------------------------
+
+---@class swarm.SpawnOptions
+---@field timeout? number seconds for each attempt; goes before the definition's
+---@field retries? integer|swarm.Retries goes before the definition's
+---@field detached? boolean it belongs to the run, and not to the block that spawns it
+---@field meta? table JSON-like, for hooks
+
+---@class swarm.JoinOptions
+---@field timeout? number seconds to wait; the worker goes on
+
+---@class swarm.CancelOptions
+---@field wait? boolean until it has settled
+
+---@class swarm.TailOptions
+---@field attempt? integer the last by default
+---@field since? integer only events after this `seq`
+
+---@class swarm.FollowOptions
+---@field attempt? integer|"all" the last by default
+---@field since? integer only events after this `seq`
+
+---@class swarm.OpenOptions
+---@field ttl? number seconds until it closes by itself: 1800
+---@field uses? integer how many invocations there may be; any number by default
+---@field timeout? number seconds for each invocation; goes before the definition's
+
+---@class swarm.MapOptions
+---@field concurrency? integer how many at once; all by default
+
+---@class swarm.ShieldOptions
+---@field timeout? number seconds: 30
+
+---@class swarm.SuperviseOptions
+---@field strategy? "one_for_one"|"one_for_all"|"rest_for_one" who is started again: "one_for_one"
+---@field intensity? integer restarts allowed within `period`, 0 to 100,000: 1
+---@field period? number seconds, above zero: 5
+---@field name? string what it is called in messages and events
+---@field children? swarm.ChildSpec[]
+
+---A child of a supervisor: { "name", input, id = "…" }.
+---@class swarm.ChildSpec
+---@field [1] string|swarm.Run
+---@field [2]? any its input; each start gets a copy
+---@field id? string by default the worker's name, or a function's place
+---@field restart? "permanent"|"transient"|"temporary" always, after a failure, or never: "permanent"
+---@field shutdown? number seconds for its clean-up, `math.huge` without end: 5
+---@field timeout? number seconds for each run of it
+
+---@class swarm.HttpRequest
+---@field url string http:// or https://
+---@field method? string GET without a body, POST with one
+---@field headers? table<string, string|number|(string|number)[]> a list for several of one name
+---@field body? string bytes
+---@field json? any a value sent as JSON; not beside `body`
+---@field timeout? number seconds for the whole exchange: 30
+---@field max_body? integer bytes of the answer's body: 16 MiB
+
+---A program and its arguments, with options: { "git", "status", cwd = "src" }.
+---@class swarm.ExecCommand
+---@field [integer] string
+---@field stdin? string|false|swarm.File|swarm.Handle empty by default
+---@field env? table<string, string|swarm.Secret> further variables
+---@field cwd? string
+---@field timeout? number seconds

@@ -1,0 +1,379 @@
+---@meta _
+-- luacheck: ignore 111 112 113 121 122 131 211 212
+
+-- What calls of `swarm` hand back, for language servers: nothing here runs. See swarm.lua.
+
+---What names a worker: its handle, or a task_id such as "T-12" of the caller or of a task below it.
+---@alias swarm.Target swarm.Handle|string
+
+---`pass`, `blocked`, `failed`, `cancelled` and `timeout` are final.
+---@alias swarm.Status "pending"|"running"|"pass"|"blocked"|"failed"|"cancelled"|"timeout"
+
+-- Workers -----------------------------------------------------------------------------------------
+
+---A worker's handle. It names a task: id, attempt and status are those of its latest attempt. It can
+---be a value between workers; nothing can be written to it.
+---@class swarm.Handle
+---@field id string the worker's, such as "W-12"; each attempt has its own
+---@field worker_id string the same as `id`
+---@field task_id string such as "T-12"; calls take it in place of the handle
+---@field attempt integer from 1
+---@field agent string? the worker's name; nil for a function
+---@field status swarm.Status
+---@field generation integer the generation whose code it runs
+---@field input any a copy of its input; in the worker itself the input
+---@field prompt string the input as text: a string, its `prompt`, or its JSON
+---@field role string
+---@field depth integer how many workers are above it
+---@field deadline number? the nearest deadline, in seconds of `swarm.monotonic()`
+---@field meta table what hooks leave for each other; children get a copy
+---@field cancel_token swarm.CancelToken
+local Handle = {}
+
+---As `swarm.join`.
+---@param opts? swarm.JoinOptions
+---@return true? ok
+---@return swarm.Error? err
+function Handle:join(opts) end
+
+---As `swarm.result`.
+---@return any value
+---@return swarm.Error? blocked
+function Handle:result() end
+
+---As `swarm.cancel`.
+---@param reason? string
+---@param opts? swarm.CancelOptions
+---@return boolean
+function Handle:cancel(reason, opts) end
+
+---As `swarm.output_tail`.
+---@param opts? swarm.TailOptions
+---@return swarm.Event[]
+function Handle:output_tail(opts) end
+
+---As `swarm.follow`.
+---@param opts? swarm.FollowOptions
+---@return fun(): swarm.Event?
+function Handle:follow(opts) end
+
+---The last artifact of a name, or nil. With a value it makes one, which is for the worker itself.
+---@param name string
+---@param value? any a JSON-like value
+---@return any
+function Handle:artifact(name, value) end
+
+---The worker, as its own `run` and its hooks see it: the same object as the handle outside. What it
+---says raises `invalid_value{path}`, and `budget_exceeded{what}` where its tail is full.
+---@class swarm.Ctx : swarm.Handle
+---@field state table what the invocations of a held-open worker share; `invalid_argument` elsewhere
+local Ctx = {}
+
+---Says how far it has come.
+---@param stage string
+---@param note? string
+function Ctx:progress(stage, note) end
+
+---Hands out a part of the result.
+---@param value any a JSON-like value
+function Ctx:partial(value) end
+
+---Says what it used: `ctx:usage{ tokens = 10, cost = 0.01 }`.
+---@param amounts table<string, any>
+function Ctx:usage(amounts) end
+
+---A worker that is held open (`swarm.open`).
+---@class swarm.Session : swarm.Handle
+local Session = {}
+
+---Runs it once more, in its turn; returns and raises as `swarm.call`. Raises `token_expired`,
+---`token_uses_exhausted` or `token_revoked` where it is closed, and `deadlock` from inside itself.
+---@param input? any a JSON-like value
+---@return any value
+---@return swarm.Error? blocked
+function Session:invoke(input) end
+
+---Nothing more can be invoked; what runs goes on to its end. Never waits.
+---@return boolean open whether it was
+function Session:close() end
+
+---What `swarm.supervise` returns.
+---@class swarm.Supervisor : swarm.Handle
+local Supervisor = {}
+
+---The children, in the order of starting.
+---@return swarm.Child[]
+function Supervisor:children() end
+
+---Starts one more child; waits while others are being stopped.
+---@param item swarm.ChildSpec
+---@return swarm.Handle
+function Supervisor:start(item) end
+
+---Stops a child for good, and waits for its end. False and `child_not_found{id}` where there is none.
+---Raises `deadlock` where it would wait for the caller.
+---@param id string
+---@return boolean ok
+---@return swarm.Error? err
+function Supervisor:stop(id) end
+
+---@class swarm.Child
+---@field id string
+---@field handle swarm.Handle of its latest start
+---@field status swarm.Status
+---@field restart "permanent"|"transient"|"temporary"
+---@field restarts integer how often it was started again
+
+---Tells whether a worker was cancelled, or cancels it: one for all that stands around it.
+---@class swarm.CancelToken
+---@field cancelled boolean
+---@field reason string? why
+local CancelToken = {}
+
+---True once the worker is cancelled, false where it settled without.
+---@return boolean
+function CancelToken:wait() end
+
+---As `swarm.cancel`.
+---@param reason? string
+---@return boolean
+function CancelToken:cancel(reason) end
+
+---What `swarm.scope` hands to its function.
+---@class swarm.Scope
+local Scope = {}
+
+---As `swarm.spawn`, into this scope, whoever calls. A scope that is closed or cancelled refuses with
+---`invalid_argument`.
+---@param name string|swarm.Run
+---@param input? any
+---@param opts? swarm.SpawnOptions
+---@return swarm.Handle
+function Scope:spawn(name, input, opts) end
+
+---How a worker of `swarm.settle` ended.
+---@class swarm.Settled
+---@field status swarm.Status
+---@field value any
+---@field err swarm.Error?
+
+-- Events ------------------------------------------------------------------------------------------
+
+---What a worker has said. `progress` has stage and note, `partial` chunk, `artifact` name and
+---content, `usage` the amounts that were given, `final` content, ok and reason.
+---@class swarm.Event
+---@field seq integer from 1 without gaps, in each attempt
+---@field at number Unix seconds
+---@field type "progress"|"partial"|"artifact"|"usage"|"final"
+---@field dropped integer? how many events before this one had to go
+---@field attempt integer? with `follow{ attempt = "all" }`: whose it is
+---@field stage string? of progress
+---@field note string? of progress
+---@field chunk swarm.Content? of partial
+---@field name string? of an artifact
+---@field content swarm.Content? of an artifact and of a final
+---@field ok boolean? of a final: false where it is blocked
+---@field reason string? of a final: why it is blocked
+---@field [string] any of usage: what was given
+
+---@class swarm.Content
+---@field kind "inline"|"file_ref"
+---@field value any inline
+---@field path string? of a file_ref
+---@field mime string? of a file_ref
+
+-- Errors ------------------------------------------------------------------------------------------
+
+---@alias swarm.ErrorCode
+---| "failed" # it raised; `cause` where it was another worker's error
+---| "blocked" # { value, reason }
+---| "cancelled" # { reason, kind }
+---| "timeout"
+---| "poll_timeout" # of join
+---| "children_failed" # { errors }
+---| "none_passed" # { errors }, of any
+---| "deadlock" # { waiting } where all wait
+---| "closed" # a channel
+---| "not_registered" # { name }
+---| "unknown_name" # { name }
+---| "invalid_argument" # { name } of an option that is not there
+---| "invalid_value" # { path }, such as input.items[3].fn
+---| "not_while_loading"
+---| "load_error" # { field, path }
+---| "role_violation" # { role, verb }
+---| "rejected_by_middleware" # { reason }
+---| "task_not_found" # { task_id }
+---| "token_task_mismatch" # { bound, arg }
+---| "token_expired" # of a session
+---| "token_uses_exhausted" # of a session
+---| "token_revoked" # of a session
+---| "spawn_depth_exceeded" # { current, max }
+---| "spawn_bound_exceeded"
+---| "budget_exceeded" # { what }
+---| "restart_limit_exceeded" # { id, restarts, period }, of a supervisor
+---| "child_not_found" # { id }, of a supervisor
+---| "io_error" # { path, reason }
+---| "http_error" # { url, reason }
+---| "process_failed" # { exit_code, signal, stderr }
+---| "host_error" # { name } of a port that is not there
+---| "assertion_failed" # of assert.* in specs
+---| "exploration_failed" # { schedule, schedules, failure, steps }, of explore in specs
+---| "internal" # a fault of the host
+
+---What is raised, and what `join` returns. `tostring(err)` is one readable paragraph. An error object
+---that a script raises arrives whole, with code, message, where and traceback added; so `code` may be
+---the script's own.
+---@class swarm.Error
+---@field code swarm.ErrorCode|string
+---@field message string
+---@field where string? file:line in the author's code
+---@field traceback string? the author's frames, innermost first
+---@field task_id string? whose error it was
+---@field agent string? the worker's name
+---@field spawned_at string? file:line
+---@field cause swarm.Error? what it comes from
+---@field others swarm.Error[]? what failed beside it
+---@field errors swarm.Error[]? children_failed, none_passed
+---@field attempts integer? of a task that was tried again
+---@field cancel_reason string? raised in clean-up, after this cancel
+---@field raised any what was raised, where no field of it could be added
+---@field reason string? blocked, cancelled, rejected_by_middleware, io_error, http_error
+---@field kind string? cancelled: what cancelled it, such as "cancel" or "parent"
+---@field value any blocked
+---@field waiting table[]? deadlock: who waits for what, and where
+---@field name string? unknown_name, not_registered, invalid_argument
+---@field path string? invalid_value, load_error, io_error
+---@field field string? load_error
+---@field role string? role_violation
+---@field verb string? role_violation
+---@field bound string? token_task_mismatch
+---@field arg string? token_task_mismatch
+---@field current integer? spawn_depth_exceeded
+---@field max integer? spawn_depth_exceeded
+---@field what string? budget_exceeded
+---@field id string? child_not_found, restart_limit_exceeded
+---@field restarts integer? restart_limit_exceeded
+---@field period number? restart_limit_exceeded: seconds
+---@field url string? http_error
+---@field exit_code integer? process_failed
+---@field signal string? process_failed
+---@field stderr string? process_failed: its last 4 KiB
+---@field schedule string? exploration_failed: what replays it
+---@field schedules integer? exploration_failed: how many were tried
+---@field failure any exploration_failed: what the order raised
+---@field steps table[]? exploration_failed: the order, step by step
+
+-- Talking and taking turns ------------------------------------------------------------------------
+
+---Values from worker to worker, first in first out. Who waits longest is served first.
+---@class swarm.Channel
+local Channel = {}
+
+---Waits while the channel is full; with capacity 0 until somebody receives. Raises `closed`,
+---`invalid_value{path}`.
+---@param value any a JSON-like value, copied
+function Channel:send(value) end
+
+---Waits for a value. nil and false once the channel is closed and drained.
+---@return any value
+---@return boolean open
+function Channel:recv() end
+
+---Receives until the channel is closed and drained; a nil that was sent comes as `swarm.null`.
+---@return fun(): any
+function Channel:iter() end
+
+---Ends the sending, once and for all. Never waits.
+function Channel:close() end
+
+---Permits, each held by one worker.
+---@class swarm.Semaphore
+local Semaphore = {}
+
+---Waits until a permit is free.
+function Semaphore:acquire() end
+
+---Gives a permit back. Never waits.
+function Semaphore:release() end
+
+---Runs `fn()` with a permit, and returns what it returned.
+---@generic T
+---@param fn fun(): T...
+---@return T ...
+function Semaphore:with(fn) end
+
+---What `swarm.event` returns.
+---@class swarm.Signal
+local Signal = {}
+
+---Wakes all who wait. Never waits.
+function Signal:set() end
+
+---From now on who waits has to wait. Never waits.
+function Signal:clear() end
+
+---Waits until it is set.
+function Signal:wait() end
+
+---One worker at a time, and never left locked.
+---@class swarm.Lock
+local Lock = {}
+
+---Runs `fn()` while no other worker has the lock, and returns what it returned. Raises `deadlock`
+---where the worker has it already.
+---@generic T
+---@param fn fun(): T...
+---@return T ...
+function Lock:with(fn) end
+
+-- Of the outside ----------------------------------------------------------------------------------
+
+---@class swarm.Stat
+---@field type "file"|"directory"|"link"|"other"
+---@field size integer bytes
+---@field mtime number Unix seconds
+---@field mode integer permission bits
+
+---@class swarm.HttpResponse
+---@field status integer
+---@field headers table<string, string> read without regard to case, listed in lower case
+---@field body string bytes
+---@field url string the last one, after redirects
+local HttpResponse = {}
+
+---The body read as JSON. Raises `invalid_value`.
+---@return any
+function HttpResponse:json() end
+
+---@class swarm.ExecResult
+---@field exit_code integer? nil where a signal ended it
+---@field signal string? such as "SIGKILL"
+---@field stdout string
+---@field stderr string its last 1 MiB
+
+---A file's content as a value. It cannot be changed.
+---@class swarm.File
+---@field path string
+---@field mime string?
+
+---@class swarm.Secret
+
+---@class swarm.Null
+
+---@class swarm.Generation
+---@field number integer
+---@field newest boolean
+---@field workers integer how many workers of it are live
+---@field agents table<string, integer> how many of each name
+
+---@class swarm.OldGeneration
+---@field generation integer
+---@field workers string[] the names that it defines
+---@field roles string[]
+---@field files string[] what it was loaded from
+
+---@class swarm.NewGeneration
+---@field generation integer
+---@field added string[] such as "worker count"
+---@field removed string[]
+---@field changed string[]

@@ -1,0 +1,464 @@
+---@meta swarm
+-- luacheck: ignore 111 112 113 121 122 131 212
+
+-- What `swarm` offers to a script, for language servers: nothing here runs. What calls take is in
+-- definitions.lua, what they hand back in objects.lua, and what only spec files have in spec.lua.
+-- tests/test_types.py holds all of them against a running host.
+--
+-- Seconds may have fractions. Every call that may wait raises `cancelled` in a worker that is
+-- cancelled, and `not_while_loading` while a script loads. What a role does not allow raises
+-- `role_violation{role, verb}`; a wrong argument raises `invalid_argument`. These are not repeated.
+
+---The host, as scripts meet it: `require "swarm"`, and a global. A name that does not exist raises
+---`unknown_name` with the nearest one; nothing can be written to it.
+---@class swarm
+---@field args string[] what follows SCRIPT on the command line
+---@field input any what `--input` gave; nil where it gave nothing
+---@field run_id string the run's id
+---@field version string the host's version
+---@field script_dir string the script's folder with a slash at its end, or "" for the working one
+---@field null swarm.Null a JSON null: stands where a nil would leave a hole
+---@field fs swarm.Fs files
+---@field http swarm.Http requests over HTTP; comes with the extra `http`
+---@field json swarm.Json JSON text (RFC 8259)
+---@field log swarm.Log lines for people, on stderr
+swarm = {}
+
+-- One spawn, one worker, one join -----------------------------------------------------------------
+
+---Queues a worker and never waits. It belongs to the innermost block open here. A function is a
+---worker without a name, with the spawner's role.
+---Raises `not_registered`, `invalid_value{path}`, `spawn_depth_exceeded{current, max}`,
+---`spawn_bound_exceeded`, and `cancelled` in a worker that is cancelled.
+---@param name string|swarm.Run
+---@param input? any a JSON-like value, copied as it crosses
+---@param opts? swarm.SpawnOptions
+---@return swarm.Handle
+function swarm.spawn(name, input, opts) end
+
+---Waits until a worker and its children have settled: the signal, not the value. `true` where it
+---ran to completion (`pass`, `blocked`), else nil and its error, which owns the failure; code
+---`poll_timeout` where `opts.timeout` came first. Raises `deadlock`, `task_not_found`.
+---@param target swarm.Target
+---@param opts? swarm.JoinOptions
+---@return true? ok
+---@return swarm.Error? err
+function swarm.join(target, opts) end
+
+---Joins and gives the value of the last `final`. Blocked: that value, and an error of code `blocked`.
+---Raises the error of a worker that failed, timed out or was cancelled.
+---@param target swarm.Target
+---@return any value
+---@return swarm.Error? blocked
+function swarm.result(target) end
+
+---`spawn` and `result` in one; raises what they raise.
+---@param name string|swarm.Run
+---@param input? any a JSON-like value
+---@param opts? swarm.SpawnOptions
+---@return any value
+---@return swarm.Error? blocked
+function swarm.call(name, input, opts) end
+
+---Asks a worker to stop; its children first. Returns at once: true where it was live and will end
+---`cancelled`. With `{ wait = true }` it waits for the end, and says whether it did end so.
+---@param target swarm.Target
+---@param reason? string the first one stays
+---@param opts? swarm.CancelOptions
+---@return boolean
+function swarm.cancel(target, reason, opts) end
+
+---Ends a task that waits for an answer. Until questions come with a later version every mark raises
+---`invalid_argument`.
+---@param target swarm.Target
+---@param verdict "pass"|"blocked"
+function swarm.mark(target, verdict) end
+
+---The events of an attempt so far, in order; never waits.
+---@param target swarm.Target
+---@param opts? swarm.TailOptions
+---@return swarm.Event[]
+function swarm.output_tail(target, opts) end
+
+---The events as they come, until the attempt has ended; with `attempt = "all"` until the task has
+---settled. Owns no failure.
+---@param target swarm.Target
+---@param opts? swarm.FollowOptions
+---@return fun(): swarm.Event?
+function swarm.follow(target, opts) end
+
+---Holds a worker of kind `lua` open, to be invoked again and again. Never waits.
+---Raises `not_registered`.
+---@param name string
+---@param opts? swarm.OpenOptions
+---@return swarm.Session
+function swarm.open(name, opts) end
+
+---What `run` returns to say no: `return swarm.blocked(value, "why")`.
+---@param value? any
+---@param reason? string
+---@return any value
+---@return swarm.Error blocked
+function swarm.blocked(value, reason) end
+
+-- Many workers ------------------------------------------------------------------------------------
+
+---The values in order, and the errors of the blocked ones by index. The first failure cancels the
+---rest, and is raised when all have settled, with the others in `others`.
+---@param list (swarm.Target|swarm.Run)[]
+---@return any[] values
+---@return table<integer, swarm.Error>? blocked
+function swarm.all(list) end
+
+---A worker for each item, then as `all`.
+---@param name string|swarm.Run
+---@param items any[] the inputs
+---@param opts? swarm.MapOptions
+---@return any[] values
+---@return table<integer, swarm.Error>? blocked
+function swarm.map(name, items, opts) end
+
+---The value and the place of the first that passes; the others are cancelled. Raises
+---`none_passed{errors}`.
+---@param list (swarm.Target|swarm.Run)[]
+---@return any value
+---@return integer index
+function swarm.any(list) end
+
+---The first that settles, however it ends, and its place; the others are cancelled.
+---@param list (swarm.Target|swarm.Run)[] not empty
+---@return swarm.Handle
+---@return integer index
+function swarm.race(list) end
+
+---How each ended; raises nothing for them.
+---@param list (swarm.Target|swarm.Run)[]
+---@return swarm.Settled[]
+function swarm.settle(list) end
+
+---The workers in the order in which they settle: `for i, h in swarm.each(list) do`. Cancels nobody,
+---and owns no failure.
+---@param list (swarm.Target|swarm.Run)[]
+---@return fun(): integer?, swarm.Handle?
+function swarm.each(list) end
+
+---Starts children in order, starts them again as they end, and stops them in reverse order. Never
+---waits. It fails with `restart_limit_exceeded{id, restarts, period}`.
+---The rules of restarts are those of Erlang/OTP's supervisor.
+---@param opts swarm.SuperviseOptions
+---@return swarm.Supervisor
+function swarm.supervise(opts) end
+
+-- Blocks and time ---------------------------------------------------------------------------------
+
+---Runs `fn(scope)` and waits for all spawned in it. The first failure cancels the rest and is raised,
+---with the others in `others`.
+---@generic T
+---@param fn fun(scope: swarm.Scope): T...
+---@return T ...
+function swarm.scope(fn) end
+
+---Runs `fn()` and all it spawns for at most so many seconds; raises `timeout`.
+---@generic T
+---@param seconds number zero or more
+---@param fn fun(): T...
+---@return T ...
+function swarm.timeout(seconds, fn) end
+
+---Runs `fn()` out of the reach of outer cancels and deadlines: for clean-up that waits. Always
+---bounded; raises `timeout` after 30 seconds, or after `opts.timeout`.
+---@generic T
+---@param fn fun(): T...
+---@param opts? swarm.ShieldOptions
+---@return T ...
+function swarm.shield(fn, opts) end
+
+---Waits.
+---@param seconds number zero or more; 0 still gives way
+function swarm.sleep(seconds) end
+
+---Gives everybody else a turn.
+function swarm.yield() end
+
+---Raises `cancelled` where the worker is cancelled or out of time, else goes on at once.
+function swarm.checkpoint() end
+
+---Unix time in seconds, by the run's clock, which is virtual in specs.
+---@return number
+function swarm.now() end
+
+---Seconds that never go back, since an arbitrary start; the clock of `ctx.deadline`.
+---@return number
+function swarm.monotonic() end
+
+---Values from worker to worker, first in first out. It holds `capacity` values; with 0, the default,
+---a sender waits for a receiver.
+---@param capacity? integer
+---@return swarm.Channel
+function swarm.channel(capacity) end
+
+---At most `permits` workers at once.
+---@param permits integer one or more
+---@return swarm.Semaphore
+function swarm.semaphore(permits) end
+
+---Something that is so or not, and that workers wait for; not set at first.
+---@return swarm.Signal
+function swarm.event() end
+
+---One worker at a time.
+---@return swarm.Lock
+function swarm.lock() end
+
+-- Definitions: while a script loads, else `load_error` ----------------------------------------------
+
+---Defines a worker: `swarm.worker "name" { … }` or `swarm.worker("name", { … })`. A wrong definition
+---is a `load_error` with line, field and the nearest name; so are those of role, layer and command.
+---@param name string
+---@return fun(fields: swarm.LuaWorker|swarm.ProcessWorker)
+---@overload fun(name: string, fields: swarm.LuaWorker|swarm.ProcessWorker)
+function swarm.worker(name) end
+
+---Defines what workers may do, by verbs.
+---@param name string
+---@return fun(fields: swarm.Role)
+---@overload fun(name: string, fields: swarm.Role)
+function swarm.role(name) end
+
+---Defines hooks that workers ask for by name, in `layers` or with `swarm.use`.
+---@param name string
+---@return fun(fields: swarm.Layer)
+---@overload fun(name: string, fields: swarm.Layer)
+function swarm.layer(name) end
+
+---Defines a program to run, for process workers that name it: `command = "name"`.
+---@param name string
+---@return fun(fields: swarm.Invocation)
+---@overload fun(name: string, fields: swarm.Invocation)
+function swarm.command(name) end
+
+---Says what runs. It is a worker too, with the role `operator`; once in a script.
+---@param fn fun(args: string[], ctx: swarm.Ctx): any, any
+function swarm.main(fn) end
+
+---Before each attempt: what `fn` returns replaces the input, nil keeps it. An error refuses it
+---(`rejected_by_middleware{reason}`), and nothing runs.
+---@param select swarm.Select
+---@param fn fun(ctx: swarm.Ctx, input: any): any
+function swarm.before(select, fn) end
+
+---After each attempt that ran to completion, blocked too: what `fn` returns is the result, nil leaves
+---it unchanged.
+---@param select swarm.Select
+---@param fn fun(ctx: swarm.Ctx, result: swarm.Result): swarm.Result?
+function swarm.after(select, fn) end
+
+---Around each attempt: `next(input?)` runs what is inside and returns its result, or raises.
+---@param select swarm.Select
+---@param fn fun(ctx: swarm.Ctx, next: swarm.Next): swarm.Result
+function swarm.around(select, fn) end
+
+---After every end of an attempt, also of a refusal. Shielded, bounded by 5 seconds; cannot change the
+---end. What it raises fails the run.
+---@param select swarm.Select
+---@param fn fun(ctx: swarm.Ctx, outcome: swarm.Outcome)
+function swarm.settled(select, fn) end
+
+---Puts a layer on every worker.
+---@param name string
+---@param options? table handed to each of its hooks as the last argument
+function swarm.use(name, options) end
+
+-- Generations: hot reload -------------------------------------------------------------------------
+
+---The number of the newest generation, from 1: what names mean by now.
+---@return integer
+function swarm.generation() end
+
+---The generations that are alive, the newest last.
+---@return swarm.Generation[]
+function swarm.generations() end
+
+---The table of that name, which lives across the generations of a run. It holds JSON-like values;
+---what it may not hold is `invalid_value` at the next reload.
+---@param name string
+---@param init? table what it holds at first, copied; of several the first counts
+---@return table
+function swarm.state(name, init) end
+
+---Runs in a new generation before it takes over; raising keeps the old one. While a script loads.
+---@param fn fun(old: swarm.OldGeneration, new: swarm.NewGeneration)
+function swarm.on_reload(fn) end
+
+---Runs in a generation before it is freed, and at the end of the run. While a script loads.
+---@param fn fun()
+function swarm.on_dispose(fn) end
+
+---A change of this file, too, means that the script is to be loaded anew.
+---@param path string
+function swarm.watch_file(path) end
+
+-- Values ------------------------------------------------------------------------------------------
+
+---Marks a table as an array, so that an empty one is `[]` as JSON. Raises `invalid_value`.
+---@generic T: table
+---@param t? T a new one by default
+---@return T
+function swarm.array(t) end
+
+---Marks a table as an object, so that an empty one is `{}` as JSON. Raises `invalid_value`.
+---@generic T: table
+---@param t? T a new one by default
+---@return T
+function swarm.object(t) end
+
+---Stands for a file's content, anywhere in a value. Raises `invalid_value`.
+---@param path string
+---@param mime? string such as "text/plain"
+---@return swarm.File
+function swarm.file(path, mime) end
+
+---What was last kept under a name for the whole run, as a copy, or nil. Never waits.
+---@param name string
+---@return any
+function swarm.data(name) end
+
+---Keeps a value under a name for the whole run; nil takes it away. Never waits. Raises
+---`invalid_value{path}`.
+---@param name string
+---@param value any a JSON-like value, copied
+function swarm.set_data(name, value) end
+
+-- The outside -------------------------------------------------------------------------------------
+
+---A variable of the environment, or nil.
+---@param name string
+---@return string?
+function swarm.env(name) end
+
+---Runs a program and waits for it: `swarm.exec{ "git", "status" }`. No shell sees it. An exit code is
+---a result. Raises `process_failed` where it cannot start, `timeout`.
+---@param command swarm.ExecCommand
+---@return swarm.ExecResult
+function swarm.exec(command) end
+
+---Stands for a variable of the host's environment, alone as a value in `env` of a process. Its value
+---never enters Lua, and is masked in what comes back.
+---@param name string
+---@return swarm.Secret
+function swarm.secret(name) end
+
+---A number in [0, 1), or a whole number in [1, m] or [m, n]; in specs from the seed.
+---@param m? integer
+---@param n? integer
+---@return number
+function swarm.random(m, n) end
+
+---A random UUID (RFC 9562, version 4).
+---@return string
+function swarm.uuid() end
+
+-- Parts of the face -------------------------------------------------------------------------------
+
+---Files. Paths are relative to the working directory. All wait; what goes wrong raises
+---`io_error{path, reason}`, a path that is not UTF-8 `invalid_value`. `read`, `list`, `glob` and `stat`
+---also work while a script loads.
+---@class swarm.Fs
+local fs = {}
+
+---@param path string
+---@return string bytes
+function fs.read(path) end
+
+---Writes a file anew.
+---@param path string
+---@param text string bytes
+function fs.write(path, text) end
+
+---Adds to the end of a file.
+---@param path string
+---@param text string bytes
+function fs.append(path, text) end
+
+---@param path string
+---@return boolean
+function fs.exists(path) end
+
+---What is there, links followed; nil where there is nothing.
+---@param path string
+---@return swarm.Stat?
+function fs.stat(path) end
+
+---The names in a folder, sorted.
+---@param path string
+---@return string[]
+function fs.list(path) end
+
+---The files that fit a pattern, sorted; `**` crosses folders. No folders and nothing hidden.
+---@param pattern string
+---@return string[] paths
+function fs.glob(pattern) end
+
+---Makes a folder and those above it; one that is there stays.
+---@param path string
+function fs.mkdir(path) end
+
+---Removes a file, or a folder that is empty.
+---@param path string
+function fs.remove(path) end
+
+---Copies a file.
+---@param from string
+---@param to string
+function fs.copy(from, to) end
+
+---Moves a file or folder.
+---@param from string
+---@param to string
+function fs.move(from, to) end
+
+---Requests over HTTP.
+---@class swarm.Http
+local http = {}
+
+---Sends a request, follows redirects and waits for the whole answer. A status is a result; what goes
+---wrong on the way to one raises `http_error{url, reason}`.
+---@param opts swarm.HttpRequest
+---@return swarm.HttpResponse
+function http.request(opts) end
+
+---JSON text (RFC 8259).
+---@class swarm.Json
+local json = {}
+
+---A value as JSON, with sorted keys. Raises `invalid_value{path}`.
+---@param value any
+---@return string
+function json.encode(value) end
+
+---JSON as a value; null is `swarm.null`. Raises `invalid_value`.
+---@param text string
+---@return any
+function json.decode(text) end
+
+---Lines for people, on stderr. They never wait.
+---@class swarm.Log
+local log = {}
+
+---@param message any shown as `tostring` has it
+---@param fields? table JSON-like
+function log.debug(message, fields) end
+
+---@param message any shown as `tostring` has it
+---@param fields? table JSON-like
+function log.info(message, fields) end
+
+---@param message any shown as `tostring` has it
+---@param fields? table JSON-like
+function log.warn(message, fields) end
+
+---@param message any shown as `tostring` has it
+---@param fields? table JSON-like
+function log.error(message, fields) end
+
+return swarm
