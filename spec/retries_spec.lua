@@ -628,23 +628,26 @@ describe("retries: what is never tried again", function()
     assert.equal("try1", noted())
   end)
 
-  it("is one that is cancelled by the block around while it cleans up after its deadline", function()
-    local h
-    local ok = pcall(swarm.timeout, 6, function()
-      h = try({
-        function()
-          pcall(wait)
-          swarm.shield(function()
-            swarm.sleep(10)
-          end)
-        end,
-      }, 3, { timeout = 5 })
-      h:join()
-    end)
-    assert.is_false(ok)
-    assert.equal("timeout", h.status)
-    assert.equal("try1", noted())
-  end)
+  it(
+    "is one that is cancelled by the block around while it cleans up after its deadline",
+    function()
+      local h
+      local ok = pcall(swarm.timeout, 6, function()
+        h = try({
+          function()
+            pcall(wait)
+            swarm.shield(function()
+              swarm.sleep(10)
+            end)
+          end,
+        }, 3, { timeout = 5 })
+        h:join()
+      end)
+      assert.is_false(ok)
+      assert.equal("timeout", h.status)
+      assert.equal("try1", noted())
+    end
+  )
 
   it("is one that is cancelled while `on` decides: too late for the attempt's end", function()
     local h = try({ fail, pass }, {

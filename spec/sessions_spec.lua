@@ -588,9 +588,12 @@ describe("sessions: invoke", function()
 
   it("is ended by a deadline of its invoker, and that closes the session", function()
     local s = swarm.open "unit"
-    assert.equal("timeout", code_of(swarm.timeout, 2, function()
-      s:invoke { seconds = 10 }
-    end))
+    assert.equal(
+      "timeout",
+      code_of(swarm.timeout, 2, function()
+        s:invoke { seconds = 10 }
+      end)
+    )
     assert.equal("token_revoked", invoke_code(s))
   end)
 
@@ -609,12 +612,18 @@ describe("sessions: invoke", function()
 
   it("works in shields, coroutines and other workers", function()
     local s = swarm.open "unit"
-    assert.equal(1, swarm.shield(function()
-      return s:invoke { seconds = 1 }
-    end))
-    assert.equal(2, coroutine.wrap(function()
-      return s:invoke { seconds = 1 }
-    end)())
+    assert.equal(
+      1,
+      swarm.shield(function()
+        return s:invoke { seconds = 1 }
+      end)
+    )
+    assert.equal(
+      2,
+      coroutine.wrap(function()
+        return s:invoke { seconds = 1 }
+      end)()
+    )
     assert.equal(
       3,
       swarm.call(function(_, input)
@@ -947,10 +956,13 @@ describe("sessions: the end", function()
 
   it("is bounded by the deadlines around it", function()
     local s
-    assert.equal("timeout", code_of(swarm.timeout, 3, function()
-      s = swarm.open "unit"
-      s:join()
-    end))
+    assert.equal(
+      "timeout",
+      code_of(swarm.timeout, 3, function()
+        s = swarm.open "unit"
+        s:join()
+      end)
+    )
     assert.equal("cancelled", s.status)
     assert.equal("token_revoked", invoke_code(s))
   end)

@@ -88,7 +88,8 @@ class Session:
                 self._taken = found.end()
                 return found
             if not self._read(deadline):
-                raise AssertionError(f"it did not say {pattern!r}; it said:\n{self.said}")
+                said = self.said[-5000:]  # at a terminal the line of progress is long
+                raise AssertionError(f"it did not say {pattern!r}; it said:\n{said}")
 
     def expect_all(self, *patterns: str) -> None:
         """Waits for several, in any order: stdout and stderr do not wait for each other."""

@@ -28,6 +28,9 @@ ATTEMPTS = 3
         "channel",
         "semaphore",
         "sleepers",
+        "reload",
+        "reload_flow",
+        "reload_broken",
     ],
 )
 def test_bound(name: str) -> None:

@@ -148,6 +148,7 @@ end
 ---more than itself.
 local function free(generation)
   generation.line.alive[generation.number] = nil
+  Settle.draining = Settle.draining - 1
   local function strip(def)
     def.run, def.fn, def.wrap, def.settled, def.events = nil, nil, nil, nil, nil
     def.layers, def.input_schema, def.output_schema, def.options = nil, nil, nil, nil
@@ -223,6 +224,7 @@ end
 local function retire(generation)
   generation.retired = true
   generation.live = census(generation)
+  Settle.draining = Settle.draining + 1
   if generation.live == 0 then
     Settle.on_drained(generation)
   end

@@ -23,6 +23,7 @@ local Settle = {
   again = nil, -- attempts: whether a further one follows
   run_errors = {}, -- what settled hooks raised: fails the run
   on_settled = nil, -- kernel: told of the workers that Python waits for
+  draining = 0, -- retired generations that are not freed yet
   on_drained = nil, -- generations: the last worker of a retired one has settled
 }
 
@@ -229,9 +230,8 @@ local function settle(w, status, value, err)
       Settle.on_settled(w)
     end
   end
-  local generation = w.def.generation
-  if generation.retired then
-    Settle.leave_generation(generation)
+  if Settle.draining > 0 then
+    Settle.leave_generation(w.def.generation)
   end
 end
 

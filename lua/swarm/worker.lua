@@ -124,7 +124,9 @@ function S.body(w)
 end
 
 function S.begin(w)
-  attempts.begin(w)
+  if w.extra then
+    attempts.begin(w)
+  end
   local slots = w.def.slots
   if slots and w.cancel then
     w.extra = w.extra or {} -- it begins only to end, and takes no slot for that
@@ -245,8 +247,8 @@ local function create(owner, depth, def, run, input, timeout, extra, taken, righ
   end
   owner.first_child = w
   counts.live = counts.live + 1
-  local generation = def.generation
-  if generation.retired then
+  if Settle.draining > 0 and def.generation.retired then
+    local generation = def.generation
     generation.live = generation.live + 1
   end
   if events.on then
@@ -302,7 +304,9 @@ local function spawn_into(owner, me, name, input, opts, taken, from, extra)
   if by.start_task ~= true then
     gate.check(me, "start_task", kind == "string" and name or "") -- a function fits "*" alone
   end
-  check_room(me, 1, 1)
+  if me.depth >= W.max_depth or counts.live >= W.max_live then
+    check_room(me, 1, 1)
+  end
   local depth = me.depth + 1
   if input ~= nil and type(input) ~= "string" then
     input = copy(input, "input")

@@ -1,8 +1,8 @@
 ---@meta _
--- luacheck: ignore 111 112 113 121 122 131 211 212
+-- luacheck: ignore 111 112 113 121 122 131 211 212 241
 
 -- What scripts give to the calls of `swarm`: definitions and options, for language servers. Nothing
--- here runs. See swarm.lua. A field or an option that does not exist is refused with the nearest one.
+-- here runs. See swarm.lua. A field or option that does not exist is refused with the nearest one.
 
 ---What a worker runs. `return value` passes; a second value that is not nil blocks, and says why;
 ---raising fails.
@@ -20,8 +20,8 @@
 ---@field role? string "worker" by default
 ---@field authority? "own" its role's rights whole, not cut down by those of who spawns it
 ---@field layers? (string|swarm.LayerEntry)[] the earlier inner
----@field input_schema? table a JSON Schema (2020-12); an input that does not fit is refused
----@field output_schema? table a JSON Schema (2020-12); an output that does not fit fails the attempt
+---@field input_schema? table a JSON Schema (2020-12); what does not fit is refused
+---@field output_schema? table a JSON Schema (2020-12); what does not fit fails the attempt
 
 ---Kind `lua`: a function of the script.
 ---@class swarm.LuaWorker : swarm.WorkerFields
@@ -30,11 +30,12 @@
 ---Kind `process`: a child process an attempt.
 ---@class swarm.ProcessWorker : swarm.WorkerFields, swarm.Invocation
 
----What runs as a process, by `command` or `shell`. In command, stdin, cwd and the values of env these
----stand for what they name: {prompt} {prompt_file} {input} {input.a.b} {task_id} {attempt} {agent}.
+---What runs as a process, by `command` or `shell`. In command, stdin, cwd and the values of env
+---these stand for what they name: {prompt} {prompt_file} {input} {input.a.b} {task_id} {attempt}
+---{agent}.
 ---@class swarm.Invocation
 ---@field command? string[]|string the program and its arguments, or the name of a `swarm.command`
----@field shell? string a text for `sh -c`; "$SWARM_PROMPT" and "$SWARM_INPUT" are what it is given
+---@field shell? string a text for `sh -c`, which has "$SWARM_PROMPT" and "$SWARM_INPUT"
 ---@field stdin? swarm.Stdin by default the prompt, where command and env do not name it
 ---@field env? table<string, string|swarm.Secret> further variables
 ---@field inherit_env? string[]|false names and globs beside the usual ones; false: nothing
@@ -46,7 +47,10 @@
 ---@field limits? swarm.ProcessLimits
 ---@field pty? false not supported yet
 
----@alias swarm.Stdin string|false|swarm.File|fun(ctx: swarm.Ctx, input: any): string|false|swarm.File|swarm.Handle|nil
+---@alias swarm.Stdin string|false|swarm.File|fun(ctx: swarm.Ctx, input: any): swarm.Input?
+
+---What a process is given to read: text, a file, a worker's result, or nothing.
+---@alias swarm.Input string|false|swarm.File|swarm.Handle
 
 ---@class swarm.ProcessOutput
 ---@field format? "auto"|"text"|"json"|"file" "auto": JSON where stdout is an object or array
@@ -64,15 +68,18 @@
 ---@field factor? number 1 or more: 2
 ---@field max_delay? number seconds: 30
 ---@field jitter? boolean a delay is drawn between half of it and the whole: true
----@field on? string|string[]|fun(err: swarm.Error, attempt: integer): boolean|number|nil statuses and
----error codes that are tried again, { "failed", "timeout" }; or what says so, or after how many seconds
+---@field on? string|string[]|swarm.RetryDecision statuses and error codes: { "failed", "timeout" }
+
+---Whether an attempt that did not pass is followed by another, or after how many seconds. Bounded
+---by 5 seconds.
+---@alias swarm.RetryDecision fun(err: swarm.Error, attempt: integer): boolean|number|nil
 
 -- Roles -------------------------------------------------------------------------------------------
 
 ---Verbs that workers may use. Without `extends` nothing is allowed; deny wins.
 ---@class swarm.Role
 ---@field extends? string "worker", "operator", "observer", "senior", or a role of the script
----@field allow? table<integer|swarm.Verb, swarm.Verb|string[]|true> verbs; `verb = { patterns }` bounds one
+---@field allow? table<integer|swarm.Verb, swarm.Verb|string[]|true> `verb = { patterns }` bounds one
 ---@field deny? swarm.Verb[]
 
 ---@alias swarm.Verb
@@ -112,7 +119,10 @@
 -- Hooks and layers --------------------------------------------------------------------------------
 
 ---Which workers a hook is for: a name, a glob (`*`, `?`), a list of these, or a function.
----@alias swarm.Select string|swarm.Select[]|fun(def: swarm.Definition): boolean?
+---@alias swarm.Select string|swarm.Selector|(string|swarm.Selector)[]
+
+---Asked once for each definition.
+---@alias swarm.Selector fun(def: swarm.Definition): boolean?
 
 ---@class swarm.Definition
 ---@field name string? nil for workers made from a function
@@ -138,13 +148,15 @@
 
 ---Hooks under a name. Each is given the options of who asks for the layer, last.
 ---@class swarm.Layer
----@field before? fun(ctx: swarm.Ctx, input: any, options: table?): any
----@field after? fun(ctx: swarm.Ctx, result: swarm.Result, options: table?): swarm.Result?
----@field around? fun(ctx: swarm.Ctx, next: swarm.Next, options: table?): swarm.Result
----@field settled? fun(ctx: swarm.Ctx, outcome: swarm.Outcome, options: table?)
----@field event? fun(ctx: swarm.Ctx, event: swarm.Event, options: table?): swarm.Event|false|nil sees
----each event before it is recorded; false drops it, nil keeps it
+---@field before? fun(ctx: swarm.Ctx, input: any, options?: table): any
+---@field after? fun(ctx: swarm.Ctx, result: swarm.Result, options?: table): swarm.Result?
+---@field around? fun(ctx: swarm.Ctx, next: swarm.Next, options?: table): swarm.Result
+---@field settled? fun(ctx: swarm.Ctx, outcome: swarm.Outcome, options?: table)
+---@field event? swarm.EventHook sees each event before it is recorded
 ---@field role? string under which its hooks run: "operator"
+
+---What it returns is recorded; nil keeps the event as it was, false drops it. A `final` stays.
+---@alias swarm.EventHook fun(ctx: swarm.Ctx, event: swarm.Event, options?: table): swarm.Event|false|nil
 
 ---A layer with options: { "name", option = 1 }.
 ---@class swarm.LayerEntry
@@ -196,23 +208,6 @@
 ---@field [1] string|swarm.Run
 ---@field [2]? any its input; each start gets a copy
 ---@field id? string by default the worker's name, or a function's place
----@field restart? "permanent"|"transient"|"temporary" always, after a failure, or never: "permanent"
+---@field restart? "permanent"|"transient"|"temporary" always (the default), after a failure, never
 ---@field shutdown? number seconds for its clean-up, `math.huge` without end: 5
 ---@field timeout? number seconds for each run of it
-
----@class swarm.HttpRequest
----@field url string http:// or https://
----@field method? string GET without a body, POST with one
----@field headers? table<string, string|number|(string|number)[]> a list for several of one name
----@field body? string bytes
----@field json? any a value sent as JSON; not beside `body`
----@field timeout? number seconds for the whole exchange: 30
----@field max_body? integer bytes of the answer's body: 16 MiB
-
----A program and its arguments, with options: { "git", "status", cwd = "src" }.
----@class swarm.ExecCommand
----@field [integer] string
----@field stdin? string|false|swarm.File|swarm.Handle empty by default
----@field env? table<string, string|swarm.Secret> further variables
----@field cwd? string
----@field timeout? number seconds

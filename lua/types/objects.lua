@@ -1,5 +1,5 @@
 ---@meta _
--- luacheck: ignore 111 112 113 121 122 131 211 212
+-- luacheck: ignore 111 112 113 121 122 131 211 212 241
 
 -- What calls of `swarm` hand back, for language servers: nothing here runs. See swarm.lua.
 
@@ -11,8 +11,8 @@
 
 -- Workers -----------------------------------------------------------------------------------------
 
----A worker's handle. It names a task: id, attempt and status are those of its latest attempt. It can
----be a value between workers; nothing can be written to it.
+---A worker's handle. It names a task: id, attempt and status are those of its latest attempt. It
+---can be a value between workers; nothing can be written to it.
 ---@class swarm.Handle
 ---@field id string the worker's, such as "W-12"; each attempt has its own
 ---@field worker_id string the same as `id`
@@ -110,8 +110,8 @@ function Supervisor:children() end
 ---@return swarm.Handle
 function Supervisor:start(item) end
 
----Stops a child for good, and waits for its end. False and `child_not_found{id}` where there is none.
----Raises `deadlock` where it would wait for the caller.
+---Stops a child for good, and waits for its end. False and `child_not_found{id}` where there is
+---none. Raises `deadlock` where it would wait for the caller.
 ---@param id string
 ---@return boolean ok
 ---@return swarm.Error? err
@@ -143,8 +143,8 @@ function CancelToken:cancel(reason) end
 ---@class swarm.Scope
 local Scope = {}
 
----As `swarm.spawn`, into this scope, whoever calls. A scope that is closed or cancelled refuses with
----`invalid_argument`.
+---As `swarm.spawn`, into this scope, whoever calls. A scope that is closed or cancelled refuses
+---with `invalid_argument`.
 ---@param name string|swarm.Run
 ---@param input? any
 ---@param opts? swarm.SpawnOptions
@@ -220,9 +220,9 @@ function Scope:spawn(name, input, opts) end
 ---| "exploration_failed" # { schedule, schedules, failure, steps }, of explore in specs
 ---| "internal" # a fault of the host
 
----What is raised, and what `join` returns. `tostring(err)` is one readable paragraph. An error object
----that a script raises arrives whole, with code, message, where and traceback added; so `code` may be
----the script's own.
+---What is raised, and what `join` returns. `tostring(err)` is one readable paragraph. An error
+---object that a script raises arrives whole, with code, message, where and traceback added; so
+---`code` may be the script's own.
 ---@class swarm.Error
 ---@field code swarm.ErrorCode|string
 ---@field message string
@@ -297,9 +297,8 @@ function Semaphore:acquire() end
 function Semaphore:release() end
 
 ---Runs `fn()` with a permit, and returns what it returned.
----@generic T
----@param fn fun(): T...
----@return T ...
+---@param fn fun(): ...
+---@return any ...
 function Semaphore:with(fn) end
 
 ---What `swarm.event` returns.
@@ -321,44 +320,11 @@ local Lock = {}
 
 ---Runs `fn()` while no other worker has the lock, and returns what it returned. Raises `deadlock`
 ---where the worker has it already.
----@generic T
----@param fn fun(): T...
----@return T ...
+---@param fn fun(): ...
+---@return any ...
 function Lock:with(fn) end
 
--- Of the outside ----------------------------------------------------------------------------------
-
----@class swarm.Stat
----@field type "file"|"directory"|"link"|"other"
----@field size integer bytes
----@field mtime number Unix seconds
----@field mode integer permission bits
-
----@class swarm.HttpResponse
----@field status integer
----@field headers table<string, string> read without regard to case, listed in lower case
----@field body string bytes
----@field url string the last one, after redirects
-local HttpResponse = {}
-
----The body read as JSON. Raises `invalid_value`.
----@return any
-function HttpResponse:json() end
-
----@class swarm.ExecResult
----@field exit_code integer? nil where a signal ended it
----@field signal string? such as "SIGKILL"
----@field stdout string
----@field stderr string its last 1 MiB
-
----A file's content as a value. It cannot be changed.
----@class swarm.File
----@field path string
----@field mime string?
-
----@class swarm.Secret
-
----@class swarm.Null
+-- Generations ------------------------------------------------------------------------------------
 
 ---@class swarm.Generation
 ---@field number integer

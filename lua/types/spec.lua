@@ -1,5 +1,5 @@
 ---@meta _
--- luacheck: ignore 111 112 113 121 122 131 211 212
+-- luacheck: ignore 111 112 113 121 122 131 142 211 212 241
 
 -- What spec files have besides (`swarm-host test`): busted's words, a virtual clock, stand-ins, and
 -- the script under test. For language servers: nothing here runs. See swarm.lua.
@@ -106,8 +106,8 @@ function Script:spawn(name, input, opts) end
 ---@return swarm.Error? blocked
 function Script:call(name, input, opts) end
 
----Lua's own `assert`, with assertions as its fields. What is expected comes first; each takes a note
----as its last argument. A failure raises `assertion_failed`, at the spec's line.
+---Lua's own `assert`, with assertions as its fields. What is expected comes first; each takes a
+---note as its last argument. A failure raises `assertion_failed`, at the spec's line.
 ---@class swarm.Assert
 ---@field are swarm.Assert itself, as in `assert.are.same`
 ---@field is swarm.Assert itself

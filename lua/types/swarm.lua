@@ -2,8 +2,9 @@
 -- luacheck: ignore 111 112 113 121 122 131 212
 
 -- What `swarm` offers to a script, for language servers: nothing here runs. What calls take is in
--- definitions.lua, what they hand back in objects.lua, and what only spec files have in spec.lua.
--- tests/test_types.py holds all of them against a running host.
+-- definitions.lua, what they hand back in objects.lua, files and the like in outside.lua, and
+-- what only spec files have in spec.lua. tests/test_types.py holds all of them against a running
+-- host.
 --
 -- Seconds may have fractions. Every call that may wait raises `cancelled` in a worker that is
 -- cancelled, and `not_while_loading` while a script loads. What a role does not allow raises
@@ -45,8 +46,8 @@ function swarm.spawn(name, input, opts) end
 ---@return swarm.Error? err
 function swarm.join(target, opts) end
 
----Joins and gives the value of the last `final`. Blocked: that value, and an error of code `blocked`.
----Raises the error of a worker that failed, timed out or was cancelled.
+---Joins and gives the value of the last `final`. Blocked: that value, and an error of code
+---`blocked`. Raises the error of a worker that failed, timed out or was cancelled.
 ---@param target swarm.Target
 ---@return any value
 ---@return swarm.Error? blocked
@@ -151,26 +152,23 @@ function swarm.supervise(opts) end
 
 -- Blocks and time ---------------------------------------------------------------------------------
 
----Runs `fn(scope)` and waits for all spawned in it. The first failure cancels the rest and is raised,
----with the others in `others`.
----@generic T
----@param fn fun(scope: swarm.Scope): T...
----@return T ...
+---Runs `fn(scope)` and waits for all spawned in it. The first failure cancels the rest and is
+---raised, with the others in `others`.
+---@param fn fun(scope: swarm.Scope): ...
+---@return any ...
 function swarm.scope(fn) end
 
 ---Runs `fn()` and all it spawns for at most so many seconds; raises `timeout`.
----@generic T
 ---@param seconds number zero or more
----@param fn fun(): T...
----@return T ...
+---@param fn fun(): ...
+---@return any ...
 function swarm.timeout(seconds, fn) end
 
 ---Runs `fn()` out of the reach of outer cancels and deadlines: for clean-up that waits. Always
 ---bounded; raises `timeout` after 30 seconds, or after `opts.timeout`.
----@generic T
----@param fn fun(): T...
+---@param fn fun(): ...
 ---@param opts? swarm.ShieldOptions
----@return T ...
+---@return any ...
 function swarm.shield(fn, opts) end
 
 ---Waits.
@@ -191,8 +189,8 @@ function swarm.now() end
 ---@return number
 function swarm.monotonic() end
 
----Values from worker to worker, first in first out. It holds `capacity` values; with 0, the default,
----a sender waits for a receiver.
+---Values from worker to worker, first in first out. It holds `capacity` values; with 0, the
+---default, a sender waits for a receiver.
 ---@param capacity? integer
 ---@return swarm.Channel
 function swarm.channel(capacity) end
@@ -212,8 +210,9 @@ function swarm.lock() end
 
 -- Definitions: while a script loads, else `load_error` ----------------------------------------------
 
----Defines a worker: `swarm.worker "name" { … }` or `swarm.worker("name", { … })`. A wrong definition
----is a `load_error` with line, field and the nearest name; so are those of role, layer and command.
+---Defines a worker: `swarm.worker "name" { … }` or `swarm.worker("name", { … })`. A wrong
+---definition is a `load_error` with line, field and the nearest name; so are those of role, layer
+---and command.
 ---@param name string
 ---@return fun(fields: swarm.LuaWorker|swarm.ProcessWorker)
 ---@overload fun(name: string, fields: swarm.LuaWorker|swarm.ProcessWorker)
@@ -247,8 +246,8 @@ function swarm.main(fn) end
 ---@param fn fun(ctx: swarm.Ctx, input: any): any
 function swarm.before(select, fn) end
 
----After each attempt that ran to completion, blocked too: what `fn` returns is the result, nil leaves
----it unchanged.
+---After each attempt that ran to completion, blocked too: what `fn` returns is the result, nil
+---leaves it unchanged.
 ---@param select swarm.Select
 ---@param fn fun(ctx: swarm.Ctx, result: swarm.Result): swarm.Result?
 function swarm.after(select, fn) end
@@ -258,8 +257,8 @@ function swarm.after(select, fn) end
 ---@param fn fun(ctx: swarm.Ctx, next: swarm.Next): swarm.Result
 function swarm.around(select, fn) end
 
----After every end of an attempt, also of a refusal. Shielded, bounded by 5 seconds; cannot change the
----end. What it raises fails the run.
+---After every end of an attempt, also of a refusal. Shielded, bounded by 5 seconds; cannot change
+---the end. What it raises fails the run.
 ---@param select swarm.Select
 ---@param fn fun(ctx: swarm.Ctx, outcome: swarm.Outcome)
 function swarm.settled(select, fn) end
@@ -336,14 +335,14 @@ function swarm.set_data(name, value) end
 ---@return string?
 function swarm.env(name) end
 
----Runs a program and waits for it: `swarm.exec{ "git", "status" }`. No shell sees it. An exit code is
----a result. Raises `process_failed` where it cannot start, `timeout`.
+---Runs a program and waits for it: `swarm.exec{ "git", "status" }`. No shell sees it. An exit
+---code is a result. Raises `process_failed` where it cannot start, `timeout`.
 ---@param command swarm.ExecCommand
 ---@return swarm.ExecResult
 function swarm.exec(command) end
 
----Stands for a variable of the host's environment, alone as a value in `env` of a process. Its value
----never enters Lua, and is masked in what comes back.
+---Stands for a variable of the host's environment, alone as a value in `env` of a process. Its
+---value never enters Lua, and is masked in what comes back.
 ---@param name string
 ---@return swarm.Secret
 function swarm.secret(name) end
@@ -357,108 +356,5 @@ function swarm.random(m, n) end
 ---A random UUID (RFC 9562, version 4).
 ---@return string
 function swarm.uuid() end
-
--- Parts of the face -------------------------------------------------------------------------------
-
----Files. Paths are relative to the working directory. All wait; what goes wrong raises
----`io_error{path, reason}`, a path that is not UTF-8 `invalid_value`. `read`, `list`, `glob` and `stat`
----also work while a script loads.
----@class swarm.Fs
-local fs = {}
-
----@param path string
----@return string bytes
-function fs.read(path) end
-
----Writes a file anew.
----@param path string
----@param text string bytes
-function fs.write(path, text) end
-
----Adds to the end of a file.
----@param path string
----@param text string bytes
-function fs.append(path, text) end
-
----@param path string
----@return boolean
-function fs.exists(path) end
-
----What is there, links followed; nil where there is nothing.
----@param path string
----@return swarm.Stat?
-function fs.stat(path) end
-
----The names in a folder, sorted.
----@param path string
----@return string[]
-function fs.list(path) end
-
----The files that fit a pattern, sorted; `**` crosses folders. No folders and nothing hidden.
----@param pattern string
----@return string[] paths
-function fs.glob(pattern) end
-
----Makes a folder and those above it; one that is there stays.
----@param path string
-function fs.mkdir(path) end
-
----Removes a file, or a folder that is empty.
----@param path string
-function fs.remove(path) end
-
----Copies a file.
----@param from string
----@param to string
-function fs.copy(from, to) end
-
----Moves a file or folder.
----@param from string
----@param to string
-function fs.move(from, to) end
-
----Requests over HTTP.
----@class swarm.Http
-local http = {}
-
----Sends a request, follows redirects and waits for the whole answer. A status is a result; what goes
----wrong on the way to one raises `http_error{url, reason}`.
----@param opts swarm.HttpRequest
----@return swarm.HttpResponse
-function http.request(opts) end
-
----JSON text (RFC 8259).
----@class swarm.Json
-local json = {}
-
----A value as JSON, with sorted keys. Raises `invalid_value{path}`.
----@param value any
----@return string
-function json.encode(value) end
-
----JSON as a value; null is `swarm.null`. Raises `invalid_value`.
----@param text string
----@return any
-function json.decode(text) end
-
----Lines for people, on stderr. They never wait.
----@class swarm.Log
-local log = {}
-
----@param message any shown as `tostring` has it
----@param fields? table JSON-like
-function log.debug(message, fields) end
-
----@param message any shown as `tostring` has it
----@param fields? table JSON-like
-function log.info(message, fields) end
-
----@param message any shown as `tostring` has it
----@param fields? table JSON-like
-function log.warn(message, fields) end
-
----@param message any shown as `tostring` has it
----@param fields? table JSON-like
-function log.error(message, fields) end
 
 return swarm

@@ -1,0 +1,154 @@
+---@meta _
+-- luacheck: ignore 111 112 113 121 122 131 211 212 241
+
+-- Files, HTTP, JSON, logs and programs, for language servers: nothing here runs. See swarm.lua.
+
+---Files. Paths are relative to the working directory. All wait; what goes wrong raises
+---`io_error{path, reason}`, a path that is not UTF-8 `invalid_value`. `read`, `list`, `glob` and
+---`stat` also work while a script loads.
+---@class swarm.Fs
+local fs = {}
+
+---@param path string
+---@return string bytes
+function fs.read(path) end
+
+---Writes a file anew.
+---@param path string
+---@param text string bytes
+function fs.write(path, text) end
+
+---Adds to the end of a file.
+---@param path string
+---@param text string bytes
+function fs.append(path, text) end
+
+---@param path string
+---@return boolean
+function fs.exists(path) end
+
+---What is there, links followed; nil where there is nothing.
+---@param path string
+---@return swarm.Stat?
+function fs.stat(path) end
+
+---The names in a folder, sorted.
+---@param path string
+---@return string[]
+function fs.list(path) end
+
+---The files that fit a pattern, sorted; `**` crosses folders. No folders and nothing hidden.
+---@param pattern string
+---@return string[] paths
+function fs.glob(pattern) end
+
+---Makes a folder and those above it; one that is there stays.
+---@param path string
+function fs.mkdir(path) end
+
+---Removes a file, or a folder that is empty.
+---@param path string
+function fs.remove(path) end
+
+---Copies a file.
+---@param from string
+---@param to string
+function fs.copy(from, to) end
+
+---Moves a file or folder.
+---@param from string
+---@param to string
+function fs.move(from, to) end
+
+---Requests over HTTP.
+---@class swarm.Http
+local http = {}
+
+---Sends a request, follows redirects and waits for the whole answer. A status is a result; what
+---goes wrong on the way to one raises `http_error{url, reason}`.
+---@param opts swarm.HttpRequest
+---@return swarm.HttpResponse
+function http.request(opts) end
+
+---JSON text (RFC 8259).
+---@class swarm.Json
+local json = {}
+
+---A value as JSON, with sorted keys. Raises `invalid_value{path}`.
+---@param value any
+---@return string
+function json.encode(value) end
+
+---JSON as a value; null is `swarm.null`. Raises `invalid_value`.
+---@param text string
+---@return any
+function json.decode(text) end
+
+---Lines for people, on stderr. They never wait.
+---@class swarm.Log
+local log = {}
+
+---@param message any shown as `tostring` has it
+---@param fields? table JSON-like
+function log.debug(message, fields) end
+
+---@param message any shown as `tostring` has it
+---@param fields? table JSON-like
+function log.info(message, fields) end
+
+---@param message any shown as `tostring` has it
+---@param fields? table JSON-like
+function log.warn(message, fields) end
+
+---@param message any shown as `tostring` has it
+---@param fields? table JSON-like
+function log.error(message, fields) end
+
+---@class swarm.HttpRequest
+---@field url string http:// or https://
+---@field method? string GET without a body, POST with one
+---@field headers? table<string, string|number|(string|number)[]> a list for several of one name
+---@field body? string bytes
+---@field json? any a value sent as JSON; not beside `body`
+---@field timeout? number seconds for the whole exchange: 30
+---@field max_body? integer bytes of the answer's body: 16 MiB
+
+---A program and its arguments, with options: { "git", "status", cwd = "src" }.
+---@class swarm.ExecCommand
+---@field [integer] string
+---@field stdin? swarm.Input empty by default
+---@field env? table<string, string|swarm.Secret> further variables
+---@field cwd? string
+---@field timeout? number seconds
+
+---@class swarm.Stat
+---@field type "file"|"directory"|"link"|"other"
+---@field size integer bytes
+---@field mtime number Unix seconds
+---@field mode integer permission bits
+
+---@class swarm.HttpResponse
+---@field status integer
+---@field headers table<string, string> read without regard to case, listed in lower case
+---@field body string bytes
+---@field url string the last one, after redirects
+local HttpResponse = {}
+
+---The body read as JSON. Raises `invalid_value`.
+---@return any
+function HttpResponse:json() end
+
+---@class swarm.ExecResult
+---@field exit_code integer? nil where a signal ended it
+---@field signal string? such as "SIGKILL"
+---@field stdout string
+---@field stderr string its last 1 MiB
+
+---A file's content as a value. It cannot be changed.
+---@class swarm.File
+---@field path string
+---@field mime string?
+
+---@class swarm.Secret
+
+---@class swarm.Null
