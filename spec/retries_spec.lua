@@ -474,6 +474,39 @@ describe("retries: the policy", function()
     assert.equal("string", type(err.spawned_at))
   end)
 
+  it("takes the attempt's own error, raised again, for no", function()
+    local h = try({ fail, pass }, {
+      max = 1,
+      on = function(err)
+        error(err, 0)
+      end,
+    })
+    local _, err = h:join()
+    assert.equal("broke", err.code)
+    assert.is_nil(err.others)
+    assert.equal(1, h.attempt)
+  end)
+
+  it("stops the attempt's clock while the function decides", function()
+    local h = try({
+      function()
+        swarm.sleep(2)
+        fail()
+      end,
+    }, {
+      max = 1,
+      on = function()
+        swarm.sleep(3)
+        return false
+      end,
+    }, { timeout = 3 })
+    local token = h.cancel_token
+    local _, err = h:join()
+    assert.equal("broke", err.code)
+    assert.equal("failed", h.status)
+    assert.is_false(token.cancelled)
+  end)
+
   it("refuses what is no answer of such a function, and names the function", function()
     for _, answer in ipairs { "yes", -1, 1 / 0, 0 / 0, {} } do
       local h = try({ fail, pass }, {
@@ -1112,6 +1145,16 @@ describe("retries: the task's end", function()
     }
     assert.equal(2, i)
     assert.equal("pass", first.status)
+  end)
+
+  it("is one place in the list of map", function()
+    local values = swarm.map(
+      "flaky",
+      { { works_at = 3 }, { works_at = 1 }, { works_at = 2 } },
+      { concurrency = 2 }
+    )
+    assert.same({ "attempt 3", "attempt 1", "attempt 2" }, values)
+    assert.equal(3, swarm.monotonic())
   end)
 
   it("is handed out by each once", function()

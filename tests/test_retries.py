@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import pytest
 
-from swarm_host import Host, Options, WorkerFailed
+from swarm_host import Host, Options, WorkerFailed, WorkerTimeout
 from tests.command_line import run, script
 from tests.test_host import within
 
@@ -101,14 +102,14 @@ def test_a_failure_that_nobody_owns_is_logged_once_after_the_last_attempt(tmp_pa
     swarm.main(function()
       local h = swarm.spawn("flaky", 9)
       swarm.sleep(0.02)
-      swarm.log.info("after " .. h.attempt)
+      swarm.log.info("now at " .. h.attempt)
       h:join()
     end)
     """
     done = run(script(tmp_path, FLAKY + main))
     said = done.stderr.decode()
     assert said.count('worker "flaky" failed') == 1
-    assert said.index('worker "flaky" failed') < said.index("after 3")
+    assert said.index('worker "flaky" failed after 3 attempts: ') < said.index("now at 3")
 
 
 def test_an_attempt_that_is_tried_again_is_not_logged(tmp_path: Path) -> None:
@@ -130,12 +131,9 @@ def test_a_host_is_told_of_the_end_of_a_task_once(tmp_path: Path) -> None:
         async with Host.load(script(tmp_path, FLAKY)) as host:
             assert await host.call("flaky", 3) == 3
             handle = host.spawn("flaky", 9)
-            try:
+            with pytest.raises(WorkerFailed) as caught:
                 await handle.join()
-            except WorkerFailed as caught:
-                assert caught.error["attempts"] == 3
-            else:
-                raise AssertionError("it fails")
+            assert caught.value.error["attempts"] == 3
 
     within(20, main)
 
@@ -163,18 +161,15 @@ def test_a_host_cancels_a_task_while_it_cleans_up_after_its_deadline(tmp_path: P
                 if event["type"] == "progress":
                     break
             handle.cancel("enough")
-            outcome = None
-            try:
+            with pytest.raises(WorkerTimeout):
                 await handle.join()
-            except Exception as caught:
-                outcome = type(caught).__name__
-            assert outcome == "WorkerTimeout"
             assert await host.call("tries") == 1
 
     within(20, main)
 
 
 VERSION = """
+swarm.on_dispose(function() print("{version} is done with") end)
 swarm.role "narrow" {{ extends = "worker", deny = {{ "read_env" }} }}
 swarm.worker "flaky" {{
   role = "{role}",
@@ -191,9 +186,10 @@ swarm.worker "flaky" {{
 
 def test_later_attempts_run_the_newest_generation_with_its_rights(tmp_path: Path) -> None:
     path = script(tmp_path, VERSION.format(role="worker", most=2, version="old"))
+    said: list[bytes] = []
 
     async def main() -> None:
-        async with Host.load(path) as host:
+        async with Host.load(path, Options(write_out=said.append)) as host:
             handle = host.spawn("flaky", 3)
             await anyio.sleep(0.05)
             path.write_text(VERSION.format(role="narrow", most=0, version="new"))
@@ -201,6 +197,7 @@ def test_later_attempts_run_the_newest_generation_with_its_rights(tmp_path: Path
             assert await handle.result() == "new"
             tail = handle.output_tail()
             assert tail[0]["stage"] == "new2false"
+            assert said == [b"old is done with\n"], "the old generation is free by then"
 
     within(20, main)
 
@@ -250,23 +247,23 @@ def test_the_delays_of_a_seeded_run_are_the_same_each_time(tmp_path: Path) -> No
 def test_memory_is_flat_over_many_attempts(tmp_path: Path) -> None:
     text = """
     swarm.main(function()
-      local most, early = 0, nil
+      local early, late
       local h = swarm.spawn(function(ctx, input)
         ctx:progress("try", input.text)
         if ctx.attempt % 5000 == 0 then
+          require("jit").flush() -- compiled code is no leak, and comes and goes
           collectgarbage()
-          local kb = collectgarbage("count")
-          early = early or kb
-          most = math.max(most, kb)
+          late = collectgarbage("count")
+          early = early or late
         end
         if ctx.attempt < 100000 then error({ code = "again" }) end
       end, { text = ("x"):rep(1000) }, { retries = { max = 1e6, backoff = 0 } })
       assert(h:join())
-      return { early = early, most = most, attempt = h.attempt }
+      return { early = early, late = late, attempt = h.attempt }
     end)
     """
-    done = run(script(tmp_path, text))
+    done = run("--trust", script(tmp_path, text))
     assert done.returncode == 0, done.stderr.decode()
     result = json.loads(done.stdout)
     assert result["attempt"] == 100000
-    assert result["most"] < result["early"] * 1.1 + 200, result
+    assert result["late"] < result["early"] + 100, result

@@ -31,7 +31,7 @@ class Watch:
         self.end.write_text("0")
         time.sleep(0.02)  # a few ticks of the file system's clock: nothing is news so far
         paths = [str(folder / name) for name in names]
-        there = [path for path in paths if os.path.exists(path)]
+        there = [path for path in paths if os.access(path, os.F_OK)]
         absent = set(paths) - set(there)
         self.watcher = Watcher([str(self.end), *there], moment(), absent)
 
@@ -285,7 +285,7 @@ def test_a_pipe_and_what_cannot_be_read_hold_nobody(tmp_path: Path) -> None:
         (tmp_path / "a.lua").write_text("x")
         assert await watch.told() == {"a.lua"}
 
-    watching(tmp_path, "pipe", "a.lua", "\0", "x" * 300, body=body)
+    watching(tmp_path, "pipe", "a.lua", "x" * 300, body=body)
 
 
 def test_a_large_file_is_told_by_its_time(tmp_path: Path) -> None:

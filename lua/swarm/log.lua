@@ -110,9 +110,9 @@ function log.unowned(w, err)
     end
     return
   end
-  local ended = w.status == "timeout" and "" or " failed: "
-  local text = w.status == "timeout" and err.message
-    or "worker " .. handles.label(w) .. ended .. errors.headline(err)
+  local after = err.attempts and " after " .. err.attempts .. " attempts" or ""
+  local text = w.status == "timeout" and err.message .. after
+    or "worker " .. handles.label(w) .. " failed" .. after .. ": " .. errors.headline(err)
   entry("warn", text, nil, w)
 end
 

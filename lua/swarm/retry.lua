@@ -15,7 +15,7 @@ local Scope = require "swarm.scope"
 local Settle = require "swarm.settle"
 local values = require "swarm.values"
 local W = require "swarm.worker"
-local type, xpcall, min = type, xpcall, math.min
+local rawequal, type, xpcall, min = rawequal, type, xpcall, math.min
 
 local KEPT = 100 -- attempts whose tails are kept, with the last
 local ON_SECONDS = 5 -- for the function that decides
@@ -67,6 +67,8 @@ local function ask(w, on, err, number)
   end, { timeout = ON_SECONDS })
   if ok then
     return answer
+  elseif rawequal(answer, err) then
+    return false -- it let the attempt's error pass: that says no, and nothing else
   end
   return false, errors.from_raised(answer)
 end

@@ -11,6 +11,7 @@ local names = require "swarm.names"
 local registry = require "swarm.registry"
 local S = require "swarm.scheduler"
 local Scope = require "swarm.scope"
+local Settle = require "swarm.settle"
 local site = require "swarm.site"
 local values = require "swarm.values"
 local waits = require "swarm.waits"
@@ -26,6 +27,17 @@ local WAITING = { what = "an invocation" }
 
 local Session = {}
 
+---Lets the worker of a closed session go. One that has not begun yet would wait for its turn behind
+---all others, and whoever opens one session after another would pile them up.
+local function let_go(session)
+  local w = session.worker
+  if w.status == "pending" and not w.first_child and not w.cancel then
+    Settle.unbegun(w)
+  elseif w.waiting == WAITING then
+    S.ready(w)
+  end
+end
+
 ---Ends a session: nothing more is invoked; what runs goes on to its end.
 ---@param code string the error that further invocations raise
 ---@param why string
@@ -38,10 +50,7 @@ local function close(session, code, why)
     S.remove(session.at_end)
   end
   S.ready_all(session.waiters)
-  local w = session.worker
-  if w.waiting == WAITING then
-    S.ready(w)
-  end
+  return let_go(session)
 end
 
 ---What the session's worker runs: it waits until it is closed.
@@ -267,6 +276,9 @@ local function finish(session, w, ok, ...)
     close(session, "token_revoked", "an invocation ended in " .. w.status)
   end
   pass_on(session)
+  if session.closed then
+    let_go(session)
+  end
   if not ok then
     return error(err, 0)
   end

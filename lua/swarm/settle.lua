@@ -133,10 +133,6 @@ local function end_attempt(w, status, value, err)
   local begun = w.co
   w.status, w.value, w.err = status, value, err
   w.co, w.scope = nil, nil
-  local deadline = w.deadline
-  if deadline and begun then
-    S.drop_timer(deadline)
-  end
   w.deadline = clock.monotonic() -- a settled worker's: when it ended
   if begun then
     counts.running = counts.running - 1
@@ -156,6 +152,10 @@ Settle.end_attempt = end_attempt
 
 ---The one place where a status becomes final, once.
 local function settle(w, status, value, err)
+  local deadline = w.deadline
+  if deadline and w.co then
+    S.drop_timer(deadline) -- its clock stands still while hooks and retries look at its end
+  end
   if w.def.settled then
     local own = w.rights
     Settle.run_settled_hooks(w, status, value, err)
@@ -233,6 +233,11 @@ local function settle(w, status, value, err)
   if Settle.draining > 0 then
     Settle.leave_generation(w.def.generation)
   end
+end
+
+---Ends a worker of the host's own that has not begun, and has nothing left to do.
+function Settle.unbegun(w)
+  return settle(w, "pass", nil, nil)
 end
 
 function Scope.settle_pending(w, cause)

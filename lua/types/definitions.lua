@@ -52,11 +52,13 @@
 ---What a process is given to read: text, a file, a worker's result, or nothing.
 ---@alias swarm.Input string|false|swarm.File|swarm.Handle
 
+---How stdout becomes a value.
 ---@class swarm.ProcessOutput
 ---@field format? "auto"|"text"|"json"|"file" "auto": JSON where stdout is an object or array
 ---@field result? string a JSON Pointer (RFC 6901): the part that is the value
 ---@field ok? string a JSON Pointer to a boolean: whether it passes
 
+---How much a process may say.
 ---@class swarm.ProcessLimits
 ---@field line? integer bytes of a line of stderr: 1 MiB; the rest is dropped
 ---@field output? integer bytes of stdout: 64 MiB; more fails the worker
@@ -79,7 +81,7 @@
 ---Verbs that workers may use. Without `extends` nothing is allowed; deny wins.
 ---@class swarm.Role
 ---@field extends? string "worker", "operator", "observer", "senior", or a role of the script
----@field allow? table<integer|swarm.Verb, swarm.Verb|string[]|true> `verb = { patterns }` bounds one
+---@field allow? table<integer|swarm.Verb, swarm.Verb|string[]|true> `verb = { … }` bounds one
 ---@field deny? swarm.Verb[]
 
 ---@alias swarm.Verb
@@ -124,6 +126,7 @@
 ---Asked once for each definition.
 ---@alias swarm.Selector fun(def: swarm.Definition): boolean?
 
+---What a selector is given of a worker.
 ---@class swarm.Definition
 ---@field name string? nil for workers made from a function
 ---@field kind string
@@ -139,6 +142,7 @@
 ---raises. It may be called again.
 ---@alias swarm.Next fun(input?: any): swarm.Result
 
+---What a settled hook is given.
 ---@class swarm.Outcome
 ---@field status swarm.Status
 ---@field value any
@@ -156,7 +160,7 @@
 ---@field role? string under which its hooks run: "operator"
 
 ---What it returns is recorded; nil keeps the event as it was, false drops it. A `final` stays.
----@alias swarm.EventHook fun(ctx: swarm.Ctx, event: swarm.Event, options?: table): swarm.Event|false|nil
+---@alias swarm.EventHook fun(ctx: swarm.Ctx, event: swarm.Event, options: any): swarm.Event|false?
 
 ---A layer with options: { "name", option = 1 }.
 ---@class swarm.LayerEntry
@@ -165,37 +169,46 @@
 
 -- Options -----------------------------------------------------------------------------------------
 
+---Options of `spawn` and `call`.
 ---@class swarm.SpawnOptions
 ---@field timeout? number seconds for each attempt; goes before the definition's
 ---@field retries? integer|swarm.Retries goes before the definition's
 ---@field detached? boolean it belongs to the run, and not to the block that spawns it
 ---@field meta? table JSON-like, for hooks
 
+---Options of `join`.
 ---@class swarm.JoinOptions
 ---@field timeout? number seconds to wait; the worker goes on
 
+---Options of `cancel`.
 ---@class swarm.CancelOptions
 ---@field wait? boolean until it has settled
 
+---Options of `output_tail`.
 ---@class swarm.TailOptions
 ---@field attempt? integer the last by default
 ---@field since? integer only events after this `seq`
 
+---Options of `follow`.
 ---@class swarm.FollowOptions
 ---@field attempt? integer|"all" the last by default
 ---@field since? integer only events after this `seq`
 
+---Options of `open`.
 ---@class swarm.OpenOptions
 ---@field ttl? number seconds until it closes by itself: 1800
 ---@field uses? integer how many invocations there may be; any number by default
 ---@field timeout? number seconds for each invocation; goes before the definition's
 
+---Options of `map`.
 ---@class swarm.MapOptions
 ---@field concurrency? integer how many at once; all by default
 
+---Options of `shield`.
 ---@class swarm.ShieldOptions
 ---@field timeout? number seconds: 30
 
+---What `supervise` is given.
 ---@class swarm.SuperviseOptions
 ---@field strategy? "one_for_one"|"one_for_all"|"rest_for_one" who is started again: "one_for_one"
 ---@field intensity? integer restarts allowed within `period`, 0 to 100,000: 1

@@ -117,6 +117,7 @@ function Supervisor:start(item) end
 ---@return swarm.Error? err
 function Supervisor:stop(id) end
 
+---What `children` says of a child.
 ---@class swarm.Child
 ---@field id string
 ---@field handle swarm.Handle of its latest start
@@ -176,6 +177,7 @@ function Scope:spawn(name, input, opts) end
 ---@field reason string? of a final: why it is blocked
 ---@field [string] any of usage: what was given
 
+---What an event holds: a value, or a file.
 ---@class swarm.Content
 ---@field kind "inline"|"file_ref"
 ---@field value any inline
@@ -188,7 +190,7 @@ function Scope:spawn(name, input, opts) end
 ---| "failed" # it raised; `cause` where it was another worker's error
 ---| "blocked" # { value, reason }
 ---| "cancelled" # { reason, kind }
----| "timeout"
+---| "timeout" # { seconds } of swarm.exec
 ---| "poll_timeout" # of join
 ---| "children_failed" # { errors }
 ---| "none_passed" # { errors }, of any
@@ -197,7 +199,7 @@ function Scope:spawn(name, input, opts) end
 ---| "not_registered" # { name }
 ---| "unknown_name" # { name }
 ---| "invalid_argument" # { name } of an option that is not there
----| "invalid_value" # { path }, such as input.items[3].fn
+---| "invalid_value" # { path }, such as input.items[3].fn; { line, column } of JSON
 ---| "not_while_loading"
 ---| "load_error" # { field, path }
 ---| "role_violation" # { role, verb }
@@ -243,6 +245,8 @@ function Scope:spawn(name, input, opts) end
 ---@field waiting table[]? deadlock: who waits for what, and where
 ---@field name string? unknown_name, not_registered, invalid_argument
 ---@field path string? invalid_value, load_error, io_error
+---@field line integer? invalid_value: of a text that is not JSON
+---@field column integer? invalid_value: of a text that is not JSON
 ---@field field string? load_error
 ---@field role string? role_violation
 ---@field verb string? role_violation
@@ -254,6 +258,7 @@ function Scope:spawn(name, input, opts) end
 ---@field id string? child_not_found, restart_limit_exceeded
 ---@field restarts integer? restart_limit_exceeded
 ---@field period number? restart_limit_exceeded: seconds
+---@field seconds number? timeout of swarm.exec
 ---@field url string? http_error
 ---@field exit_code integer? process_failed
 ---@field signal string? process_failed
@@ -326,18 +331,21 @@ function Lock:with(fn) end
 
 -- Generations ------------------------------------------------------------------------------------
 
+---One loading of the script.
 ---@class swarm.Generation
 ---@field number integer
 ---@field newest boolean
 ---@field workers integer how many workers of it are live
 ---@field agents table<string, integer> how many of each name
 
+---What `on_reload` is told of the generation before.
 ---@class swarm.OldGeneration
 ---@field generation integer
 ---@field workers string[] the names that it defines
 ---@field roles string[]
 ---@field files string[] what it was loaded from
 
+---What `on_reload` is told of its own generation, and how it differs.
 ---@class swarm.NewGeneration
 ---@field generation integer
 ---@field added string[] such as "worker count"

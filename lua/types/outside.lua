@@ -9,6 +9,7 @@
 ---@class swarm.Fs
 local fs = {}
 
+---A file whole.
 ---@param path string
 ---@return string bytes
 function fs.read(path) end
@@ -23,6 +24,7 @@ function fs.write(path, text) end
 ---@param text string bytes
 function fs.append(path, text) end
 
+---Whether there is a file or folder; links are followed.
 ---@param path string
 ---@return boolean
 function fs.exists(path) end
@@ -88,22 +90,27 @@ function json.decode(text) end
 ---@class swarm.Log
 local log = {}
 
+---Shown with `--debug`.
 ---@param message any shown as `tostring` has it
 ---@param fields? table JSON-like
 function log.debug(message, fields) end
 
+---What goes on.
 ---@param message any shown as `tostring` has it
 ---@param fields? table JSON-like
 function log.info(message, fields) end
 
+---What somebody should look at.
 ---@param message any shown as `tostring` has it
 ---@param fields? table JSON-like
 function log.warn(message, fields) end
 
+---What went wrong.
 ---@param message any shown as `tostring` has it
 ---@param fields? table JSON-like
 function log.error(message, fields) end
 
+---What `http.request` is given.
 ---@class swarm.HttpRequest
 ---@field url string http:// or https://
 ---@field method? string GET without a body, POST with one
@@ -121,12 +128,14 @@ function log.error(message, fields) end
 ---@field cwd? string
 ---@field timeout? number seconds
 
+---What `fs.stat` says of a path.
 ---@class swarm.Stat
----@field type "file"|"directory"|"link"|"other"
+---@field type "file"|"directory"|"other"
 ---@field size integer bytes
 ---@field mtime number Unix seconds
 ---@field mode integer permission bits
 
+---An answer. It can be a value between workers; outside it is its four fields.
 ---@class swarm.HttpResponse
 ---@field status integer
 ---@field headers table<string, string> read without regard to case, listed in lower case
@@ -138,6 +147,7 @@ local HttpResponse = {}
 ---@return any
 function HttpResponse:json() end
 
+---How a program of `swarm.exec` ended.
 ---@class swarm.ExecResult
 ---@field exit_code integer? nil where a signal ended it
 ---@field signal string? such as "SIGKILL"
@@ -149,6 +159,8 @@ function HttpResponse:json() end
 ---@field path string
 ---@field mime string?
 
+---What `swarm.secret` returns: nothing can be read from it.
 ---@class swarm.Secret
 
+---`swarm.null`: true where a condition looks at it, so compare with `==`.
 ---@class swarm.Null

@@ -35,12 +35,14 @@ function after_each(fn) end
 ---@return swarm.Exploration
 function explore(fn, opts) end
 
+---Options of `explore`.
 ---@class swarm.ExploreOptions
 ---@field max? integer how many orders at most: 10,000
 ---@field check? fun() called after each step; raising fails the order
 ---@field schedule? string what a failure showed, such as "1.3.2": that order alone
 ---@field seed? integer orders are drawn, the same for the same seed
 
+---What `explore` returns: `tostring` of it is one sentence.
 ---@class swarm.Exploration
 ---@field schedules integer how many orders were tried
 ---@field steps integer how many turns they took, together
@@ -72,6 +74,7 @@ function mock.worker(name, fn) end
 ---@param fn fun(payload: any, data: string?, emit: fun(event: any, data?: string)): any, string?
 function mock.port(name, fn) end
 
+---What `mock.worker` returns.
 ---@class swarm.WorkerMock
 ---@field calls any[] the inputs in order; `swarm.null` for none
 
@@ -149,10 +152,12 @@ function assert.is_true(actual, note) end
 ---@param note? any
 function assert.is_false(actual, note) end
 
+---nil.
 ---@param actual any
 ---@param note? any
 function assert.is_nil(actual, note) end
 
+---Anything but nil.
 ---@param actual any
 ---@param note? any
 function assert.is_not_nil(actual, note) end
@@ -167,12 +172,14 @@ function assert.truthy(actual, note) end
 ---@param note? any
 function assert.falsy(actual, note) end
 
+---Two numbers that are no further apart than `tolerance`.
 ---@param wanted number
 ---@param actual any
 ---@param tolerance number how far apart they may be
 ---@param note? any
 function assert.near(wanted, actual, tolerance, note) end
 
+---Text that a Lua pattern is found in.
 ---@param pattern string a Lua pattern
 ---@param actual any
 ---@param note? any
@@ -185,6 +192,7 @@ function assert.matches(pattern, actual, note) end
 ---@return any err
 function assert.has_error(fn, wanted, note) end
 
+---`fn` must not raise.
 ---@param fn fun()
 ---@param note? any
 function assert.has_no_error(fn, note) end

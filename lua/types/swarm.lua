@@ -208,7 +208,7 @@ function swarm.event() end
 ---@return swarm.Lock
 function swarm.lock() end
 
--- Definitions: while a script loads, else `load_error` ----------------------------------------------
+-- Definitions: while a script loads, else `load_error` --------------------------------------------
 
 ---Defines a worker: `swarm.worker "name" { … }` or `swarm.worker("name", { … })`. A wrong
 ---definition is a `load_error` with line, field and the nearest name; so are those of role, layer

@@ -22,7 +22,6 @@ import anyio
 from swarm_host.cli.watchdog import Watchdog
 from swarm_host.errors import LoadError, WorkerCancelled
 from swarm_host.host import Host, Options, Outcome
-from swarm_host.marks import moment
 from swarm_host.view.errors import render
 from swarm_host.view.screen import Screen
 
@@ -150,12 +149,16 @@ class Running:
             await stack.enter_async_context(host.pumping())
             if self._watchdog.received:
                 return
-            began, problem = moment(), None
+            began, problem = 0, None
+            if self._reloading is not None:
+                from swarm_host.marks import moment
+
+                began = moment()
             try:
                 await host.load_script(self._script)
             except LoadError as raised:
                 problem = raised
-                self._tell_error(problem.error)
+                self._screen.error(render(problem.error, with_source=self._stays))
                 self._exit = _LOAD_ERROR
                 if not self._stays:
                     return

@@ -1,0 +1,33 @@
+-- Brings workers to a stage of their lives: begun and waiting, or ended.
+local swarm = require "swarm"
+
+local stages = {}
+
+---A worker that has begun and waits.
+function stages.started(fn, input, opts)
+  local h = swarm.spawn(fn, input, opts)
+  swarm.yield()
+  assert.equal("running", h.status)
+  return h
+end
+
+---Lets all that are ready come to where they wait.
+function stages.all_wait()
+  swarm.sleep(0.001)
+end
+
+---How a worker ends: its status, its error and its handle.
+function stages.end_of(fn, input, opts)
+  local h = swarm.spawn(fn, input, opts)
+  local _, err = swarm.join(h)
+  return h.status, err, h
+end
+
+---Joins a list of workers, all of which must pass.
+function stages.join_all(list)
+  for _, h in ipairs(list) do
+    assert(swarm.join(h))
+  end
+end
+
+return stages
