@@ -111,6 +111,10 @@ local function outcome(me, scope, waited, ok, ...)
 end
 
 local function finish(me, scope, ok, ...)
+  local ring = ok and not scope.cancel and scope.first_child and Scope.ring(me, scope)
+  if ring then
+    return outcome(me, scope, leave(me, scope, false), false, ring)
+  end
   local waited = leave(me, scope, ok)
   return outcome(me, scope, waited, ok, ...)
 end

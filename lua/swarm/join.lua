@@ -59,6 +59,27 @@ local function waits_for(w, me, seen)
 end
 Join.waits_for = waits_for
 
+---A block of `me` is about to wait for its children: the error of one that would wait for ever,
+---because a child waits, by way of joins, for `me`.
+---@return table? err
+function Scope.ring(me, scope)
+  local child, seen = scope.first_child, nil
+  while child do
+    if child.waiting then
+      seen = seen or {}
+      if waits_for(child, me, seen) then
+        local message = "worker "
+          .. handles.label(me)
+          .. " waits for its child "
+          .. handles.label(child)
+          .. ", which waits for it"
+        return errors.new("deadlock", message, { where = handles.home(me), traceback = "" })
+      end
+    end
+    child = child.sib_next
+  end
+end
+
 local function needs_held_slot(me, w)
   local def = w.def
   local slots = def.slots

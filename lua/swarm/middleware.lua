@@ -87,6 +87,10 @@ end
 ---first where it failed. What failed unowned is raised, or goes with the error.
 local function settle_children(w, ok, err)
   local cause = w.cancel
+  local ring = ok and not cause and w.first_child and Scope.ring(w, w)
+  if ring then
+    ok, err = false, ring
+  end
   if not ok and not cause then
     cause = { kind = "parent", reason = "its parent failed", scope = w }
   end

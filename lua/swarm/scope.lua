@@ -14,6 +14,7 @@ local rawequal, rawget, rawset = rawequal, rawget, rawset
 
 local Scope = {
   settle_pending = nil, -- worker.lua: ends a worker that never began
+  ring = nil, -- join.lua: whether waiting for the children would never end
 }
 
 ---The cause that a loading script is under: calls that spawn or wait raise not_while_loading.

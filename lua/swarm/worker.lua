@@ -82,6 +82,10 @@ local function finish(w, ok, value, reason)
   end
   local before = not ok and not w.cancel -- it failed by itself, whatever comes while it waits
   if w.first_child then
+    local ring = ok and not w.cancel and Scope.ring(w, w)
+    if ring then
+      ok, value = false, ring
+    end
     cancel_children_of(w, ok, value)
     Scope.wait_children(w, w)
   end
