@@ -1,39 +1,12 @@
 -- Proves structure.md once more, by the lists that anyio and trio keep of how cancels, shields and
 -- deadlines go wrong: structure_peers.md has their names beside ours.
 local swarm = require "swarm"
+local outcomes = require "outcomes"
+local stages = require "stages"
+require "stock_workers"
 
-swarm.worker "sleeper" {
-  run = function(_, seconds)
-    swarm.sleep(seconds or 100)
-    return "slept"
-  end,
-}
-
--- Words of this file --------------------------------------------------------------------------
-
----The error that fn raises, which it must.
-local function raised(fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert(not ok, "expected an error, and there was none")
-  return err
-end
-
-local function code_of(fn, ...)
-  local err = raised(fn, ...)
-  return type(err) == "table" and err.code or tostring(err)
-end
-
----How long fn takes on the run's clock.
-local function seconds_of(fn)
-  local start = swarm.monotonic()
-  fn()
-  return swarm.monotonic() - start
-end
-
----Lets all that are ready come to where they wait.
-local function all_wait()
-  swarm.sleep(0.001)
-end
+local raised, code_of, seconds_of = outcomes.raised, outcomes.code_of, outcomes.seconds_of
+local all_wait = stages.all_wait
 
 describe("a cancel", function()
   it("ends the blocks that are open: nothing after them runs", function()
@@ -251,12 +224,7 @@ describe("a cancel", function()
     all_wait()
     swarm.cancel(h)
     assert.equal("running", h.status)
-    assert.equal(
-      3,
-      seconds_of(function()
-        swarm.join(h)
-      end)
-    )
+    assert.equal(3, seconds_of(swarm.join, h))
     assert.truthy(cleaned)
   end)
 
@@ -627,9 +595,7 @@ describe("a shield", function()
     end)
     all_wait()
     swarm.cancel(h)
-    assert.truthy(seconds_of(function()
-      swarm.join(h)
-    end) < 1)
+    assert.truthy(seconds_of(swarm.join, h) < 1)
   end)
 
   it("does not keep the failure of a sibling from the shielded worker's children", function()

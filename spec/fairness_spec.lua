@@ -1,5 +1,8 @@
 -- Proves scheduling.md, in its order.
 local swarm = require "swarm"
+local stages = require "stages"
+
+local join_all = stages.join_all
 
 -- More calls than a looper needs where turns are fair: reaching it means that others starved.
 local BOUND = 2000000
@@ -21,12 +24,6 @@ local function sequence(seed)
   return function(most)
     seed = (seed * 16807) % 2147483647
     return seed % most + 1
-  end
-end
-
-local function join_all(list)
-  for _, h in ipairs(list) do
-    swarm.join(h)
   end
 end
 
@@ -247,7 +244,7 @@ describe("timers", function()
           swarm.yield() -- what was cancelled so far drops its timer
         end
       end
-      join_all(list)
+      swarm.settle(list)
       local expected = {}
       for i = 1, 200 do
         if alive[i] then
@@ -336,7 +333,12 @@ describe("fairness", function()
   end)
 
   it("gives everybody turns beside workers that only yield or sleep for zero", function()
-    for _, pass in ipairs { swarm.yield, function() swarm.sleep(0) end } do
+    for _, pass in ipairs {
+      swarm.yield,
+      function()
+        swarm.sleep(0)
+      end,
+    } do
       local done, turns = 0, 0
       local looper = swarm.spawn(function()
         while done < 3 and turns < BOUND do
@@ -482,7 +484,7 @@ describe("a worker that is cancelled while it waits", function()
       end
       swarm.sleep(1)
       swarm.cancel(list[gone])
-      join_all(list)
+      swarm.settle(list)
       local expected = {}
       for i = 1, 4 do
         if i ~= gone then

@@ -2,20 +2,12 @@
 -- of groups of tasks and of the errors that come out of them. structure_peers.md has their names
 -- beside ours.
 local swarm = require "swarm"
+local outcomes = require "outcomes"
+local stages = require "stages"
+require "stock_workers"
 
-swarm.worker "sleeper" {
-  run = function(_, seconds)
-    swarm.sleep(seconds or 100)
-    return "slept"
-  end,
-}
-
-swarm.worker "fail_after" {
-  run = function(_, seconds)
-    swarm.sleep(seconds)
-    error { code = "broke", after = seconds }
-  end,
-}
+local raised, code_of, codes_of = outcomes.raised, outcomes.code_of, outcomes.codes_of
+local seconds_of, all_wait = outcomes.seconds_of, stages.all_wait
 
 -- Fails in its clean-up: with `code`, once it is cancelled.
 swarm.worker "bad_clean_up" {
@@ -43,39 +35,6 @@ swarm.worker "server" {
 }
 
 -- Words of this file --------------------------------------------------------------------------
-
----The error that fn raises, which it must.
-local function raised(fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert(not ok, "expected an error, and there was none")
-  return err
-end
-
-local function code_of(fn, ...)
-  local err = raised(fn, ...)
-  return type(err) == "table" and err.code or tostring(err)
-end
-
----How long fn takes on the run's clock.
-local function seconds_of(fn)
-  local start = swarm.monotonic()
-  fn()
-  return swarm.monotonic() - start
-end
-
----Lets all that are ready come to where they wait.
-local function all_wait()
-  swarm.sleep(0.001)
-end
-
----The codes of a list of errors.
-local function codes(list)
-  local result = {}
-  for i, err in ipairs(list or {}) do
-    result[i] = err.code
-  end
-  return result
-end
 
 ---What a worker says first, or nil where it ends without a word.
 local function first_word(h)
@@ -217,9 +176,7 @@ describe("ownership", function()
     local caller = swarm.spawn(function()
       swarm.cancel(h)
     end)
-    assert.truthy(seconds_of(function()
-      swarm.join(caller)
-    end) < 1)
+    assert.truthy(seconds_of(swarm.join, caller) < 1)
     swarm.join(h)
   end)
 
@@ -244,9 +201,7 @@ describe("ownership", function()
       free = swarm.spawn("sleeper", 5, { detached = true })
       error { code = "mine" }
     end)
-    assert.truthy(seconds_of(function()
-      swarm.join(h)
-    end) < 1)
+    assert.truthy(seconds_of(swarm.join, h) < 1)
     assert.equal("slept", swarm.result(free))
   end)
 end)
@@ -394,7 +349,9 @@ describe("a scope", function()
       kept = scope
       error { code = "mine" }
     end)
-    local err = raised(kept.spawn, kept, "sleeper", 1)
+    local err = raised(function()
+      kept:spawn("sleeper", 1)
+    end)
     assert.equal("invalid_argument", err.code)
     assert.matches("closed", err.message)
     assert.matches("nurseries_spec%.lua:%d+", err.where)
@@ -737,7 +694,7 @@ describe("errors that come out", function()
       scope:spawn("fail_after", 1)
     end)
     assert.equal("broke", err.code)
-    assert.same({ "second" }, codes(err.others))
+    assert.same({ "second" }, codes_of(err.others))
   end)
 
   it("keep a child's clean-up beside the function's own error", function()
@@ -747,7 +704,7 @@ describe("errors that come out", function()
       error { code = "function" }
     end)
     assert.equal("function", err.code)
-    assert.same({ "child" }, codes(err.others))
+    assert.same({ "child" }, codes_of(err.others))
   end)
 
   it("keep several clean-ups, in the order in which they broke", function()
@@ -764,7 +721,7 @@ describe("errors that come out", function()
       scope:spawn("fail_after", 1)
     end)
     assert.equal("broke", err.code)
-    assert.same({ "clean_up_1", "clean_up_2", "clean_up_3" }, codes(err.others))
+    assert.same({ "clean_up_1", "clean_up_2", "clean_up_3" }, codes_of(err.others))
   end)
 
   it("keep the tree of nested scopes: the inner one's error is among the outer one's", function()
@@ -807,7 +764,7 @@ describe("errors that come out", function()
         end)
       end)
       assert.equal("broke", err.code, name)
-      assert.same({ "inside" }, codes(err.others), name)
+      assert.same({ "inside" }, codes_of(err.others), name)
     end
   end)
 
@@ -819,7 +776,7 @@ describe("errors that come out", function()
       end)
     end)
     assert.equal("timeout", err.code)
-    assert.same({ "inner" }, codes(err.others))
+    assert.same({ "inner" }, codes_of(err.others))
   end)
 
   it("keep what broke below a cancelled child that nobody joined", function()
@@ -831,7 +788,7 @@ describe("errors that come out", function()
       end)
     end)
     assert.equal("broke", err.code)
-    assert.same({ "grandchild" }, codes(err.others))
+    assert.same({ "grandchild" }, codes_of(err.others))
   end)
 
   it("keep what broke two levels below a cancelled child", function()
@@ -848,7 +805,7 @@ describe("errors that come out", function()
     end)
     local _, err = swarm.join(h)
     assert.equal("children_failed", err.code)
-    assert.same({ "deep" }, codes(err.errors))
+    assert.same({ "deep" }, codes_of(err.errors))
   end)
 
   it("are none where a cancelled child's failures were taken with its error", function()
@@ -860,7 +817,7 @@ describe("errors that come out", function()
       all_wait()
       swarm.cancel(child, "not needed")
       local _, err = swarm.join(child)
-      return codes(err.others)
+      return codes_of(err.others)
     end)
     assert.same({ "below" }, swarm.result(h))
   end)
@@ -877,7 +834,7 @@ describe("errors that come out", function()
       scope:spawn("bad_clean_up", "real")
       scope:spawn("fail_after", 1)
     end)
-    assert.same({ "real" }, codes(err.others))
+    assert.same({ "real" }, codes_of(err.others))
   end)
 
   it("hold none of them twice, nor the error itself", function()
@@ -902,7 +859,7 @@ describe("errors that come out", function()
     end
     walk(err)
     assert.equal("broke", err.code)
-    assert.same({ "second" }, codes(err.others))
+    assert.same({ "second" }, codes_of(err.others))
   end)
 
   it("keep the function's own error where a child failed first", function()
@@ -924,7 +881,7 @@ describe("errors that come out", function()
         error(what, 0)
       end)
       assert.equal("failed", err.code, value)
-      assert.same({ "child" }, codes(err.others), value)
+      assert.same({ "child" }, codes_of(err.others), value)
     end
   end)
 
@@ -955,7 +912,7 @@ describe("errors that come out", function()
     local _, err = swarm.join(h)
     assert.equal("cancelled", err.code)
     assert.equal("enough", err.reason)
-    assert.same({ "child" }, codes(err.others))
+    assert.same({ "child" }, codes_of(err.others))
   end)
 
   it("keep the function's error where the block was cancelled before it raised", function()
@@ -986,7 +943,7 @@ describe("errors that come out", function()
     local _, err = swarm.join(top)
     local found = {}
     while err do
-      for _, code in ipairs(codes(err.others)) do
+      for _, code in ipairs(codes_of(err.others)) do
         found[#found + 1] = code
       end
       err = err.cause
@@ -1007,8 +964,8 @@ describe("errors that come out", function()
     end
     local first, second = join_in_scope "first", join_in_scope "second"
     local _, own = swarm.join(h)
-    assert.same({ "first" }, codes(first.others))
-    assert.same({ "second" }, codes(second.others))
+    assert.same({ "first" }, codes_of(first.others))
+    assert.same({ "second" }, codes_of(second.others))
     assert.is_nil(own.others)
     assert.equal("broke", first.code)
   end)
@@ -1104,7 +1061,10 @@ describe("errors that come out", function()
         pcall(swarm.sleep, 100)
         thrower()
       end)
-      scope:spawn("fail_after", 1)
+      scope:spawn(function()
+        swarm.sleep(1)
+        error { code = "broke" }
+      end)
     end)
     for _, one in ipairs { err, err.others[1] } do
       assert.matches("nurseries_spec%.lua:%d+", one.traceback)
@@ -1172,7 +1132,7 @@ describe("errors that come out", function()
       end)
       assert.truthy(rawequal(first, again))
     end
-    assert.same({ "second" }, codes(first.others))
+    assert.same({ "second" }, codes_of(first.others))
   end)
 
   it("of a scope can be caught, and the scope around it goes on", function()

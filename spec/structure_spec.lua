@@ -1,27 +1,11 @@
 -- Proves structure.md, in its order.
 local swarm = require "swarm"
+local outcomes = require "outcomes"
+require "stock_workers"
+
+local raised, code_of, seconds_of = outcomes.raised, outcomes.code_of, outcomes.seconds_of
 
 -- Workers of this file ------------------------------------------------------------------------
-
-swarm.worker "double" {
-  run = function(_, n)
-    return n * 2
-  end,
-}
-
-swarm.worker "fail_after" {
-  run = function(_, seconds)
-    swarm.sleep(seconds)
-    error { code = "broke", after = seconds }
-  end,
-}
-
-swarm.worker "sleeper" {
-  run = function(_, seconds)
-    swarm.sleep(seconds or 100)
-    return "slept"
-  end,
-}
 
 swarm.worker "brief" {
   timeout = 5,
@@ -87,25 +71,6 @@ swarm.worker "nested_single" {
 
 -- Words of this file --------------------------------------------------------------------------
 
----The error that fn raises, which it must.
-local function raised(fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert(not ok, "expected an error, and there was none")
-  return err
-end
-
-local function code_of(fn, ...)
-  local err = raised(fn, ...)
-  return type(err) == "table" and err.code or tostring(err)
-end
-
----How long fn takes on the run's clock.
-local function seconds_of(fn)
-  local start = swarm.monotonic()
-  fn()
-  return swarm.monotonic() - start
-end
-
 ---A worker that notes, in `log`, when and why it was cancelled; clean-up takes `seconds`.
 local function noting(log, name, seconds)
   return function()
@@ -152,12 +117,7 @@ describe("a block and its children", function()
         swarm.spawn("sleeper", 9)
       end)
     end)
-    assert.equal(
-      9,
-      seconds_of(function()
-        swarm.join(h)
-      end)
-    )
+    assert.equal(9, seconds_of(swarm.join, h))
   end)
 
   it("gives a child to the innermost block open at its spawn", function()
@@ -1064,8 +1024,10 @@ describe("deadlines", function()
   it("end a timeout's function and raise timeout with the place and the time", function()
     local err
     local taken = seconds_of(function()
-      err = raised(swarm.timeout, 2.5, function()
-        swarm.sleep(100)
+      err = raised(function()
+        swarm.timeout(2.5, function()
+          swarm.sleep(100)
+        end)
       end)
     end)
     assert.equal(2.5, taken)
@@ -1698,8 +1660,11 @@ describe("deadlock", function()
   end)
 
   it("is an error like others: who catches it goes on", function(ctx)
-    assert.equal("deadlock", code_of(swarm.join, ctx))
+    local err = raised(function()
+      swarm.join(ctx)
+    end)
+    assert.equal("deadlock", err.code)
+    assert.matches("structure_spec%.lua:%d+", err.where)
     assert.equal(4, swarm.call("double", 2))
-    assert.matches("structure_spec%.lua:%d+", raised(swarm.join, ctx).where)
   end)
 end)

@@ -1,21 +1,15 @@
 -- Proves supervision.md, in its order.
 local swarm = require "swarm"
+local outcomes = require "outcomes"
+local notes = require "notes"
+
+local code_of, seconds_of = outcomes.code_of, outcomes.seconds_of
+local note, noted = notes.note, notes.noted
 
 -- Workers of this file ------------------------------------------------------------------------
 
--- What the children did, in order: every spec has a host, and so a list, of its own.
-local seen, runs = {}, {}
-
-local function note(what)
-  seen[#seen + 1] = what
-end
-
----What was noted since the last call, as one text.
-local function noted()
-  local text = table.concat(seen, " ")
-  seen = {}
-  return text
-end
+-- How often each unit ran.
+local runs = {}
 
 -- Notes "+name" as it begins and "-name" when it is told to stop. Run number n ends as `ends[n]`
 -- says, { seconds, how }; without one it stays. `clean`: seconds that its clean-up takes.
@@ -141,12 +135,6 @@ end)
 
 -- Words of this file --------------------------------------------------------------------------
 
-local function code_of(fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert(not ok, "expected an error, and there was none")
-  return type(err) == "table" and err.code or tostring(err)
-end
-
 ---Supervises while fn(sup) runs, and stops it then.
 local function supervised(opts, fn)
   local sup = swarm.supervise(opts)
@@ -186,12 +174,6 @@ local function ids(sup)
     list[i] = one.id
   end
   return table.concat(list, " ")
-end
-
-local function seconds_of(fn, ...)
-  local start = swarm.monotonic()
-  fn(...)
-  return swarm.monotonic() - start
 end
 
 local FAIL, PASS, BLOCK = { 1, "fail" }, { 1, "pass" }, { 1, "block" }
@@ -984,7 +966,7 @@ describe("stopping", function()
       local _, err = swarm.join(sup)
       assert.equal("cancelled", err.code)
       assert.is_nil(err.others) -- the supervisor had taken b's failure upon itself
-    assert.equal(0, child(sup, "a").restarts)
+      assert.equal(0, child(sup, "a").restarts)
     end
   )
 

@@ -1,5 +1,10 @@
 -- Proves sync.md, in its order.
 local swarm = require "swarm"
+local outcomes = require "outcomes"
+local stages = require "stages"
+
+local raised, code_of = outcomes.raised, outcomes.code_of
+local started, join_all = stages.started, stages.join_all
 
 -- Made, and tried, while this file loads ------------------------------------------------------
 
@@ -57,44 +62,19 @@ swarm.worker "receive_from" {
 
 -- Words of this file --------------------------------------------------------------------------
 
-local function raised(fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert(not ok, "expected an error, and there was none")
-  return err
-end
-
-local function code_of(fn, ...)
-  local err = raised(fn, ...)
-  return type(err) == "table" and err.code or tostring(err)
-end
-
 local function packed(...)
   return { n = select("#", ...), ... }
-end
-
----A worker that has begun and waits.
-local function waiting(fn, input)
-  local h = swarm.spawn(fn, input)
-  swarm.yield()
-  assert.equal("running", h.status)
-  return h
 end
 
 ---n workers that have begun and wait, in the order of their numbers.
 local function crowd(n, fn)
   local list = {}
   for i = 1, n do
-    list[i] = waiting(function()
+    list[i] = started(function()
       return fn(i)
     end)
   end
   return list
-end
-
-local function join_all(list)
-  for _, h in ipairs(list) do
-    assert(swarm.join(h))
-  end
 end
 
 local function memory()
@@ -223,7 +203,7 @@ describe("all of them", function()
   end)
 
   it("say what they are and where they were made", function()
-    assert.matches("^event made at .*sync_spec%.lua:9$", early.made_at)
+    assert.matches("^event made at .*sync_spec%.lua:14$", early.made_at)
     assert.matches("^channel made at .*sync_spec%.lua:%d+$", tostring(swarm.channel()))
     assert.matches("^semaphore made at .*sync_spec%.lua:%d+$", tostring(swarm.semaphore(1)))
     assert.matches("^lock made at .*sync_spec%.lua:%d+$", tostring(swarm.lock()))
@@ -376,7 +356,7 @@ describe("all of them", function()
 
   it("raise cancelled before they wait, though they need not, again and again", function()
     local codes = {}
-    local h = waiting(function()
+    local h = started(function()
       pcall(swarm.sleep, 100)
       local channel, semaphore = swarm.channel(5), swarm.semaphore(5)
       local event, lock = swarm.event(), swarm.lock()
@@ -402,7 +382,7 @@ describe("all of them", function()
     local channel, semaphore = swarm.channel(), swarm.semaphore(1)
     local event, other = swarm.event(), swarm.event()
     other:set()
-    local h = waiting(function()
+    local h = started(function()
       semaphore:acquire()
       pcall(swarm.sleep, 100)
       channel:close()
@@ -410,10 +390,10 @@ describe("all of them", function()
       event:set()
       other:clear()
     end)
-    local receiver = waiting(function()
+    local receiver = started(function()
       return select("#", channel:recv())
     end)
-    local next_in_line = waiting(function()
+    local next_in_line = started(function()
       semaphore:acquire()
       return "acquired"
     end)
@@ -432,7 +412,7 @@ describe("all of them", function()
 
   it("wait for what comes, each of them", function()
     for_each_call(function(call, name)
-      local h = waiting(call.wait)
+      local h = started(call.wait)
       swarm.sleep(1)
       assert.equal("running", h.status, name)
       call.free()
@@ -445,12 +425,12 @@ describe("all of them", function()
     function()
       local semaphore, event, order = swarm.semaphore(1), swarm.event(), {}
       semaphore:acquire()
-      local first = waiting(function()
+      local first = started(function()
         semaphore:acquire()
         swarm.yield()
         order[#order + 1] = "first"
       end)
-      local second = waiting(function()
+      local second = started(function()
         event:wait()
         order[#order + 1] = "second"
       end)
@@ -464,7 +444,7 @@ describe("all of them", function()
 
   it("cost no time on the clock", function()
     for_each_call(function(call, name)
-      local h = waiting(call.wait)
+      local h = started(call.wait)
       local at = swarm.monotonic()
       call.free()
       swarm.join(h)
@@ -474,7 +454,7 @@ describe("all of them", function()
 
   it("end cancelled where they are cancelled while they wait", function()
     for_each_call(function(call, name)
-      local h = waiting(call.wait)
+      local h = started(call.wait)
       assert.is_true(swarm.cancel(h, "enough"), name)
       local _, err = swarm.join(h)
       assert.equal("cancelled", h.status, name)
@@ -484,7 +464,7 @@ describe("all of them", function()
 
   it("leave what comes to the next, where the first was cancelled before it came", function()
     for_each_call(function(call, name)
-      local first, second = waiting(call.wait), waiting(call.wait)
+      local first, second = started(call.wait), started(call.wait)
       swarm.cancel(first)
       call.free()
       assert.is_true(swarm.join(second), name)
@@ -497,7 +477,7 @@ describe("all of them", function()
     for name, make in pairs {
       recv = function(note)
         local channel = swarm.channel()
-        local h = waiting(function()
+        local h = started(function()
           note(channel:recv())
           note(code_of(channel.recv, channel))
         end)
@@ -506,7 +486,7 @@ describe("all of them", function()
       end,
       send = function(note)
         local channel = swarm.channel()
-        local h = waiting(function()
+        local h = started(function()
           channel:send "value"
           note "sent"
           note(code_of(channel.send, channel, 1))
@@ -517,7 +497,7 @@ describe("all of them", function()
       acquire = function(note)
         local semaphore = swarm.semaphore(1)
         semaphore:acquire()
-        local h = waiting(function()
+        local h = started(function()
           semaphore:acquire()
           note "acquired"
           note(code_of(semaphore.acquire, semaphore))
@@ -527,7 +507,7 @@ describe("all of them", function()
       end,
       wait = function(note)
         local event = swarm.event()
-        local h = waiting(function()
+        local h = started(function()
           event:wait()
           note "woken"
           note(code_of(event.wait, event))
@@ -542,13 +522,13 @@ describe("all of them", function()
             go:wait()
           end)
         end)
-        local h = waiting(function()
+        local h = started(function()
           lock:with(function()
             note "inside"
             note(code_of(swarm.yield))
           end)
         end)
-        local canceller = waiting(function()
+        local canceller = started(function()
           go:wait()
           swarm.cancel(h)
         end)
@@ -572,7 +552,7 @@ describe("all of them", function()
       local at = swarm.monotonic()
       assert.equal("timeout", code_of(swarm.timeout, 2, call.wait), name)
       assert.equal(at + 2, swarm.monotonic(), name)
-      local h = waiting(call.wait) -- what comes now is not for the one that gave up
+      local h = started(call.wait) -- what comes now is not for the one that gave up
       call.free()
       assert.is_true(swarm.join(h), name)
     end)
@@ -580,7 +560,7 @@ describe("all of them", function()
 
   it("leave no timer behind where they were in time", function()
     for_each_call(function(call, name)
-      local h = waiting(function()
+      local h = started(function()
         return swarm.timeout(50, call.wait)
       end)
       call.free()
@@ -602,7 +582,7 @@ describe("all of them", function()
   it("are hidden from a cancel by a shield", function()
     for_each_call(function(call, name)
       local over = false
-      local h = waiting(function()
+      local h = started(function()
         swarm.shield(call.wait)
         over = true
       end)
@@ -624,7 +604,7 @@ describe("all of them", function()
 
   it("wait inside the author's own coroutines", function()
     for_each_call(function(call, name)
-      local h = waiting(function()
+      local h = started(function()
         local step = coroutine.wrap(function()
           coroutine.yield "before"
           call.wait()
@@ -640,7 +620,7 @@ describe("all of them", function()
   it("are cancelled inside the author's own coroutines", function()
     for_each_call(function(call, name)
       local seen
-      local h = waiting(function()
+      local h = started(function()
         local co = coroutine.create(call.wait)
         local ok, err = coroutine.resume(co)
         seen = { ok, err.code, coroutine.status(co) }
@@ -648,7 +628,7 @@ describe("all of them", function()
       end)
       swarm.cancel(h, "stop", { wait = true })
       assert.same({ false, "cancelled", "dead" }, seen, name)
-      local after = waiting(call.wait)
+      local after = started(call.wait)
       call.free()
       assert.is_true(swarm.join(after), name)
     end)
@@ -663,7 +643,7 @@ describe("all of them", function()
         coroutine.wrap(call.wait)()
       end)
       assert.equal("invalid_argument", inside.code, name)
-      local h = waiting(call.wait)
+      local h = started(call.wait)
       call.free()
       assert.is_true(swarm.join(h), name)
     end)
@@ -734,7 +714,7 @@ describe("swarm.channel", function()
 
   it("holds n values before a send waits", function()
     local channel, sent = swarm.channel(2), 0
-    local h = waiting(function()
+    local h = started(function()
       for i = 1, 4 do
         channel:send(i)
         sent = i
@@ -750,7 +730,7 @@ describe("swarm.channel", function()
 
   it("without n, makes a sender wait for a receiver", function()
     local channel, sent = swarm.channel(), false
-    local h = waiting(function()
+    local h = started(function()
       channel:send "value"
       sent = true
     end)
@@ -762,7 +742,7 @@ describe("swarm.channel", function()
 
   it("gives to a receiver that waits, and the sender goes on", function()
     local channel, order = swarm.channel(), {}
-    local h = waiting(function()
+    local h = started(function()
       local value = channel:recv() -- before the #order, which must be the length after the wait
       order[#order + 1] = value
     end)
@@ -807,7 +787,7 @@ describe("swarm.channel", function()
 
   it("hands nil to a receiver that waits, and takes it from a sender that does", function()
     local channel = swarm.channel()
-    local h = waiting(function()
+    local h = started(function()
       local value, open = channel:recv()
       return { type(value), open }
     end)
@@ -823,7 +803,7 @@ describe("swarm.channel", function()
   it("copies what crosses, whichever way it crosses", function()
     for capacity = 0, 1 do
       local channel, sent = swarm.channel(capacity), { list = { 1 } }
-      local h = waiting(function()
+      local h = started(function()
         local got = channel:recv()
         swarm.sleep(1)
         return got
@@ -946,7 +926,7 @@ describe("swarm.channel", function()
   it("lets nobody pass a sender that waits", function()
     local channel = swarm.channel(1)
     channel:send "held"
-    local h = waiting(function()
+    local h = started(function()
       channel:send "waited"
     end)
     assert.equal("held", (channel:recv()))
@@ -1134,7 +1114,7 @@ describe("swarm.channel", function()
 
   it("keeps a value where the only receiver was cancelled in the same turn", function()
     local channel = swarm.channel(1)
-    local h = waiting(function()
+    local h = started(function()
       channel:recv()
     end)
     swarm.cancel(h)
@@ -1247,7 +1227,7 @@ describe("swarm.channel", function()
 
   it("a value given before the close is received", function()
     local channel = swarm.channel()
-    local receiver = waiting(function()
+    local receiver = started(function()
       return (channel:recv())
     end)
     channel:send "value"
@@ -1257,7 +1237,7 @@ describe("swarm.channel", function()
 
   it("a worker that is cancelled as its channel is closed ends cancelled", function()
     local channel = swarm.channel()
-    local h = waiting(function()
+    local h = started(function()
       channel:send "value"
     end)
     channel:close()
@@ -1265,7 +1245,7 @@ describe("swarm.channel", function()
     swarm.join(h)
     assert.equal("cancelled", h.status)
     local other = swarm.channel()
-    h = waiting(function()
+    h = started(function()
       other:send "value"
     end)
     swarm.cancel(h)
@@ -1350,7 +1330,7 @@ describe("swarm.channel", function()
       end
     end, "stop")
     assert.equal(2, (channel:recv()))
-    local h = waiting(function()
+    local h = started(function()
       for _ in channel:iter() do
         error "there is nothing"
       end
@@ -1416,7 +1396,7 @@ describe("swarm.channel", function()
 
   it("forgets ten thousand waiters that were cancelled", function()
     local channel = swarm.channel()
-    local group = waiting(function()
+    local group = started(function()
       for _ = 1, 10000 do
         swarm.spawn(function()
           channel:recv()
@@ -1484,7 +1464,7 @@ describe("swarm.semaphore", function()
   it("hands a permit over: who comes in between waits", function()
     local semaphore, order = swarm.semaphore(1), {}
     semaphore:acquire()
-    local h = waiting(function()
+    local h = started(function()
       semaphore:acquire()
       order[#order + 1] = "waited"
       semaphore:release()
@@ -1543,7 +1523,7 @@ describe("swarm.semaphore", function()
   it("passes a permit on past ten thousand waiters that were cancelled", function()
     local semaphore = swarm.semaphore(1)
     semaphore:acquire()
-    local group = waiting(function()
+    local group = started(function()
       for _ = 1, 10000 do
         swarm.spawn(function()
           semaphore:with(error)
@@ -1551,7 +1531,7 @@ describe("swarm.semaphore", function()
       end
     end)
     swarm.sleep(1)
-    local h = waiting(function()
+    local h = started(function()
       semaphore:acquire()
       return "acquired"
     end)
@@ -1704,7 +1684,7 @@ describe("swarm.event", function()
 
   it("set while the woken have not run yet changes nothing for them", function()
     local event, runs = swarm.event(), 0
-    local h = waiting(function()
+    local h = started(function()
       event:wait()
       runs = runs + 1
     end)
@@ -1764,12 +1744,14 @@ describe("swarm.lock", function()
     local lock, other = swarm.lock(), nil
     local got = false
     lock:with(function()
-      local err = raised(lock.with, lock, print)
+      local err = raised(function()
+        lock:with(print)
+      end)
       assert.equal("deadlock", err.code)
       assert.matches("holds the lock made at .*sync_spec%.lua:%d+ already", err.message)
       assert.matches("take it once", err.message)
       assert.matches("sync_spec%.lua:%d+$", err.where)
-      other = waiting(function()
+      other = started(function()
         lock:with(function()
           got = true
         end)
@@ -1835,7 +1817,7 @@ describe("swarm.lock", function()
         swarm.sleep(100)
       end)
     end)
-    local last = waiting(function()
+    local last = started(function()
       return lock:with(function()
         return "mine"
       end)
@@ -1915,12 +1897,12 @@ describe("with", function()
 
   it("gives back where its worker is cancelled inside, or while it waits", function()
     for_both(function(object)
-      local h = waiting(function()
+      local h = started(function()
         object:with(function()
           swarm.sleep(100)
         end)
       end)
-      local second = waiting(function()
+      local second = started(function()
         object:with(error)
       end)
       swarm.cancel(second)
@@ -1991,7 +1973,7 @@ describe("with", function()
 
   it("holds during clean-up that waits, and is given back after it", function()
     for_both(function(object)
-      local h = waiting(function()
+      local h = started(function()
         object:with(function()
           pcall(swarm.sleep, 100)
           swarm.shield(function()

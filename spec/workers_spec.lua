@@ -1,5 +1,8 @@
 -- The executable side of workers.md, in its order.
 local swarm = require "swarm"
+local stages = require "stages"
+
+local started, end_of = stages.started, stages.end_of
 
 swarm.worker "double" {
   run = function(_, n)
@@ -41,21 +44,6 @@ swarm.worker "reacher" {
     }
   end,
 }
-
----Joins, and returns the status and the error.
-local function end_of(fn, input, opts)
-  local h = swarm.spawn(fn, input, opts)
-  local _, err = swarm.join(h)
-  return h.status, err, h
-end
-
----A worker that has begun and waits.
-local function started(fn, input, opts)
-  local h = swarm.spawn(fn, input, opts)
-  swarm.yield()
-  assert.equal("running", h.status)
-  return h
-end
 
 local function types_of(events)
   local list = {}
@@ -899,9 +887,10 @@ describe("the error of a worker", function()
   end)
 
   it("keeps a table that was raised whole, with the rest added", function()
-    local _, err = end_of(function()
+    local h = swarm.spawn(function()
       error { code = "mine", items = { 1, 2 }, ["other key"] = true }
     end)
+    local _, err = swarm.join(h)
     assert.equal("mine", err.code)
     assert.same({ 1, 2 }, err.items)
     assert.is_true(err["other key"])

@@ -40,6 +40,9 @@ HOLD_SECONDS = 0.04
 """How long a file may be gone or empty before that counts: many editors truncate it and then write
 it, or take it away and then put the new one in its place."""
 
+TICK_NS = 10_000_000
+"""How far the times of files may lag behind the clock: a tick of the system's, at the most."""
+
 _NO = ("", "false", "disable", "disabled")
 
 
@@ -152,7 +155,7 @@ class Watcher:
         if is_new:
             if was_absent and mark.kind == "missing":
                 return False
-            return changed_at(path) >= since
+            return changed_at(path) >= since - TICK_NS
         # It was touched, and is the same again. A save just before is in the tick of `since`.
         return mark.stat != self._ordered.get(path) and changed_at(path) > since
 

@@ -17,7 +17,7 @@ function outcomes.code_of(fn, ...)
 end
 
 ---The codes of a list of errors, nil being none.
-function outcomes.codes(errs)
+function outcomes.codes_of(errs)
   local list = {}
   for i, err in ipairs(errs or {}) do
     list[i] = err.code

@@ -1,5 +1,5 @@
--- Defines the three workers that the chapters on structure set against each other: one that passes at
--- once, one that waits, one that fails.
+-- Defines the workers that the chapters on structure set against each other: one passes at once,
+-- one waits, one fails.
 local swarm = require "swarm"
 
 swarm.worker "double" {
