@@ -91,6 +91,46 @@ describe("who runs next", function()
     assert.same({ 4, 3, 2, 1 }, order)
   end)
 
+  it("is who is handed what it waits for, in the order of the handing", function()
+    local order, write = recorder()
+    local channels = {}
+    for i = 1, 3 do
+      channels[i] = swarm.channel()
+      swarm.spawn(function()
+        channels[i]:recv()
+        write("handed " .. i)()
+      end)
+    end
+    swarm.yield()
+    swarm.spawn(write "ready")
+    for _, i in ipairs { 2, 3, 1 } do
+      channels[i]:send "news"
+    end
+    order[#order + 1] = "giver"
+    swarm.sleep(1)
+    assert.same({ "giver", "handed 2", "handed 3", "handed 1", "ready" }, order)
+  end)
+
+  it("is everybody else once in 64 times that something is handed over", function()
+    local there, back, handed = swarm.channel(), swarm.channel(), 0
+    local function passes(from, to)
+      return function()
+        for value in from:iter() do
+          handed = handed + 1
+          to:send(value)
+        end
+      end
+    end
+    local list = { swarm.spawn(passes(there, back)), swarm.spawn(passes(back, there)) }
+    there:send "ball"
+    for turn = 1, 100 do
+      swarm.yield()
+      assert.near(64 * turn, handed, 64)
+    end
+    swarm.cancel(list[1])
+    swarm.cancel(list[2])
+  end)
+
   it("is the same every time", function()
     local function program()
       local order, random = {}, sequence(7)
@@ -417,6 +457,7 @@ describe("a worker that is cancelled while it waits", function()
     leaves_nothing(function()
       swarm.timeout(900, function()
         swarm.timeout(800, function()
+          swarm.shield(swarm.yield, { timeout = 700 })
           swarm.sleep(1000)
         end)
       end)

@@ -7,7 +7,8 @@ local stages = require "stages"
 require "stock_workers"
 
 local raised, code_of, codes_of = outcomes.raised, outcomes.code_of, outcomes.codes_of
-local seconds_of, all_wait = outcomes.seconds_of, stages.all_wait
+local seconds_of = outcomes.seconds_of
+local all_wait, cancelled_in_wait = stages.all_wait, stages.cancelled_in_wait
 
 -- Fails in its clean-up: with `code`, once it is cancelled.
 swarm.worker "bad_clean_up" {
@@ -373,15 +374,12 @@ describe("a scope", function()
 
   it("of a worker that was cancelled is closed too", function()
     local kept
-    local h = swarm.spawn(function()
+    cancelled_in_wait(function()
       swarm.scope(function(scope)
         kept = scope
         swarm.sleep(100)
       end)
     end)
-    all_wait()
-    swarm.cancel(h)
-    swarm.join(h)
     assert.matches("closed", raised(kept.spawn, kept, "sleeper", 1).message)
   end)
 
@@ -752,9 +750,7 @@ describe("errors that come out", function()
       timeout = function(fn)
         return swarm.timeout(50, fn)
       end,
-      scope = function(fn)
-        return swarm.scope(fn)
-      end,
+      scope = swarm.scope,
     } do
       local err = raised(swarm.scope, function(scope)
         scope:spawn("fail_after", 1)
@@ -766,6 +762,16 @@ describe("errors that come out", function()
       assert.equal("broke", err.code, name)
       assert.same({ "inside" }, codes_of(err.others), name)
     end
+    local err = raised(swarm.scope, function(scope)
+      scope:spawn("fail_after", 1)
+      swarm.shield(function()
+        swarm.spawn("bad_clean_up", "inside")
+        swarm.sleep(100)
+      end)
+    end)
+    assert.equal("broke", err.code)
+    assert.same({ "timeout" }, codes_of(err.others)) -- the shield's own time, which ran out
+    assert.same({ "inside" }, codes_of(err.others[1].others))
   end)
 
   it("keep what broke in a timeout inside a timeout that ran out", function()
@@ -901,15 +907,12 @@ describe("errors that come out", function()
   end)
 
   it("keep the clean-up's error beside the cancel's reason where both came", function()
-    local h = swarm.spawn(function()
+    local _, err = cancelled_in_wait(function()
       swarm.scope(function(scope)
         scope:spawn("bad_clean_up", "child")
         swarm.sleep(100)
       end)
-    end)
-    all_wait()
-    swarm.cancel(h, "enough")
-    local _, err = swarm.join(h)
+    end, "enough")
     assert.equal("cancelled", err.code)
     assert.equal("enough", err.reason)
     assert.same({ "child" }, codes_of(err.others))
@@ -1038,15 +1041,12 @@ describe("errors that come out", function()
   it("may be a cancelled error that the script has written to", function()
     for _, others in ipairs { 5, "text", {}, { 1, 2 }, true } do
       for _, field in ipairs { "others", "reason", "code", "task_id" } do
-        local h = swarm.spawn(function()
+        local status, err = cancelled_in_wait(function()
           local err = raised(swarm.sleep, 100)
           err[field] = others
           error(err, 0)
-        end)
-        all_wait()
-        swarm.cancel(h, "enough")
-        local _, err = swarm.join(h)
-        assert.equal("cancelled", h.status)
+        end, "enough")
+        assert.equal("cancelled", status)
         assert.equal("enough", err.reason)
       end
     end
@@ -1099,14 +1099,11 @@ describe("errors that come out", function()
   end)
 
   it("are not lost where a cancel came while they were handled", function()
-    local h = swarm.spawn(function()
+    local _, err = cancelled_in_wait(function()
       local _, err = pcall(error, { code = "handled" })
       pcall(swarm.sleep, 100) -- the cancel comes here
       error(err, 0)
-    end)
-    all_wait()
-    swarm.cancel(h, "enough")
-    local _, err = swarm.join(h)
+    end, "enough")
     assert.equal("handled", err.code)
     assert.equal("enough", err.cancel_reason)
   end)

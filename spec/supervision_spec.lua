@@ -267,8 +267,7 @@ describe("a supervisor", function()
     }, function(sup)
       swarm.sleep(1)
       assert.equal("f", ids(sup))
-      local role = noted()
-      assert.matches(" in$", role)
+      assert.equal("operator in", noted())
     end)
   end)
 
@@ -701,10 +700,10 @@ describe("rest_for_one", function()
   end)
 
   it("restarts from the later child on where that one fails in its turn", function()
-    local children =
-      { unit("a", { ends = { FAIL } }), unit("b", { ends = { false, { 0, "fail" } } }) }
-    children[1][2].ends[2] = nil
-    children[2][2].ends = { { 100, "pass" }, { 0, "fail" } }
+    local children = {
+      unit("a", { ends = { FAIL } }),
+      unit("b", { ends = { { 100, "pass" }, { 0, "fail" } } }),
+    }
     supervised({ strategy = "rest_for_one", intensity = 2, children = children }, function()
       swarm.sleep(2)
       assert.equal("+a +b -b +a +b +b", noted())
@@ -779,12 +778,9 @@ describe("intensity", function()
 
   it("lets others have their turns during a storm", function()
     local sup = swarm.supervise { intensity = 5000, children = { { "crash" } } }
-    local turns = 0
     for _ = 1, 100 do
       swarm.yield()
-      turns = turns + 1
     end
-    assert.equal(100, turns)
     assert.equal("running", sup.status)
     assert.is_true(sup:children()[1].restarts < 1000)
     swarm.cancel(sup)
@@ -1611,9 +1607,13 @@ describe("trees", function()
     local one = { children = { unit("a", { breaks = 1 }) } }
     local children = { house("one", one), unit("b", { ends = { { 2, "fail" } } }) }
     supervised({ strategy = "one_for_all", children = children }, function(sup)
+      local first = child(sup, "one").handle
       swarm.sleep(3)
       assert.equal("+one +b +a -a +one +b +a", noted())
       assert.equal("running", sup.status)
+      local _, err = swarm.join(first)
+      assert.equal("cancelled", err.code)
+      assert.equal("clean_up_broke", err.others[1].code)
     end)
   end)
 end)

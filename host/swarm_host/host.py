@@ -47,7 +47,8 @@ class Reloaded:
     :ivar added: what is new, such as ``worker count``, ``role reader``, ``main`` or ``hooks``.
     :ivar removed: what is gone.
     :ivar changed: what is made of something else than before.
-    :ivar draining: how many workers of older generations are alive.
+    :ivar draining: how many workers of older generations are alive, save for ``main``; of a dry run,
+        how many would be.
     :ivar seconds: how long it took.
     """
 
@@ -280,7 +281,7 @@ class Host:
 
     def generations(self) -> list[dict[str, Any]]:
         """The generations that are alive: ``number``, ``newest``, how many ``workers`` keep each
-        alive, and their ``agents`` (name → how many)."""
+        alive, how many of them are not ``main`` (``besides_main``), and their ``agents`` (name → how many)."""
         alive: list[dict[str, Any]] = json.loads(self._vm.function("generations")())
         return alive
 

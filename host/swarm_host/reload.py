@@ -200,7 +200,7 @@ class Reloader:
         older = [
             generation["number"]
             for generation in (self._host.generations() if change.draining else ())
-            if not generation["newest"] and generation["workers"]
+            if generation["besides_main"] and (self._choices.dry_run or not generation["newest"])
         ]
         if not self._choices.dry_run:
             self.generation = change.generation
@@ -225,7 +225,7 @@ class Reloader:
             alive = {
                 generation["number"]
                 for generation in self._host.generations()
-                if not generation["newest"] and generation["workers"]
+                if generation["besides_main"] and not generation["newest"]
             }
             for number in sorted(self._draining.keys() - alive):
                 del self._draining[number]

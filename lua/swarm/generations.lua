@@ -17,7 +17,7 @@ local Scope = require "swarm.scope"
 local values = require "swarm.values"
 local watched = require "swarm.watched"
 local W = require "swarm.worker"
-local pairs, type, xpcall = pairs, type, xpcall
+local pairs, select, type, xpcall = pairs, select, type, xpcall
 local sort = table.sort
 
 local DISPOSE_SECONDS = 5
@@ -209,16 +209,18 @@ end
 
 ---Counts the live workers of a generation.
 ---@return number, table agents name → how many
+---@return number besides_main those that are not main, which stays as long as the run
 local function census(generation)
-  local count, agents = 0, {}
+  local count, agents, besides_main = 0, {}, 0
   Scope.each_live(Scope.root, function(w)
     if w.def.generation == generation then
       local name = w.def.name or "(function)"
       count = count + 1
       agents[name] = (agents[name] or 0) + 1
+      besides_main = besides_main + (w.def == generation.main and 0 or 1)
     end
   end)
-  return count, agents
+  return count, agents, besides_main
 end
 
 local function retire(generation)
@@ -289,12 +291,11 @@ function generations.start(line, dry)
       end
     end
     local draining = 0
-    Scope.each_live(Scope.root, function(live)
-      local of = live.def.generation
-      if of.line == line and of ~= line.newest and of ~= line.loader then
-        draining = draining + 1
+    for _, alive in pairs(line.alive) do
+      if alive ~= line.newest or dry then
+        draining = draining + select(3, census(alive))
       end
-    end)
+    end
     return {
       generation = generation.number,
       added = values.array(change.added),
@@ -337,15 +338,16 @@ end
 -- What scripts ask for ----------------------------------------------------------------------------
 
 ---The generations that are alive and which workers keep them so, the newest last.
----@return table list of { number, newest, workers, agents }
+---@return table list of { number, newest, workers, besides_main, agents }
 function generations.list(line)
   local list = {}
   for number, generation in pairs(line.alive) do
-    local count, agents = census(generation)
+    local count, agents, besides_main = census(generation)
     list[#list + 1] = {
       number = number,
       newest = generation == line.newest,
       workers = count,
+      besides_main = besides_main,
       agents = values.object(agents),
     }
   end

@@ -336,6 +336,7 @@ function Lock:with(fn) end
 ---@field number integer
 ---@field newest boolean
 ---@field workers integer how many workers of it are live
+---@field besides_main integer how many of them are not main, which stays as long as the run
 ---@field agents table<string, integer> how many of each name
 
 ---What `on_reload` is told of the generation before.

@@ -23,6 +23,15 @@ function stages.end_of(fn, input, opts)
   return h.status, err, h
 end
 
+---How a worker ends that is cancelled in its first wait: its status and its error.
+function stages.cancelled_in_wait(fn, reason)
+  local h = swarm.spawn(fn)
+  stages.all_wait()
+  swarm.cancel(h, reason)
+  local _, err = swarm.join(h)
+  return h.status, err
+end
+
 ---Joins a list of workers, all of which must pass.
 function stages.join_all(list)
   for _, h in ipairs(list) do
