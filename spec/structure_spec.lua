@@ -1659,6 +1659,64 @@ describe("deadlock", function()
     end
   end)
 
+  -- A worker that waits in `wrap` for a child, who joins another, who joins it.
+  local function ring(wrap)
+    local third
+    local first = swarm.spawn(function()
+      return wrap(function()
+        swarm.spawn(function()
+          swarm.join(third)
+        end)
+        swarm.yield()
+      end)
+    end)
+    swarm.yield()
+    third = swarm.spawn(function()
+      return swarm.join(first)
+    end)
+    return first, third
+  end
+
+  for name, wrap in pairs {
+    ["a worker"] = function(fn)
+      fn()
+    end,
+    ["a timeout"] = function(fn)
+      swarm.timeout(5, fn)
+    end,
+    ["a scope"] = function(fn)
+      swarm.scope(fn)
+    end,
+    ["a shield"] = function(fn)
+      swarm.shield(fn)
+    end,
+  } do
+    it("is raised at the end of " .. name .. " whose child waits for it", function()
+      local first, third = ring(wrap)
+      local _, err = swarm.join(first)
+      assert.equal("deadlock", err.code)
+      assert.matches("waits for its child", err.message)
+      assert.equal(0, swarm.monotonic())
+      assert.is_true(swarm.join(third))
+    end)
+  end
+
+  it("is none where the child's join has a timeout", function()
+    local first
+    first = swarm.spawn(function()
+      local third
+      swarm.spawn(function()
+        swarm.join(third, { timeout = 1 })
+      end)
+      third = swarm.spawn(function()
+        swarm.join(first, { timeout = 3 })
+      end, nil, { detached = true })
+      swarm.yield()
+    end)
+    assert.is_true(swarm.join(first))
+    assert.equal(1, swarm.monotonic())
+  end)
+
   it("is an error like others: who catches it goes on", function(ctx)
     local err = raised(function()
       swarm.join(ctx)

@@ -173,8 +173,11 @@ def test_other_syntax_errors_name_the_line_and_get_no_hint(tmp_path: Path, text:
     assert "LuaJIT" not in first
 
 
-def test_a_syntax_error_is_one_line(tmp_path: Path) -> None:
-    assert len(load(tmp_path, "local = 5").err.splitlines()) == 1
+def test_a_syntax_error_is_one_line_and_the_place_in_it(tmp_path: Path) -> None:
+    first, source, caret = load(tmp_path, "local = 5").err.splitlines()
+    assert first.startswith("error: x.lua:1: ")
+    assert source == "  1 | local = 5"
+    assert caret == "    |       ^"
 
 
 @pytest.mark.parametrize(
@@ -310,6 +313,8 @@ def test_a_module_that_is_not_there_lists_all_places(
         "  more/a/b.lua",
         "  more/a/b/init.lua",
         "  other/a/b.luax",
+        '  1 | require "a.b"',
+        "    |          ^",
         "  x.lua:1: in main chunk",
     ]
 
@@ -340,6 +345,8 @@ def test_an_error_in_a_module_shows_the_way_there(tmp_path: Path) -> None:
     assert said.status == 2
     assert said.err.splitlines() == [
         "error: n.lua:2: deep",
+        '  2 | error "deep"',
+        "    | ^",
         "  n.lua:2: in main chunk",
         "  m.lua:1: in main chunk",
         "  x.lua:3: in main chunk",

@@ -158,7 +158,7 @@ class Running:
                 await host.load_script(self._script)
             except LoadError as raised:
                 problem = raised
-                self._screen.error(render(problem.error, with_source=self._stays))
+                self._screen.error(render(problem.error, with_source=True))
                 self._exit = _LOAD_ERROR
                 if not self._stays:
                     return
