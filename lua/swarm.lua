@@ -22,7 +22,7 @@ local json = require "swarm.json"
 local lock = require "swarm.lock"
 local log = require "swarm.log"
 local names = require "swarm.names"
-local output = require "swarm.output"
+local reading = require "swarm.reading"
 local random = require "swarm.random"
 local registry = require "swarm.registry"
 local secret = require "swarm.secret"
@@ -40,8 +40,8 @@ local methods, getters = handles.methods, handles.getters
 methods.join = Join.join
 methods.result = Join.result
 methods.cancel = Join.cancel
-methods.output_tail = output.output_tail
-methods.follow = output.follow
+methods.output_tail = reading.output_tail
+methods.follow = reading.follow
 
 function getters.id(w)
   return "W-" .. (w.extra and w.extra.worker_id or w.id)
@@ -53,10 +53,7 @@ function getters.agent(w)
   return w.def.name
 end
 function getters.status(w)
-  local me = S.current
-  if me ~= w and me.rights.read_task_state ~= true then
-    gate.check(me, "read_task_state")
-  end
+  reading.check(w)
   return w.status
 end
 function getters.generation(w)
@@ -157,8 +154,8 @@ return function(generation, run)
     mark = Join.mark,
     result = Join.result,
     call = Join.call,
-    output_tail = output.output_tail,
-    follow = output.follow,
+    output_tail = reading.output_tail,
+    follow = reading.follow,
     open = Session.open,
     blocked = blocked,
 

@@ -1,4 +1,4 @@
-"""values.lua and json.lua, driven through lupa directly and checked against Python's json."""
+"""values.lua, what it is made of, and json.lua, through lupa directly and against Python's json."""
 
 import codecs
 import json
@@ -77,7 +77,7 @@ class Fault(Exception):
 def make_runtime() -> Any:
     runtime = luajit.LuaRuntime(encoding=None, register_eval=False, register_builtins=False)
     runtime.execute(PRELUDE)
-    for name in ("values", "json_decode", "json"):
+    for name in ("value_kinds", "value_faults", "values", "json_decode", "json"):
         source = (LUA_DIR / f"{name}.lua").read_bytes()
         runtime.globals()[b"load_module"](name.encode(), source)
     runtime.execute(HELPERS)

@@ -239,8 +239,8 @@ it("lists what there is", function(ctx)
   local token = meta(ctx.cancel_token).__index
   local face = meta(swarm).__index
   local script = upvalue(host_require("swarm.script").face, "methods")
-  local registry = host_require "swarm.registry"
-  local invocation, kinds = host_require "swarm.invocation", upvalue(registry.define, "kinds")
+  local invocation = host_require "swarm.invocation"
+  local kinds = upvalue(host_require "swarm.worker_fields", "kinds")
   local hooks, gate = host_require "swarm.hooks", host_require "swarm.gate"
   local child, out = host_require "swarm.child_spec", host_require "swarm.process_output"
   local of_kinds = {}
@@ -271,7 +271,7 @@ it("lists what there is", function(ctx)
     getters = names(H.getters),
     token_getters = names(upvalue(token, "getters")),
     kinds = of_kinds,
-    common = names(upvalue(registry.define, "COMMON")),
+    common = names(upvalue(host_require "swarm.worker_fields", "COMMON")),
     options = {
       SpawnOptions = names(upvalue(face.spawn, "SPAWN_OPTIONS")),
       JoinOptions = names(upvalue(face.join, "JOIN_OPTIONS")),

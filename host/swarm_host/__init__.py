@@ -8,7 +8,10 @@ from swarm_host.errors import (
     WorkerFailed,
     WorkerTimeout,
 )
-from swarm_host.host import Handle, Host, Options, Outcome, Reloaded
+from swarm_host.handle import Handle
+from swarm_host.host import Host
+from swarm_host.options import Options
+from swarm_host.outcome import Outcome, Reloaded
 from swarm_host.version import __version__
 
 __all__ = [

@@ -5,161 +5,25 @@ from __future__ import annotations
 import json
 import os
 import sys
-import weakref
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import anyio
 
 from swarm_host import errors
-from swarm_host.ports.contract import Port, Ports
+from swarm_host.handle import Handle
+from swarm_host.options import Options
+from swarm_host.outcome import Outcome, Reloaded
+from swarm_host.ports.contract import Ports
 from swarm_host.ports.env import Env
 from swarm_host.ports.files import Files
 from swarm_host.pump import Pump
 from swarm_host.version import __version__
 from swarm_host.vm import VM, never_raises
 
-Status = Literal["pending", "running", "pass", "blocked", "failed", "cancelled", "timeout"]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a worker ended.
-
-    :ivar status: its final status.
-    :ivar value: its value as Python data; a string of Lua that is not UTF-8 stays bytes.
-    :ivar error: the error's fields where it did not pass.
-    """
-
-    status: str
-    value: Any
-    error: dict[str, Any] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Reloaded:
-    """What a reload changed.
-
-    :ivar generation: the number of the new generation.
-    :ivar added: what is new, such as ``worker count``, ``role reader``, ``main`` or ``hooks``.
-    :ivar removed: what is gone.
-    :ivar changed: what is made of something else than before.
-    :ivar draining: how many workers of older generations are alive, save for ``main``; of a dry run,
-        how many would be.
-    :ivar seconds: how long it took.
-    """
-
-    generation: int
-    added: list[str]
-    removed: list[str]
-    changed: list[str]
-    draining: int
-    seconds: float
-
-
-@dataclass(slots=True)
-class Options:
-    """What a run is given.
-
-    :ivar args: the strings after the script's name.
-    :ivar input: what ``ctx.input`` of ``main`` is: anything that JSON can say.
-    :ivar trust: full Lua instead of the guarded environment.
-    :ivar lua_path: further folders, or templates with ``?``, where ``require`` looks.
-    :ivar debug: tracebacks show the host's frames too.
-    :ivar virtual_clock: time stands still and jumps to the next timer when all wait.
-    :ivar spec: scripts are spec files: they get ``describe``, ``it``, ``assert``, ``clock``,
-        ``mock`` and ``swarm.script``.
-    :ivar seed: what random numbers come from, 0 to 2^53; None: from the system.
-    :ivar closed_world: nobody outside spawns or cancels, so that silence is a deadlock.
-    :ivar eager: what scripts say is handed over at once, not once a tick: for a terminal, where
-        the last words before an endless loop matter.
-    :ivar write_out: takes what scripts print.
-    :ivar write_log: takes one log entry: ``level``, ``message``, ``fields``, ``task_id`` and
-        ``agent``.
-    :ivar write_events: takes events of the run as JSON lines; None: none are made.
-    :ivar ports: ports that go before those of installed packages.
-    """
-
-    args: Sequence[str] = ()
-    input: Any = None
-    trust: bool = False
-    lua_path: Sequence[str] = ()
-    debug: bool = False
-    virtual_clock: bool = False
-    spec: bool = False
-    seed: int | None = None
-    closed_world: bool = False
-    eager: bool = False
-    write_out: Callable[[bytes], None] | None = None
-    write_log: Callable[[dict[str, Any]], None] | None = None
-    write_events: Callable[[bytes], None] | None = None
-    ports: dict[str, Port] = field(default_factory=dict)
-
-
-class Handle:
-    """A worker, from Python. It goes through the same pipeline as one that a script spawns."""
-
-    def __init__(self, host: Host, worker: int) -> None:
-        self._host = host
-        self.id = worker
-        # Nobody else can ask for this worker once the handle is gone.
-        weakref.finalize(self, host.forget, worker).atexit = False
-
-    async def wait(self) -> Outcome:
-        """Waits until the worker has settled, and says how; raises for no end of its own."""
-        return await self._host.outcome_of(self.id)
-
-    async def join(self) -> None:
-        """Waits until the worker has settled.
-
-        :raises WorkerFailed: it failed.
-        :raises WorkerCancelled: it was cancelled.
-        :raises WorkerTimeout: it ran out of time.
-        """
-        outcome = await self.wait()
-        if outcome.status not in ("pass", "blocked"):
-            raise errors.of_status(outcome.status, outcome.error or {})
-
-    async def result(self) -> Any:
-        """Joins, and returns the value.
-
-        :raises WorkerBlocked: the worker said that it is blocked; the value is in ``.value``.
-        """
-        outcome = await self.wait()
-        if outcome.status == "pass":
-            return outcome.value
-        if outcome.status == "blocked":
-            raise errors.WorkerBlocked(outcome.error or {}, outcome.value)
-        raise errors.of_status(outcome.status, outcome.error or {})
-
-    @property
-    def status(self) -> str:
-        """The worker's status now."""
-        return self._host.status_of(self.id)
-
-    def cancel(self, reason: str = "cancelled by the host") -> bool:
-        """Asks the worker to end. True where it was live."""
-        return self._host.cancel_worker(self.id, reason)
-
-    def output_tail(self, since: int = 0) -> list[dict[str, Any]]:
-        """The events so far, in order: those with a ``seq`` above ``since``."""
-        return self._host.tail_of(self.id, since)
-
-    async def follow(self, since: int = 0) -> AsyncIterator[dict[str, Any]]:
-        """The events as they come, until the worker has settled."""
-        while True:
-            over = self.status not in ("pending", "running", "suspended")
-            events = self.output_tail(since)
-            for event in events:
-                since = event["seq"]
-                yield event
-            if over and not events:
-                return
-            if not over:
-                await self._host.next_tick()
+__all__ = ["Handle", "Host", "Options", "Outcome", "Reloaded"]
 
 
 class Host:
@@ -281,7 +145,8 @@ class Host:
 
     def generations(self) -> list[dict[str, Any]]:
         """The generations that are alive: ``number``, ``newest``, how many ``workers`` keep each
-        alive, how many of them are not ``main`` (``besides_main``), and their ``agents`` (name → how many)."""
+        alive, how many of them are not ``main`` (``besides_main``), and their ``agents`` (name →
+        how many)."""
         alive: list[dict[str, Any]] = json.loads(self._vm.function("generations")())
         return alive
 

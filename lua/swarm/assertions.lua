@@ -3,8 +3,9 @@
 local diff = require "swarm.diff"
 local errors = require "swarm.errors"
 local names = require "swarm.names"
+local show = require("swarm.show").value
 local type, pairs, tostring, pcall, find = type, pairs, tostring, pcall, string.find
-local same, show = diff.same, diff.show
+local same = diff.same
 
 local function fail(message, note)
   local err = errors.new("assertion_failed", (note and tostring(note) .. ": " or "") .. message)

@@ -125,21 +125,8 @@ local function open(me, what, shielded, seconds)
   if cancel and (not shielded or cancel == Scope.LOADING or Scope.is_pierced(me)) then
     Scope.raise(me)
   end
-  local scope = {
-    worker = me,
-    outer = outer,
-    cancel = nil,
-    shielded = shielded,
-    nursery = false,
-    first_child = nil,
-    failed = nil,
-    first_error = nil,
-    closed = false,
-    err = nil,
-    deadline = nil,
-    what = what,
-    co = co_running(),
-  }
+  local scope = Scope.new_block(me, outer, what, shielded)
+  scope.co = co_running()
   me.scope = scope
   if seconds then
     Scope.arm(scope, seconds, "ran out of time after " .. seconds .. " s")

@@ -14,7 +14,8 @@ local table_new = require "table.new"
 
 local take_site, FORMAT, LEVELS = site.take, site.FORMAT, site.LEVELS
 local copy, null, raise = values.copy, values.null, Scope.raise
-local give, wait, record_of = handover.give, handover.wait, opaque.record
+local give, wait = handover.give, handover.wait
+local record_of, wanted = opaque.record, opaque.wanted
 
 local MOST = 1000000000 -- values that a channel may hold: it is always bounded
 local SMALL = 16 -- slots of a ring that is not worth shrinking
@@ -73,16 +74,6 @@ end
 
 -- Sending and receiving ---------------------------------------------------------------------------
 
----What a worker waits for, as the report of a deadlock says it.
-local function waiting_for(channel, what)
-  local text = channel[what]
-  if not text then
-    text = what .. " the " .. opaque.describe(channel)
-    channel[what] = text
-  end
-  return text
-end
-
 local VALUE, ROOM, RECEIVER = "a value from", "room in", "a receiver of"
 
 local function throw_closed(channel, what)
@@ -107,7 +98,7 @@ function methods.send(object, value)
   elseif channel.count < channel.capacity then
     return put(channel, value)
   end
-  local what = waiting_for(channel, channel.capacity > 0 and ROOM or RECEIVER)
+  local what = wanted(channel, channel.capacity > 0 and ROOM or RECEIVER)
   local ticket = { what = what, done = false, value = value, taken = false }
   wait(me, channel.senders, ticket, "channel:send")
   if not ticket.taken then
@@ -139,7 +130,7 @@ local function receive(channel, call)
   elseif channel.closed then
     return nil, false
   end
-  local ticket = { what = waiting_for(channel, VALUE), done = false, value = nil, open = true }
+  local ticket = { what = wanted(channel, VALUE), done = false, value = nil, open = true }
   wait(me, channel.receivers, ticket, call)
   return ticket.value, ticket.open
 end

@@ -1,148 +1,24 @@
--- How values look in a message, whether two are the same, and where they differ: place by place,
--- bounded however big they are, so that a reader sees the difference and not the values.
+-- Whether two values are the same, and where they differ: place by place, bounded however big they
+-- are, so that a reader sees the difference and not the values.
 local errors = require "swarm.errors"
+local show = require "swarm.show"
 local values = require "swarm.values"
-local getmetatable, next, type, tostring, rawequal, rawget =
-  getmetatable, next, type, tostring, rawequal, rawget
-local byte, find, format, gsub = string.byte, string.find, string.format, string.gsub
-local sub, concat, sort, min, max = string.sub, table.concat, table.sort, math.min, math.max
+local next, type, tostring, rawequal, rawget = next, type, tostring, rawequal, rawget
+local byte, find, format, sub = string.byte, string.find, string.format, string.sub
+local concat, min, max = table.concat, math.min, math.max
+local is_opaque, on_one_line, quoted = show.is_opaque, show.on_one_line, show.quoted
+local sorted_keys, step, in_lines = show.sorted_keys, show.step, show.in_lines
+local TEXT_SHOWN, SHORT = show.TEXT_SHOWN, show.SHORT
 
 local diff = {}
 
 local PLACES = 10 -- differences told one by one
 local COUNTED = 1000 -- differences looked for at all
-local TEXT_SHOWN = 200 -- bytes of a string
-local KEYS_SHOWN = 20 -- of a table
-local DEPTH_SHOWN = 5
-local SHORT = 72 -- bytes of a value that stands on a line with others
 local LINES_SHOWN = 8 -- of the part of a text that differs, on either side
 local BEFORE, AFTER = 20, 40 -- bytes of a long string around where it begins to differ
 local MAX_DEPTH = 500 -- tables within tables that are compared
 
--- Showing -----------------------------------------------------------------------------------------
-
-local function escaped(char)
-  return char == "\n" and "\\n" or char == "\t" and "\\t" or format("\\%03d", byte(char))
-end
-
-local function quoted(text)
-  return '"' .. gsub(gsub(text, '[\\"]', "\\%0"), "%c", escaped) .. '"'
-end
-
-local function show_text(text)
-  if #text <= TEXT_SHOWN then
-    return quoted(text)
-  end
-  return quoted(sub(text, 1, TEXT_SHOWN)) .. "... (" .. #text .. " bytes)"
-end
-
----Whether a table is one of the host's objects, which show nothing of themselves: the same only as
----itself.
-local function is_opaque(value)
-  local mark = getmetatable(value)
-  return type(mark) == "string"
-    and next(value) == nil
-    and mark ~= "swarm.array"
-    and mark ~= "swarm.object"
-    and not values.is_kept(value)
-end
-
-local RANK = { number = 1, string = 2, boolean = 3 }
-
----The keys of a table, and of a second one, in an order that a reader expects.
-local function sorted_keys(first, second)
-  local keys = {}
-  for key in next, first do
-    keys[#keys + 1] = key
-  end
-  for key in next, second or {} do
-    if rawget(first, key) == nil then
-      keys[#keys + 1] = key
-    end
-  end
-  sort(keys, function(a, b)
-    local kind_a, kind_b = type(a), type(b)
-    if kind_a ~= kind_b then
-      return (RANK[kind_a] or 4) < (RANK[kind_b] or 4)
-    elseif kind_a == "number" or kind_a == "string" then
-      return a < b
-    end
-    return errors.text_of(a) < errors.text_of(b)
-  end)
-  return keys
-end
-
-local function step(key)
-  if type(key) == "string" then
-    return find(key, "^[%a_][%w_]*$") and "." .. key or "[" .. show_text(key) .. "]"
-  end
-  return "[" .. errors.text_of(key) .. "]"
-end
-
-local show
-
----@param pad string? what lines begin with; nil: all on one line
-local function show_table(value, pad, depth, within)
-  if next(value) == nil then
-    return "{}"
-  elseif depth >= DEPTH_SHOWN or within[value] then
-    return "{...}"
-  end
-  within[value] = true
-  local deeper = pad and pad .. "  "
-  local keys, parts = sorted_keys(value), {}
-  for i = 1, min(#keys, KEYS_SHOWN) do
-    local key = keys[i]
-    local label = key == i and "" or gsub(step(key), "^%.", "") .. " = "
-    parts[i] = (deeper or "") .. label .. show(rawget(value, key), deeper, depth + 1, within)
-  end
-  if #keys > KEYS_SHOWN then
-    parts[#parts + 1] = (deeper or "") .. "... " .. #keys - KEYS_SHOWN .. " more"
-  end
-  within[value] = nil
-  if pad then
-    return "{\n" .. concat(parts, ",\n") .. "\n" .. pad .. "}"
-  end
-  return "{ " .. concat(parts, ", ") .. " }"
-end
-
-function show(value, pad, depth, within)
-  local kind = type(value)
-  if kind == "string" then
-    return show_text(value)
-  elseif kind == "number" then
-    local text = tostring(value)
-    return (value ~= value or tonumber(text) == value) and text or format("%.17g", value)
-  elseif kind ~= "table" or is_opaque(value) then
-    return errors.text_of(value)
-  elseif errors.is(value) then
-    return "error: " .. tostring(value)
-  end
-  return show_table(value, pad, depth or 0, within or {})
-end
-
-local function on_one_line(value)
-  local text = show(value)
-  return #text <= SHORT and not find(text, "\n", 1, true) and text or nil
-end
-
----A value as a reader takes it in: on one line where it is short.
----@param pad string? what further lines begin with
----@return string
-function diff.show(value, pad)
-  return on_one_line(value) or show(value, pad or "")
-end
-
 -- Comparing ---------------------------------------------------------------------------------------
-
-local function same_file(a, b)
-  if not (values.is_file(a) and values.is_file(b)) then
-    return false
-  end
-  local path_a, mime_a = values.file_parts(a)
-  local path_b, mime_b = values.file_parts(b)
-  return path_a == path_b and mime_a == mime_b
-end
 
 ---@param pairs_met table a → b → true: pairs that are being compared further out
 local function same(a, b, pairs_met, depth)
@@ -151,7 +27,7 @@ local function same(a, b, pairs_met, depth)
   elseif type(a) ~= "table" or type(b) ~= "table" then
     return false
   elseif is_opaque(a) or is_opaque(b) then
-    return same_file(a, b)
+    return values.is_file(a) and values.is_file(b) and values.same_file(a, b)
   elseif depth > MAX_DEPTH then
     local problem = "the values are more than "
       .. MAX_DEPTH
@@ -280,7 +156,7 @@ local function put_one(out, path, what, sign, value)
   if short then
     return put(out, path .. ": " .. what .. " " .. short)
   end
-  return put(out, path .. ": " .. what, "  " .. sign .. " " .. show(value, "      "))
+  return put(out, path .. ": " .. what, "  " .. sign .. " " .. in_lines(value, "      "))
 end
 
 local function put_leaf(out, path, wanted, actual)
@@ -301,7 +177,7 @@ local function put_leaf(out, path, wanted, actual)
   if a and b then
     return put(out, path .. ": expected " .. a .. ", got " .. b)
   end
-  local minus, plus = "  - " .. show(wanted, "      "), "  + " .. show(actual, "      ")
+  local minus, plus = "  - " .. in_lines(wanted, "      "), "  + " .. in_lines(actual, "      ")
   return put(out, path .. ":", minus, plus)
 end
 

@@ -47,11 +47,7 @@ function methods.wait(object)
   elseif event.is_set then
     return
   end
-  local what = event.what
-  if not what then
-    what = "the " .. opaque.describe(event)
-    event.what = what
-  end
+  local what = "the " .. opaque.describe(event)
   handover.wait(me, event.waiters, { what = what, done = false }, "event:wait")
 end
 
@@ -59,7 +55,7 @@ end
 local function new()
   return opaque.seal(
     Event,
-    { is_set = false, waiters = { head = nil, tail = nil }, what = nil },
+    { is_set = false, waiters = { head = nil, tail = nil } },
     take_site(FORMAT, LEVELS)
   )
 end

@@ -13,13 +13,20 @@ local gate = {}
 ---verb → { group, calls, bound?, later? }: `bound` names what a bound of it lists, `later` marks
 ---the verbs whose calls a later version brings. spec/roles.md is made from this table.
 gate.VERBS = {
-  start_task = { "swarm", "spawn, call", bound = "worker names" },
+  start_task = {
+    "swarm",
+    "spawn, call, open, supervise, sup:start, all, map, any, race, settle, each",
+    bound = "worker names",
+  },
   dispatch_attempt = { "swarm", "swarm.retry", later = true },
   mint_worker_token = { "token", "ctx:token", later = true },
   verify_token = { "leaf", "swarm.token.verify", later = true },
-  read_task_state = { "swarm", "output_tail, follow, h.status and h:artifact of others" },
-  poll_task = { "swarm", "join, result, all, map, any, race, settle, each" },
-  cancel_task = { "swarm", "cancel, cancel_token:cancel, all, map, any, race" },
+  read_task_state = {
+    "swarm",
+    "output_tail, follow, h.status and h:artifact of others, sup:children",
+  },
+  poll_task = { "swarm", "join, result, session:invoke, all, map, any, race, settle, each" },
+  cancel_task = { "swarm", "cancel, cancel_token:cancel, sup:stop, all, map, any, race" },
   emit_output = { "leaf", "ctx:progress, ctx:partial, ctx:artifact, ctx:usage" },
   post_result = { "leaf", "what run returns" },
   fetch_prompt = { "leaf", "ctx.prompt" },

@@ -84,6 +84,19 @@ local function raise_first(group)
   return error(Scope.with_others(err, others), 0)
 end
 
+---A call on a list: it is read whole before anything starts, and then run in a block of its own.
+---@param call table { name, ended, run; needs_all, cancels: whether it does }
+---@param list any what the author gave
+---@param extra any what stood behind it
+---@param taken any the place of the call, as site.take has it
+local function gather_list(call, list, extra, taken)
+  local name, me = call.name, enter(call.cancels)
+  members.check_no_more(extra, name)
+  local entries, n, already = members.read(list, name, me, call.needs_all)
+  local group = Group.new(name, me, taken, call.ended, call.needs_all)
+  return blocks.apart(name, call.run, group, entries, n, already)
+end
+
 -- all and map -------------------------------------------------------------------------------------
 
 -- The second result of `all`. Where a worker returns it, it is the reason, and shown as text.
@@ -117,13 +130,8 @@ local function needed(group, i, w)
   end
 end
 
-local function new_needed(call, me, taken)
-  local group = Group.new(call, me, taken, needed, true)
-  group.values, group.blockeds = {}, nil
-  return group
-end
-
 local function run_all(group, entries, n, already)
+  group.values, group.blockeds = {}, nil
   Group.start(group, entries, n, already)
   Group.wait(group)
   if group.first then
@@ -132,14 +140,11 @@ local function run_all(group, entries, n, already)
   return results_of(group.values, n), group.blockeds
 end
 
+local ALL = { name = "swarm.all", ended = needed, run = run_all, needs_all = true, cancels = true }
+
 ---swarm.all(list) → values in order, blocked errors by index or nil; raises the first failure
 function gather.all(list, extra)
-  local taken = take_site(FORMAT, LEVELS)
-  local me = enter(true)
-  members.check_no_more(extra, "swarm.all")
-  local entries, n, already = members.read(list, "swarm.all", me, true)
-  local group = new_needed("swarm.all", me, taken)
-  return blocks.apart("swarm.all", run_all, group, entries, n, already)
+  return gather_list(ALL, list, extra, (take_site(FORMAT, LEVELS)))
 end
 
 ---Starts the worker of one item.
@@ -168,7 +173,7 @@ local function start_items(group, from, to, name, items)
 end
 
 local function run_map(group, name, items, n, most)
-  group.scope = group.me.scope
+  group.scope, group.values, group.blockeds = group.me.scope, {}, nil
   local started = 0
   repeat
     local room = most - group.live
@@ -219,7 +224,7 @@ function gather.map(name, items, opts)
   for i = 1, n do
     inputs[i] = rawget(items, i) -- the author's list may change meanwhile
   end
-  local group = new_needed("swarm.map", me, taken)
+  local group = Group.new("swarm.map", me, taken, needed, true)
   return blocks.apart("swarm.map", run_map, group, name, inputs, n, most)
 end
 
@@ -240,6 +245,7 @@ local function tried(group, i, w)
 end
 
 local function run_any(group, entries, n, already)
+  group.errors, group.index, group.winner = {}, nil, nil
   Group.start(group, entries, n, already)
   Group.wait(group)
   local winner = group.winner
@@ -260,15 +266,11 @@ local function run_any(group, entries, n, already)
   return errors.throw("none_passed", message, { errors = group.errors })
 end
 
+local ANY = { name = "swarm.any", ended = tried, run = run_any, needs_all = false, cancels = true }
+
 ---swarm.any(list) → value, i of the first that passes; raises none_passed{errors}
 function gather.any(list, extra)
-  local taken = take_site(FORMAT, LEVELS)
-  local me = enter(true)
-  members.check_no_more(extra, "swarm.any")
-  local entries, n, already = members.read(list, "swarm.any", me, false)
-  local group = Group.new("swarm.any", me, taken, tried, false)
-  group.errors, group.index, group.winner = {}, nil, nil
-  return blocks.apart("swarm.any", run_any, group, entries, n, already)
+  return gather_list(ANY, list, extra, (take_site(FORMAT, LEVELS)))
 end
 
 local function arrived(group, i, w)
@@ -279,6 +281,13 @@ local function arrived(group, i, w)
 end
 
 local function run_race(group, entries, n, already)
+  if n == 0 then
+    return errors.throw(
+      "invalid_argument",
+      "swarm.race got an empty list, of which none can settle first"
+    )
+  end
+  group.index, group.winner = nil, nil
   Group.start(group, entries, n, already)
   Group.wait(group)
   Group.end_losers(group, "another worker of swarm.race settled first")
@@ -287,21 +296,12 @@ local function run_race(group, entries, n, already)
   return group.winner.handle, group.index
 end
 
+local RACE =
+  { name = "swarm.race", ended = arrived, run = run_race, needs_all = false, cancels = true }
+
 ---swarm.race(list) → h, i of the first that settles
 function gather.race(list, extra)
-  local taken = take_site(FORMAT, LEVELS)
-  local me = enter(true)
-  members.check_no_more(extra, "swarm.race")
-  local entries, n, already = members.read(list, "swarm.race", me, false)
-  if n == 0 then
-    return errors.throw(
-      "invalid_argument",
-      "swarm.race got an empty list, of which none can settle first"
-    )
-  end
-  local group = Group.new("swarm.race", me, taken, arrived, false)
-  group.index, group.winner = nil, nil
-  return blocks.apart("swarm.race", run_race, group, entries, n, already)
+  return gather_list(RACE, list, extra, (take_site(FORMAT, LEVELS)))
 end
 
 -- settle ------------------------------------------------------------------------------------------
@@ -312,6 +312,7 @@ local function noted(group, i, w)
 end
 
 local function run_settle(group, entries, n, already)
+  group.outcomes = {}
   Group.start(group, entries, n, already)
   Group.wait(group)
   own(group)
@@ -322,15 +323,12 @@ local function run_settle(group, entries, n, already)
   return n == 0 and values.array(outcomes) or outcomes
 end
 
+local SETTLE =
+  { name = "swarm.settle", ended = noted, run = run_settle, needs_all = true, cancels = false }
+
 ---swarm.settle(list) → a list of { status, value, err }; never raises for them
 function gather.settle(list, extra)
-  local taken = take_site(FORMAT, LEVELS)
-  local me = enter(false)
-  members.check_no_more(extra, "swarm.settle")
-  local entries, n, already = members.read(list, "swarm.settle", me, true)
-  local group = Group.new("swarm.settle", me, taken, noted, true)
-  group.outcomes = {}
-  return blocks.apart("swarm.settle", run_settle, group, entries, n, already)
+  return gather_list(SETTLE, list, extra, (take_site(FORMAT, LEVELS)))
 end
 
 return gather

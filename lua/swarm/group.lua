@@ -101,10 +101,6 @@ end
 
 ---Joins have the same: a worker that has not begun goes first.
 function Group.hasten(w)
-  local extra = w.extra
-  if extra and extra.joined and w.scope then
-    extra.joined(w)
-  end
   if w.scope and w.co == nil and w.waiting == nil then
     S.ready(w)
   end
@@ -203,9 +199,7 @@ function Group.end_losers(group, reason)
   local nodes = group.nodes
   for i = 1, #nodes do
     local w = nodes[i].queue and nodes[i].w
-    if w and (w.cancel or (w.extra and w.extra.ending)) then
-      Scope.no_retry(w)
-    elseif w then
+    if w then
       Scope.cancel(w, cause)
     end
   end

@@ -150,12 +150,8 @@ function H.check_ownership(w, id)
   if me.rights.reaches_all then
     return
   end
-  local above = w
-  while above do
-    if above == me then
-      return
-    end
-    above = H.parent(above)
+  if H.is_below(w, me) then
+    return
   end
   return errors.throw(
     "token_task_mismatch",
@@ -193,6 +189,17 @@ function H.record(value, call)
       .. " takes a worker's handle (what swarm.spawn returned) or a task_id, and got "
       .. names.show(value)
   )
+end
+
+---Whether a worker is another one, or below it.
+function H.is_below(w, above)
+  while w do
+    if w == above then
+      return true
+    end
+    w = H.parent(w)
+  end
+  return false
 end
 
 ---The worker above: the one whose scope a record belongs to; nil at the top.

@@ -23,12 +23,8 @@ local Join = {}
 ---Whether `w` cannot settle before `me` does: it waits for me, for an ancestor of mine (who waits
 ---for its children), for somebody who does, or for children of whom one does.
 local function waits_for(w, me, seen)
-  local above = me
-  while above do
-    if above == w then
-      return true
-    end
-    above = handles.parent(above)
+  if handles.is_below(me, w) then
+    return true
   end
   local queue = w.queue
   if seen[w] or (queue and queue.runs) then
@@ -155,8 +151,8 @@ local function wait_for(me, w, timeout)
     check_deadlock(me, w)
   end
   local extra = w.extra
-  if extra and extra.joined then
-    extra.joined(w) -- it may stay only for as long as nobody waits for its end
+  if extra and extra.on_awaited then
+    extra.on_awaited() -- it may stay only for as long as nobody waits for its end
   end
   while true do
     enlist(w, me)
@@ -277,10 +273,8 @@ function Join.cancel(target, reason, opts)
   if opts ~= nil then
     arguments.options(opts, CANCEL_OPTIONS, "cancel")
   end
-  local live = not handles.final[w.status] and not (w.extra and w.extra.ending)
-  if not live or w.cancel then
-    Scope.no_retry(w)
-  else
+  local live = w.scope ~= nil and not (w.extra and w.extra.ending)
+  if w.scope then
     Scope.cancel(w, { kind = "cancel", reason = reason or "no reason given", scope = w })
   end
   if opts and opts.wait then

@@ -28,6 +28,19 @@ function opaque.describe(record)
   return text
 end
 
+---What a worker waits for, as the report of a deadlock says it: "room in the channel made at …".
+---@param record table
+---@param words string such as "room in"
+---@return string
+function opaque.wanted(record, words)
+  local text = record[words]
+  if not text then
+    text = words .. " the " .. opaque.describe(record)
+    record[words] = text
+  end
+  return text
+end
+
 local function object_tostring(object)
   return opaque.describe(debug_getmetatable(object))
 end

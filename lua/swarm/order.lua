@@ -57,7 +57,6 @@ local function find_candidates(watch, list)
   end
   if n == 0 and due then
     clock.virtual = due
-    S.now = due
     list[1] = CLOCK
     return 1
   end

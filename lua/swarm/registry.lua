@@ -1,6 +1,8 @@
 -- The definitions of one generation: what `swarm.worker` and `swarm.main` said while the script
 -- loaded, checked. Every mistake names the author's line, the field and the nearest known name.
 local attempts = require "swarm.attempts"
+local check_command = require("swarm.kinds.process").check_command
+local check_fields = require "swarm.worker_fields"
 local errors = require "swarm.errors"
 local gate = require "swarm.gate"
 local hooks = require "swarm.hooks"
@@ -10,64 +12,11 @@ local schema = require "swarm.schema"
 local Scope = require "swarm.scope"
 local S = require "swarm.scheduler"
 local values = require "swarm.values"
-local type, pairs, setmetatable, tostring = type, pairs, setmetatable, tostring
-local format, floor, debug_getmetatable = string.format, math.floor, debug.getmetatable
+local type, pairs, tostring = type, pairs, tostring
+local format, debug_getmetatable = string.format, debug.getmetatable
 
 local registry = {
   around_run = nil, -- specs: (def, run) → the run that a mock may stand in for
-}
-
-local kinds = { lua = require "swarm.kinds.lua", process = require "swarm.kinds.process" }
-
--- What people try first, by other hosts' words.
-local FIRST_GUESSES = {
-  program = "command",
-  args = "command",
-  cmd = "command",
-  stream_mode = "output",
-}
-
--- What every kind of worker may say, and what it must be.
-local COMMON = {
-  kind = "string",
-  description = "string",
-  timeout = "seconds",
-  concurrency = "count",
-  retries = "retries",
-  role = "string",
-  authority = "authority",
-  layers = "list",
-  input_schema = "schema",
-  output_schema = "schema",
-}
-
-local checks = {
-  ["function"] = function(value)
-    return type(value) == "function", "a function"
-  end,
-  string = function(value)
-    return type(value) == "string", "a string"
-  end,
-  seconds = function(value)
-    return type(value) == "number" and value > 0 and value < 1 / 0, "a number of seconds above zero"
-  end,
-  authority = function(value)
-    return value == "own", 'the word "own"'
-  end,
-  retries = function(value)
-    return type(value) == "number" or type(value) == "table",
-      "a number of further attempts, or a table such as { max = 3 }"
-  end,
-  list = function(value)
-    return type(value) == "table", "a list"
-  end,
-  schema = function(value)
-    return type(value) == "table", "a JSON Schema as a table"
-  end,
-  count = function(value)
-    return type(value) == "number" and value >= 1 and floor(value) == value,
-      "a whole number, one or more"
-  end,
 }
 
 local function wrong(message, fields)
@@ -119,98 +68,6 @@ function registry.internal(generation, name)
   }
 end
 
----The kind of a definition: named by `kind`, or by the field that only it has.
-local function kind_of(name, fields)
-  local kind = fields.kind
-  if kind ~= nil then
-    if not kinds[kind] then
-      return wrong(
-        format(
-          "worker %q: there is no kind %s%s",
-          name,
-          names.show(kind),
-          names.hint(kind, kinds, "")
-        )
-          .. "; known kinds: "
-          .. names.list(kinds)
-      )
-    end
-    return kinds[kind]
-  end
-  local wanted, found = {}, nil
-  for _, candidate in pairs(kinds) do
-    for i = 1, #candidate.by do
-      wanted[candidate.by[i]] = true
-      if fields[candidate.by[i]] ~= nil then
-        if found and found ~= candidate then
-          local kinds_named = "worker %q has fields of kind %s and of kind %s; it is of one kind"
-          local one, other = found.name, candidate.name
-          if one > other then
-            one, other = other, one
-          end
-          return wrong(format(kinds_named, name, one, other))
-        end
-        found = candidate
-      end
-    end
-  end
-  if found then
-    return found
-  end
-  for key in pairs(fields) do
-    local near = FIRST_GUESSES[key] or names.nearest(tostring(key), wanted)
-    if near and not COMMON[key] then
-      return wrong(
-        format("worker %q has no field %s; did you mean %s?", name, names.show(key), near),
-        { field = key }
-      )
-    end
-  end
-  return wrong(
-    format("worker %q does not say what it runs: it needs one of %s", name, names.list(wanted))
-  )
-end
-
-local function check_fields(name, fields, kind)
-  local known = setmetatable({}, { __index = COMMON })
-  for key, check in pairs(COMMON) do
-    known[key] = check
-  end
-  for key, check in pairs(kind.fields) do
-    known[key] = check
-  end
-  for key, value in pairs(fields) do
-    local check = known[key]
-    if not check then
-      local guess = FIRST_GUESSES[key]
-      local hint = guess and known[guess] and "; did you mean " .. guess .. "?"
-        or names.hint(key, known, "")
-      return wrong(
-        format("worker %q has no field %s%s", name, names.show(key), hint)
-          .. (hint == "" and "; its fields are " .. names.list(known) or ""),
-        { field = tostring(key) }
-      )
-    end
-    local fits, expected = true, nil
-    if check ~= true then -- the kind checks it itself
-      fits, expected = checks[check](value)
-    end
-    if not fits then
-      return wrong(
-        format("worker %q: %s must be %s, and is %s", name, key, expected, names.show(value)),
-        { field = key }
-      )
-    end
-  end
-  for i = 1, #kind.by do
-    if fields[kind.by[i]] ~= nil then
-      return
-    end
-  end
-  local needed = table.concat(kind.by, " or ")
-  return wrong(format("worker %q is of kind %s and needs the field %s", name, kind.name, needed))
-end
-
 ---Raises where the loading that a call belongs to has ended.
 ---@param what string the call
 local function still_loading(generation, what)
@@ -222,11 +79,7 @@ end
 registry.still_loading = still_loading
 
 local function define_worker(generation, name, fields, where)
-  if type(fields) ~= "table" then
-    return wrong(format("worker %q takes a table of fields, and got %s", name, names.show(fields)))
-  end
-  local kind = kind_of(name, fields)
-  check_fields(name, fields, kind)
+  local kind = check_fields(name, fields)
   local def = {
     name = name,
     kind = kind.name,
@@ -272,7 +125,7 @@ local function define_command(generation, name, fields, where)
   if type(fields) ~= "table" then
     return wrong(format("command %q takes a table of fields, and got %s", name, names.show(fields)))
   end
-  kinds.process.check_command(name, fields)
+  check_command(name, fields)
   generation.commands[name] = { fields = fields, where = where }
 end
 

@@ -1,5 +1,5 @@
--- The scheduler: three run lists, the resuming of coroutines, and timers. It knows no kinds of
--- worker and no host. The lists run through the records themselves (queue, queue_prev, queue_next),
+-- The scheduler: three run lists and the resuming of coroutines. It knows no kinds of worker and no
+-- host. The lists run through the records themselves (queue, queue_prev, queue_next),
 -- so that every move is O(1) and allocates nothing.
 --
 --   woken  timers, completions, cancels: served first in each tick, first in first out
@@ -10,10 +10,11 @@
 -- Depth-first alone starves, so every tick also runs the oldest of `front` and the first of `back`.
 local clock = require "swarm.clock"
 local holder = require "swarm.holder"
+local timers = require "swarm.timers"
 local co_resume, co_yield, co_create = coroutine.resume, coroutine.yield, coroutine.create
 local isyieldable = coroutine.isyieldable
 local error, tostring = error, tostring
-local real = clock.real
+local real, take_due = clock.real, timers.take_due
 local cell, running, ROWS, TURNS = holder.cell, holder.running, holder.ROWS, holder.TURNS
 
 local TICK_RESUMES = 20000 -- resumes in one tick at the most
@@ -34,10 +35,15 @@ local S = {
   PARK = PARK,
   BARRED = BARRED,
   current = nil, -- the record of the running worker
-  now = clock.monotonic(), -- the time at the tick's last look at the clock
-  resumes = 0, -- resumes since the start
   begin = nil, -- worker.lua: gives a pending record its coroutine, or nil: not yet
   body = nil, -- worker.lua: what a pooled coroutine runs, record after record
+  set_timer = timers.set,
+  drop_timer = timers.drop,
+  take_timer = timers.take,
+  timer_at = timers.at,
+  alarm = timers.alarm,
+  next_deadline = timers.next_deadline,
+  has_timers = timers.any,
 }
 
 -- Lists -------------------------------------------------------------------------------------------
@@ -159,132 +165,24 @@ function S.ready_all(list)
   end
 end
 
--- Timers: a binary heap in three arrays -----------------------------------------------------------
-
-local at, order, nodes = {}, {}, {} -- when, ties in the order of setting, and what
-local size, sequence = 0, 0
-
-local function less(i, j)
-  local a, b = at[i], at[j]
-  return a < b or (a == b and order[i] < order[j])
-end
-
-local function swap(i, j)
-  at[i], at[j] = at[j], at[i]
-  order[i], order[j] = order[j], order[i]
-  local a, b = nodes[j], nodes[i]
-  nodes[i], nodes[j] = a, b
-  a.pos, b.pos = i, j
-end
-
-local function sift_up(i)
-  while i > 1 do
-    local parent = (i - i % 2) / 2
-    if not less(i, parent) then
-      break
-    end
-    swap(i, parent)
-    i = parent
-  end
-end
-
-local function sift_down(i)
-  while true do
-    local child = i * 2
-    if child > size then
-      break
-    end
-    if child < size and less(child + 1, child) then
-      child = child + 1
-    end
-    if not less(child, i) then
-      break
-    end
-    swap(i, child)
-    i = child
-  end
-end
-
----Sets a timer. When it is due, `node.expire(node)` is called; without one, `node.worker` is woken.
----@param node table
----@param when number on the monotonic clock
-function S.set_timer(node, when)
-  size = size + 1
-  sequence = sequence + 1
-  at[size], order[size], nodes[size] = when, sequence, node
-  node.pos = size
-  sift_up(size)
-end
-
-function S.drop_timer(node)
-  local i = node.pos
-  if not i then
-    return
-  end
-  if i ~= size then
-    swap(i, size)
-  end
-  at[size], order[size], nodes[size] = nil, nil, nil
-  size = size - 1
-  node.pos = nil
-  if i <= size then
-    sift_up(i)
-    sift_down(i)
-  end
-end
-
----Takes the next timer out of the heap, for exploration, which fires timers one by one.
----@return table? node, number? when
-function S.take_timer()
-  local node, when = nodes[1], at[1]
-  if node then
-    S.drop_timer(node)
-  end
-  return node, when
-end
-
----The timer at a place of the heap, for the checks of exploration.
-function S.timer_at(i)
-  return nodes[i], at[i]
-end
+-- Timers ------------------------------------------------------------------------------------------
 
 local function fire_timers(now)
-  while size > 0 and at[1] <= now do
-    local node = nodes[1]
-    S.drop_timer(node)
+  local node = take_due(now)
+  while node do
     local expire = node.expire
     if expire then
       expire(node)
     else
       S.wake(node.worker)
     end
+    node = take_due(now)
   end
 end
 
 ---Timers are fired between resumes; who asks in the middle of one whether time is up calls this.
 function S.fire_due_timers()
-  local now = clock.monotonic()
-  if size > 0 and at[1] <= now then
-    fire_timers(now)
-  end
-end
-
----Wakes a parked worker at a time, unless the timer is dropped before.
----@return table timer its `pos` is nil once it has rung
-function S.alarm(w, when)
-  local node = { worker = w, expire = nil, pos = nil }
-  S.set_timer(node, when)
-  return node
-end
-
----When the next timer is due, or nil.
-function S.next_deadline()
-  return at[1]
-end
-
----Whether a timer is set that may wake somebody; `ignored` is the run's own deadline, if any.
-function S.has_timers(ignored)
-  return size > (ignored and ignored.pos and 1 or 0)
+  fire_timers(clock.monotonic())
 end
 
 -- Parking -----------------------------------------------------------------------------------------
@@ -355,6 +253,13 @@ end
 S.serve = serve
 S.run_lists = { woken, front, back }
 
+---Looks at the clock within a tick.
+local function is_over(stop)
+  local now = real()
+  cell.since = now
+  return now >= stop
+end
+
 ---One tick: due timers, then the lists, for `slice` seconds or TICK_RESUMES resumes.
 ---Under a virtual clock only resumes count, so that a run is the same every time.
 ---@param slice number seconds
@@ -363,7 +268,7 @@ function S.step(slice)
   local virtual = clock.virtual
   local now = virtual or real()
   local stop = now + slice
-  S.now, cell.since = now, now -- a virtual time, where it is one, tells the watchdog nothing
+  cell.since = now -- a virtual time, where it is one, tells the watchdog nothing
   fire_timers(now)
   local budget, look = TICK_RESUMES, CLOCK_EVERY
   local served = 0
@@ -375,12 +280,8 @@ function S.step(slice)
     look = look - 1
     if look == 0 then
       look = CLOCK_EVERY
-      if not virtual then
-        now = real()
-        S.now, cell.since = now, now
-        if now >= stop then
-          break
-        end
+      if not virtual and is_over(stop) then
+        break
       end
     end
   end
@@ -402,17 +303,12 @@ function S.step(slice)
     look = look - 1
     if look == 0 then
       look = CLOCK_EVERY
-      if not virtual then
-        now = real()
-        S.now, cell.since = now, now
-        if now >= stop then
-          break
-        end
+      if not virtual and is_over(stop) then
+        break
       end
     end
   end
   cell.holder = -1
-  S.resumes = S.resumes + served
   return woken.head ~= nil or front.head ~= nil or back.head ~= nil
 end
 

@@ -24,6 +24,30 @@ Scope.LOADING = LOADING
 ---The scope of a run: owns `main`, what Python spawns, and what is detached.
 Scope.root = { cancel = nil, first_child = nil, failed = nil }
 
+---A scope that a worker opens inside its own.
+---@param worker table its record
+---@param outer table the scope around it
+---@param what string as messages name it
+---@param shielded boolean whether cancels from outside stop here
+---@return table
+function Scope.new_block(worker, outer, what, shielded)
+  return {
+    worker = worker,
+    outer = outer,
+    cancel = nil,
+    shielded = shielded,
+    nursery = false,
+    first_child = nil,
+    failed = nil,
+    first_error = nil,
+    closed = false,
+    err = nil,
+    deadline = nil,
+    what = what,
+    co = nil, -- the coroutine that it is open in
+  }
+end
+
 ---The error that every call raises while the running worker's innermost scope is cancelled.
 local function cancelled_error(me)
   local cause = me.scope.cancel
@@ -75,16 +99,30 @@ local function interrupt(w)
   end
 end
 
----Cancels a scope: its children first, then the blocks open in it and itself, up to any shield.
----@param target table a worker's record or a block
+---A task that is cancelled while its attempt is ending gets no further one.
+local function no_retry(w)
+  local retries = w.extra and w.extra.retries
+  if retries then
+    retries.stopped = true
+  end
+end
+
+---Cancels a scope: its children first, then the blocks open in it and itself, up to any shield. The
+---first cause stays; who has its end behind it and only looks at that (hooks, retries) goes on.
+---@param target table a live worker's record or a block
 ---@param cause table { kind, reason, scope }
 local function cancel(target, cause)
-  if target.id and target.status == "pending" and not target.def.begins then
-    return Scope.settle_pending(target, cause)
-  end
   local w = target.id and target or target.worker
-  if target == w and (cause.kind ~= "timeout" or cause.scope ~= w) then
-    Scope.no_retry(w)
+  if target == w then
+    if w.status == "pending" and not w.def.begins then
+      return Scope.settle_pending(w, cause)
+    elseif cause.kind ~= "timeout" or cause.scope ~= w then
+      no_retry(w)
+    end
+    local before = w.cancel
+    if (before and before ~= LOADING) or (w.extra and w.extra.ending) then
+      return
+    end
   end
   local inner = w.scope
   local scope = inner
@@ -116,22 +154,12 @@ local function cancel(target, cause)
 end
 Scope.cancel = cancel
 
----A task that is cancelled while its attempt is ending gets no further one.
-function Scope.no_retry(w)
-  local retries = w.extra and w.extra.retries
-  if retries then
-    retries.stopped = true
-  end
-end
-
 function Scope.cancel_children(scope, cause)
   local child = scope.first_child
   while child do
     local following = child.sib_next
-    if not child.cancel then
+    if child.cancel ~= LOADING then
       cancel(child, cause)
-    else
-      Scope.no_retry(child)
     end
     child = following
   end
@@ -143,11 +171,12 @@ function Scope.pierce(w, cause)
   local extra = w.extra or {}
   if w.status == "pending" and not w.def.begins then
     return Scope.settle_pending(w, cause)
-  elseif extra.ending then
-    return Scope.no_retry(w)
+  end
+  no_retry(w)
+  if extra.ending then
+    return
   end
   w.extra, extra.pierced = extra, true -- no shield opens from here on
-  Scope.no_retry(w)
   local scope = w.scope
   while scope do
     scope.cancel = scope.cancel or cause

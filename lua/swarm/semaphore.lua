@@ -43,11 +43,7 @@ local function acquire(semaphore, call)
     semaphore.free = free - 1
     return
   end
-  local what = semaphore.what
-  if not what then
-    what = "a permit of the " .. opaque.describe(semaphore)
-    semaphore.what = what
-  end
+  local what = opaque.wanted(semaphore, "a permit of")
   handover.wait(me, semaphore.waiters, { what = what, done = false }, call)
 end
 
@@ -110,7 +106,6 @@ local function new(permits)
     permits = permits,
     free = permits,
     waiters = { head = nil, tail = nil },
-    what = nil,
   }, take_site(FORMAT, LEVELS))
 end
 

@@ -183,18 +183,13 @@ local function check_open(session)
   end
 end
 
-local function is_below(session, me)
-  local above = me
-  while above and above ~= session.worker do
-    above = handles.parent(above)
-  end
-  return above ~= nil
-end
-
 ---Refuses a turn that would never come: the invocation before it waits for the caller.
 local function check_deadlock(session, me)
   local running = session.running
-  if is_below(session, me) or (running and running.scope and Join.waits_for(running, me, {})) then
+  if
+    handles.is_below(me, session.worker)
+    or (running and running.scope and Join.waits_for(running, me, {}))
+  then
     return errors.throw(
       "deadlock",
       format("worker %q invokes itself while it is being invoked", session.name)
@@ -266,11 +261,7 @@ end
 local function finish(session, w, ok, ...)
   local err = not ok and (...)
   if w and w.scope then -- who invoked it was cancelled
-    if w.cancel or w.extra.ending then
-      Scope.no_retry(w)
-    else
-      Scope.cancel(w, { kind = "cancel", reason = "who invoked it was stopped", scope = w })
-    end
+    Scope.cancel(w, { kind = "cancel", reason = "who invoked it was stopped", scope = w })
     close(session, "token_revoked", "an invocation was cancelled")
   elseif w and (w.status == "timeout" or w.status == "cancelled") then
     close(session, "token_revoked", "an invocation ended in " .. w.status)

@@ -64,8 +64,8 @@ function Settle.watch(w, node)
   w.extra = extra
   extra.watchers = extra.watchers or { head = nil, tail = nil }
   S.push_back(extra.watchers, node)
-  if extra.joined then
-    extra.joined(w)
+  if extra.on_awaited then
+    extra.on_awaited()
   end
   return true
 end

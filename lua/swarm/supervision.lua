@@ -138,11 +138,7 @@ local function stop(sup, child, reason)
   local live = w.scope ~= nil
   if live then
     sup.stopping = w
-    if w.cancel or (w.extra and w.extra.ending) then
-      Scope.no_retry(w)
-    else
-      Scope.cancel(w, cause)
-    end
+    Scope.cancel(w, cause)
     if child.shutdown ~= 0 then
       wait_end(sup, child, child.shutdown)
     end

@@ -59,28 +59,14 @@ local function create(owner, me, plan, taken)
     return supervision.run(sup)
   end, taken)
   sup.worker = w
-  sup.block = {
-    worker = w,
-    outer = w,
-    cancel = nil,
-    shielded = true,
-    supervises = true,
-    nursery = false,
-    first_child = nil,
-    failed = nil,
-    first_error = nil,
-    closed = false,
-    err = nil,
-    deadline = nil,
-    what = "the supervisor",
-    co = nil,
-  }
+  sup.block = Scope.new_block(w, w, "the supervisor", true)
+  sup.block.supervises = true -- its children's deadlines are those around it
   w.scope = sup.block
   local extra = w.extra or {}
   w.extra = extra
   extra.supervisor = sup
   extra.cancel_waiters = { head = nil, tail = nil }
-  extra.joined = function()
+  extra.on_awaited = function()
     wake(sup)
   end
   sup.at_end = {
@@ -131,20 +117,9 @@ local function supervisor_of(handle, call)
   return sup, me
 end
 
----Whether a worker is another one or below it.
-local function is_below(w, above)
-  while w do
-    if w == above then
-      return true
-    end
-    w = handles.parent(w)
-  end
-  return false
-end
-
 ---Waits in a list until somebody says that there is something to look at.
 local function wait_in(list, me, sup, call, what)
-  if sup.stopping and is_below(me, sup.stopping) then
+  if sup.stopping and handles.is_below(me, sup.stopping) then
     return errors.throw(
       "deadlock",
       call .. " waits for the supervisor, which waits for the end of this worker"
@@ -226,7 +201,7 @@ function methods.stop(handle, id)
   local child = sup.by_id[id]
   if not child or sup.over then
     return false, not_found(sup, id)
-  elseif is_below(me, child.worker) then
+  elseif handles.is_below(me, child.worker) then
     return errors.throw("deadlock", "stop: child " .. names.show(id) .. " would wait for itself")
   end
   local request = child.stop_request

@@ -1,0 +1,48 @@
+"""What a host is given for a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from swarm_host.ports.contract import Port
+
+
+@dataclass(slots=True)
+class Options:
+    """What a run is given.
+
+    :ivar args: the strings after the script's name.
+    :ivar input: what ``ctx.input`` of ``main`` is: anything that JSON can say.
+    :ivar trust: full Lua instead of the guarded environment.
+    :ivar lua_path: further folders, or templates with ``?``, where ``require`` looks.
+    :ivar debug: tracebacks show the host's frames too.
+    :ivar virtual_clock: time stands still and jumps to the next timer when all wait.
+    :ivar spec: scripts are spec files: they get ``describe``, ``it``, ``assert``, ``clock``,
+        ``mock`` and ``swarm.script``.
+    :ivar seed: what random numbers come from, 0 to 2^53; None: from the system.
+    :ivar closed_world: nobody outside spawns or cancels, so that silence is a deadlock.
+    :ivar eager: what scripts say is handed over at once, not once a tick: for a terminal, where
+        the last words before an endless loop matter.
+    :ivar write_out: takes what scripts print.
+    :ivar write_log: takes one log entry: ``level``, ``message``, ``fields``, ``task_id`` and
+        ``agent``.
+    :ivar write_events: takes events of the run as JSON lines; None: none are made.
+    :ivar ports: ports that go before those of installed packages.
+    """
+
+    args: Sequence[str] = ()
+    input: Any = None
+    trust: bool = False
+    lua_path: Sequence[str] = ()
+    debug: bool = False
+    virtual_clock: bool = False
+    spec: bool = False
+    seed: int | None = None
+    closed_world: bool = False
+    eager: bool = False
+    write_out: Callable[[bytes], None] | None = None
+    write_log: Callable[[dict[str, Any]], None] | None = None
+    write_events: Callable[[bytes], None] | None = None
+    ports: dict[str, Port] = field(default_factory=dict)

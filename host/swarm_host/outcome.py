@@ -1,0 +1,41 @@
+"""What a host tells of what has happened: how a worker ended, what a reload changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a worker ended.
+
+    :ivar status: its final status.
+    :ivar value: its value as Python data; a string of Lua that is not UTF-8 stays bytes.
+    :ivar error: the error's fields where it did not pass.
+    """
+
+    status: str
+    value: Any
+    error: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """What a reload changed.
+
+    :ivar generation: the number of the new generation.
+    :ivar added: what is new, such as ``worker count``, ``role reader``, ``main`` or ``hooks``.
+    :ivar removed: what is gone.
+    :ivar changed: what is made of something else than before.
+    :ivar draining: how many workers of older generations are alive, save for ``main``; of a dry
+        run, how many would be.
+    :ivar seconds: how long it took.
+    """
+
+    generation: int
+    added: list[str]
+    removed: list[str]
+    changed: list[str]
+    draining: int
+    seconds: float
