@@ -8,6 +8,7 @@ local bridge = require "swarm.bridge"
 local channel = require "swarm.channel"
 local clock = require "swarm.clock"
 local data = require "swarm.data"
+local draining = require "swarm.draining"
 local each = require "swarm.each"
 local errors = require "swarm.errors"
 local event = require "swarm.event"
@@ -194,7 +195,8 @@ return function(generation, run)
       return generation.line.newest.number
     end,
     generations = function()
-      return generations.list(generation.line)
+      gate.check(S.current, "read_task_state")
+      return draining.list(generation.line)
     end,
     state = function(name, init)
       return generations.state(generation.line, name, init)
@@ -232,6 +234,6 @@ return function(generation, run)
     version = run.version,
     script_dir = run.script_dir,
   }
-  names.face = face
+  names.face, generation.face = face, face
   return closed_table(face, "swarm.", { input = true })
 end

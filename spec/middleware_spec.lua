@@ -169,6 +169,15 @@ local function only(pattern)
   return list
 end
 
+swarm.worker "in the house" { run = function() end }
+swarm.settled(function()
+  return true -- every definition that there is
+end, function(ctx)
+  if ctx.agent == "house" or ctx.agent == "in the house" then
+    say("house", ctx.agent)
+  end
+end)
+
 describe("select", function()
   it("is a name, a glob, a list of these, or a function of the definition", function()
     swarm.call "lint-a"
@@ -178,6 +187,18 @@ describe("select", function()
       { "list lint-a", "glob lint-a", "glob lint-b", "function fix", "list fix" },
       only "^%l+ "
     )
+  end)
+
+  it("reaches the children of a supervisor and the invocations of a session, not them", function()
+    swarm.join(swarm.supervise {
+      name = "house",
+      children = { { "in the house", restart = "temporary" } },
+    })
+    local s = swarm.open "in the house"
+    s:invoke()
+    s:close()
+    s:join()
+    assert.same({ "house in the house", "house in the house" }, only "^house ")
   end)
 
   it("takes nothing in a glob but * and ? for more than itself", function()
@@ -250,6 +271,11 @@ worker("nonsense input", {
     return { print }
   end,
 }, { run = counted })
+worker("nonsense output", {
+  after = function()
+    return { value = print }
+  end,
+})
 
 describe("before", function()
   it("replaces the input with what it returns", function()
@@ -270,6 +296,20 @@ describe("before", function()
     assert.matches("middleware_spec%.lua:%d+: text$", err.reason)
     assert.matches("middleware_spec%.lua:%d+", err.where)
     assert.matches("middleware_spec%.lua:%d+", err.traceback)
+  end)
+
+  it("is named where what it returns cannot be used, as an after hook is", function()
+    for _, name in ipairs { "nonsense input", "nonsense output" } do
+      local _, err = end_of(name)
+      assert.equal("invalid_value", err.code)
+      assert.matches("^the %a+ hook at [^ ]* returned what cannot be used: ", err.message)
+      assert.truthy(err.message:find(err.where, 1, true), err.where)
+    end
+  end)
+
+  it("says the place of the error once", function()
+    local _, err = end_of("rejected", "text")
+    assert.matches("the before hook at [^ ]* refused: text$", err.message)
   end)
 
   it("may raise anything", function()

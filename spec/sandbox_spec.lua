@@ -607,7 +607,9 @@ describe("the other objects of the host", function()
       of_scope = scope
     end)
     for _, object in ipairs {
-      swarm, swarm.fs, swarm.json, swarm.log, ctx.cancel_token, swarm.file "x", of_scope,
+      swarm, swarm.fs, swarm.json, swarm.log, swarm.http, ctx.cancel_token, swarm.file "x",
+      of_scope, swarm.channel(), swarm.semaphore(1), swarm.event(), swarm.lock(),
+      swarm.secret "HOME",
     } do
       assert.has_error(function()
         rawset(object, "spawn", never)

@@ -419,11 +419,13 @@ describe("sessions: invoke", function()
   it("has ctx.state in no other worker, not even in its children", function()
     local s = swarm.open "asks_child_for_state"
     assert.equal("invalid_argument", s:invoke())
-    local err = raised(function()
-      return swarm.spawn("identity").state
-    end)
-    assert.equal("invalid_argument", err.code)
-    assert.matches("swarm.open", err.message)
+    for _, other in ipairs { s, swarm.spawn "identity" } do
+      local err = raised(function()
+        return other.state
+      end)
+      assert.equal("invalid_argument", err.code)
+      assert.matches("swarm.open", err.message)
+    end
   end)
 
   it("passes its hooks each time", function()
@@ -1011,5 +1013,34 @@ describe("sessions: in every order", function()
       s:join()
     end, { max = 4000 })
     assert.is_true(report.schedules > 5, tostring(report))
+  end)
+end)
+
+describe("close", function()
+  swarm.role "cannot_cancel" { extends = "worker", deny = { "cancel_task" } }
+  swarm.worker "closer" {
+    role = "cannot_cancel",
+    run = function(_, input)
+      return input.session:close()
+    end,
+  }
+  swarm.worker "opener" {
+    role = "cannot_cancel",
+    run = function()
+      return swarm.open("closed_by_its_opener"):close()
+    end,
+  }
+  swarm.worker "closed_by_its_opener" { run = function() end }
+
+  it("of somebody else's session needs the verb cancel_task", function()
+    local session = swarm.open "closed_by_its_opener"
+    assert.has_error(function()
+      swarm.call("closer", { session = session })
+    end, { code = "role_violation", verb = "cancel_task" })
+    assert.is_nil(session:invoke(1))
+  end)
+
+  it("of one's own needs none", function()
+    assert.is_true(swarm.call "opener")
   end)
 end)

@@ -510,6 +510,15 @@ describe("failures", function()
 end)
 
 describe("swarm.scope", function()
+  it("is named to those who look for it by other libraries' words", function()
+    for _, guess in ipairs { "nursery", "task_group" } do
+      local _, err = pcall(function()
+        return swarm[guess]
+      end)
+      assert.matches("use swarm%.scope$", err.message)
+    end
+  end)
+
   it("returns when all of scope:spawn have settled", function()
     local h
     local taken = seconds_of(function()
@@ -985,6 +994,13 @@ describe("swarm.shield", function()
     assert.equal("invalid_argument", code_of(swarm.shield, swarm.yield, 40))
   end)
 
+  it("refuses an option that does not exist, and names the nearest", function()
+    local ok, err = pcall(swarm.shield, swarm.yield, { timout = 3 })
+    assert.is_false(ok)
+    assert.equal("invalid_argument", err.code)
+    assert.matches('swarm.shield has no option "timout"; did you mean timeout%?', err.message)
+  end)
+
   it("hides nothing of what is inside it", function()
     local child
     assert.equal(
@@ -1254,6 +1270,16 @@ describe("deadlines", function()
     assert.equal("slept", swarm.result(h))
   end)
 
+  it("name the worker's function where a tail call has left no place", function()
+    local _, err = swarm.join(swarm.spawn(function()
+      return swarm.timeout(1, function()
+        return swarm.sleep(5)
+      end)
+    end))
+    assert.equal("timeout", err.code)
+    assert.matches("structure_spec%.lua:%d+$", err.where)
+  end)
+
   it("show in ctx.deadline: the nearest of one's own and those above", function()
     local function deadline_of(options)
       return swarm.result(swarm.spawn(function(ctx)
@@ -1378,6 +1404,19 @@ describe("detached", function()
     end)
     swarm.join(h)
     assert.equal("mine", swarm.result(child))
+  end)
+
+  it("is said with true or false, and nothing else", function()
+    for _, wrong in ipairs { "yes", 1, {} } do
+      local ok, err = pcall(swarm.spawn, "sleeper", 1, { detached = wrong })
+      assert.is_false(ok)
+      assert.matches("spawn's option detached is true or false", err.message)
+    end
+    local owned = swarm.spawn(function()
+      swarm.spawn("sleeper", 20, { detached = false })
+    end)
+    owned:join()
+    assert.equal(20, swarm.monotonic())
   end)
 end)
 

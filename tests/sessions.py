@@ -103,8 +103,8 @@ class Session:
     def exit_status(self) -> int:
         """Waits for its end. Negative: the signal that ended it."""
         deadline = time.monotonic() + SECONDS
-        while self._read(deadline):
-            pass
+        while time.monotonic() < deadline and self._read(deadline):
+            pass  # a line of progress is redrawn without end
         if self._process is not None:
             self._status = self._process.wait(SECONDS)
         while self._status is None:

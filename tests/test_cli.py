@@ -96,6 +96,26 @@ def test_a_detached_worker_is_waited_for(tmp_path: Path) -> None:
     assert done.stdout == b"the end\nmain is over\n"
 
 
+def test_what_is_detached_is_cancelled_at_once_where_main_failed(tmp_path: Path) -> None:
+    body = """
+      local waits
+      function waits(_, in_turn)
+        local _, err = pcall(swarm.sleep, 1000)
+        print(err.reason)
+        swarm.shield(function()
+          if in_turn then swarm.spawn(waits, false, { detached = true }) end
+          swarm.sleep(0)
+        end)
+      end
+      swarm.spawn(waits, true, { detached = true })
+      swarm.sleep(0)
+      error("no")
+    """
+    done = run(script(tmp_path, MAIN.format(body)))
+    assert done.returncode == 1
+    assert done.stdout == b"the run is over: main failed\n" * 2
+
+
 def test_the_run_has_a_deadline(tmp_path: Path) -> None:
     started = time.monotonic()
     done = run("--timeout", "0.2", script(tmp_path, MAIN.format("swarm.sleep(60)")))
@@ -223,3 +243,13 @@ def test_progress_is_drawn_on_a_terminal_and_taken_away(tmp_path: Path) -> None:
 def test_no_progress_is_drawn_elsewhere(tmp_path: Path) -> None:
     done = run(script(tmp_path, MAIN.format("swarm.sleep(1)")))
     assert done.stderr == b""
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "1e300", "-1"])
+@pytest.mark.parametrize("words", [["--timeout"], ["--drain"], ["test", "--timeout"]])
+def test_seconds_that_nobody_can_wait_for_are_refused(
+    tmp_path: Path, words: list[str], seconds: str
+) -> None:
+    done = run(*words, seconds, script(tmp_path, "it('x', function() end)"))
+    assert done.returncode == 2
+    assert f"Invalid value for '{words[-1]}': ".encode() in done.stderr

@@ -42,6 +42,12 @@ def test_lists_branch_off_below_the_error_that_holds_them() -> None:
     ]
 
 
+def test_what_is_blocked_did_not_fail() -> None:
+    blocked = of_worker("blocked: later", "T-2", code="blocked")
+    lines = render(an_error("top", errors=[blocked])).splitlines()
+    assert lines[2] == '  └─ worker "w" (T-2) blocked: later'
+
+
 def test_a_message_of_several_lines_stays_in_its_branch() -> None:
     error = an_error("top", errors=[an_error("one\ntwo"), an_error("")])
     lines = render(error).splitlines()

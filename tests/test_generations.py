@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -302,6 +303,10 @@ async def test_what_is_watched(tmp_path: Path, save: Save) -> None:
         await anyio.lowlevel.checkpoint()
         assert told
         assert base + "late.txt" in host.watched()["files"]
+        told.clear()
+        await host.call("late")
+        await anyio.lowlevel.checkpoint()
+        assert not told, "it is watched already"
         # A failed attempt is watched too: what mends it may be in a file of its own.
         save("return nil +", "broken.lua")
         save('require "broken"')
@@ -414,6 +419,30 @@ async def test_an_error_in_on_dispose_fails_the_run(tmp_path: Path, save: Save) 
     assert outcome.status == "failed"
     assert outcome.error is not None
     assert "stuck" in outcome.error["message"]
+
+
+async def test_on_dispose_ends_after_5_seconds_and_its_place_is_told(
+    tmp_path: Path, save: Save
+) -> None:
+    save(
+        """
+        swarm.on_dispose(function() swarm.log.info "the others run all the same" end)
+        swarm.on_dispose(function()
+          while true do swarm.sleep(1) end
+        end)
+        swarm.main(function() end)
+        """
+    )
+    said: list[str] = []
+    options = {"virtual_clock": True, "write_log": lambda entry: said.append(entry["message"])}
+    async with loaded(tmp_path, **options) as host:
+        outcome = await host.run()
+    assert outcome.error is not None
+    assert outcome.error["code"] == "timeout"
+    assert re.search(
+        r"swarm\.on_dispose at .*x\.lua:3 ran out of time after 5 s", outcome.error["message"]
+    )
+    assert said[-1] == "the others run all the same"
 
 
 async def test_hooks_belong_to_the_script_that_loads(tmp_path: Path, save: Save) -> None:

@@ -116,7 +116,10 @@ swarm.main(function() swarm.join(swarm.spawn("w")) return swarm.call("b") end)
 
 @pytest.mark.parametrize(
     ("body", "message"),
-    [('error("out of order")', "out of order"), ("swarm.sleep(100)", "ran out of time after 5 s")],
+    [
+        ('error("out of order")', "out of order"),
+        ("swarm.sleep(100)", "x.lua:3 ran out of time after 5 s"),
+    ],
 )
 def test_an_error_of_a_settled_hook_is_logged_and_fails_the_run(
     tmp_path: Path, body: str, message: str
@@ -141,6 +144,20 @@ swarm.main(function() return swarm.call("w") end)
     assert status == "failed"
     assert message in error
     assert any(message in entry["message"] for entry in entries)
+
+
+def test_every_settled_hook_that_fails_is_in_the_error_of_the_run(tmp_path: Path) -> None:
+    said = run(
+        tmp_path,
+        """swarm.worker "w" { run = function() return 1 end }
+swarm.settled("w", function() error("first") end)
+swarm.settled("w", function() error("second") end)
+swarm.main(function() return swarm.call("w") end)
+""",
+    )
+    end = said.err[said.err.rindex("error:") :]
+    assert end.startswith("error: x.lua:2: first")
+    assert "x.lua:3: second" in end
 
 
 def test_the_run_of_a_failing_settled_hook_ends_with_1(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from swarm_host.view.source import excerpt
 from tests.command_line import SWARM_HOST, run
 from tests.saving import WAYS
 from tests.sessions import Session
+from tests.test_testing import wait_for, wait_for_end
 
 # Says what the newest `count` gives whenever that changes, until there is a file `stop`.
 FLOW = """
@@ -492,6 +493,22 @@ def test_with_a_terminal_a_hangup_ends_the_run(folder: Path) -> None:
         assert session.exit_status() == -signal.SIGHUP
 
 
+def test_a_closed_terminal_ends_what_the_run_has_started(tmp_path: Path) -> None:
+    text = """
+    swarm.worker "child" {
+      kind = "process",
+      command = { "sh", "-c", "echo $$ >p; mv p pid; sleep 60" },
+    }
+    swarm.main(function() swarm.call "child" end)
+    """
+    write(tmp_path, app=text)
+    with Session(tmp_path, "app.lua", terminal=True) as session:
+        wait_for(tmp_path / "pid")
+        session.send(signal.SIGHUP)
+        assert session.exit_status() == -signal.SIGHUP
+    wait_for_end(int((tmp_path / "pid").read_text()))
+
+
 def test_a_hangup_ends_a_run_that_does_not_reload(folder: Path) -> None:
     write(folder, app=FLOW + "\nswarm.log.info 'loaded'")
     with Session(folder, "app.lua") as session:
@@ -539,6 +556,22 @@ def test_restart_cancels_main_first(tmp_path: Path) -> None:
         assert session.exit_status() == 143
     assert "error:" not in session.said
     assert "drain" not in session.said
+
+
+def test_a_new_start_of_main_and_ctrl_c_leave_on_dispose_its_time(tmp_path: Path) -> None:
+    text = """
+    swarm.on_dispose(function() swarm.sleep(0.1) print "disposed" end)
+    swarm.main(function() print "run %d" swarm.sleep(60) end)
+    """
+    write(tmp_path, app=text % 0)
+    with Session(tmp_path, "--watch", "app.lua") as session:
+        session.expect("run 0")
+        write(tmp_path, app=text % 1)
+        session.expect("disposed\nrun 1")
+        session.send(signal.SIGINT)
+        session.expect("disposed")
+        assert session.exit_status() == 130
+    assert "failed" not in session.said
 
 
 def test_finish_lets_main_end_first(tmp_path: Path) -> None:
@@ -646,6 +679,31 @@ def test_ctrl_c_ends_a_watch_at_the_terminal(tmp_path: Path) -> None:
         session.expect("waiting for changes")
         session.send(signal.SIGINT)
         assert session.exit_status() == 130
+
+
+@pytest.mark.parametrize("words", [["--reload"], ["--watch", "--on-change=finish"]])
+def test_a_loading_that_hangs_holds_up_no_end(tmp_path: Path, words: list[str]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    text = """
+    swarm.on_dispose(function() swarm.sleep(0.01) print "disposed" end)
+    swarm.main(function()
+      repeat swarm.sleep(0.01) until swarm.fs.exists "stop"
+      return "over"
+    end)
+    """
+    write(tmp_path, app=f'swarm.log.info "loads"\n{text}')
+    with Session(tmp_path, *words, "app.lua") as session:
+        session.expect("loads")
+        write(tmp_path, app=f'swarm.log.info "hangs"\nswarm.fs.read "pipe"\n{text}')
+        session.expect("hangs")
+        (tmp_path / "stop").touch()
+        if "--watch" in words:
+            session.expect_all("over", "main passed")
+            session.send(signal.SIGINT)
+            session.expect("disposed")
+        else:
+            session.expect_all("over", "disposed")
+        assert session.exit_status() == (130 if "--watch" in words else 0)
 
 
 def test_a_watch_ends_when_nobody_reads_what_it_prints(tmp_path: Path) -> None:
@@ -767,6 +825,10 @@ def test_a_line_names_what_changed_and_counts_the_rest() -> None:
     )
     nothing = Reloaded(2, [], [], [], 0, 0.008)
     assert line_of(nothing) == "reload: generation 2 in 8 ms: no definition changed"
+    first = Reloaded(1, [], [], [], 0, 0.008)
+    assert line_of(first, main="main runs", mended=True) == (
+        "reload: generation 1 in 8 ms: loaded; main runs (mended)"
+    )
 
 
 CARETS = [

@@ -49,6 +49,7 @@ def test_the_events_of_a_task_that_is_tried_again_come_in_order(tmp_path: Path) 
         ],
         ("task_attempt_started", 3),
         ("worker_output", 3),
+        ("worker_output", 3),  # the final
         ("task_attempt_completed", 3),
         ("task_pass", 3),
     ]

@@ -60,6 +60,55 @@ def test_a_worker_that_is_of_another_kind_by_then_refuses(tmp_path: Path) -> Non
     }
 
 
+def test_an_idle_session_does_not_hide_a_deadlock_until_its_ttl_is_over(tmp_path: Path) -> None:
+    script(
+        tmp_path,
+        """swarm.worker "unit" { run = function(_, event) if event then event:wait() end end }
+swarm.main(function(args)
+  local s = swarm.open "unit"
+  if args[1] == "busy" then s:invoke(swarm.event()) end
+  s:invoke()
+  swarm.event():wait()
+end)
+""",
+    )
+    idle = run("script.lua", cwd=tmp_path)
+    assert idle.returncode == 1
+    assert b"T-2 unit at script.lua:3 waits for an invocation\n" in idle.stderr
+    busy = run("script.lua", "busy", cwd=tmp_path)
+    assert b"T-2 unit at script.lua:3 waits for its invocation (T-3)\n" in busy.stderr
+
+
+def test_the_end_of_a_session_by_its_ttl_wakes_who_waits_for_it(tmp_path: Path) -> None:
+    path = script(
+        tmp_path,
+        """swarm.worker "unit" { run = function(_, event) if event then event:wait() end end }
+local waits = {
+  join = swarm.join,
+  each = function(s) for _ in swarm.each { s } do end end,
+  race = function(s) swarm.race { s } end,
+  follow = function(s) for _ in s:follow() do end end,
+  token = function(s) s.cancel_token:wait() end,
+  turn = function(s)
+    local event = swarm.event()
+    local busy = swarm.spawn(function() s:invoke(event) end)
+    swarm.sleep(0)
+    print(select(2, pcall(s.invoke, s)).code)
+    event:set()
+    busy:join()
+  end,
+}
+swarm.main(function(args)
+  waits[args[1]](swarm.open("unit", { ttl = 0.05 }))
+end)
+""",
+    )
+    for way in ("join", "each", "race", "follow", "token", "turn"):
+        said = run(path, way)
+        assert (said.returncode, said.stderr) == (0, b""), way
+    assert said.stdout == b"token_expired\n"
+
+
 def test_memory_is_flat_over_many_invocations_and_sessions(tmp_path: Path) -> None:
     text = """
     swarm.worker "unit" { run = function(ctx, input) return input end }

@@ -142,6 +142,8 @@ def test_files_and_folders_are_run_once_each(tmp_path: Path) -> None:
         (["--seed", "-1"], "Invalid value"),
         (["--seed", "x"], "Invalid value"),
         (["--junit", "empty", "a_spec.lua"], "is a directory"),
+        (["--junit", "", "a_spec.lua"], "--junit names no file"),
+        ([""], "a path is an empty word"),
         (["--nonsense"], "No such option"),
     ],
 )
@@ -450,6 +452,49 @@ def test_a_signal_ends_the_run_with_what_is_known(
     assert b"Traceback" not in err
 
 
+CHILD = """
+swarm.worker "child" {
+  kind = "process",
+  command = { "sh", "-c", "echo $$ >p; mv p pid; exec sleep 60" },
+}
+it("cleans up", function()
+  pcall(swarm.call, "child")
+  swarm.shield(function() swarm.fs.write("cleaning", "") swarm.call "child" end)
+end)
+"""
+
+
+@pytest.mark.parametrize("numbers", [[signal.SIGINT, signal.SIGINT], [signal.SIGHUP]])
+def test_who_ends_at_once_takes_its_children_along(
+    tmp_path: Path, numbers: list[signal.Signals], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    pid = tmp_path / "pid"
+    with popen("test", script(tmp_path, CHILD)) as process:
+        wait_for(pid)
+        for number in numbers[:-1]:
+            process.send_signal(number)
+            wait_for(tmp_path / "cleaning")
+            time.sleep(0.2)  # signals closer to the first than 0.1 s are the same one
+        process.send_signal(numbers[-1])
+        assert process.wait(timeout=20) == -numbers[-1]
+    wait_for_end(int(pid.read_text()))
+
+
+def wait_for_end(pid: int, seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while is_alive(pid):
+        assert time.monotonic() < deadline, f"process {pid} goes on"
+        time.sleep(0.01)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def wait_for(file: Path, seconds: float = 20) -> None:
     deadline = time.monotonic() + seconds
     while not file.exists():
@@ -654,6 +699,14 @@ def test_a_script_is_loaded_anew_for_each_spec_and_may_be_loaded_inside_one(tmp_
     """
     (tmp_path / "specs").mkdir()
     script(tmp_path / "specs", text.replace("count.lua", "../count.lua"), "count_spec.lua")
+    assert set(outcomes(tmp_path).values()) == {"passed"}
+
+
+def test_a_script_that_changes_its_own_globals_is_run_all_the_same(tmp_path: Path) -> None:
+    text = "swarm.main(function(args) return #args end) swarm = nil"
+    script(tmp_path, text, "x.lua")
+    text = "local app = swarm.script 'x.lua'\n" + one_spec("assert.equal(2, app:run { 'a', 'b' })")
+    script(tmp_path, text, "x_spec.lua")
     assert set(outcomes(tmp_path).values()) == {"passed"}
 
 
@@ -878,6 +931,19 @@ class Watched:
         return out.decode()
 
 
+def test_the_order_of_a_race_reads_as_it_went(tmp_path: Path) -> None:
+    body = """
+    explore(function()
+      local n = 0
+      local function add() local before = n swarm.yield() n = before + 1 end
+      swarm.all { add, add }
+      assert.equal(2, n)
+    end)
+    """
+    out = said(tmp_path, body)
+    assert "it waited for the workers of swarm.all\n" in out
+
+
 def test_watch_runs_again_when_a_spec_script_or_module_changes(tmp_path: Path) -> None:
     (tmp_path / "specs").mkdir()
     script(tmp_path, "swarm.main(function() return require 'value' end)", "app.lua")
@@ -905,6 +971,20 @@ def test_watch_runs_again_when_a_spec_script_or_module_changes(tmp_path: Path) -
         assert process.wait(timeout=20) == 130
         assert process.stderr is not None
         assert process.stderr.read() == b""
+
+
+def test_a_save_runs_the_specs_once(tmp_path: Path) -> None:
+    path = script(tmp_path, one_spec(""), "a_spec.lua")
+    with popen("test", "--watch", tmp_path, stderr=-2) as process:
+        watched = Watched(process)
+        out = watched.until("Ctrl-C ends\n")
+        for number in range(10):
+            # Elsewhere and renamed: a save that is whole at once.
+            script(tmp_path, one_spec("") + f"-- {number}", "new").rename(path)
+            out += watched.until("Ctrl-C ends\n")
+        script(tmp_path, "it('is the last', function() error 'x' end)", "new").rename(path)
+        out += watched.until("1 failed")
+    assert out.count("changed: ") == 11
 
 
 def test_watch_runs_what_failed_first(tmp_path: Path) -> None:

@@ -235,10 +235,10 @@ it("lists what there is", function(ctx)
   seen("File", { path = swarm.file("p", "m").path, mime = swarm.file("p", "m").mime })
 
   local scope_methods
-  swarm.scope(function(scope) scope_methods = upvalue(meta(scope).__index, "scope_methods") end)
+  swarm.scope(function(scope) scope_methods = meta(scope).__index end)
   local token = meta(ctx.cancel_token).__index
   local face = meta(swarm).__index
-  local script = upvalue(host_require("swarm.script").face, "methods")
+  local script = upvalue(host_require("swarm.script").face, "App").methods
   local invocation = host_require "swarm.invocation"
   local kinds = upvalue(host_require "swarm.worker_fields", "kinds")
   local hooks, gate = host_require "swarm.hooks", host_require "swarm.gate"

@@ -14,7 +14,8 @@ from typing import Any
 import anyio
 import pytest
 
-from swarm_host.marks import moment
+from swarm_host import watching as watching_module
+from swarm_host.marks import Mark, look, moment
 from swarm_host.watching import Watcher
 from tests.saving import WAYS
 
@@ -414,6 +415,28 @@ def test_without_events_files_are_looked_at(file: Path, monkeypatch: pytest.Monk
         assert watch.watcher.problem
         WAYS["vim"](file, "return 2\n")
         assert await watch.told() == {"a.lua"}
+
+    watching(file.parent, "a.lua", body=body)
+
+
+def test_where_a_look_takes_long_it_is_taken_less_often(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+
+    def slow(path: str, before: Mark | None = None, *, named: bool = False) -> Mark:
+        looks.append(path)
+        started = time.thread_time()
+        while time.thread_time() - started < 0.02:
+            pass
+        return look(path, before, named=named)
+
+    monkeypatch.setattr(watching_module, "LOOK_SECONDS", 0.01)
+
+    async def body(watch: Watch) -> None:
+        monkeypatch.setattr(watching_module, "look", slow)
+        await anyio.sleep(1.5)
+        assert 1 <= len(looks) <= 5
 
     watching(file.parent, "a.lua", body=body)
 

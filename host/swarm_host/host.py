@@ -112,7 +112,8 @@ class Host:
         """Runs what scripts want done at the end of the run."""
         if self._vm.function("dispose")():
             self._pump.poke()
-            while self.counts()["live"]:
+            idle = self._vm.function("idle")
+            while not idle():
                 await self.next_tick()
 
     async def reload(self, dry_run: bool = False) -> Reloaded:
@@ -125,7 +126,11 @@ class Host:
         async with self._reloading:
             started = anyio.current_time()
             worker = Handle(self, int(self._vm.function("reload")(dry_run)))
-            outcome = await worker.wait()
+            try:
+                outcome = await worker.wait()
+            except anyio.get_cancelled_exc_class():
+                worker.cancel("the reload was cancelled")
+                raise
             if outcome.error is not None:
                 raise errors.LoadError(outcome.error)
             return Reloaded(seconds=anyio.current_time() - started, **outcome.value)
@@ -196,7 +201,9 @@ class Host:
         """
         finishing = self._vm.function("finishing")
         outcome = await main.wait()
-        while not finishing(main.id):
+        while not (over := finishing(main.id)):
+            if over is None:
+                self._pump.poke()
             await self.next_tick()
         if not again:
             await self._dispose()

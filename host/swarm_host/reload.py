@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
 from anyio.abc import TaskGroup
@@ -17,6 +17,9 @@ from anyio.abc import TaskGroup
 from swarm_host.errors import LoadError
 from swarm_host.host import Host, Reloaded
 from swarm_host.marks import moment
+
+if TYPE_CHECKING:
+    from swarm_host.watching import Watcher
 
 BEGIN_SECONDS = 0.1
 """How long a run goes on before anybody watches. Many are over by then, and need not load what
@@ -120,11 +123,11 @@ class Reloader:
         finally:
             watcher.close()
 
-    async def _listen(self, watcher: Any) -> None:
+    async def _listen(self, watcher: Watcher) -> None:
         async for _ in watcher:
             self._news.set()
 
-    async def _follow_what_is_read(self, watcher: Any) -> None:
+    async def _follow_what_is_read(self, watcher: Watcher) -> None:
         """A module that is required late, a file that ``swarm.watch_file`` names."""
 
         def wake() -> None:
@@ -151,7 +154,7 @@ class Reloader:
         absent = set(watched.pop("missing", ()))
         return {self._script, *(path for paths in watched.values() for path in paths)}, absent
 
-    async def _burst(self, watcher: Any, tasks: TaskGroup) -> None:
+    async def _burst(self, watcher: Watcher, tasks: TaskGroup) -> None:
         """Loads at once, gathers what comes, and loads once more where anything came."""
         self._news = anyio.Event()
         while True:
@@ -177,7 +180,7 @@ class Reloader:
             came = True
         return came
 
-    async def _load(self, watcher: Any, tasks: TaskGroup) -> dict[str, Any] | None:
+    async def _load(self, watcher: Watcher, tasks: TaskGroup) -> dict[str, Any] | None:
         """Loads once. Returns the error that it ended with."""
         since, self._is_loading = moment(), True
         try:

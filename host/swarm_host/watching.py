@@ -33,6 +33,9 @@ DEBOUNCE_MS = 10
 LOOK_SECONDS = 1.0
 """How often everything is looked at without an event."""
 
+LOOK_SHARE = 50
+"""Where there are so many files that a look takes long: for how many times as long nobody looks."""
+
 BLIND_SECONDS = 0.25
 """The same where the system gives no events."""
 
@@ -78,6 +81,7 @@ class Watcher:
         self._inner: set[tuple[str, str]] = set()  # places of links and folders
         self._folders: dict[str, tuple[int, int]] = {}  # what is watched, with its number
         self._notify: RustNotify | None = None
+        self._look_took = 0.0
         self.update(paths, since, absent)
         self._thread = threading.Thread(target=self._run, name="watching", daemon=True)
         self._thread.start()
@@ -162,6 +166,7 @@ class Watcher:
     def _wait(self) -> None:
         """Waits for news, at most until somebody must be looked at, and looks."""
         seconds = BLIND_SECONDS if self._notify is None else LOOK_SECONDS
+        seconds = max(seconds, LOOK_SHARE * self._look_took)
         now = time.monotonic()
         if self._held:
             first = min(self._held.values()) + HOLD_SECONDS
@@ -199,8 +204,10 @@ class Watcher:
     def _look_at_all(self) -> None:
         if self._held or not self._marks:
             return
+        began = time.thread_time()
         self._look_at(self._marks.keys())
         self._settle_places()
+        self._look_took = time.thread_time() - began
 
     def _look_at(self, paths: Iterable[str], *, named: bool = False) -> None:
         changed = set()

@@ -6,6 +6,7 @@ local arguments = require "swarm.arguments"
 local clock = require "swarm.clock"
 local errors = require "swarm.errors"
 local names = require "swarm.names"
+local opaque = require "swarm.opaque"
 local S = require "swarm.scheduler"
 local Scope = require "swarm.scope"
 local site = require "swarm.site"
@@ -16,7 +17,6 @@ local take_site, FORMAT, LEVELS = site.take, site.FORMAT, site.LEVELS
 local co_running = coroutine.running
 local xpcall, error, type = xpcall, error, type
 local rawequal, rawset = rawequal, rawset
-local setmetatable = setmetatable
 
 local blocks = {}
 
@@ -68,7 +68,11 @@ local function time_is_up(me, scope, cause)
   if scope.outer.cancel and not scope.shielded then
     return Scope.cancelled_error(me)
   end
-  return errors.new("timeout", scope.what .. " " .. cause.reason, { where = errors.where() })
+  local where = errors.where()
+  if not where and not scope.shielded then
+    where = handles.home(me) -- a tail call has left no frame; the host's own shields have a name
+  end
+  return errors.new("timeout", scope.what .. " " .. cause.reason, { where = where })
 end
 
 ---What the block comes to: returns the function's values, or raises.
@@ -149,23 +153,27 @@ function blocks.timeout(seconds, fn)
   return finish(me, scope, xpcall(fn, errors.passing))
 end
 
+---Runs a function in a shield.
+---@param what string as a message names the block
+function blocks.shielded(what, seconds, fn)
+  local me = S.current
+  local scope = open(me, what, true, seconds)
+  return finish(me, scope, xpcall(fn, errors.passing))
+end
+
+local SHIELD_OPTIONS = { timeout = true }
+
 ---swarm.shield(fn, opts?) → what fn returned; outer cancels and deadlines wait until it is over
 function blocks.shield(fn, opts)
   check_function(fn, "swarm.shield")
   local seconds = SHIELD_SECONDS
   if opts ~= nil then
-    if type(opts) ~= "table" then
-      return errors.throw(
-        "invalid_argument",
-        "swarm.shield takes a table of options, and got " .. names.show(opts)
-      )
+    arguments.options(opts, SHIELD_OPTIONS, "swarm.shield")
+    if opts.timeout ~= nil then
+      seconds = arguments.seconds(opts.timeout, "swarm.shield's option timeout")
     end
-    seconds = opts.timeout and arguments.seconds(opts.timeout, "swarm.shield's option timeout")
-      or seconds
   end
-  local me = S.current
-  local scope = open(me, "swarm.shield", true, seconds)
-  return finish(me, scope, xpcall(fn, errors.passing))
+  return blocks.shielded("swarm.shield", seconds, fn)
 end
 
 ---Runs a function in a block of its own, which waits for the children spawned in it and no others.
@@ -177,15 +185,19 @@ function blocks.apart(what, fn, ...)
 end
 
 -- The object that swarm.scope hands to its function.
-local scope_methods = {}
-local ScopeFace = { __metatable = "swarm.scope" }
-local scope_of = setmetatable({}, { __mode = "k" })
+local ScopeFace = opaque.kind("scope", {
+  start = "spawn",
+  start_soon = "spawn",
+  create_task = "spawn",
+  run = "spawn",
+  async = "spawn",
+  go = "spawn",
+})
 
-function scope_methods.spawn(face, name, input, opts)
-  local scope = scope_of[face]
-  if not scope then
-    return errors.throw("invalid_argument", "write scope:spawn(...), with a colon")
-  elseif scope.closed then
+---scope:spawn(name, input?, opts?) → handle of a worker of this scope
+function ScopeFace.methods.spawn(face, name, input, opts)
+  local scope = opaque.record(ScopeFace, face, "scope:spawn(...)").scope
+  if scope.closed then
     return errors.throw(
       "invalid_argument",
       "this scope is closed: it ended when its function and its workers did"
@@ -200,22 +212,6 @@ function scope_methods.spawn(face, name, input, opts)
   return (W.spawn_into(scope, me, name, input, opts, take_site(FORMAT, LEVELS)))
 end
 
-function ScopeFace.__index(_, key)
-  local method = scope_methods[key]
-  if not method then
-    return errors.throw(
-      "unknown_name",
-      "a scope has no " .. names.show(key) .. names.hint(key, scope_methods, "scope:"),
-      { name = tostring(key) }
-    )
-  end
-  return method
-end
-
-function ScopeFace.__newindex()
-  return errors.throw("unknown_name", "a scope cannot be written to")
-end
-
 ---swarm.scope(fn) → what fn(scope) returned, once all workers of the scope have settled; the first
 ---failure cancels the rest and is raised, with the others attached
 function blocks.scope(fn)
@@ -223,8 +219,7 @@ function blocks.scope(fn)
   local me = S.current
   local scope = open(me, "swarm.scope", false, nil)
   scope.nursery = true
-  local face = setmetatable({}, ScopeFace)
-  scope_of[face] = scope
+  local face = opaque.seal(ScopeFace, { scope = scope }, nil)
   return finish(me, scope, xpcall(fn, errors.passing, face))
 end
 

@@ -7,7 +7,7 @@ local handles = require "swarm.handle"
 local names = require "swarm.names"
 local S = require "swarm.scheduler"
 local Scope = require "swarm.scope"
-local debug_getmetatable, setmetatable = debug.getmetatable, setmetatable
+local debug_getmetatable, rawget, setmetatable = debug.getmetatable, rawget, setmetatable
 
 local methods, getters = {}, {}
 
@@ -42,7 +42,7 @@ end
 
 local function worker_of(token)
   local mt = debug_getmetatable(token)
-  if type(token) ~= "table" or not mt or mt.__tostring ~= token_tostring then
+  if type(token) ~= "table" or not mt or rawget(mt, "__tostring") ~= token_tostring then
     return errors.throw(
       "invalid_argument",
       "this call takes a cancel token: write token:wait(), with a colon"
@@ -54,7 +54,7 @@ end
 ---Whether a value is a cancel token.
 local function is_token(value)
   local mt = type(value) == "table" and debug_getmetatable(value)
-  return mt and mt.__tostring == token_tostring or false
+  return mt and rawget(mt, "__tostring") == token_tostring or false -- raw: it may be the author's
 end
 
 local function cause_of(w)

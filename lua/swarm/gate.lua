@@ -26,7 +26,10 @@ gate.VERBS = {
     "output_tail, follow, h.status and h:artifact of others, sup:children",
   },
   poll_task = { "swarm", "join, result, session:invoke, all, map, any, race, settle, each" },
-  cancel_task = { "swarm", "cancel, cancel_token:cancel, sup:stop, all, map, any, race" },
+  cancel_task = {
+    "swarm",
+    "cancel, cancel_token:cancel, sup:stop, session:close of others, all, map, any, race",
+  },
   emit_output = { "leaf", "ctx:progress, ctx:partial, ctx:artifact, ctx:usage" },
   post_result = { "leaf", "what run returns" },
   fetch_prompt = { "leaf", "ctx.prompt" },

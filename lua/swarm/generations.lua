@@ -1,26 +1,22 @@
 -- Generations: one loading of a script and all that it requires. The next is loaded off to the
 -- side, by a worker of its own, and checked whole; then it takes over in one step. The one before
--- drains:
--- what is alive stays in it, and it is freed once its last worker has settled.
+-- drains (draining.lua): what is alive stays in it until its last worker has settled.
 local Settle = require "swarm.settle"
 local bridge = require "swarm.bridge"
 local chunks = require "swarm.chunks"
+local draining = require "swarm.draining"
 local errors = require "swarm.errors"
 local events = require "swarm.events"
 local fingerprint = require "swarm.fingerprint"
-local log = require "swarm.log"
 local names = require "swarm.names"
 local registry = require "swarm.registry"
-local S = require "swarm.scheduler"
 local sandbox = require "swarm.sandbox"
 local Scope = require "swarm.scope"
 local values = require "swarm.values"
 local watched = require "swarm.watched"
 local W = require "swarm.worker"
-local pairs, select, type, xpcall = pairs, select, type, xpcall
+local pairs, pcall, type = pairs, pcall, type
 local sort = table.sort
-
-local DISPOSE_SECONDS = 5
 
 local generations = {
   make_face = nil, -- swarm.lua: the public face of a generation
@@ -144,94 +140,6 @@ local function share_slots(old, def)
   end
 end
 
----Forgets what only running workers need, so that a settled one that somebody still holds costs no
----more than itself.
-local function free(generation)
-  generation.line.alive[generation.number] = nil
-  Settle.draining = Settle.draining - 1
-  local function strip(def)
-    def.run, def.fn, def.wrap, def.settled, def.events = nil, nil, nil, nil, nil
-    def.layers, def.input_schema, def.output_schema, def.options = nil, nil, nil, nil
-  end
-  for _, def in pairs(generation.workers) do
-    strip(def)
-  end
-  if generation.main then
-    strip(generation.main)
-  end
-  strip(generation.unnamed)
-  for _, kept in pairs {
-    "workers",
-    "hooks",
-    "layers",
-    "commands",
-    "closing",
-    "uses",
-    "files",
-    "folders",
-    "missing",
-    "on_reload",
-    "on_dispose",
-    "prints",
-  } do
-    generation[kept] = {}
-  end
-  generation.env, generation.main = nil, nil
-end
-
----Calls the on_dispose functions of a generation in a worker of its own, the last registered first.
----@return boolean whether there are any
-local function dispose(generation)
-  local list = generation.on_dispose
-  generation.on_dispose = {}
-  if #list == 0 then
-    return false
-  end
-  local def = registry.internal(generation, "dispose of generation " .. generation.number)
-  W.spawn_root(def, function()
-    for i = #list, 1, -1 do
-      local ok, problem = xpcall(list[i], errors.from_raised)
-      if not ok then
-        log.entry("error", "on_dispose failed: " .. errors.headline(problem), nil, S.current)
-        Settle.run_errors[#Settle.run_errors + 1] = problem
-      end
-    end
-  end, nil, DISPOSE_SECONDS)
-  return true
-end
-
----A retired generation has no worker left.
-function Settle.on_drained(generation)
-  if not dispose(generation) then
-    free(generation)
-  end
-end
-
----Counts the live workers of a generation.
----@return number, table agents name → how many
----@return number besides_main those that are not main, which stays as long as the run
-local function census(generation)
-  local count, agents, besides_main = 0, {}, 0
-  Scope.each_live(Scope.root, function(w)
-    if w.def.generation == generation then
-      local name = w.def.name or "(function)"
-      count = count + 1
-      agents[name] = (agents[name] or 0) + 1
-      besides_main = besides_main + (w.def == generation.main and 0 or 1)
-    end
-  end)
-  return count, agents, besides_main
-end
-
-local function retire(generation)
-  generation.retired = true
-  generation.live = census(generation)
-  Settle.draining = Settle.draining + 1
-  if generation.live == 0 then
-    Settle.on_drained(generation)
-  end
-end
-
 ---The generation takes over: from here on its names are what its line's workers spawn. One step:
 ---nobody runs in between.
 local function take_over(generation)
@@ -249,8 +157,46 @@ local function take_over(generation)
   line.newest = generation
   line.alive[generation.number] = generation
   if old ~= line.loader then
-    retire(old)
+    draining.begin(old)
   end
+end
+
+---What a reload changed, as it crosses.
+local function told_of(generation, change)
+  return {
+    generation = generation.number,
+    added = values.array(values.copy(change.added, "added")),
+    removed = values.array(values.copy(change.removed, "removed")),
+    changed = values.array(values.copy(change.changed, "changed")),
+  }
+end
+
+---What a worker that loads does: all that can refuse comes before the generation takes over.
+---@param old table the generation that was the newest when it began
+---@return table result what changed, and how many workers drain
+local function replace(old, generation, dry)
+  local line = generation.line
+  load(generation)
+  if line.newest ~= old then
+    local path = line.script.path
+    return errors.throw("load_error", "another reload of " .. path .. " came before")
+  end
+  local is_first = old == line.loader
+  local change = { added = {}, removed = {}, changed = {} }
+  if not is_first then
+    check_state(line)
+    change = difference(old, generation)
+    call_on_reload(old, generation, change)
+  end
+  if not dry then
+    take_over(generation)
+    if not is_first and events.on then
+      events.publish_run("reloaded", told_of(generation, change))
+    end
+  end
+  local result = told_of(generation, change)
+  result.draining = draining.count(line, dry)
+  return result
 end
 
 ---Starts a worker that loads the script anew. Its result says what changed; where it fails, the
@@ -258,10 +204,9 @@ end
 ---@param dry boolean? say what would change, and change nothing
 ---@return table record
 function generations.start(line, dry)
-  local script = line.script
   local old = line.newest
   local generation = registry.new(old.number + 1, line)
-  local def = registry.internal(line.loader, "loading " .. script.path)
+  local def = registry.internal(line.loader, "loading " .. line.script.path)
   def.loading = generation
   if line.attempt then
     -- A failed loader stays findable for a while, and what it loaded does not stay with it.
@@ -269,93 +214,13 @@ function generations.start(line, dry)
   end
   line.attempted, line.attempt = generation, def
   local w = W.spawn_root(def, function()
-    load(generation)
-    if line.newest ~= old then
-      return errors.throw("load_error", "another reload of " .. script.path .. " came before")
-    end
-    local change = { added = {}, removed = {}, changed = {} }
-    if old ~= line.loader then
-      check_state(line)
-      change = difference(old, generation)
-      call_on_reload(old, generation, change)
-    end
-    if not dry then
-      take_over(generation)
-      if old ~= line.loader and events.on then
-        events.publish_run("reloaded", {
-          generation = generation.number,
-          added = values.array(values.copy(change.added, "added")),
-          removed = values.array(values.copy(change.removed, "removed")),
-          changed = values.array(values.copy(change.changed, "changed")),
-        })
-      end
-    end
-    local draining = 0
-    for _, alive in pairs(line.alive) do
-      if alive ~= line.newest or dry then
-        draining = draining + select(3, census(alive))
-      end
-    end
-    return {
-      generation = generation.number,
-      added = values.array(change.added),
-      removed = values.array(change.removed),
-      changed = values.array(change.changed),
-      draining = draining,
-    }
+    return replace(old, generation, dry)
   end)
   w.cancel = Scope.LOADING
   return w
 end
 
----Cancels what is alive of the generations before `number`, save for main: it is the run.
-function generations.cancel_before(line, number, reason)
-  local list = {}
-  Scope.each_live(Scope.root, function(w)
-    local of = w.def.generation
-    if of.line == line and of.number > 0 and of.number < number and w.def ~= of.main then
-      list[#list + 1] = w
-    end
-  end)
-  for i = 1, #list do
-    local w = list[i]
-    if w.scope and not w.cancel then
-      Scope.cancel(w, { kind = "cancel", reason = reason, scope = w })
-    end
-  end
-end
-
----The run is over: calls the on_dispose functions of all generations that are left.
----@return boolean whether there are any
-function generations.dispose_all(line)
-  local any = false
-  for _, generation in pairs(line.alive) do
-    any = dispose(generation) or any
-  end
-  return any
-end
-
 -- What scripts ask for ----------------------------------------------------------------------------
-
----The generations that are alive and which workers keep them so, the newest last.
----@return table list of { number, newest, workers, besides_main, agents }
-function generations.list(line)
-  local list = {}
-  for number, generation in pairs(line.alive) do
-    local count, agents, besides_main = census(generation)
-    list[#list + 1] = {
-      number = number,
-      newest = generation == line.newest,
-      workers = count,
-      besides_main = besides_main,
-      agents = values.object(agents),
-    }
-  end
-  sort(list, function(a, b)
-    return a.number < b.number
-  end)
-  return values.array(list)
-end
 
 ---swarm.state(name, init?) → the table of that name, which lives as long as the run
 function generations.state(line, name, init)

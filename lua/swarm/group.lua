@@ -42,6 +42,9 @@ end
 ---@param live integer
 ---@param visit_live function(visit) calls visit(w) for each until it returns true
 function Group.describe(call, live, visit_live)
+  if live == 0 then
+    return "the workers of " .. call -- they have settled, and who waits is about to go on
+  end
   local list = {}
   visit_live(function(w)
     list[#list + 1] = format("%s (T-%d)", handles.label(w), w.id)

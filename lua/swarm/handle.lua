@@ -166,7 +166,7 @@ end
 ---@return table
 function H.record(value, call)
   local mt = debug_getmetatable(value)
-  if mt and mt.__tostring == H.tostring and type(value) == "table" then
+  if mt and rawget(mt, "__tostring") == H.tostring and type(value) == "table" then
     return mt
   end
   if type(value) == "string" then

@@ -62,6 +62,7 @@ local kernel = {
 
   cancel_all = ending.cancel_all,
   finishing = ending.finishing,
+  idle = ending.idle,
   run_error = ending.run_error,
   waiting = ending.waiting,
 

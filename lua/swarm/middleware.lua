@@ -20,7 +20,8 @@ local Settle = require "swarm.settle"
 local values = require "swarm.values"
 
 local debug_getmetatable, xpcall, error = debug.getmetatable, xpcall, error
-local type, pairs, select, format = type, pairs, select, string.format
+local type, pairs, select = type, pairs, select
+local find, format, sub = string.find, string.format, string.sub
 local copy, passing = values.copy, errors.passing
 
 local middleware = {}
@@ -37,6 +38,17 @@ local function result_of(value, reason)
     value = copy(value, "result.value")
   end
   return { value = value, ok = reason == nil, reason = reason and reason.text }
+end
+
+---A copy of a value that a hook made; one that cannot cross is the hook's fault.
+local function copy_from(hook, value, path)
+  local ok, copied = xpcall(copy, errors.from_raised, value, path)
+  if not ok then
+    copied.message = hook.what .. " returned what cannot be used: " .. copied.message
+    copied.where = hook.where
+    return error(copied, 0)
+  end
+  return copied
 end
 
 ---What a hook returned, as a value and a reason; raises for nonsense.
@@ -74,7 +86,7 @@ local function read_result(result, hook)
       { path = "result." .. field, where = hook.where }
     )
   end
-  local value, reason = copy(result.value, "result.value"), nil
+  local value, reason = copy_from(hook, result.value, "result.value"), nil
   if ok == false or (ok == nil and why ~= nil) then
     reason = Settle.reason(why or "no reason given")
   end
@@ -151,14 +163,18 @@ local function with_before(inner, hook)
       if events.on then
         events.publish("refused", w, { by = hook.what })
       end
-      return errors.throw("rejected_by_middleware", hook.what .. " refused: " .. refusal.message, {
+      local place, why = (refusal.where or "") .. ": ", refusal.message
+      if sub(why, 1, #place) == place then
+        why = sub(why, #place + 1) -- the place comes first already
+      end
+      return errors.throw("rejected_by_middleware", hook.what .. " refused: " .. why, {
         reason = refusal.message,
         where = refusal.where,
         traceback = refusal.traceback,
       })
     end
     if replaced ~= nil then
-      input = copy(replaced, "input")
+      input = copy_from(hook, replaced, "input")
     end
     return inner(ctx, input)
   end
@@ -252,13 +268,17 @@ function middleware.settled(w, status, value, err)
       outcome.value = copy(value, "result")
     end
     w.rights = hook.rights
-    local ok, problem = xpcall(blocks.shield, passing, function()
+    local ok, problem = xpcall(blocks.shielded, passing, hook.what, SETTLED_SECONDS, function()
       hook.fn(w.handle, outcome)
-    end, { timeout = SETTLED_SECONDS })
+    end)
     if not ok then
       problem = errors.from_raised(problem)
-      log.entry("error", hook.what .. " failed: " .. errors.headline(problem), nil, w)
-      Settle.run_errors[#Settle.run_errors + 1] = problem
+      local headline = errors.headline(problem)
+      if not find(headline, hook.what, 1, true) then
+        headline = hook.what .. " failed: " .. headline
+      end
+      log.entry("error", headline, nil, w)
+      Settle.fail_run(problem)
     end
   end
 end

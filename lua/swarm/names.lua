@@ -86,6 +86,8 @@ local first_guesses = {
   queue = "swarm.channel",
   chan = "swarm.channel",
   mutex = "swarm.lock",
+  nursery = "swarm.scope",
+  task_group = "swarm.scope",
   condition = "swarm.event",
 }
 

@@ -62,9 +62,10 @@ end
 local function ask(w, on, err, number)
   w.extra.ending = true -- a cancel comes too late for this attempt
   w.scope = w
-  local ok, answer = xpcall(blocks.shield, errors.passing, function()
+  local what = "retries.on at " .. handles.place_of(on)
+  local ok, answer = xpcall(blocks.shielded, errors.passing, what, ON_SECONDS, function()
     return checked(on(err, number), on)
-  end, { timeout = ON_SECONDS })
+  end)
   if ok then
     return answer
   elseif rawequal(answer, err) then

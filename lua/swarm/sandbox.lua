@@ -142,21 +142,22 @@ local function make_load(env)
   end
 end
 
--- Host objects that a script reads and never writes, by the mark that their metatable shows.
-local READ_ONLY = {
-  ["swarm.worker"] = true,
-  ["swarm.cancel_token"] = true,
-  ["swarm.scope"] = true,
-  ["swarm.file"] = true,
-  ["swarm"] = true,
-  ["swarm.fs"] = true,
-  ["swarm.json"] = true,
-  ["swarm.log"] = true,
+-- The marks that metatables of the host show to scripts are "swarm" and "swarm.…". These are on
+-- values that belong to who holds them; everything else of the host's is for reading.
+local WRITABLE = {
+  ["swarm.array"] = true,
+  ["swarm.object"] = true,
+  ["swarm.error"] = true,
+  ["swarm.blockeds"] = true,
+  ["swarm.http.headers"] = true,
+  ["swarm.http.response"] = true,
 }
 
 local function check_writable(t, call)
-  local mark = getmetatable(t)
-  if mark ~= nil and type(t) == "table" and READ_ONLY[mark] then
+  local mark = type(t) == "table" and getmetatable(t)
+  if type(mark) ~= "string" or WRITABLE[mark] then
+    return
+  elseif mark == "swarm" or sub(mark, 1, 6) == "swarm." then
     local message = call .. ": a " .. mark .. " belongs to the host and cannot be written to"
     return errors.throw("unknown_name", message)
   end

@@ -13,7 +13,7 @@ local type, error = type, error
 local rawequal, rawget, rawset = rawequal, rawget, rawset
 
 local Scope = {
-  settle_pending = nil, -- worker.lua: ends a worker that never began
+  settle_pending = nil, -- settle.lua: ends a worker that never began
   ring = nil, -- join.lua: whether waiting for the children would never end
 }
 
@@ -154,6 +154,7 @@ local function cancel(target, cause)
 end
 Scope.cancel = cancel
 
+---Cancels the live children of a scope, save for scripts that load: only the run's end stops those.
 function Scope.cancel_children(scope, cause)
   local child = scope.first_child
   while child do

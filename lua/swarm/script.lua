@@ -5,6 +5,7 @@ local Join = require "swarm.join"
 local errors = require "swarm.errors"
 local generations = require "swarm.generations"
 local names = require "swarm.names"
+local opaque = require "swarm.opaque"
 local S = require "swarm.scheduler"
 local Scope = require "swarm.scope"
 local site = require "swarm.site"
@@ -13,8 +14,7 @@ local waits = require "swarm.waits"
 local W = require "swarm.worker"
 
 local take_site, FORMAT, LEVELS = site.take, site.FORMAT, site.LEVELS
-local debug_getmetatable = debug.getmetatable
-local type, setmetatable, tostring = type, setmetatable, tostring
+local type = type
 
 local script = {
   run = nil, -- kernel: what scripts read of the run
@@ -57,36 +57,19 @@ end
 
 -- The object --------------------------------------------------------------------------------------
 
-local methods = {}
-local KNOWN = { run = true, spawn = true, call = true }
-
-local function app_tostring(app)
-  return "script " .. debug_getmetatable(app).generation.files[1]
-end
-
-local function index(_, key)
-  return methods[key]
-    or errors.throw(
-      "unknown_name",
-      "a script has no " .. names.show(key) .. names.hint(key, KNOWN, "app:"),
-      { name = tostring(key) }
-    )
-end
-
-local function newindex()
-  return errors.throw("unknown_name", "a script cannot be written to; it has run, spawn and call")
-end
+local App = opaque.kind("script", {
+  main = "run",
+  start = "spawn",
+  invoke = "call",
+})
 
 local function generation_of(app, call)
-  local mt = type(app) == "table" and debug_getmetatable(app)
-  if not mt or mt.__tostring ~= app_tostring then
-    return errors.throw("invalid_argument", "write app:" .. call .. "(...), with a colon")
-  end
+  local record = opaque.record(App, app, "app:" .. call .. "(...)")
   local me = S.current
   if me.scope.cancel then
     return Scope.raise(me)
   end
-  return mt.generation, me
+  return record.generation, me
 end
 
 ---In whose place a name is looked for: the script's, or the spec file's where the script has none.
@@ -99,14 +82,14 @@ local function place_of(generation, me, name)
 end
 
 ---app:spawn(name, input?, opts?) → handle
-function methods.spawn(app, name, input, opts)
+function App.methods.spawn(app, name, input, opts)
   local generation, me = generation_of(app, "spawn")
   local from, taken = place_of(generation, me, name), take_site(FORMAT, LEVELS)
   return (W.spawn_into(me.scope, me, name, input, opts, taken, from))
 end
 
 ---app:call(name, input?, opts?), as swarm.call
-function methods.call(app, name, input, opts)
+function App.methods.call(app, name, input, opts)
   local generation, me = generation_of(app, "call")
   local from, taken = place_of(generation, me, name), take_site(FORMAT, LEVELS)
   return Join.result((W.spawn_into(me.scope, me, name, input, opts, taken, from)))
@@ -137,14 +120,14 @@ local function check_args(args)
 end
 
 ---app:run(args?, input?): runs main, and returns as swarm.result does.
-function methods.run(app, args, input)
+function App.methods.run(app, args, input)
   local generation, me = generation_of(app, "run")
   local main = generation.main
   args = check_args(args)
   if not main then
     return errors.throw("load_error", generation.files[1] .. " has no main to run")
   end
-  local face = debug_getmetatable(generation.env.swarm).__index
+  local face = generation.face
   face.args, face.input = values.copy(args, "args"), values.copy(input, "input")
   local from = { names = { main = main }, generation = generation }
   local taken = take_site(FORMAT, LEVELS)
@@ -166,13 +149,10 @@ function script.face(script_dir)
       path = script_dir .. path
     end
     local generation = load_apart(path, path:match "^(.*/)" or "")
-    return setmetatable({}, {
-      __index = index,
-      __newindex = newindex,
-      __tostring = app_tostring,
-      __metatable = "swarm.script",
-      generation = generation,
-    })
+    local record = { generation = generation }
+    local app = opaque.seal(App, record, nil)
+    record.text = "script " .. path
+    return app
   end
 end
 

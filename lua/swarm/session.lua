@@ -23,7 +23,6 @@ local isyieldable = coroutine.isyieldable
 local TTL_SECONDS = 1800
 local MOST_USES = 2 ^ 53
 local OPTIONS = { ttl = true, uses = true, timeout = true }
-local WAITING = { what = "an invocation" }
 
 local Session = {}
 
@@ -33,7 +32,7 @@ local function let_go(session)
   local w = session.worker
   if w.status == "pending" and not w.first_child and not w.cancel then
     Settle.unbegun(w)
-  elseif w.waiting == WAITING then
+  elseif w.waiting == session.waiting then
     S.ready(w)
   end
 end
@@ -53,10 +52,28 @@ local function close(session, code, why)
   return let_go(session)
 end
 
+---What a session's worker waits for, for the reports of deadlocks.
+local function describe(waiting)
+  local invocation = waiting.session.running
+  return invocation and format("its invocation (T-%d)", invocation.id) or "an invocation"
+end
+
+---Whether anybody waits for a session's end: where nobody does, its ttl wakes nobody, and must not
+---keep a deadlock from being seen.
+local function is_awaited(w)
+  local extra, joiners = w.extra, w.joiners
+  return extra.session.waiters.head
+    or (joiners and (joiners.id or joiners.head))
+    or (extra.watchers and extra.watchers.head)
+    or (extra.cancel_waiters and extra.cancel_waiters.head)
+    or (w.tail and w.tail.followers.head)
+end
+
 ---What the session's worker runs: it waits until it is closed.
 local function run(session)
   local me = S.current
   local timer = S.alarm(me, session.expires)
+  timer.serves = is_awaited
   while not session.closed do
     if me.scope.cancel then
       S.drop_timer(timer)
@@ -65,7 +82,7 @@ local function run(session)
     elseif not timer.pos then
       close(session, "token_expired", "its ttl of " .. session.ttl .. " s is over")
     else
-      S.park(me, WAITING)
+      S.park(me, session.waiting)
     end
   end
   S.drop_timer(timer)
@@ -133,7 +150,9 @@ function Session.open(name, opts)
     turn = nil, -- the record whose turn has come
     waiters = { head = nil, tail = nil }, -- those who want to invoke
     at_end = nil,
+    waiting = nil, -- what its worker waits for
   }
+  session.waiting = { session = session, describe = describe }
   local def = registry.internal(me.def.generation, name)
   def.where = errors.where()
   def.begins = true -- it may have an invocation before it has begun
@@ -305,14 +324,17 @@ end
 function handles.methods.close(handle)
   Scope.not_while_loading()
   local session = session_of(handle, "close")
+  if S.current ~= handles.parent(session.worker) then
+    gate.check(S.current, "cancel_task")
+  end
   local open = not session.closed and session.worker.scope ~= nil
   close(session, "token_revoked", "it was closed")
   return open
 end
 
----ctx.state: what the invocations of one session share.
+---ctx.state: what the invocations of one session share, and nobody else sees.
 function handles.getters.state(w)
-  local session = w.extra and w.extra.session
+  local session = w == S.current and w.extra and w.extra.session
   if not session then
     return errors.throw(
       "invalid_argument",

@@ -20,12 +20,23 @@ local counts =
 local Settle = {
   counts = counts,
   run_settled_hooks = nil, -- middleware
-  again = nil, -- attempts: whether a further one follows
-  run_errors = {}, -- what settled hooks raised: fails the run
-  on_settled = nil, -- kernel: told of the workers that Python waits for
+  write_final = nil, -- tail: puts the final at its end
+  again = nil, -- retry.lua: whether a further attempt follows
+  run_errors = {}, -- what settled hooks and on_dispose raised: fails the run
+  on_settled = nil, -- kernel/held.lua: told of the workers that Python waits for
   draining = 0, -- retired generations that are not freed yet
-  on_drained = nil, -- generations: the last worker of a retired one has settled
+  on_drained = nil, -- draining.lua: the last worker of a retired one has settled
 }
+
+local RUN_ERRORS = 100 -- kept; each was logged as it came
+
+---An error that no worker can be given: it fails the run at its end.
+function Settle.fail_run(err)
+  local list = Settle.run_errors
+  if #list < RUN_ERRORS then
+    list[#list + 1] = err
+  end
+end
 
 -- A worker waits for a slot of its definition's `concurrency`.
 local SLOT = { what = "a free slot" }
@@ -145,6 +156,7 @@ local function end_attempt(w, status, value, err)
   end
   w.waiting = nil
   if events.on and begun then
+    Settle.write_final(w)
     events.publish("task_attempt_completed", w, { status = status })
   end
 end

@@ -152,8 +152,7 @@ function spec.prepare(env, generation)
   env.clock = clock_face
   env.explore = explore
   env.mock = mock.face(generation)
-  -- The face is closed to scripts; its members are behind it.
-  debug.getmetatable(env.swarm).__index.script = script.face(generation.script_dir)
+  generation.face.script = script.face(generation.script_dir)
 end
 
 ---@return table list of { name, where, first, last, pending, groups }; groups from the outside in

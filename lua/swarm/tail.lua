@@ -6,6 +6,7 @@ local errors = require "swarm.errors"
 local events = require "swarm.events"
 local handles = require "swarm.handle"
 local S = require "swarm.scheduler"
+local Settle = require "swarm.settle"
 local values = require "swarm.values"
 local type, pairs, setmetatable = type, pairs, setmetatable
 
@@ -189,10 +190,15 @@ local function complete(w)
     local final = not tail.final and final_of(w)
     if final then
       tail:append(final, clock.wall() - (clock.monotonic() - w.deadline))
+      if events.on then
+        events.publish("worker_output", w, { event = final })
+      end
     end
   end
   return tail
 end
+
+Settle.write_final = complete
 
 function Tail:settled(w)
   complete(w)

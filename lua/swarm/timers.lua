@@ -117,9 +117,17 @@ function timers.next_deadline()
   return at[1]
 end
 
----Whether a timer is set that may wake somebody; `ignored` is the run's own deadline, if any.
+---Whether a timer is set that may wake somebody. One with `serves` says whether anybody waits for
+---what it does; the next one to ring is looked at first, and is mostly enough.
+---@param ignored table? the run's own deadline
 function timers.any(ignored)
-  return size > (ignored and ignored.pos and 1 or 0)
+  for i = 1, size do
+    local node = nodes[i]
+    if node ~= ignored and not (node.serves and not node.serves(node.worker)) then
+      return true
+    end
+  end
+  return false
 end
 
 return timers

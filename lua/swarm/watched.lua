@@ -10,13 +10,21 @@ local watched = {}
 
 local KINDS = { "files", "folders", "missing" }
 
+---Notes a path, once: scripts may ask again and again.
 ---@param generation table
 ---@param kind string "files", "folders" or "missing"
 ---@param path string
 function watched.note(generation, kind, path)
-  local list = generation[kind]
-  list[#list + 1] = path
-  generation.line.watch_changed = true
+  local noted = generation.noted or {}
+  generation.noted = noted
+  local known = noted[kind] or {}
+  noted[kind] = known
+  if not known[path] then
+    known[path] = true
+    local list = generation[kind]
+    list[#list + 1] = path
+    generation.line.watch_changed = true
+  end
 end
 
 ---What a script reads while it loads may come out differently another time.

@@ -164,8 +164,13 @@ local SPAWN_OPTIONS = { timeout = true, detached = true, meta = true, retries = 
 ---@return table owner, number? timeout, table? meta, any retries
 local function read_options(owner, opts)
   arguments.options(opts, SPAWN_OPTIONS, "spawn")
-  if opts.detached then
+  local detached = opts.detached
+  if detached then
     owner = root
+  end
+  if detached ~= nil and type(detached) ~= "boolean" then
+    local got = names.show(detached)
+    return errors.throw("invalid_argument", "spawn's option detached is true or false, not " .. got)
   end
   local meta
   if opts.meta ~= nil then

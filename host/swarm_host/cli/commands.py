@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import sys
@@ -17,6 +18,26 @@ if TYPE_CHECKING:
     from swarm_host.cli.repeating import OnChange
 
 USAGE, FAILED = 2, 1
+
+MOST_SECONDS = 1e9
+"""The system's calls that wait take no more."""
+
+
+class _Seconds(click.FloatRange):
+    """A number of seconds that can be waited for."""
+
+    name = "seconds"
+
+    def __init__(self, *, or_none_at_all: bool = False) -> None:
+        super().__init__(0, MOST_SECONDS, min_open=not or_none_at_all)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        seconds: float = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail(f"{value} is no number of seconds.", param, ctx)
+        return seconds
 
 
 class _RunByDefault(click.Group):
@@ -112,7 +133,7 @@ _DEBUG = click.option("--debug", is_flag=True, help="Debug logs, and the host's 
     options_metavar="[OPTIONS]",
 )
 @click.option("--input", "input_text", metavar="JSON|@FILE|-", help="What ctx.input of main is.")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Seconds")
+@click.option("--timeout", type=_Seconds(), metavar="S", help="Seconds")
 @click.option("--events", type=click.Path(), metavar="FILE", help="Write the run's events there.")
 @click.option("--json", "as_json", is_flag=True, help="stdout is main's result alone, as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress and no logs below error.")
@@ -129,7 +150,7 @@ _DEBUG = click.option("--debug", is_flag=True, help="Debug logs, and the host's 
 )
 @click.option(
     "--drain",
-    type=click.FloatRange(min=0),
+    type=_Seconds(or_none_at_all=True),
     metavar="S",
     help="Seconds that workers of replaced definitions have. Default: as long as they need.",
 )
@@ -235,7 +256,7 @@ def check(as_json: bool, debug: bool, trust: bool, lua_path: tuple[str, ...], sc
 @click.option(
     "--timeout",
     "seconds",
-    type=click.FloatRange(min=0, min_open=True),
+    type=_Seconds(),
     default=30.0,
     show_default=True,
     metavar="S",
@@ -281,6 +302,8 @@ def test(
         _refuse("--tap and --json are two forms of the same report; take one")
     if watch and only_list:
         _refuse("--watch and --list do not go together")
+    if junit == "":
+        _refuse("--junit names no file")
     if junit is not None and Path(junit).is_dir():
         _refuse(f"--junit {junit}: is a directory")
     wish = Wish(

@@ -13,12 +13,10 @@ import threading
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import anyio
-
+from swarm_host import loop
 from swarm_host.cli.watchdog import Watchdog
 from swarm_host.errors import LoadError, WorkerCancelled
 from swarm_host.host import Host, Options, Outcome
@@ -119,9 +117,7 @@ class Running:
 
     def _thread(self) -> None:
         try:
-            # find_spec instead of an import: importing a loop that is not used costs start-up.
-            fast = find_spec("uvloop") is not None
-            anyio.run(self._main, backend_options={"use_uvloop": True} if fast else {})
+            loop.run(self._main)
         except BaseException as problem:
             self._fault(problem)
         finally:
@@ -143,8 +139,7 @@ class Running:
 
     async def _main(self) -> None:
         host = self._host = Host(self._options)
-        loop = asyncio.get_running_loop()
-        self._watchdog.attach(loop, host, self._cancel, self._hang_up)
+        self._watchdog.attach(asyncio.get_running_loop(), host, self._cancel, self._hang_up)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(host.pumping())
             if self._watchdog.received:

@@ -89,14 +89,17 @@ class Watchdog:
     def wait(self) -> None:
         """Waits until the run is over. It may end the process instead."""
         before = signal.set_wakeup_fd(self._tell, warn_on_full_buffer=False)
-        for number in (*_SIGNALS, *((signal.SIGHUP,) if self._takes_hangup else ())):
+        # What is ignored from the start (nohup) stays so, where it is no news.
+        ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN and not self._takes_hangup
+        taken = _SIGNALS if ignored else (*_SIGNALS, signal.SIGHUP)
+        for number in taken:
             signal.signal(number, lambda _number, _frame: None)
         while (word := self._next_word()) is None:
             pass
         if word != _OVER:
             self._cancel(signal.Signals(word))
             self._watch()
-        for number in _SIGNALS:
+        for number in taken:
             signal.signal(number, signal.SIG_DFL)  # nobody listens any more
         signal.set_wakeup_fd(before)
         os.close(self._words)
@@ -106,7 +109,10 @@ class Watchdog:
         """One of _SIGNALS or _OVER; None for a signal of somebody else, or after ``seconds``."""
         ready = select.select([self._words], [], [], seconds)[0]
         word = os.read(self._words, 1)[0] if ready else None
-        if word == signal.SIGHUP and self._takes_hangup and self._run is not None:
+        if word == signal.SIGHUP and not self._takes_hangup:
+            # Nothing can be told any more. What was started would outlive the terminal.
+            children.end_by(signal.SIGHUP)
+        elif word == signal.SIGHUP and self._run is not None:
             self._call(self._on_hangup)
         return word if word == _OVER or word in _SIGNALS else None
 

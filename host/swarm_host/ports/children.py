@@ -182,6 +182,16 @@ def end_all() -> None:
     kill_all()
 
 
+def end_by(number: signal.Signals) -> None:
+    """Ends this process as a signal does that nobody handles, with all that it has started.
+
+    For the main thread; see :func:`end_all`.
+    """
+    end_all()
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
 def _descriptor(pipe: IO[bytes] | None) -> int | None:
     if pipe is None:
         return None

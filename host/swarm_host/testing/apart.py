@@ -13,11 +13,11 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from importlib.util import find_spec
 from typing import Generic, TypeVar
 
 import anyio
 
+from swarm_host import loop
 from swarm_host.testing.signals import Interrupted, Signals
 
 T = TypeVar("T")
@@ -62,7 +62,11 @@ class Apart(Generic[T]):
         :raises Interrupted: a signal came.
         """
         threading.Thread(target=self._thread, name="spec", daemon=True).start()
-        self._wait(time.monotonic() + seconds, signals)
+        try:
+            self._wait(time.monotonic() + seconds, signals)
+        finally:
+            if signals is not None and signals.received is not None:
+                signals.let_go()
         os.close(self._over)
         os.close(self._tell)
         if signals is not None and signals.received is not None:
@@ -81,7 +85,6 @@ class Apart(Generic[T]):
             if self._over in ready:
                 return
             if signals is not None and signals.fileno() in ready and signals.read() is not None:
-                listened = [self._over]
                 now = time.monotonic()
                 due, end = now, now + CANCEL_SECONDS
                 self._call(self._cancel)
@@ -107,8 +110,7 @@ class Apart(Generic[T]):
 
     def _thread(self) -> None:
         try:
-            fast = find_spec("uvloop") is not None
-            anyio.run(self._main, backend_options={"use_uvloop": True} if fast else {})
+            loop.run(self._main)
         except BaseException as problem:
             self._problem = problem
         finally:

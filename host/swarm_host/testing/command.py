@@ -111,7 +111,7 @@ class _Run:
         from swarm_host.testing.watching import Changes
 
         while True:
-            changes = Changes(self._wish.selection.paths)
+            changes = Changes(self._wish.selection.paths, self._runner.files)
             self._run_watched()
             if self._signals.received is not None:
                 return 128 + self._signals.received

@@ -79,6 +79,8 @@ def find(paths: Sequence[str]) -> list[Target]:
         return targets.setdefault(str(Path(file).resolve()), Target(file))
 
     for path in paths or ["."]:
+        if not path:
+            raise NothingMeant("a path is an empty word")
         at_line = re.fullmatch(r"(.+):(\d+)", path)
         if Path(path).is_dir():
             for file in _below(path):

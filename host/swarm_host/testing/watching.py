@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import anyio
 
-from swarm_host.marks import moment
+from swarm_host.marks import changed_at, look, moment
 from swarm_host.testing.apart import Apart
 from swarm_host.testing.discovery import NothingMeant, find, folders
 from swarm_host.testing.running import Runner
@@ -21,12 +21,14 @@ class Changes:
     """What has changed since a run began; make it before the run.
 
     :param paths: what the run was asked for.
+    :param known: files that the run before loaded.
     """
 
-    def __init__(self, paths: Sequence[str]) -> None:
+    def __init__(self, paths: Sequence[str], known: Iterable[str] = ()) -> None:
         self._paths = paths
         self._since = moment()
         self._specs = self._find()
+        self._before = {path: look(path) for path in self._specs.union(known)}
 
     def wait(self, runner: Runner, signals: Signals) -> list[str]:
         """Waits for a change of what a run has loaded, or for a spec file that comes or goes.
@@ -43,7 +45,7 @@ class Changes:
                 watcher = Watcher(files | places, self._since, runner.missing)
                 try:
                     async for paths in watcher:
-                        named = paths - places
+                        named = {path for path in paths - places if not self._is_as_read(path)}
                         if paths & places:
                             named |= self._specs ^ self._find()
                         if named:
@@ -53,6 +55,12 @@ class Changes:
             return []
 
         return Apart(changed).run(_FOR_EVER, signals)
+
+    def _is_as_read(self, path: str) -> bool:
+        """Whether a file was saved just before the run, as the save that the run is for: by its
+        times alone it may have been saved after it was read."""
+        before = self._before.pop(path, None)
+        return before is not None and before.same(look(path)) and changed_at(path) < self._since
 
     def _find(self) -> set[str]:
         try:

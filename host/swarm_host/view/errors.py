@@ -30,9 +30,10 @@ def render(error: dict[str, Any], *, with_source: bool = False) -> str:
     :param error: the error's fields as they came out of Lua.
     :param with_source: with the line that it speaks of, and a caret under the place.
     """
-    source = excerpt(str(error.get("where", "")), str(error.get("message", "")))
-    below = _Tree().below(error, "")
-    return "\n".join([_headline(error), *(source if with_source else ()), *below])
+    lines = [_headline(error)]
+    if with_source:
+        lines += excerpt(str(error.get("where", "")), str(error.get("message", "")))
+    return "\n".join([*lines, *_Tree().below(error, "")])
 
 
 def _headline(error: dict[str, Any]) -> str:
@@ -45,6 +46,8 @@ def _with_worker(error: dict[str, Any]) -> str:
     text, agent, task = _headline(error), error.get("agent"), error.get("task_id")
     if not agent or not task or error.get("code") in ("timeout", "cancelled"):
         return text
+    if error.get("code") == "blocked":
+        return f"{_name(error)} ({task}) {text}"
     return f"{_name(error)} ({task}) failed: {text}"
 
 

@@ -29,7 +29,8 @@ def line_of(
     names = [f"{mark} {name}" for mark, listed in marks for name in listed]
     if len(names) > _MOST_NAMES:
         names[_MOST_NAMES:] = [f"and {len(names) - _MOST_NAMES} more"]
-    parts = [", ".join(names) or "no definition changed"]
+    is_first = change.generation == 1  # there was nothing to change
+    parts = [", ".join(names) or ("loaded" if is_first else "no definition changed")]
     if main:
         parts.append(main)
     elif change.draining and draining:

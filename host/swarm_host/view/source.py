@@ -24,9 +24,11 @@ def excerpt(where: str, message: str) -> list[str]:
     found = _WHERE.fullmatch(where)
     if found is None:
         return []
-    number = int(found[2])
+    number, path = int(found[2]), Path(found[1])
     try:
-        with Path(found[1]).open(errors="replace") as file:
+        if not path.is_file():
+            return []  # a pipe: whoever opens it waits
+        with path.open(errors="replace") as file:
             line = next(islice(file, number - 1, None), None)
     except (OSError, ValueError):
         return []

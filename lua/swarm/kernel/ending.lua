@@ -41,19 +41,43 @@ function ending.cancel_all(reason)
   end
 end
 
+---Whether nobody is left but workers that load the script anew: no run waits for these.
+---@return boolean
+function ending.idle()
+  local child = root.first_child
+  while child and child.cancel == Scope.LOADING do
+    child = child.sib_next
+  end
+  return child == nil
+end
+
+local function count_uncancelled()
+  local count, child = 0, root.first_child
+  while child do
+    count = count + (child.cancel and 0 or 1)
+    child = child.sib_next
+  end
+  return count
+end
+
 ---Ends the run once main has settled: what is detached is waited for, or cancelled where main
 ---did not run to completion.
 ---@param id number the worker whose end is the run's
----@return boolean over
+---@return boolean? over nil: somebody was cancelled, and a tick is due
 function ending.finishing(id)
   local main = held.record(id)
-  if main.status ~= "pass" and main.status ~= "blocked" and root.first_child then
-    Scope.cancel_children(
-      root,
-      { kind = "parent", reason = "the run is over: main " .. main.status, scope = root }
-    )
+  local before = 0
+  if main.status ~= "pass" and main.status ~= "blocked" then
+    before = count_uncancelled()
   end
-  return root.first_child == nil
+  if before > 0 then
+    local reason = "the run is over: main " .. main.status
+    Scope.cancel_children(root, { kind = "parent", reason = reason, scope = root })
+    if not ending.idle() and count_uncancelled() < before then
+      return nil
+    end
+  end
+  return ending.idle()
 end
 
 ---What the run as a whole adds to main's own end: a deadlock, or detached failures nobody took.
@@ -63,6 +87,7 @@ function ending.run_error()
   if not err then
     local unowned = Scope.unowned(root)
     err = unowned and Scope.children_failed(unowned) or Settle.run_errors[1]
+    err = err and Scope.with_others(err, Settle.run_errors)
   end
   return err and text_of(errors.plain(err)) or nil
 end

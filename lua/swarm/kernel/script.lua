@@ -2,6 +2,7 @@
 -- spawns: `main`, one by name, the worker of a spec.
 local ending = require "swarm.kernel.ending"
 local errors = require "swarm.errors"
+local draining = require "swarm.draining"
 local generations = require "swarm.generations"
 local held = require "swarm.kernel.held"
 local json = require "swarm.json"
@@ -76,20 +77,20 @@ end
 
 ---The generations that are alive, as JSON.
 function script.generations()
-  return text_of(generations.list(line))
+  return text_of(draining.list(line))
 end
 
 ---Cancels what is alive of the generations before `number`, save for main.
 function script.cancel_generations_before(number, reason)
-  generations.cancel_before(line, number, reason)
+  draining.cancel_before(line, number, reason)
 end
 
 ---The run is over: on_dispose functions run.
 ---@return boolean whether there are any
 function script.dispose()
-  local any = line ~= nil and generations.dispose_all(line)
+  local any = line ~= nil and draining.dispose_all(line)
   for _, of in ipairs(spec and require("swarm.script").lines or {}) do
-    any = generations.dispose_all(of) or any
+    any = draining.dispose_all(of) or any
   end
   return any
 end
