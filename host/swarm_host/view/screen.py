@@ -61,15 +61,16 @@ class Screen:
         if _LEVELS.index(level) < self._lowest:
             return
         fields = "".join(f" {key}={_shown(value)}" for key, value in _fields(entry))
-        self._line(f"{self._style(level, _COLOURS[level])}: {message}{fields}")
+        said = _harmless(f"{message}{fields}")
+        self._line(f"{self._style(level, _COLOURS[level])}: {said}")
 
     def error(self, text: str) -> None:
         """Writes an error that ended the run."""
-        self._line(f"{self._style('error', 'red')}: {text}")
+        self._line(f"{self._style('error', 'red')}: {_harmless(text)}")
 
     def note(self, text: str) -> None:
         """Writes one line that is no log."""
-        self._line(text)
+        self._line(_harmless(text))
 
     def progress_note(self, text: str) -> None:
         """Writes one line that is progress: not with --quiet."""
@@ -142,6 +143,16 @@ class Screen:
 
     def _style(self, text: str, colour: str) -> str:
         return click.style(text, fg=colour) if self._terminal else text
+
+
+_CONTROL = {
+    code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if code not in b"\t\n"
+}
+
+
+def _harmless(text: str) -> str:
+    """Text without what moves a terminal's cursor or changes its state: it came from elsewhere."""
+    return text.translate(_CONTROL)
 
 
 def _fields(entry: dict[str, Any]) -> list[tuple[str, Any]]:
