@@ -347,6 +347,29 @@ async def test_state_that_cannot_cross_is_refused_at_the_reload(tmp_path: Path, 
         assert (await host.reload()).generation == 2
 
 
+async def test_state_holds_no_handles(tmp_path: Path, save: Save) -> None:
+    save(
+        """
+        local state = swarm.state "jobs"
+        swarm.worker "spoil" { run = function() state.last = swarm.spawn(function() end) end }
+        """
+    )
+    async with loaded(tmp_path) as host:
+        await host.call("spoil")
+        with pytest.raises(LoadError, match="swarm.state.*last is a worker handle"):
+            await host.reload()
+
+
+async def test_an_error_table_in_a_module_names_its_line(tmp_path: Path, save: Save) -> None:
+    save("return {}", "m.lua")
+    save('require "m"')
+    async with loaded(tmp_path) as host:
+        save("\nerror { code = 'mine' }", "m.lua")
+        with pytest.raises(LoadError) as caught:
+            await host.reload()
+        assert caught.value.error["where"] == f"{tmp_path}/m.lua:2"
+
+
 @pytest.mark.parametrize("call", ["swarm.state()", "swarm.state('x', 1)", "swarm.state(7)"])
 async def test_a_wrong_state_is_refused(tmp_path: Path, save: Save, call: str) -> None:
     save(call)

@@ -227,6 +227,11 @@ local function is_passive(mt)
   return false
 end
 
+---The place that a traceback begins with, or where we are.
+local function innermost(traceback)
+  return type(traceback) == "string" and match(traceback, "^%s*([^\n]-:%d+): in ") or errors.where()
+end
+
 -- Errors made from tables of scripts: whoever raises one has it from another worker.
 local arrived = setmetatable({}, { __mode = "k" })
 
@@ -286,8 +291,8 @@ function errors.from_raised(value)
     rawset(err, "code", err.code == nil and "failed" or err.code)
     local message = err.message or own or "an error object with code " .. shown(err.code)
     rawset(err, "message", text_of(message))
-    rawset(err, "where", err.where or errors.where())
     rawset(err, "traceback", err.traceback or take_traceback(value))
+    rawset(err, "where", err.where or innermost(err.traceback))
     return debug_getmetatable(err) and err or setmetatable(err, Error)
   end
   local text = value
@@ -299,10 +304,9 @@ function errors.from_raised(value)
   local code = "failed"
   if where and match(where, "^swarm/[%w_/]+%.lua:%d+$") and raised_by_host() then
     code = "internal" -- a fault of ours: say so instead of blaming the script
-  elseif not where then
-    where = errors.where()
   end
-  return errors.new(code, text, { where = where, traceback = take_traceback(value) })
+  local traceback = take_traceback(value)
+  return errors.new(code, text, { where = where or innermost(traceback), traceback = traceback })
 end
 
 ---What was raised, as a table to add fields to. One that a worker has brought is copied: others

@@ -71,7 +71,7 @@ end
 ---What swarm.state holds must be able to cross from one generation into the next.
 local function check_state(line)
   for name, state in pairs(line.state) do
-    local ok, problem = pcall(values.copy, state, "swarm.state(" .. names.show(name) .. ")")
+    local ok, problem = pcall(values.outside, state, "swarm.state(" .. names.show(name) .. ")")
     if not ok then
       return errors.throw("invalid_value", problem.message, { path = problem.path })
     end
