@@ -256,7 +256,8 @@ def test_seconds_that_nobody_can_wait_for_are_refused(
 
 
 def test_what_comes_from_elsewhere_does_not_move_the_terminals_cursor(tmp_path: Path) -> None:
-    body = 'swarm.log.info("a\\27[31mb\\rc", { x = "\\27]0;t\\7" }) error("bad \\27[2J\\n\\tthing\\127")'
+    logs = 'swarm.log.info("a\\27[31mb\\rc", { x = "\\27]0;t\\7" })'
+    body = logs + 'error("bad \\27[2J\\n\\tthing\\127")'
     said = run(script(tmp_path, MAIN.format(body))).stderr
     assert b"info: a\\x1b[31mb\\x0dc x=\\x1b]0;t\\x07\n" in said
     assert b"bad \\x1b[2J\n" in said

@@ -356,7 +356,7 @@ async def test_state_holds_no_handles(tmp_path: Path, save: Save) -> None:
     )
     async with loaded(tmp_path) as host:
         await host.call("spoil")
-        with pytest.raises(LoadError, match="swarm.state.*last is a worker handle"):
+        with pytest.raises(LoadError, match=r"swarm\.state.*last is a worker handle"):
             await host.reload()
 
 
