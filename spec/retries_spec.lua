@@ -1,21 +1,10 @@
 -- Proves retries.md, in its order. What needs the run's log, its events, a reload or much memory is
 -- in tests/test_retries.py.
+local notes = require "notes"
 local swarm = require "swarm"
+local note, noted = notes.note, notes.noted
 
 -- Workers of this file ------------------------------------------------------------------------
-
--- What happened: every spec has a host, and so a list, of its own.
-local seen = {}
-
-local function note(what)
-  seen[#seen + 1] = what
-end
-
-local function noted()
-  local text = table.concat(seen, " ")
-  seen = {}
-  return text
-end
 
 -- Fails until attempt `works_at`, each attempt after `seconds`.
 local function flaky(ctx, plan)

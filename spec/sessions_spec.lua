@@ -1,20 +1,9 @@
 -- Proves sessions.md, in its order.
+local notes = require "notes"
 local swarm = require "swarm"
+local note, noted = notes.note, notes.noted
 
 -- Workers of this file ------------------------------------------------------------------------
-
--- What happened: every spec has a host, and so a list, of its own.
-local seen = {}
-
-local function note(what)
-  seen[#seen + 1] = what
-end
-
-local function noted()
-  local text = table.concat(seen, " ")
-  seen = {}
-  return text
-end
 
 -- Does what its input says.
 swarm.worker "unit" {
