@@ -383,16 +383,16 @@ end)
 
 describe("a chunk's name", function()
   it("that is the host's form does not hide the script's frames", function()
-    local err = failure_of(load("error('boom')", "=swarm/worker.lua"))
+    local err = failure_of(load("error('boom')", "=swarm/worker/spawn.lua"))
     assert.matches("boom", err.message)
-    assert.matches("=swarm/worker.lua:1", err.traceback)
+    assert.matches("=swarm/worker/spawn.lua:1", err.traceback)
     assert.equal("failed", err.code)
   end)
 
   it("that is a path of the host's form does not make its errors the host's", function()
-    local err = failure_of(load("error('boom')", "@swarm/worker.lua"))
+    local err = failure_of(load("error('boom')", "@swarm/worker/spawn.lua"))
     assert.equal("failed", err.code)
-    assert.equal("swarm/worker.lua:1", err.where)
+    assert.equal("swarm/worker/spawn.lua:1", err.where)
   end)
 
   it("may be an object whose __tostring changes its mind", function()
@@ -400,7 +400,7 @@ describe("a chunk's name", function()
     local name = setmetatable({}, {
       __tostring = function()
         times = times + 1
-        return times == 1 and "=mine" or "=swarm/worker.lua"
+        return times == 1 and "=mine" or "=swarm/worker/spawn.lua"
       end,
     })
     assert.equal("mine:1", failure_of(load("error('boom')", name)).where)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 LUA_DIR = Path(__file__).parent.parent / "lua" / "swarm"
 
 PRELUDE = b"""
-package.preload["swarm.errors"] = function()
+package.preload["swarm.ground.errors"] = function()
   return {
     throw = function(code, message, fields)
       fields = fields or {}
@@ -24,13 +24,14 @@ package.preload["swarm.errors"] = function()
   }
 end
 function load_module(name, source)
-  package.preload["swarm." .. name] = assert(loadstring(source, "=swarm/" .. name .. ".lua"))
+  local label = "=swarm/" .. name .. ".lua"
+  package.preload["swarm." .. name:gsub("/", ".")] = assert(loadstring(source, label))
 end
 """
 
 # What a call gives back to Python: true and its results, or false and what the error holds.
 HELPERS = b"""
-values, json = require "swarm.values", require "swarm.json"
+values, json = require "swarm.values.values", require "swarm.values.json"
 null, array, object, file = values.null, values.array, values.object, values.file
 
 handle_meta = { __metatable = "handle" }
@@ -77,9 +78,9 @@ class Fault(Exception):
 def make_runtime() -> Any:
     runtime = luajit.LuaRuntime(encoding=None, register_eval=False, register_builtins=False)
     runtime.execute(PRELUDE)
-    for name in ("value_kinds", "value_faults", "values", "json_decode", "json"):
-        source = (LUA_DIR / f"{name}.lua").read_bytes()
-        runtime.globals()[b"load_module"](name.encode(), source)
+    for name in ("kinds", "faults", "values", "json_decode", "json"):
+        source = (LUA_DIR / "values" / f"{name}.lua").read_bytes()
+        runtime.globals()[b"load_module"](f"values/{name}".encode(), source)
     runtime.execute(HELPERS)
     return runtime
 

@@ -206,7 +206,7 @@ swarm.before(function(def) seen("Definition", def) return false end, function() 
 
 it("lists what there is", function(ctx)
   mock.port("http", function() return { status = 200, url = "x" }, "{}" end)
-  local H = host_require "swarm.handle"
+  local H = host_require "swarm.worker.handle"
   local answer = swarm.http.request { url = "http://x/" }
   local sup = swarm.supervise { children = { { "ok" } } }
   seen("Child", sup:children()[1])
@@ -238,11 +238,12 @@ it("lists what there is", function(ctx)
   swarm.scope(function(scope) scope_methods = meta(scope).__index end)
   local token = meta(ctx.cancel_token).__index
   local face = meta(swarm).__index
-  local script = upvalue(host_require("swarm.script").face, "App").methods
-  local invocation = host_require "swarm.invocation"
-  local kinds = upvalue(host_require "swarm.worker_fields", "kinds")
-  local hooks, gate = host_require "swarm.hooks", host_require "swarm.gate"
-  local child, out = host_require "swarm.child_spec", host_require "swarm.process_output"
+  local script = upvalue(host_require("swarm.testing.app").face, "App").methods
+  local invocation = host_require "swarm.outside.process.plan"
+  local kinds = upvalue(host_require "swarm.script.fields", "kinds")
+  local hooks, gate = host_require "swarm.layers.hooks", host_require "swarm.rights.gate"
+  local child = host_require "swarm.structure.supervise.child_spec"
+  local out = host_require "swarm.outside.process.output"
   local of_kinds = {}
   for name, kind in next, kinds do of_kinds[name] = names(kind.fields) end
   local function object(value) return meta(value).__index end
@@ -271,7 +272,7 @@ it("lists what there is", function(ctx)
     getters = names(H.getters),
     token_getters = names(upvalue(token, "getters")),
     kinds = of_kinds,
-    common = names(upvalue(host_require "swarm.worker_fields", "COMMON")),
+    common = names(upvalue(host_require "swarm.script.fields", "COMMON")),
     options = {
       SpawnOptions = names(upvalue(face.spawn, "SPAWN_OPTIONS")),
       JoinOptions = names(upvalue(face.join, "JOIN_OPTIONS")),
@@ -282,7 +283,7 @@ it("lists what there is", function(ctx)
       MapOptions = names(upvalue(face.map, "MAP_OPTIONS")),
       SuperviseOptions = names(upvalue(child.plan, "OPTIONS")),
       ChildSpec = names(upvalue(child.read, "FIELDS")),
-      Retries = names(upvalue(host_require("swarm.attempts").policy, "FIELDS")),
+      Retries = names(upvalue(host_require("swarm.worker.attempts").policy, "FIELDS")),
       HttpRequest = names(upvalue(parts.http.request, "OPTIONS")),
       ExecCommand = names(upvalue(face.exec, "OPTIONS")),
       ExploreOptions = names(upvalue(explore, "OPTIONS")),

@@ -1,4 +1,4 @@
-"""Who holds the VM, read from beside it: ``lua/swarm/holder.lua`` writes, any thread may read.
+"""Who holds the VM, read from beside it: ``lua/swarm/scheduler/turn.lua`` writes it.
 
 Imported only once somebody asks: ``ctypes`` costs 2 ms of every start.
 """

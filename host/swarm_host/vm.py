@@ -36,7 +36,7 @@ package.preload["swarm.vm"] = function()
   return { is_first = is_first }
 end
 package.loaders[3], package.loaders[4] = nil, nil
-return require "swarm.kernel"
+return require "swarm.doors.python"
 """
 
 
@@ -50,10 +50,10 @@ def lua_folder() -> Path:
 class VM:
     """One LuaJIT VM with the kernel loaded.
 
-    :ivar kernel: maps a name to a function of the kernel (``lua/swarm/kernel.lua``).
+    :ivar kernel: maps a name to a function of the kernel (``lua/swarm/doors/python.lua``).
     """
 
-    _one_was_made = False  # the first VM of a process has a faster way (lua/swarm/site.lua)
+    _one_was_made = False  # the first VM of a process has a faster way (lua/swarm/ground/site.lua)
 
     def __init__(self) -> None:
         self._runtime = luajit.LuaRuntime(

@@ -1,15 +1,15 @@
 -- Kind `process`: a child process an attempt. Its definition is a plan made as the script loads; a
 -- run fills in the placeholders, has the host run the child, and makes its output a value.
-local child = require "swarm.child"
-local errors = require "swarm.errors"
-local invocation = require "swarm.invocation"
-local json = require "swarm.json"
-local names = require "swarm.names"
-local output = require "swarm.process_output"
-local process_input = require "swarm.process_input"
-local S = require "swarm.scheduler"
-local secret = require "swarm.secret"
-local template = require "swarm.template"
+local child = require "swarm.outside.process.child"
+local errors = require "swarm.ground.errors"
+local invocation = require "swarm.outside.process.plan"
+local json = require "swarm.values.json"
+local names = require "swarm.ground.spelling"
+local output = require "swarm.outside.process.output"
+local process_input = require "swarm.outside.process.input"
+local S = require "swarm.scheduler.scheduler"
+local secret = require "swarm.outside.secret"
+local template = require "swarm.outside.process.template"
 local find, format, gmatch = string.find, string.format, string.gmatch
 local pairs, type = pairs, type
 

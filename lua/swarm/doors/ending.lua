@@ -1,0 +1,176 @@
+-- The end of the run: what is waited for once main has settled, what fails the run whatever main
+-- made of it, and the deadlock, when every worker waits and nothing can wake one.
+local Settle = require "swarm.worker.settle"
+local errors = require "swarm.ground.errors"
+local handles = require "swarm.worker.handle"
+local held = require "swarm.doors.held"
+local S = require "swarm.scheduler.scheduler"
+local Scope = require "swarm.scope.scope"
+local text_of = require "swarm.doors.text"
+local values = require "swarm.values.values"
+local root = Scope.root
+
+local ending = {
+  closed_world = false, -- nobody outside can spawn or cancel: silence is a deadlock
+}
+
+local run_deadline -- main's record, where the run has a deadline: that timer wakes nobody
+local run_error -- a deadlock: fails the run whatever main made of it
+
+---A run begins: what failed one before it in the same host is no matter of this one.
+function ending.begin()
+  run_error, Settle.run_errors = nil, {}
+  Scope.forget_failed(root)
+end
+
+---@param main table the record of the worker whose deadline, if it has one, is the run's
+function ending.bounded_by(main)
+  run_deadline = main.deadline and main
+end
+
+---Cancels everything that is alive.
+function ending.cancel_all(reason)
+  Scope.cancel_children(root, { kind = "cancel", reason = reason, scope = root })
+  local child = root.first_child
+  while child do
+    local following = child.sib_next
+    if child.cancel == Scope.LOADING then
+      Scope.cancel(child, { kind = "cancel", reason = reason, scope = root })
+    end
+    child = following
+  end
+end
+
+---Whether nobody is left but workers that load the script anew: no run waits for these.
+---@return boolean
+function ending.idle()
+  local child = root.first_child
+  while child and child.cancel == Scope.LOADING do
+    child = child.sib_next
+  end
+  return child == nil
+end
+
+local function count_uncancelled()
+  local count, child = 0, root.first_child
+  while child do
+    count = count + (child.cancel and 0 or 1)
+    child = child.sib_next
+  end
+  return count
+end
+
+---Ends the run once main has settled: what is detached is waited for, or cancelled where main
+---did not run to completion.
+---@param id number the worker whose end is the run's
+---@return boolean? over nil: somebody was cancelled, and a tick is due
+function ending.finishing(id)
+  local main = held.record(id)
+  local before = 0
+  if main.status ~= "pass" and main.status ~= "blocked" then
+    before = count_uncancelled()
+  end
+  if before > 0 then
+    local reason = "the run is over: main " .. main.status
+    Scope.cancel_children(root, { kind = "parent", reason = reason, scope = root })
+    if not ending.idle() and count_uncancelled() < before then
+      return nil
+    end
+  end
+  return ending.idle()
+end
+
+---What the run as a whole adds to main's own end: a deadlock, or detached failures nobody took.
+---@return string? error as JSON
+function ending.run_error()
+  local err = run_error
+  if not err then
+    local unowned = Scope.unowned(root)
+    err = unowned and Scope.children_failed(unowned) or Settle.run_errors[1]
+    err = err and Scope.with_others(err, Settle.run_errors)
+  end
+  return err and text_of(errors.plain(err)) or nil
+end
+
+-- Deadlock by silence -----------------------------------------------------------------------------
+
+local function what_it_waits_for(w)
+  local waiting = w.waiting
+  if waiting == nil then
+    return "nothing known"
+  elseif waiting.id and waiting.status then
+    return "worker " .. handles.label(waiting) .. " (T-" .. waiting.id .. ")"
+  end
+  return waiting.describe and waiting.describe(waiting) or waiting.what
+end
+
+local DEADLOCK_SHOWN = 20
+
+---Who waits for what, in the order of spawning; and how many more there are.
+local function all_waiting()
+  local waiting, more = {}, 0
+  Scope.each_live(root, function(w)
+    if #waiting < DEADLOCK_SHOWN then
+      waiting[#waiting + 1] = {
+        agent = w.def.name or handles.label(w),
+        task_id = "T-" .. w.id,
+        waits_for = what_it_waits_for(w),
+        where = w.co and (errors.where(w.co) or handles.home(w)) or "(not begun)",
+      }
+    else
+      more = more + 1
+    end
+  end)
+  table.sort(waiting, function(a, b)
+    return tonumber(a.task_id:sub(3)) < tonumber(b.task_id:sub(3))
+  end)
+  return waiting, more
+end
+
+---Who waits for what, as JSON: for whoever must say why nothing comes to an end.
+function ending.waiting()
+  return text_of(values.array((all_waiting())))
+end
+
+---Every live worker waits, and nothing outside can wake one: cancels the run.
+local function deadlock()
+  local waiting, more = all_waiting()
+  local lines = {}
+  for i = 1, #waiting do
+    local one = waiting[i]
+    lines[i] = "  "
+      .. one.task_id
+      .. " "
+      .. one.agent
+      .. " at "
+      .. one.where
+      .. " waits for "
+      .. one.waits_for
+  end
+  if more > 0 then
+    lines[#lines + 1] = "  and " .. more .. " more"
+  end
+  run_error = errors.new(
+    "deadlock",
+    "deadlock: every worker waits, and nothing can wake one\n" .. table.concat(lines, "\n"),
+    { waiting = waiting }
+  )
+  Scope.cancel_children(root, { kind = "deadlock", reason = "deadlock", scope = root })
+end
+
+---In a closed world where nobody is ready and no request is under way: cancels the run unless a
+---timer may wake somebody.
+---@return boolean whether it did
+function ending.if_deadlocked()
+  if
+    ending.closed_world
+    and not S.has_timers(run_deadline and run_deadline.deadline)
+    and not run_error
+  then
+    deadlock()
+    return true
+  end
+  return false
+end
+
+return ending

@@ -1,0 +1,159 @@
+-- What the host calls: boot, one tick, and the few things that cross. Everything that crosses is a
+-- string of bytes, a number or a boolean, and nothing here raises towards the host.
+local Settle = require "swarm.worker.settle"
+local bridge = require "swarm.outside.bridge"
+local cancel_token = require "swarm.worker.cancel_token"
+local clock = require "swarm.ground.clock"
+local ending = require "swarm.doors.ending"
+local errors = require "swarm.ground.errors"
+local events = require "swarm.events.run"
+local gate = require "swarm.rights.gate"
+local handles = require "swarm.worker.handle"
+local held = require "swarm.doors.held"
+local holder = require "swarm.scheduler.turn"
+local json = require "swarm.values.json"
+local log = require "swarm.events.log"
+local modules = require "swarm.sandbox.modules"
+local opaque = require "swarm.ground.opaque"
+local random = require "swarm.ground.random"
+local S = require "swarm.scheduler.scheduler"
+local Scope = require "swarm.scope.scope"
+local script = require "swarm.doors.run"
+local text_of = require "swarm.doors.text"
+local values = require "swarm.values.values"
+local root = Scope.root
+
+values.keep(errors.metatable) -- a worker may return what went wrong as a part of its result
+
+values.register_opaque(function(value)
+  return handles.is(value) and "worker handle"
+    or cancel_token.is(value) and "cancel token"
+    or opaque.name_of(value)
+end)
+
+function json.stand_in(value)
+  if handles.is(value) then
+    return "T-" .. debug.getmetatable(value).id
+  end
+  return (cancel_token.is(value) or opaque.name_of(value)) and tostring(value) or nil
+end
+
+local kernel = {
+  holder_address = holder.address,
+
+  load = script.load,
+  reload = script.reload,
+  watched = script.watched,
+  generations = script.generations,
+  cancel_generations_before = script.cancel_generations_before,
+  dispose = script.dispose,
+  describe = script.describe,
+  specs = script.specs,
+  spawn_spec = script.spawn_spec,
+  spawn_main = script.spawn_main,
+  spawn = script.spawn,
+
+  cancel = held.cancel,
+  outcome = held.outcome,
+  tail = held.tail,
+  status = held.status,
+  release = held.release,
+  take_settled = held.take_settled,
+
+  cancel_all = ending.cancel_all,
+  finishing = ending.finishing,
+  idle = ending.idle,
+  run_error = ending.run_error,
+  waiting = ending.waiting,
+
+  take_request = bridge.take_request,
+  deliver = bridge.deliver,
+  emit = bridge.emit,
+}
+
+---@param config string JSON of what Host gives: args, input, run_id, version and the switches
+---@param flush function flush(out, lines): takes what a flood has gathered within a tick
+function kernel.boot(config, flush)
+  config = json.decode(config)
+  script.boot(config)
+  modules.trust, modules.lua_path = config.trust, config.lua_path
+  errors.all_frames = config.debug
+  events.on = config.events
+  ending.closed_world = config.closed_world
+  if config.seed then
+    random.seed(config.seed)
+  end
+  if config.virtual then
+    clock.virtual = 0
+  end
+  if config.eager then
+    log.flush_at = 0
+  end
+  log.flush = function()
+    flush(log.take())
+  end
+end
+
+---One tick. Where nobody is ready: under a virtual clock it jumps to the next timer; in a closed
+---world without timers and requests it is a deadlock.
+---@param slice number seconds
+---@return boolean more, number? wait, boolean requests, boolean says, boolean settles
+---@return boolean watches there is more to watch than was asked for
+function kernel.step(slice)
+  local more = S.step(slice)
+  local wait
+  if not more then
+    local deadline = S.next_deadline()
+    if bridge.outstanding == 0 and root.first_child then
+      if clock.virtual and deadline then
+        clock.virtual = deadline
+        more = true
+      else
+        more = ending.if_deadlocked()
+      end
+    end
+    if deadline then
+      wait = deadline - clock.monotonic()
+    end
+  end
+  local says = log.waits() or events.waits()
+  return more, wait, bridge.waits(), says, held.any_settled(), script.watches()
+end
+
+---The ids of the requests to cancel.
+function kernel.take_cancels()
+  return unpack(bridge.take_cancels())
+end
+
+---@return string out, string lines of log, string lines of events
+function kernel.take_said()
+  local out, lines = log.take()
+  return out, lines, events.take()
+end
+
+---@return number live, number running, and how many ended pass, blocked, failed, cancelled, timeout
+function kernel.counts()
+  local c = Settle.counts
+  return c.live, c.running, c.pass, c.blocked, c.failed, c.cancelled, c.timeout
+end
+
+---@return number kilobytes of Lua memory
+function kernel.memory()
+  return collectgarbage "count"
+end
+
+---The verbs and who has them, as JSON, for spec/roles.md.
+function kernel.verbs()
+  local verbs = {}
+  for verb, about in pairs(gate.VERBS) do
+    local roles = {}
+    for name, rights in pairs(gate.ROLES) do
+      roles[name] = rights[verb] or nil
+    end
+    local calls, bound, later = about[2], about.bound, about.later
+    verbs[verb] = { group = about[1], calls = calls, bound = bound, later = later, roles = roles }
+  end
+  return text_of(verbs)
+end
+
+return kernel

@@ -1,0 +1,153 @@
+-- The run's script: its generations, what they define, and the workers of the newest that Python
+-- spawns: `main`, one by name, the worker of a spec.
+local ending = require "swarm.doors.ending"
+local errors = require "swarm.ground.errors"
+local draining = require "swarm.script.draining"
+local generations = require "swarm.script.line"
+local held = require "swarm.doors.held"
+local json = require "swarm.values.json"
+local registry = require "swarm.script.registry"
+local text_of = require "swarm.doors.text"
+local values = require "swarm.values.values"
+local watched = require "swarm.outside.sources"
+local W = require "swarm.worker.spawn"
+local hold = held.hold
+
+generations.make_face = require "swarm"
+
+local script = {}
+
+local config -- what Host gave
+local run -- what scripts read of the run
+local line -- of generations
+local spec -- swarm/testing/words.lua, where the script is a spec file
+
+---@param given table what Host gives
+function script.boot(given)
+  config = given
+  run = {
+    args = given.args,
+    input = given.input,
+    run_id = given.run_id,
+    version = given.version,
+  }
+end
+
+---What only specs need: it is not loaded for others.
+local function for_specs()
+  local mock = require "swarm.testing.mock"
+  spec = require "swarm.testing.words"
+  registry.around_run = mock.around_run
+  mock.ports, require("swarm.testing.app").run = config.ports, run
+  return spec
+end
+
+---Starts loading a script as a worker of its own; it becomes the newest generation.
+---@param path string
+---@param folder string the script's, with its slash
+---@return number id of the loading worker
+function script.load(path, folder)
+  line = generations.new_line {
+    path = path,
+    folder = folder,
+    run = run,
+    prepare = config.spec and for_specs().prepare or nil,
+  }
+  return hold(generations.start(line))
+end
+
+---Starts loading the script anew; it takes over where all is well. The worker's result says what
+---changed.
+---@param dry boolean only say what would change
+---@return number id of the loading worker
+function script.reload(dry)
+  return hold(generations.start(line, dry))
+end
+
+---What to watch, as JSON: files, folders, and files that were looked for and are missing.
+function script.watched()
+  line.watch_changed = false
+  return text_of(watched.of(line, spec and require("swarm.testing.app").lines))
+end
+
+---Whether there is more to watch than was asked for.
+function script.watches()
+  return line ~= nil and line.watch_changed
+end
+
+---The generations that are alive, as JSON.
+function script.generations()
+  return text_of(draining.list(line))
+end
+
+---Cancels what is alive of the generations before `number`, save for main.
+function script.cancel_generations_before(number, reason)
+  draining.cancel_before(line, number, reason)
+end
+
+---The run is over: on_dispose functions run.
+---@return boolean whether there are any
+function script.dispose()
+  local any = line ~= nil and draining.dispose_all(line)
+  for _, of in ipairs(spec and require("swarm.testing.app").lines or {}) do
+    any = draining.dispose_all(of) or any
+  end
+  return any
+end
+
+---What was defined, as JSON.
+function script.describe()
+  return text_of(registry.describe(line.newest))
+end
+
+-- Workers for Python ------------------------------------------------------------------------------
+
+---Runs a host call; an error becomes (false, JSON of the error).
+local function guard(fn, ...)
+  local ok, a, b, c = pcall(fn, ...)
+  if ok then
+    return true, a, b, c
+  end
+  local err = errors.is(a) and a or errors.from_raised(a)
+  return false, text_of(errors.plain(err))
+end
+
+---@return boolean ok, number|string id or error
+function script.spawn_main(timeout)
+  return guard(function()
+    local definition = line.newest.main
+    if not definition then
+      return errors.throw(
+        "load_error",
+        line.newest.files[1] .. " has no main: add swarm.main(function(args, ctx) ... end)"
+      )
+    end
+    ending.begin()
+    local w = W.spawn_root(definition, definition.run, run.input, timeout)
+    ending.bounded_by(w)
+    return hold(w)
+  end)
+end
+
+---@return boolean ok, number|string id or error
+function script.spawn(name, input, timeout)
+  return guard(function()
+    local def = W.resolve(name, line.newest)
+    return hold(W.spawn_root(def, def.run, input and json.decode(input), timeout))
+  end)
+end
+
+-- Specs -------------------------------------------------------------------------------------------
+
+function script.specs()
+  return text_of(values.array(spec.list()))
+end
+
+---Spawns the worker of one `it`.
+---@return number id
+function script.spawn_spec(name)
+  local def = registry.internal(line.newest, name)
+  return hold(W.spawn_root(def, spec.runner(name)))
+end
+
+return script

@@ -1,0 +1,130 @@
+-- What a script says to people: print and io.write (bytes for stdout), io.stderr:write, and log
+-- lines. Everything is gathered here and taken by the host once a tick; a flood within one tick is
+-- handed over at once by `flush`, so that memory stays bounded.
+local buffer = require "string.buffer"
+local clock = require "swarm.ground.clock"
+local errors = require "swarm.ground.errors"
+local handles = require "swarm.worker.handle"
+local json = require "swarm.values.json"
+local names = require "swarm.ground.spelling"
+local S = require "swarm.scheduler.scheduler"
+local tostring, select, type, concat = tostring, select, type, table.concat
+
+local UNOWNED_MOST = 100 -- unowned failures told one by one
+
+local log = {
+  flush = nil, -- kernel: hands over what is gathered, now
+  flush_at = 1048576, -- bytes gathered before the host is called within a tick; 0 on a terminal
+  muted = false, -- exploration: a program that runs ten thousand times says things once
+}
+
+local out, lines = buffer.new(), buffer.new()
+
+local function gather(into, text)
+  if log.muted then
+    return
+  end
+  into:put(text)
+  if #into > log.flush_at and log.flush then
+    log.flush()
+  end
+end
+
+function log.print(...)
+  local parts = {}
+  for i = 1, select("#", ...) do
+    local text = tostring((select(i, ...)))
+    if type(text) ~= "string" then
+      return errors.throw("invalid_argument", "print: a __tostring returned a " .. type(text))
+    end
+    parts[i] = text
+  end
+  gather(out, concat(parts, "\t") .. "\n")
+end
+
+---Strings and numbers as one text, as io.write takes them.
+local function joined(call, ...)
+  local parts = {}
+  for i = 1, select("#", ...) do
+    local part = select(i, ...)
+    if type(part) ~= "string" and type(part) ~= "number" then
+      return errors.throw(
+        "invalid_argument",
+        call .. " takes strings and numbers, and got " .. names.show(part)
+      )
+    end
+    parts[i] = tostring(part)
+  end
+  return concat(parts)
+end
+
+---io.write: strings and numbers, as they are.
+function log.write_out(...)
+  gather(out, joined("io.write", ...))
+end
+
+---One entry for the host: { level, message, fields?, task_id?, agent?, at }.
+local function entry(level, message, fields, w)
+  local line = { level = level, message = tostring(message), fields = fields, at = clock.wall() }
+  if w then
+    line.task_id = "T-" .. w.id
+    line.agent = w.def.name
+  end
+  gather(lines, (json.encode(line, "fields", true)) .. "\n")
+end
+log.entry = entry
+
+---io.stderr:write: text for stderr without a level.
+function log.write_err(_, ...)
+  entry("raw", joined("io.stderr:write", ...))
+end
+
+---swarm.log.debug/info/warn/error(message, fields?)
+log.face = {}
+for _, level in ipairs { "debug", "info", "warn", "error" } do
+  log.face[level] = function(message, fields)
+    if fields ~= nil and type(fields) ~= "table" then
+      return errors.throw(
+        "invalid_argument",
+        "swarm.log." .. level .. " takes a table of fields after the message"
+      )
+    end
+    return entry(level, message, fields, S.current)
+  end
+end
+
+local unowned = 0
+
+---A worker failed and nobody waits for it: said the moment it happens.
+function log.unowned(w, err)
+  if log.muted then
+    return
+  end
+  unowned = unowned + 1
+  if unowned > UNOWNED_MOST then
+    if unowned == UNOWNED_MOST + 1 then
+      entry(
+        "warn",
+        "more workers failed with nobody waiting; from here on they are not told one by one"
+      )
+    end
+    return
+  end
+  local after = err.attempts and " after " .. err.attempts .. " attempts" or ""
+  local text = w.status == "timeout" and err.message .. after
+    or "worker " .. handles.label(w) .. " failed" .. after .. ": " .. errors.headline(err)
+  entry("warn", text, nil, w)
+end
+
+---What was gathered: bytes for stdout, and log entries as JSON lines.
+---@return string, string
+function log.take()
+  return out:get(), lines:get()
+end
+
+---Whether there is something to take.
+function log.waits()
+  return #out > 0 or #lines > 0
+end
+
+return log

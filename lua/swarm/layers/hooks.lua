@@ -1,0 +1,181 @@
+-- What a script says about middleware while it loads: hooks on workers, layers, and which layers
+-- are on every worker. Checked here; composed by pipeline.lua.
+local errors = require "swarm.ground.errors"
+local gate = require "swarm.rights.gate"
+local glob = require "swarm.ground.glob"
+local names = require "swarm.ground.spelling"
+local type, pairs, format = type, pairs, string.format
+
+local hooks = {}
+
+local function wrong(message, where)
+  return errors.throw("load_error", message, { where = where })
+end
+
+---Makes a `select` into function(def) → boolean; keeps the plain names, which must exist.
+local function selector(select, call, plain)
+  local kind = type(select)
+  if kind == "function" then
+    return function(def)
+      return select { name = def.name, kind = def.kind, role = def.role } and true or false
+    end
+  elseif kind == "string" then
+    if not glob.is(select) then
+      plain[#plain + 1] = select
+    end
+    return function(def)
+      return glob.matches(select, def.name or "")
+    end
+  elseif kind == "table" and #select > 0 then
+    local any = {}
+    for i = 1, #select do
+      any[i] = selector(select[i], call, plain)
+    end
+    return function(def)
+      for i = 1, #any do
+        if any[i](def) then
+          return true
+        end
+      end
+      return false
+    end
+  end
+  return wrong(
+    call
+      .. " takes a worker's name, a glob, a list of these or a function first, and got "
+      .. names.show(select)
+  )
+end
+
+---swarm.before, after, around and settled
+function hooks.add(generation, kind, select, fn)
+  local call = "swarm." .. kind
+  if type(fn) ~= "function" then
+    return wrong(call .. " takes a function second, and got " .. names.show(fn))
+  end
+  local plain = {}
+  local where = errors.where()
+  generation.hooks[#generation.hooks + 1] = {
+    kind = kind,
+    fn = fn,
+    select = select,
+    selects = selector(select, call, plain),
+    plain = plain,
+    rights = gate.ROLES.operator,
+    what = "the " .. kind .. " hook at " .. where,
+    where = where,
+  }
+end
+
+local LAYER_FIELDS = {
+  before = "function",
+  after = "function",
+  around = "function",
+  settled = "function",
+  event = "function",
+  role = "string",
+}
+
+---swarm.layer "name" { ... }
+function hooks.layer(generation, name, fields, where)
+  if type(fields) ~= "table" then
+    return wrong(format("layer %q takes a table, and got %s", name, names.show(fields)))
+  end
+  for key, value in pairs(fields) do
+    local expected = LAYER_FIELDS[key]
+    if not expected then
+      local hint = names.hint(key, LAYER_FIELDS, "")
+      return wrong(
+        format("layer %q has no field %s%s", name, names.show(key), hint)
+          .. (hint == "" and "; its fields are " .. names.list(LAYER_FIELDS) or "")
+      )
+    elseif type(value) ~= expected then
+      return wrong(
+        format("layer %q: %s must be a %s, and is %s", name, key, expected, names.show(value))
+      )
+    end
+  end
+  generation.layers[name] = { name = name, fields = fields, where = where, rights = nil }
+end
+
+---One entry of `layers` or of swarm.use: a name with its options.
+local function entry_of(name, options, where, what)
+  if type(name) ~= "string" then
+    return wrong(what .. " takes a layer's name, and got " .. names.show(name), where)
+  elseif options ~= nil and type(options) ~= "table" then
+    return wrong(what .. " takes a table of options, and got " .. names.show(options), where)
+  end
+  return { name = name, options = options, where = where }
+end
+
+---swarm.use(name, opts?)
+function hooks.use(generation, name, options)
+  local entry = entry_of(name, options, errors.where(), "swarm.use")
+  generation.uses[#generation.uses + 1] = entry
+end
+
+---The `layers` of a worker: names, or a table of a name and its options.
+function hooks.layers_of(worker, list, where)
+  local entries = {}
+  local what = format("worker %q: layers", worker)
+  for key in pairs(list) do
+    if type(key) ~= "number" then
+      local example = '{ "name", { "name", option = 1 } }'
+      return wrong(what .. " is a list, " .. example .. ", and has the key " .. names.show(key))
+    end
+  end
+  for i = 1, #list do
+    local item = list[i]
+    if type(item) == "table" then
+      local options = {}
+      for key, value in pairs(item) do
+        if key ~= 1 then
+          options[key] = value
+        end
+      end
+      entries[i] = entry_of(item[1], options, where, what)
+    else
+      entries[i] = entry_of(item, nil, where, what)
+    end
+  end
+  return entries
+end
+
+local function check_layer(generation, entry)
+  if not generation.layers[entry.name] then
+    local hint = names.hint(entry.name, generation.layers, "")
+    local known = names.list(generation.layers)
+    return wrong(
+      format("there is no layer %q", entry.name)
+        .. (hint ~= "" and hint or known ~= "" and "; layers: " .. known or ""),
+      entry.where
+    )
+  end
+end
+
+---What could only be checked when all was defined.
+function hooks.check(generation)
+  for i = 1, #generation.hooks do
+    local hook = generation.hooks[i]
+    for j = 1, #hook.plain do
+      local name = hook.plain[j]
+      if not generation.workers[name] and name ~= "main" then
+        local hint = names.hint(name, generation.workers, "")
+        return wrong(
+          hook.what .. " names the worker " .. names.show(name) .. ", which does not exist" .. hint,
+          hook.where
+        )
+      end
+    end
+  end
+  for i = 1, #generation.uses do
+    check_layer(generation, generation.uses[i])
+  end
+  for _, def in pairs(generation.workers) do
+    for i = 1, #(def.layers or {}) do
+      check_layer(generation, def.layers[i])
+    end
+  end
+end
+
+return hooks

@@ -1,0 +1,106 @@
+-- swarm.fs: files, by way of port `files`. Paths are relative to the working directory. What goes
+-- wrong raises io_error{path, reason}; `stat` gives nil for what is not there.
+local bridge = require "swarm.outside.bridge"
+local errors = require "swarm.ground.errors"
+local gate = require "swarm.rights.gate"
+local json = require "swarm.values.json"
+local names = require "swarm.ground.spelling"
+local S = require "swarm.scheduler.scheduler"
+local Scope = require "swarm.scope.scope"
+local watched = require "swarm.outside.sources"
+local type = type
+
+local fs = {}
+
+local function check_path(path, call)
+  if type(path) ~= "string" or path == "" then
+    return errors.throw("invalid_argument", call .. " takes a path, and got " .. names.show(path))
+  elseif path:find("\0", 1, true) then
+    return errors.throw("invalid_argument", call .. ": a path cannot contain a NUL byte")
+  end
+  json.encode(path, call .. "'s path") -- raises where it is not UTF-8: another file would be meant
+  return path
+end
+
+-- What a script may do while it loads.
+local WHILE_LOADING = { read = true, list = true, glob = true, stat = true }
+
+-- The verb behind each operation; of a copy, behind what it reads.
+local READS = { read = true, list = true, glob = true, stat = true, exists = true }
+
+local function request(op, payload, data)
+  local me = S.current
+  if me.scope.cancel == Scope.LOADING and not WHILE_LOADING[op] then
+    Scope.raise(me)
+  end
+  payload.op = op
+  if me.def.loading then
+    watched.note_reading(me.def.loading, op, payload.path)
+  end
+  if op == "copy" then
+    payload.from_bounds = gate.bounds(me, "read_files")
+  elseif op == "move" then
+    payload.from_bounds = gate.bounds(me, "write_files")
+  end
+  local verb = READS[op] and "read_files" or "write_files"
+  return bridge.request("files", payload, data, { verb = verb })
+end
+
+---@param path string
+---@return string bytes
+function fs.read(path)
+  local _, bytes = request("read", { path = check_path(path, "swarm.fs.read") })
+  return bytes
+end
+
+local function put(op)
+  return function(path, text)
+    check_path(path, "swarm.fs." .. op)
+    if type(text) ~= "string" then
+      local got = names.show(text)
+      local message = "swarm.fs." .. op .. " takes a string to write, and got " .. got
+      return errors.throw("invalid_argument", message)
+    end
+    request(op, { path = path }, text)
+  end
+end
+fs.write = put "write"
+fs.append = put "append"
+
+local function ask(op)
+  return function(path)
+    return (request(op, { path = check_path(path, "swarm.fs." .. op) }))
+  end
+end
+fs.exists = ask "exists"
+fs.list = ask "list"
+
+function fs.glob(pattern)
+  local found = request("glob", { path = check_path(pattern, "swarm.fs.glob") })
+  local loading = S.current.def.loading
+  if loading then
+    watched.note_found(loading, found)
+  end
+  return found
+end
+
+fs.mkdir = ask "mkdir"
+fs.remove = ask "remove"
+
+---@return table? { type, size, mtime, mode }, or nil where there is nothing
+function fs.stat(path)
+  local answer = request("stat", { path = check_path(path, "swarm.fs.stat") })
+  return answer.type and answer or nil
+end
+
+local function transfer(op)
+  return function(from, to)
+    check_path(from, "swarm.fs." .. op)
+    check_path(to, "swarm.fs." .. op)
+    request(op, { path = from, to = to })
+  end
+end
+fs.copy = transfer "copy"
+fs.move = transfer "move"
+
+return fs

@@ -1,0 +1,284 @@
+-- What a process worker or a swarm.command says, checked and parsed once into a plan.
+local child = require "swarm.outside.process.child"
+local errors = require "swarm.ground.errors"
+local names = require "swarm.ground.spelling"
+local process_output = require "swarm.outside.process.output"
+local secret = require "swarm.outside.secret"
+local template = require "swarm.outside.process.template"
+local values = require "swarm.values.values"
+local floor, format = math.floor, string.format
+local find, sub = string.find, string.sub
+local pairs, type = pairs, type
+
+local invocation = {}
+
+-- The fields, which are checked here and not by the registry.
+invocation.FIELDS = {
+  command = true,
+  shell = true,
+  stdin = true,
+  env = true,
+  inherit_env = true,
+  cwd = true,
+  output = true,
+  ok_codes = true,
+  exit = true,
+  kill_after = true,
+  limits = true,
+  pty = true,
+}
+
+local VARIABLES = {
+  prompt = "SWARM_PROMPT",
+  input = "SWARM_INPUT",
+  task_id = "SWARM_TASK_ID",
+  attempt = "SWARM_ATTEMPT",
+  agent = "SWARM_AGENT",
+}
+
+local function must(fail, field, what, value)
+  return fail(field, format("%s must be %s, and is %s", field, what, names.show(value)))
+end
+
+local function parse(fail, field, text)
+  local pieces, forms = template.parse(text)
+  if forms.token then
+    return fail(field, field .. ": {token} is not supported yet")
+  end
+  return pieces, forms
+end
+
+---A text for the command line or the environment.
+local function parse_text(fail, field, text, forms)
+  if type(text) ~= "string" then
+    return must(fail, field, "a string", text)
+  elseif find(text, "\0", 1, true) then
+    return fail(field, field .. " contains a NUL byte, which no argument or variable can hold")
+  end
+  local pieces, found = parse(fail, field, text)
+  for form in pairs(found) do
+    forms[form] = true
+  end
+  return pieces
+end
+
+local readers = {}
+
+function readers.command(plan, list, fail)
+  if type(list) ~= "table" or #list == 0 then
+    local what = 'a list of the program and its arguments, such as { "git", "status" }'
+    return must(fail, "command", what .. ", or the name of a swarm.command", list)
+  end
+  for key in pairs(list) do
+    if type(key) ~= "number" or key < 1 or key > #list then
+      return fail("command", "command is a list and has the key " .. names.show(key))
+    end
+  end
+  for i = 1, #list do
+    plan.arguments[i] = parse_text(fail, "command[" .. i .. "]", list[i], plan.forms)
+  end
+end
+
+function readers.shell(plan, text, fail)
+  if type(text) ~= "string" then
+    return must(fail, "shell", "a string", text)
+  end
+  local _, forms = template.parse(text)
+  local form = next(forms)
+  if form == "token" then
+    return fail("shell", "shell: {token} is not supported yet")
+  elseif form then
+    local own = VARIABLES[form]
+    return fail(
+      "shell",
+      format("shell has the placeholder {%s}, which a shell could take for code; ", form)
+        .. (
+          own and format('write "$%s" instead, with the quotes', own)
+          or format('write env = { VALUE = "{%s}" } and "$VALUE", with the quotes', form)
+            .. " (SWARM_PROMPT and SWARM_INPUT are there too)"
+        )
+    )
+  end
+  plan.shell = text
+  plan.arguments = { { "sh" }, { "-c" }, parse_text(fail, "shell", text, plan.forms) }
+end
+
+function readers.stdin(plan, value, fail)
+  if type(value) == "string" then
+    local forms
+    plan.input, forms = parse(fail, "stdin", value)
+    plan.prompt_file = plan.prompt_file or forms.prompt_file
+  elseif value == false or type(value) == "function" or values.is_file(value) then
+    plan.given = value
+  else
+    local what = "a string, a function(ctx, input), a swarm.file or false"
+    return must(fail, "stdin", what, value)
+  end
+end
+
+function readers.env(plan, env, fail)
+  if type(env) ~= "table" or secret.name(env) then
+    return must(fail, "env", "a table of variables", env)
+  end
+  for name, value in pairs(env) do
+    child.check_name(name, function(message)
+      return fail("env", message)
+    end)
+    plan.env[name] = secret.name(value) and value
+      or parse_text(fail, "env." .. name, value, plan.forms)
+  end
+end
+
+function readers.inherit_env(plan, list, fail)
+  if list ~= false and type(list) ~= "table" then
+    return must(
+      fail,
+      "inherit_env",
+      'a list of names and globs, such as { "MY_*" }, or false',
+      list
+    )
+  end
+  for i = 1, list and #list or 0 do
+    if type(list[i]) ~= "string" then
+      return must(fail, "inherit_env[" .. i .. "]", "a string", list[i])
+    end
+  end
+  plan.inherit = list and values.copy(list, "inherit_env")
+end
+
+function readers.cwd(plan, text, fail)
+  local forms = {}
+  plan.folder = parse_text(fail, "cwd", text, forms)
+  if forms.prompt_file then
+    return fail("cwd", "cwd: {prompt_file} is a file")
+  end
+end
+
+function readers.output(plan, output, fail)
+  return process_output.read(plan, output, fail)
+end
+
+function readers.ok_codes(plan, list, fail)
+  if type(list) ~= "table" or #list == 0 then
+    return must(fail, "ok_codes", "a list of exit codes, such as { 0, 1 }", list)
+  end
+  plan.ok_codes = {}
+  for i = 1, #list do
+    local code = list[i]
+    if type(code) ~= "number" or floor(code) ~= code or code < 0 or code > 255 then
+      return must(fail, "ok_codes[" .. i .. "]", "an exit code, 0 to 255", code)
+    end
+    plan.ok_codes[code] = true
+  end
+end
+
+function readers.exit(plan, word, fail)
+  if word ~= "blocked" and word ~= "failed" then
+    return must(fail, "exit", '"blocked" or "failed"', word)
+  end
+  plan.exit = word
+end
+
+function readers.kill_after(plan, seconds, fail)
+  if type(seconds) ~= "number" or not (seconds >= 0 and seconds < 1 / 0) then
+    return must(fail, "kill_after", "a number of seconds, zero or more", seconds)
+  end
+  plan.kill_after = seconds
+end
+
+function readers.limits(plan, limits, fail)
+  if type(limits) ~= "table" then
+    return must(fail, "limits", "a table", limits)
+  end
+  for key, value in pairs(limits) do
+    if key ~= "line" and key ~= "output" then
+      return fail(
+        "limits",
+        "limits of a process worker are line and output; it has no " .. names.show(key)
+      )
+    elseif type(value) ~= "number" or value < 1 or floor(value) ~= value then
+      return must(fail, "limits." .. key, "a number of bytes, one or more", value)
+    end
+    plan[key .. "_limit"] = value
+  end
+end
+
+function readers.pty(_, value, fail)
+  if value ~= false then
+    return fail("pty", "pty is not supported yet")
+  end
+end
+
+---The fields of a worker over those of the swarm.command that it names; variables are merged.
+function invocation.over(fields, base)
+  local merged = {}
+  for key, value in pairs(base) do
+    merged[key] = value
+  end
+  for key, value in pairs(fields) do
+    if key == "env" and type(base.env) == "table" and type(value) == "table" then
+      local env = {}
+      for name, item in pairs(base.env) do
+        env[name] = item
+      end
+      for name, item in pairs(value) do
+        env[name] = item
+      end
+      merged.env = env
+    elseif key ~= "command" then
+      merged[key] = value
+    end
+  end
+  return merged
+end
+
+---Checks and parses the fields of one invocation.
+---@param who string such as `worker "x"`
+---@param fields table
+---@param where string? the place of the definition, where it is not the one that runs
+---@return table plan
+function invocation.compile(who, fields, where)
+  local function fail(field, message)
+    return errors.throw("load_error", who .. ": " .. message, { field = field, where = where })
+  end
+  if fields.command ~= nil and fields.shell ~= nil then
+    return fail("shell", "it has both command and shell; one of them says what runs")
+  elseif fields.command == nil and fields.shell == nil then
+    return fail("command", "it needs command or shell")
+  end
+  local plan = {
+    who = who,
+    arguments = {},
+    shell = nil,
+    env = {},
+    inherit = nil, -- further globs; false: nothing
+    folder = nil,
+    forms = {}, -- the placeholders of command and env
+    input = nil, -- pieces
+    given = nil, -- a function, a file or false instead
+    prompt_file = false,
+    ok_codes = { [0] = true },
+    exit = "blocked",
+    format = "auto",
+    result = nil, -- JSON Pointers
+    ok = nil,
+    kill_after = nil,
+    line_limit = nil,
+    output_limit = nil,
+  }
+  for field in pairs(invocation.FIELDS) do
+    if fields[field] ~= nil then
+      readers[field](plan, fields[field], fail)
+    end
+  end
+  plan.prompt_file = plan.prompt_file or plan.forms.prompt_file or false
+  plan.names_input = false
+  for form in pairs(plan.forms) do
+    if sub(form, 1, 5) == "input" or sub(form, 1, 6) == "prompt" then
+      plan.names_input = true
+    end
+  end
+  return plan
+end
+
+return invocation

@@ -1,0 +1,151 @@
+-- Placeholders in the texts of a process worker: `{prompt}`, `{prompt_file}`, `{input}`,
+-- `{input.a.b}`, `{task_id}`, `{attempt}`, `{agent}` and `{token}`, these exact forms only. Any
+-- other brace stays as it is, and `{{prompt}}` writes `{prompt}`. A text is parsed once, as it is
+-- defined.
+local errors = require "swarm.ground.errors"
+local handles = require "swarm.worker.handle"
+local json = require "swarm.values.json"
+local values = require "swarm.values.values"
+local byte, find, gmatch, match, sub =
+  string.byte, string.find, string.gmatch, string.match, string.sub
+local concat, tonumber, tostring, type = table.concat, tonumber, tostring, type
+
+local template = {}
+
+local FORMS = {
+  prompt = true,
+  prompt_file = true,
+  input = true,
+  task_id = true,
+  attempt = true,
+  agent = true,
+  token = true,
+}
+
+---The form that a brace at `at` opens and where it ends, or nil.
+local function form_at(text, at, pattern)
+  local form, stop = match(text, pattern, at)
+  if form and (FORMS[form] or match(form, "^input%.") and not find(form .. ".", "..", 1, true)) then
+    return form, stop
+  end
+end
+
+---Parses a text.
+---@param text string
+---@return table pieces strings, and { form } for each placeholder
+---@return table forms form → true
+function template.parse(text)
+  local pieces, forms, from, at = {}, {}, 1, 1
+  while true do
+    at = find(text, "{", at, true)
+    if not at then
+      break
+    end
+    local escaped, stop = form_at(text, at, "^{{([%w_%.%-]+)}}()")
+    local form
+    if not escaped then
+      form, stop = form_at(text, at, "^{([%w_%.%-]+)}()")
+    end
+    if stop then
+      pieces[#pieces + 1] = sub(text, from, at - 1)
+      pieces[#pieces + 1] = form and { form } or "{" .. escaped .. "}"
+      if form then
+        forms[form] = true
+      end
+      from, at = stop, stop
+    else
+      at = at + 1
+    end
+  end
+  pieces[#pieces + 1] = sub(text, from)
+  return pieces, forms
+end
+
+---The prompt of an input: itself where it is a string, else its `prompt`, else its JSON.
+---@return string? nil without an input
+function template.prompt(input)
+  if type(input) == "string" or input == nil then
+    return input
+  elseif type(input) == "table" and not handles.is(input) and type(input.prompt) == "string" then
+    return input.prompt
+  end
+  return (json.encode(input, "input"))
+end
+
+---One value as text: a string as it is, a file as its path, anything else as JSON.
+local function text_of(value, path)
+  if type(value) == "string" then
+    return value
+  elseif values.is_file(value) then
+    return (values.file_parts(value))
+  elseif value == values.null then
+    return nil
+  end
+  return value ~= nil and (json.encode(value, path)) or nil
+end
+
+local function part_of(input, form)
+  local value = input
+  for key in gmatch(sub(form, 7), "[^%.]+") do
+    if type(value) ~= "table" or handles.is(value) or values.is_file(value) then
+      return nil
+    end
+    local item = value[key]
+    if item == nil and tonumber(key) then
+      item = value[tonumber(key)]
+    end
+    value = item
+  end
+  return text_of(value, form)
+end
+
+---What a form stands for, or nil where it has no value.
+local function value_of(form, ctx, input)
+  if form == "prompt" or form == "prompt_file" then
+    return template.prompt(input)
+  elseif form == "input" then
+    return input ~= nil and (json.encode(input, "input")) or nil
+  elseif byte(form, 6) == 46 then -- input.
+    return part_of(input, form)
+  elseif form == "task_id" or form == "agent" then
+    return ctx[form]
+  end
+  return tostring(ctx.attempt)
+end
+
+---Fills in a text's placeholders.
+---@param pieces table what template.parse returned
+---@param place string what the text is, for the message, such as `worker "x": command[2]`
+---@return table texts between them stands the path of the prompt's file
+function template.fill(pieces, ctx, input, place)
+  local texts, text = {}, {}
+  for i = 1, #pieces do
+    local piece = pieces[i]
+    if type(piece) == "table" then
+      local form = piece[1]
+      local value = value_of(form, ctx, input)
+      if value == nil then
+        return errors.throw(
+          "invalid_value",
+          place
+            .. ": placeholder {"
+            .. form
+            .. "} has no value"
+            .. (input == nil and ": the worker has no input" or ""),
+          { path = form }
+        )
+      elseif form == "prompt_file" then
+        texts[#texts + 1] = concat(text)
+        text = {}
+        piece = ""
+      else
+        piece = value
+      end
+    end
+    text[#text + 1] = piece
+  end
+  texts[#texts + 1] = concat(text)
+  return texts
+end
+
+return template

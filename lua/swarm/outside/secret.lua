@@ -1,0 +1,45 @@
+-- swarm.secret "NAME": stands for a variable of the host's environment, in `env` of a process only.
+-- Its value never enters the VM: the host reads it as the child starts, and masks it in what comes
+-- back.
+local errors = require "swarm.ground.errors"
+local names = require "swarm.ground.spelling"
+local debug_getmetatable = debug.getmetatable
+local match, setmetatable, type = string.match, setmetatable, type
+
+local secret = {}
+
+local Secret = { __metatable = "swarm.secret" }
+local named = setmetatable({}, { __mode = "k" }) -- secret → name, out of the reach of rawset
+
+function Secret.__tostring(value)
+  return 'swarm.secret "' .. named[value] .. '"'
+end
+
+local function misused()
+  return errors.throw(
+    "invalid_argument",
+    'a swarm.secret stands alone as a value in env: env = { KEY = swarm.secret "API_KEY" }'
+  )
+end
+Secret.__concat, Secret.__index, Secret.__newindex = misused, misused, misused
+
+---@param name string a variable of the host's environment
+function secret.new(name)
+  if type(name) ~= "string" or not match(name, "^[%a_][%w_]*$") then
+    return errors.throw(
+      "invalid_argument",
+      "swarm.secret takes the name of a variable of the environment, and got " .. names.show(name)
+    )
+  end
+  local value = setmetatable({}, Secret)
+  named[value] = name
+  return value
+end
+
+---The name of a secret; nil for any other value.
+---@return string?
+function secret.name(value)
+  return type(value) == "table" and debug_getmetatable(value) == Secret and named[value] or nil
+end
+
+return secret

@@ -1,0 +1,170 @@
+-- `require` for scripts, in Lua, so that a module may wait while it loads: modules beside the
+-- script first, then where --lua-path says.
+local bridge = require "swarm.outside.bridge"
+local chunks = require "swarm.sandbox.chunks"
+local errors = require "swarm.ground.errors"
+local names = require "swarm.ground.spelling"
+local S = require "swarm.scheduler.scheduler"
+local Scope = require "swarm.scope.scope"
+local waits = require "swarm.scope.waits"
+local watched = require "swarm.outside.sources"
+
+local real, real_require = _G, require
+local real_modules, preloaded = package.loaded, package.preload
+local type, error, xpcall = type, error, xpcall
+local find, format, gsub, concat = string.find, string.format, string.gsub, table.concat
+
+local modules = {
+  trust = false,
+  lua_path = {}, -- further folders (or templates with ?) where modules are looked for
+}
+
+-- Modules of LuaJIT's own that are safe to hand out in the guarded tier.
+local SAFE_MODULES = { ["table.new"] = true, ["table.clear"] = true }
+
+local function candidates(name, script_dir)
+  local path = gsub(name, "%.", "/")
+  local list = {}
+  local roots = { "", "lua/", "lua_modules/share/lua/5.1/" }
+  for i = 1, #roots do
+    list[#list + 1] = script_dir .. roots[i] .. path .. ".lua"
+    list[#list + 1] = script_dir .. roots[i] .. path .. "/init.lua"
+  end
+  for i = 1, #modules.lua_path do
+    local template = modules.lua_path[i]
+    if find(template, "?", 1, true) then
+      list[#list + 1] = (gsub(template, "%?", (gsub(path, "%%", "%%%%"))))
+    else
+      template = gsub(template, "/*$", "/")
+      list[#list + 1] = template .. path .. ".lua"
+      list[#list + 1] = template .. path .. "/init.lua"
+    end
+  end
+  return list
+end
+
+---Raises where waiting for `entry` would never end: the worker that loads it waits, by way of the
+---modules it is in the middle of, for one that `me` is in the middle of.
+local function check_cycle(loading, innermost, entry, me)
+  local chain, at = {}, entry
+  while at do
+    chain[#chain + 1] = at.name
+    local inner = innermost[at.worker]
+    if at.worker == me then
+      local path = {}
+      while inner ~= at do
+        path[#path + 1] = inner.name
+        inner = inner.outer
+      end
+      for i = #path, 1, -1 do
+        chain[#chain + 1] = path[i]
+      end
+      return errors.throw(
+        "load_error",
+        format("module %q requires itself, by way of ", entry.name)
+          .. concat(chain, " -> ")
+          .. " -> "
+          .. entry.name
+      )
+    end
+    at = inner and loading[inner.waits_for]
+  end
+end
+
+local function wait_for_loader(entry, me, mine)
+  if mine then
+    mine.waits_for = entry.name
+  end
+  S.push_back(entry.waiters, me)
+  local parked = S.park(me, { what = "module " .. entry.name .. " to load" })
+  if me.queue then
+    S.remove(me)
+  end
+  if mine then
+    mine.waits_for = nil
+  end
+  if me.scope.cancel and me.scope.cancel ~= Scope.LOADING then
+    Scope.raise(me)
+  elseif not parked then
+    waits.barred("require")
+  end
+end
+
+local function not_found(name, places)
+  local theirs = real_modules[name] or preloaded[name] or real[name]
+  local hint = theirs
+      and not modules.trust
+      and "; it is not part of guarded scripts: use what swarm offers, or run with --trust"
+    or ""
+  return errors.throw(
+    "load_error",
+    format("module %q not found%s; tried:\n  ", name, hint) .. concat(places, "\n  "),
+    { name = name }
+  )
+end
+
+local function load_module(generation, env, name)
+  if SAFE_MODULES[name] then
+    return real_require(name)
+  end
+  local places = candidates(name, generation.script_dir)
+  local found, source = bridge.request("files", { op = "first", paths = places })
+  for i = 1, #places do
+    if places[i] == found then
+      break
+    end
+    watched.note(generation, "missing", places[i])
+  end
+  if not found then
+    if modules.trust and (real_modules[name] or preloaded[name]) then
+      return real_require(name)
+    end
+    return not_found(name, places)
+  end
+  watched.note(generation, "files", found)
+  return chunks.compile_file(source, found, env)(name)
+end
+
+---A `require` for one generation: modules beside the script first, then where --lua-path says.
+function modules.require_for(generation, env, loaded)
+  local loading = {} -- name → { name, worker, outer, waiters, waits_for }
+  local innermost = {} -- worker → the entry that it is in the middle of
+  local function require(name)
+    if type(name) ~= "string" or name == "" or find(name, "%z") then
+      local got = names.show(name)
+      return errors.throw("invalid_argument", "require takes a module's name, and got " .. got)
+    end
+    local me = S.current
+    while loaded[name] == nil and loading[name] do
+      check_cycle(loading, innermost, loading[name], me)
+      wait_for_loader(loading[name], me, innermost[me])
+    end
+    local module = loaded[name]
+    if module ~= nil then
+      return module
+    end
+    local outer = innermost[me]
+    local entry = {
+      name = name,
+      worker = me,
+      outer = outer,
+      waiters = { head = nil, tail = nil },
+      waits_for = nil,
+    }
+    loading[name], innermost[me] = entry, entry
+    local ok, result = xpcall(load_module, errors.passing, generation, env, name)
+    loading[name], innermost[me] = nil, outer
+    S.ready_all(entry.waiters)
+    if not ok then
+      return error(result, 0)
+    end
+    if result == nil then
+      result = loaded[name] == nil and true or loaded[name]
+    end
+    loaded[name] = result
+    return result
+  end
+  return require
+end
+
+return modules

@@ -1,0 +1,191 @@
+-- Draining: what was replaced goes on with the workers that it has, and is done with after the last
+-- of them. And who is alive in which generation, for whoever asks.
+local Settle = require "swarm.worker.settle"
+local blocks = require "swarm.structure.blocks"
+local clock = require "swarm.ground.clock"
+local errors = require "swarm.ground.errors"
+local log = require "swarm.events.log"
+local registry = require "swarm.script.registry"
+local S = require "swarm.scheduler.scheduler"
+local Scope = require "swarm.scope.scope"
+local values = require "swarm.values.values"
+local W = require "swarm.worker.spawn"
+local getinfo = debug.getinfo
+local floor, max, pairs, sort, xpcall = math.floor, math.max, pairs, table.sort, xpcall
+
+local DISPOSE_SECONDS = 5
+
+local draining = {}
+
+-- Who is alive ------------------------------------------------------------------------------------
+
+local function nobody()
+  return { count = 0, besides_main = 0, agents = {} }
+end
+
+---Counts the live workers of each generation.
+---@return table census generation → { count, besides_main (main stays as long as the run), agents:
+---name → how many }
+local function take_census()
+  local census = {}
+  Scope.each_live(Scope.root, function(w)
+    local generation = w.def.generation
+    local of = census[generation]
+    if not of then
+      of = nobody()
+      census[generation] = of
+    end
+    local name = w.def.name or "(function)"
+    of.count = of.count + 1
+    of.besides_main = of.besides_main + (w.def == generation.main and 0 or 1)
+    of.agents[name] = (of.agents[name] or 0) + 1
+  end)
+  return census
+end
+
+---The workers, save for main, of the generations that the newest has replaced, or would replace.
+function draining.count(line, dry)
+  local count, census = 0, take_census()
+  for _, alive in pairs(line.alive) do
+    if alive ~= line.newest or dry then
+      count = count + (census[alive] or nobody()).besides_main
+    end
+  end
+  return count
+end
+
+---The generations that are alive and which workers keep them so, the newest last.
+---@return table list of { number, newest, workers, besides_main, agents }
+function draining.list(line)
+  local list, census = {}, take_census()
+  for number, generation in pairs(line.alive) do
+    local of = census[generation] or nobody()
+    list[#list + 1] = {
+      number = number,
+      newest = generation == line.newest,
+      workers = of.count,
+      besides_main = of.besides_main,
+      agents = values.object(of.agents),
+    }
+  end
+  sort(list, function(a, b)
+    return a.number < b.number
+  end)
+  return values.array(list)
+end
+
+-- The end of a generation -------------------------------------------------------------------------
+
+---Forgets what only running workers need, so that a settled one that somebody still holds costs no
+---more than itself.
+local function free(generation)
+  generation.line.alive[generation.number] = nil
+  Settle.draining = Settle.draining - 1
+  local function strip(def)
+    def.run, def.fn, def.wrap, def.settled, def.events = nil, nil, nil, nil, nil
+    def.layers, def.input_schema, def.output_schema, def.options = nil, nil, nil, nil
+  end
+  for _, def in pairs(generation.workers) do
+    strip(def)
+  end
+  if generation.main then
+    strip(generation.main)
+  end
+  strip(generation.unnamed)
+  for _, kept in pairs {
+    "workers",
+    "hooks",
+    "layers",
+    "commands",
+    "closing",
+    "uses",
+    "files",
+    "folders",
+    "missing",
+    "noted",
+    "on_reload",
+    "on_dispose",
+    "prints",
+  } do
+    generation[kept] = {}
+  end
+  generation.env, generation.face, generation.main = nil, nil, nil
+end
+
+---Calls a function in a shield: a cancel of the run, or main's new start, leaves it its time.
+---@param ends number when its time is up
+local function call_in_time(fn, ends)
+  local info = getinfo(fn, "S")
+  local what = "swarm.on_dispose at " .. errors.source_of(info) .. ":" .. info.linedefined
+  local left = floor((ends - clock.monotonic()) * 100 + 0.5) / 100
+  return blocks.shielded(what, max(left, 0.01), fn)
+end
+
+---Calls the on_dispose functions of a generation in a worker of its own, the last registered first.
+---@return boolean whether there are any
+local function dispose(generation)
+  local list = generation.on_dispose
+  generation.on_dispose = {}
+  if #list == 0 then
+    return false
+  end
+  local def = registry.internal(generation, "dispose of generation " .. generation.number)
+  def.begins = true -- even where all is cancelled before it could
+  W.spawn_root(def, function()
+    local ends = clock.monotonic() + DISPOSE_SECONDS
+    for i = #list, 1, -1 do
+      local ok, problem = xpcall(call_in_time, errors.from_raised, list[i], ends)
+      if not ok then
+        log.entry("error", "on_dispose failed: " .. errors.headline(problem), nil, S.current)
+        Settle.fail_run(problem)
+      end
+    end
+  end)
+  return true
+end
+
+---A retired generation has no worker left.
+function Settle.on_drained(generation)
+  if not dispose(generation) then
+    free(generation)
+  end
+end
+
+---A generation was replaced: it goes on until its last worker has settled.
+function draining.begin(generation)
+  generation.retired = true
+  generation.live = (take_census()[generation] or nobody()).count
+  Settle.draining = Settle.draining + 1
+  if generation.live == 0 then
+    Settle.on_drained(generation)
+  end
+end
+
+---Cancels what is alive of the generations before `number`, save for main: it is the run.
+function draining.cancel_before(line, number, reason)
+  local list = {}
+  Scope.each_live(Scope.root, function(w)
+    local of = w.def.generation
+    if of.line == line and of.number > 0 and of.number < number and w.def ~= of.main then
+      list[#list + 1] = w
+    end
+  end)
+  for i = 1, #list do
+    local w = list[i]
+    if w.scope and not w.cancel then
+      Scope.cancel(w, { kind = "cancel", reason = reason, scope = w })
+    end
+  end
+end
+
+---The run is over: calls the on_dispose functions of all generations that are left.
+---@return boolean whether there are any
+function draining.dispose_all(line)
+  local any = false
+  for _, generation in pairs(line.alive) do
+    any = dispose(generation) or any
+  end
+  return any
+end
+
+return draining

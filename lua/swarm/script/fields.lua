@@ -1,0 +1,168 @@
+-- The fields of a worker's definition: which kind they make it, and what each may be. A mistake
+-- names the field, and what was meant by it or what must stand there.
+local errors = require "swarm.ground.errors"
+local names = require "swarm.ground.spelling"
+local type, pairs, tostring = type, pairs, tostring
+local format, floor, concat = string.format, math.floor, table.concat
+
+local kinds = { lua = require "swarm.kinds.lua", process = require "swarm.kinds.process" }
+
+-- What people try first, by other hosts' words.
+local FIRST_GUESSES = {
+  program = "command",
+  args = "command",
+  cmd = "command",
+  stream_mode = "output",
+}
+
+-- What every kind of worker may say, and what it must be.
+local COMMON = {
+  kind = "string",
+  description = "string",
+  timeout = "seconds",
+  concurrency = "count",
+  retries = "retries",
+  role = "string",
+  authority = "authority",
+  layers = "list",
+  input_schema = "schema",
+  output_schema = "schema",
+}
+
+local checks = {
+  ["function"] = function(value)
+    return type(value) == "function", "a function"
+  end,
+  string = function(value)
+    return type(value) == "string", "a string"
+  end,
+  seconds = function(value)
+    return type(value) == "number" and value > 0 and value < 1 / 0, "a number of seconds above zero"
+  end,
+  authority = function(value)
+    return value == "own", 'the word "own"'
+  end,
+  retries = function(value)
+    return type(value) == "number" or type(value) == "table",
+      "a number of further attempts, or a table such as { max = 3 }"
+  end,
+  list = function(value)
+    return type(value) == "table", "a list"
+  end,
+  schema = function(value)
+    return type(value) == "table", "a JSON Schema as a table"
+  end,
+  count = function(value)
+    return type(value) == "number" and value >= 1 and floor(value) == value,
+      "a whole number, one or more"
+  end,
+}
+
+local function wrong(message, fields)
+  return errors.throw("load_error", message, fields)
+end
+
+---The kind of a definition: named by `kind`, or by the field that only it has.
+local function kind_of(name, fields)
+  local kind = fields.kind
+  if kind ~= nil then
+    if not kinds[kind] then
+      return wrong(
+        format(
+          "worker %q: there is no kind %s%s",
+          name,
+          names.show(kind),
+          names.hint(kind, kinds, "")
+        )
+          .. "; known kinds: "
+          .. names.list(kinds)
+      )
+    end
+    return kinds[kind]
+  end
+  local wanted, found = {}, nil
+  for _, candidate in pairs(kinds) do
+    for i = 1, #candidate.by do
+      wanted[candidate.by[i]] = true
+      if fields[candidate.by[i]] ~= nil then
+        if found and found ~= candidate then
+          local kinds_named = "worker %q has fields of kind %s and of kind %s; it is of one kind"
+          local one, other = found.name, candidate.name
+          if one > other then
+            one, other = other, one
+          end
+          return wrong(format(kinds_named, name, one, other))
+        end
+        found = candidate
+      end
+    end
+  end
+  if found then
+    return found
+  end
+  for key in pairs(fields) do
+    local near = FIRST_GUESSES[key] or names.nearest(tostring(key), wanted)
+    if near and not COMMON[key] then
+      return wrong(
+        format("worker %q has no field %s; did you mean %s?", name, names.show(key), near),
+        { field = key }
+      )
+    end
+  end
+  return wrong(
+    format("worker %q does not say what it runs: it needs one of %s", name, names.list(wanted))
+  )
+end
+
+local function check_fields(name, fields, kind)
+  local known = {}
+  for key, check in pairs(COMMON) do
+    known[key] = check
+  end
+  for key, check in pairs(kind.fields) do
+    known[key] = check
+  end
+  for key, value in pairs(fields) do
+    local check = known[key]
+    if not check then
+      local guess = FIRST_GUESSES[key]
+      local hint = guess and known[guess] and "; did you mean " .. guess .. "?"
+        or names.hint(key, known, "")
+      return wrong(
+        format("worker %q has no field %s%s", name, names.show(key), hint)
+          .. (hint == "" and "; its fields are " .. names.list(known) or ""),
+        { field = tostring(key) }
+      )
+    end
+    local fits, expected = true, nil
+    if check ~= true then -- the kind checks it itself
+      fits, expected = checks[check](value)
+    end
+    if not fits then
+      return wrong(
+        format("worker %q: %s must be %s, and is %s", name, key, expected, names.show(value)),
+        { field = key }
+      )
+    end
+  end
+  for i = 1, #kind.by do
+    if fields[kind.by[i]] ~= nil then
+      return
+    end
+  end
+  local needed = concat(kind.by, " or ")
+  return wrong(format("worker %q is of kind %s and needs the field %s", name, kind.name, needed))
+end
+
+---Checks the table of a worker's definition; raises load_error at what is wrong with it.
+---@param name string the worker's
+---@param fields any
+---@return table kind the module of its kind
+return function(name, fields)
+  if type(fields) ~= "table" then
+    return wrong(format("worker %q takes a table of fields, and got %s", name, names.show(fields)))
+  end
+  local kind = kind_of(name, fields)
+  check_fields(name, fields, kind)
+  return kind
+end

@@ -1,0 +1,277 @@
+-- The definitions of one generation: what `swarm.worker` and `swarm.main` said while the script
+-- loaded, checked. Every mistake names the author's line, the field and the nearest known name.
+local attempts = require "swarm.worker.attempts"
+local check_command = require("swarm.kinds.process").check_command
+local check_fields = require "swarm.script.fields"
+local errors = require "swarm.ground.errors"
+local gate = require "swarm.rights.gate"
+local hooks = require "swarm.layers.hooks"
+local middleware = require "swarm.layers.pipeline"
+local names = require "swarm.ground.spelling"
+local schema = require "swarm.outside.schema"
+local Scope = require "swarm.scope.scope"
+local S = require "swarm.scheduler.scheduler"
+local values = require "swarm.values.values"
+local type, pairs, tostring = type, pairs, tostring
+local format, debug_getmetatable = string.format, debug.getmetatable
+
+local registry = {
+  around_run = nil, -- specs: (def, run) → the run that a mock may stand in for
+}
+
+local function wrong(message, fields)
+  return errors.throw("load_error", message, fields)
+end
+
+---A new, empty set of definitions.
+---@param number integer the generation's number
+---@param line table the script's (line.lua)
+function registry.new(number, line)
+  local generation = {
+    number = number,
+    line = line,
+    workers = {}, -- name → definition
+    main = nil,
+    roles = {}, -- name → { fields, where }, then name → rights
+    hooks = {}, -- in the order of registration
+    layers = {}, -- name → { fields, where, rights }
+    commands = {}, -- name → { fields, where }
+    closing = {}, -- functions to call when all is there
+    uses = {}, -- the layers that are on every worker
+    open = {}, -- names of `swarm.worker "x"` whose table has not come yet
+    given = { worker = {}, role = {}, layer = {}, command = {} }, -- name → the author's table
+    files = {}, -- what was read while loading
+    folders = {}, -- what was listed
+    missing = {}, -- what was looked for and is not there
+    on_reload = {}, -- functions
+    on_dispose = {},
+    env = nil, -- its globals
+    closed = false, -- loading has ended
+    retired = false, -- another one has taken over
+    live = 0, -- of a retired one: workers that have not settled
+  }
+  -- A worker made from a function has no name; it belongs to the generation of its spawner.
+  generation.unnamed = registry.internal(generation, nil)
+  generation.rights = gate.ROLES
+  return generation
+end
+
+---A definition that no script wrote down: a worker made from a function, or one of the host's own.
+---@param name string? the worker's name, as messages show it
+function registry.internal(generation, name)
+  return {
+    name = name,
+    kind = "lua",
+    generation = generation,
+    names = generation.line.names,
+    unnamed = name == nil,
+  }
+end
+
+---Raises where the loading that a call belongs to has ended.
+---@param what string the call
+local function still_loading(generation, what)
+  if generation.closed or S.current.cancel ~= Scope.LOADING then
+    return wrong(what .. " belongs at the top of a script: definitions are made while it loads")
+  end
+end
+
+registry.still_loading = still_loading
+
+local function define_worker(generation, name, fields, where)
+  local kind = check_fields(name, fields)
+  local def = {
+    name = name,
+    kind = kind.name,
+    run = fields.run,
+    fn = fields.run,
+    description = fields.description,
+    timeout = fields.timeout,
+    slots = nil,
+    retries = nil,
+    role = fields.role or "worker",
+    authority = fields.authority,
+    layers = fields.layers and hooks.layers_of(name, fields.layers, where),
+    input_schema = fields.input_schema,
+    output_schema = fields.output_schema,
+    generation = generation,
+    names = generation.line.names,
+    where = where,
+  }
+  if fields.concurrency then
+    def.slots = { max = fields.concurrency, active = 0, waiters = { head = nil, tail = nil } }
+  end
+  if fields.retries then
+    local ok, policy = pcall(attempts.policy, fields.retries, format("worker %q: retries", name))
+    if not ok then
+      return wrong(policy.message, { field = "retries" })
+    end
+    def.retries = policy
+  end
+  local run = kind.start(def, fields, generation)
+  if registry.around_run then
+    run = registry.around_run(def, run)
+  end
+  def.run = schema.wrap(def, run)
+  generation.workers[name] = def
+end
+
+local function define_role(generation, name, fields, where)
+  gate.check_role(name, fields)
+  generation.roles[name] = { fields = fields, where = where }
+end
+
+local function define_command(generation, name, fields, where)
+  if type(fields) ~= "table" then
+    return wrong(format("command %q takes a table of fields, and got %s", name, names.show(fields)))
+  end
+  check_command(name, fields)
+  generation.commands[name] = { fields = fields, where = where }
+end
+
+-- What is defined by a name and a table: where they are kept, what makes one, an example.
+local NAMED = {
+  worker = { "workers", define_worker, "{ run = function(ctx, input) ... end }" },
+  role = { "roles", define_role, '{ extends = "worker", deny = { ... } }' },
+  layer = { "layers", hooks.layer, "{ after = function(ctx, result) ... end }" },
+  command = { "commands", define_command, '{ command = { "git", "status" } }' },
+}
+
+---swarm.worker "name" { ... } and swarm.worker("name", { ... }); so for role and layer.
+---@param what string worker, role, layer or command
+function registry.define(generation, what, name, ...)
+  local call = "swarm." .. what
+  local kept, make = NAMED[what][1], NAMED[what][2]
+  still_loading(generation, call)
+  if type(name) ~= "string" or name == "" then
+    return wrong(call .. " takes a name, and got " .. names.show(name))
+  end
+  local key = what .. " " .. name
+  local before = generation[kept][name] or generation.open[key]
+  if before then
+    return wrong(
+      format("%s %q is defined twice; the first is at %s", what, name, tostring(before.where))
+    )
+  elseif what == "role" and gate.ROLES[name] then
+    return wrong(format("role %q comes with the host: extend it under a name of your own", name))
+  end
+  local where = errors.where()
+  if select("#", ...) > 0 then
+    generation.given[what][name] = (...)
+    return make(generation, name, (...), where)
+  end
+  generation.open[key] = { what = what, name = name, where = where }
+  return function(fields)
+    still_loading(generation, call)
+    if not generation.open[key] then
+      return wrong(format("%s %q was given its table already", what, name))
+    end
+    generation.open[key] = nil
+    generation.given[what][name] = fields
+    return make(generation, name, fields, where)
+  end
+end
+
+---swarm.before, after, around, settled
+function registry.hook(generation, kind, select, fn)
+  still_loading(generation, "swarm." .. kind)
+  return hooks.add(generation, kind, select, fn)
+end
+
+---swarm.use(name, opts?)
+function registry.use(generation, name, options)
+  still_loading(generation, "swarm.use")
+  return hooks.use(generation, name, options)
+end
+
+---swarm.main(function(args, ctx) ... end)
+---@param args string[] the run's, of which each main has a copy
+function registry.main(generation, fn, args)
+  still_loading(generation, "swarm.main")
+  if type(fn) ~= "function" then
+    return wrong("swarm.main takes a function, and got " .. names.show(fn))
+  end
+  local before = generation.main
+  if before then
+    return wrong("swarm.main is there twice; the first is at " .. tostring(before.where))
+  end
+  generation.main = {
+    name = "main",
+    kind = "lua",
+    role = "operator",
+    fn = fn,
+    run = function(ctx)
+      local extra = debug_getmetatable(ctx).extra
+      return fn(values.copy(extra and extra.args or args, "args"), ctx)
+    end,
+    generation = generation,
+    names = generation.line.names,
+    where = errors.where(),
+  }
+end
+
+---A definition whose table never came.
+local function check_open(generation)
+  local first_key, first
+  for key, open in pairs(generation.open) do
+    if not first_key or key < first_key then
+      first_key, first = key, open
+    end
+  end
+  if first then
+    return wrong(
+      format(
+        "%s %q has no table: write swarm.%s %q %s",
+        first.what,
+        first.name,
+        first.what,
+        first.name,
+        NAMED[first.what][3]
+      ),
+      { where = first.where }
+    )
+  end
+end
+
+---Ends the loading: what could only be seen when all was there. Roles become rights, and what runs
+---for each worker is composed.
+---@param generation table
+function registry.close(generation)
+  check_open(generation)
+  for i = 1, #generation.closing do
+    generation.closing[i]()
+  end
+  hooks.check(generation)
+  local rights = gate.roles(generation.roles)
+  for _, layer in pairs(generation.layers) do
+    local role = layer.fields.role or "operator"
+    layer.rights = gate.role(generation.roles, rights, role, layer.where)
+  end
+  for _, def in pairs(generation.workers) do
+    def.rights = gate.role(generation.roles, rights, def.role, def.where)
+    middleware.compose(generation, def)
+  end
+  middleware.compose(generation, generation.unnamed)
+  if generation.main then
+    generation.main.rights = rights.operator
+    middleware.compose(generation, generation.main)
+  end
+  generation.rights = rights
+  generation.closed = true
+end
+
+---What `swarm-host check` tells of a generation.
+function registry.describe(generation)
+  local workers = {}
+  for name, def in pairs(generation.workers) do
+    workers[name] = {
+      kind = def.kind,
+      role = def.role,
+      where = def.where,
+      description = def.description,
+    }
+  end
+  return { workers = workers, main = generation.main and generation.main.where or nil }
+end
+
+return registry

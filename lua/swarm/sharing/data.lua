@@ -1,0 +1,39 @@
+-- swarm.data and swarm.set_data: values shared by name across a run. What is set and what is read
+-- are copies, so that two workers never change one and the same table.
+local errors = require "swarm.ground.errors"
+local gate = require "swarm.rights.gate"
+local names = require "swarm.ground.spelling"
+local S = require "swarm.scheduler.scheduler"
+local Scope = require "swarm.scope.scope"
+local values = require "swarm.values.values"
+local type, copy = type, values.copy
+
+local data = {}
+
+local kept = {} -- name → value
+
+local function check_name(name, call)
+  Scope.not_while_loading()
+  if type(name) ~= "string" or name == "" then
+    return errors.throw("invalid_argument", call .. " takes a name, and got " .. names.show(name))
+  end
+end
+
+---swarm.data(name), verb fetch_data: a copy of what was set last, or nil. Never yields.
+---@param name string
+---@return any
+function data.get(name)
+  check_name(name, "swarm.data")
+  gate.check(S.current, "fetch_data")
+  return copy(kept[name], "data")
+end
+
+---swarm.set_data(name, value): nil takes it away. Never yields.
+---@param name string
+---@param value any JSON-like
+function data.set(name, value)
+  check_name(name, "swarm.set_data")
+  kept[name] = copy(value, "data")
+end
+
+return data

@@ -1,0 +1,92 @@
+-- Locks: one worker at a time, by lock:with(fn) alone, so that none can be left locked. The lock
+-- passes to who waits longest; its holder cannot take it again.
+local errors = require "swarm.ground.errors"
+local handover = require "swarm.scope.handover"
+local handles = require "swarm.worker.handle"
+local opaque = require "swarm.ground.opaque"
+local S = require "swarm.scheduler.scheduler"
+local Scope = require "swarm.scope.scope"
+local site = require "swarm.ground.site"
+local with = require "swarm.sharing.with"
+
+local setmetatable = setmetatable
+local take_site, FORMAT, LEVELS = site.take, site.FORMAT, site.LEVELS
+
+local Lock = opaque.kind("lock", {
+  lock = "with",
+  acquire = "with",
+  enter = "with",
+  try = "with",
+  run = "with",
+  use = "with",
+  using = "with",
+  hold = "with",
+  synchronized = "with",
+  unlock = "with",
+  release = "with",
+})
+
+---What a waiter's ticket says to the report of a deadlock: the lock may change hands meanwhile.
+local Ticket = {}
+function Ticket.__index(ticket, key)
+  if key == "what" then
+    local lock = ticket.lock
+    local holder = lock.holder
+    return "the "
+      .. opaque.describe(lock)
+      .. ", which worker "
+      .. handles.label(holder)
+      .. " (T-"
+      .. holder.id
+      .. ") holds"
+  end
+end
+
+local function acquire(lock)
+  local me = S.current
+  if me.scope.cancel then
+    Scope.raise(me)
+  end
+  local holder = lock.holder
+  if not holder then
+    lock.holder = me
+    return
+  elseif holder == me then
+    return errors.throw(
+      "deadlock",
+      "worker "
+        .. handles.label(me)
+        .. " holds the "
+        .. opaque.describe(lock)
+        .. " already and would wait for itself: take it once, around all that needs it"
+    )
+  end
+  handover.wait(me, lock.waiters, setmetatable({ done = false, lock = lock }, Ticket), "lock:with")
+end
+
+local function release(lock)
+  local waiter = lock.waiters.head
+  lock.holder = waiter
+  if waiter then
+    handover.give(waiter)
+  end
+end
+
+---lock:with(fn) → what fn returned; the lock is held meanwhile
+function Lock.methods.with(object, fn)
+  local lock = opaque.record(Lock, object, "lock:with(fn)")
+  with.check(fn, "lock:with")
+  acquire(lock)
+  return with.run(lock, release, fn)
+end
+
+---swarm.lock() → a lock
+local function new()
+  return opaque.seal(
+    Lock,
+    { holder = nil, waiters = { head = nil, tail = nil } },
+    take_site(FORMAT, LEVELS)
+  )
+end
+
+return { new = new }

@@ -1,0 +1,43 @@
+-- object:with(fn): runs a function while something is held, and gives it back however the function
+-- ends. No cancel scope: the children that the function spawns are its worker's.
+local coroutines = require "swarm.scheduler.coroutines"
+local errors = require "swarm.ground.errors"
+local names = require "swarm.ground.spelling"
+local error, type, unpack, xpcall = error, type, unpack, xpcall
+
+local with = {}
+
+-- If the stack overflowed between the acquire and the release, what is held would be lost. This
+-- call needs more of it than those two, and raises where it is not there; what a Lua function needs
+-- compiled code would not look for.
+local ROOM = {}
+local SLOTS = 100
+
+---What has to hold before anything is acquired.
+---@param fn any
+---@param call string the call's name, for the message
+function with.check(fn, call)
+  if type(fn) ~= "function" then
+    return errors.throw("invalid_argument", call .. " takes a function, and got " .. names.show(fn))
+  end
+  unpack(ROOM, 1, SLOTS)
+end
+
+local function finish(record, release, block, ok, ...)
+  coroutines.close_with(block)
+  release(record, ok)
+  if not ok then
+    return error((...), 0)
+  end
+  return ...
+end
+
+---Runs a function with what its caller has acquired.
+---@param record table
+---@param release fun(record: table, ok: boolean)
+---@param fn function
+function with.run(record, release, fn)
+  return finish(record, release, coroutines.open_with(), xpcall(fn, errors.passing))
+end
+
+return with

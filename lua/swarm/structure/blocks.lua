@@ -1,0 +1,279 @@
+-- Blocks: scopes that a worker opens inside its own: scope, timeout and shield. A block ends only
+-- when the children spawned in it have settled; a block that raises or is cancelled cancels them
+-- first.
+local waits = require "swarm.scope.waits"
+local arguments = require "swarm.ground.arguments"
+local clock = require "swarm.ground.clock"
+local errors = require "swarm.ground.errors"
+local names = require "swarm.ground.spelling"
+local opaque = require "swarm.ground.opaque"
+local S = require "swarm.scheduler.scheduler"
+local Scope = require "swarm.scope.scope"
+local site = require "swarm.ground.site"
+local W = require "swarm.worker.spawn"
+local handles = require "swarm.worker.handle"
+
+local take_site, FORMAT, LEVELS = site.take, site.FORMAT, site.LEVELS
+local co_running = coroutine.running
+local xpcall, error, type = xpcall, error, type
+local rawequal, rawset = rawequal, rawset
+
+local blocks = {}
+
+local HANDLER_OVERFLOW = "error in error handling" -- as Lua calls it
+local SHIELD_SECONDS = 30 -- a shield is always bounded
+
+---Children that a block cannot wait for go to the scope around it.
+local function hand_over(scope)
+  while scope.first_child do
+    local child = scope.first_child
+    Scope.release(scope, child)
+    child.owner = scope.outer
+    Scope.adopt(scope.outer, child)
+  end
+end
+
+---Ends a block: cancels what must be cancelled, waits for the children, restores the scope around.
+local function leave(me, scope, ok)
+  if scope.deadline then
+    S.fire_due_timers() -- a function that only computes may have run past it
+  end
+  local cause = scope.cancel
+  if not cause and not ok then
+    cause = { kind = "parent", reason = "the block they belong to failed", scope = nil }
+    scope.cancel = cause -- nothing may be spawned into it any more
+  end
+  if cause then
+    Scope.cancel_children(scope, cause)
+  end
+  local waited = Scope.wait_children(me, scope)
+  if not waited then
+    Scope.cancel_children(
+      scope,
+      { kind = "parent", reason = "the block they belong to ended", scope = scope }
+    )
+    hand_over(scope)
+  end
+  scope.closed = true
+  if scope.deadline then
+    S.drop_timer(scope.deadline)
+  end
+  me.scope = scope.outer
+  return waited
+end
+
+---The error of a block whose own time is up. Where the scope around it is over as well, that is
+---what ends the block.
+local function time_is_up(me, scope, cause)
+  if scope.outer.cancel and not scope.shielded then
+    return Scope.cancelled_error(me)
+  end
+  local where = errors.where()
+  if not where and not scope.shielded then
+    where = handles.home(me) -- a tail call has left no frame; the host's own shields have a name
+  end
+  return errors.new("timeout", scope.what .. " " .. cause.reason, { where = where })
+end
+
+---What the block comes to: returns the function's values, or raises.
+local function outcome(me, scope, waited, ok, ...)
+  local err = not ok and (...) or nil
+  local cause = scope.cancel
+  local mine = cause and cause.scope == scope
+  local is_cancel = err ~= nil and rawequal(err, scope.err)
+  local unowned = Scope.unowned(scope)
+  if err == HANDLER_OVERFLOW then
+    err = "stack overflow" -- there was no room left for the handler either
+  end
+  if scope.nursery and scope.first_error and (ok or is_cancel or mine) then
+    local first = Scope.with_others(scope.first_error, unowned)
+    if is_cancel then
+      first = Scope.with_others(first, err.others) -- of blocks further in
+    elseif not ok and not rawequal(err, scope.first_error) then
+      first = Scope.with_others(first, { errors.from_raised(err) }) -- raised in clean-up
+    end
+    return error(first, 0)
+  end
+  if mine and cause.kind == "timeout" and (ok or is_cancel) then
+    local late = Scope.with_others(time_is_up(me, scope, cause), is_cancel and err.others or nil)
+    return error(Scope.with_others(late, unowned), 0)
+  end
+  if not ok then
+    if mine and type(err) == "table" then
+      err = errors.writable(err)
+      rawset(err, "cancel_reason", cause.reason)
+    end
+    return error(Scope.with_others(err, unowned), 0)
+  end
+  if not waited then
+    return waits.barred(scope.what)
+  end
+  if unowned then
+    return error(Scope.children_failed(unowned), 0)
+  end
+  return ...
+end
+
+local function finish(me, scope, ok, ...)
+  local ring = ok and not scope.cancel and scope.first_child and Scope.ring(me, scope)
+  if ring then
+    return outcome(me, scope, leave(me, scope, false), false, ring)
+  end
+  local waited = leave(me, scope, ok)
+  return outcome(me, scope, waited, ok, ...)
+end
+
+local function open(me, what, shielded, seconds)
+  local outer = me.scope
+  local cancel = outer.cancel
+  if cancel and (not shielded or cancel == Scope.LOADING or Scope.is_pierced(me)) then
+    Scope.raise(me)
+  end
+  local scope = Scope.new_block(me, outer, what, shielded)
+  scope.co = co_running()
+  me.scope = scope
+  if seconds then
+    Scope.arm(scope, seconds, "ran out of time after " .. seconds .. " s")
+  end
+  return scope
+end
+
+local function check_function(fn, call)
+  if type(fn) ~= "function" then
+    return errors.throw("invalid_argument", call .. " takes a function, and got " .. names.show(fn))
+  end
+end
+
+---swarm.timeout(s, fn) → what fn returned; raises `timeout`
+function blocks.timeout(seconds, fn)
+  arguments.seconds(seconds, "swarm.timeout")
+  check_function(fn, "swarm.timeout")
+  local me = S.current
+  local scope = open(me, "swarm.timeout", false, seconds)
+  return finish(me, scope, xpcall(fn, errors.passing))
+end
+
+---Runs a function in a shield.
+---@param what string as a message names the block
+function blocks.shielded(what, seconds, fn)
+  local me = S.current
+  local scope = open(me, what, true, seconds)
+  return finish(me, scope, xpcall(fn, errors.passing))
+end
+
+local SHIELD_OPTIONS = { timeout = true }
+
+---swarm.shield(fn, opts?) → what fn returned; outer cancels and deadlines wait until it is over
+function blocks.shield(fn, opts)
+  check_function(fn, "swarm.shield")
+  local seconds = SHIELD_SECONDS
+  if opts ~= nil then
+    arguments.options(opts, SHIELD_OPTIONS, "swarm.shield")
+    if opts.timeout ~= nil then
+      seconds = arguments.seconds(opts.timeout, "swarm.shield's option timeout")
+    end
+  end
+  return blocks.shielded("swarm.shield", seconds, fn)
+end
+
+---Runs a function in a block of its own, which waits for the children spawned in it and no others.
+---@param what string as a message names the block
+function blocks.apart(what, fn, ...)
+  local me = S.current
+  local scope = open(me, what, false, nil)
+  return finish(me, scope, xpcall(fn, errors.passing, ...))
+end
+
+-- The object that swarm.scope hands to its function.
+local ScopeFace = opaque.kind("scope", {
+  start = "spawn",
+  start_soon = "spawn",
+  create_task = "spawn",
+  run = "spawn",
+  async = "spawn",
+  go = "spawn",
+})
+
+---scope:spawn(name, input?, opts?) → handle of a worker of this scope
+function ScopeFace.methods.spawn(face, name, input, opts)
+  local scope = opaque.record(ScopeFace, face, "scope:spawn(...)").scope
+  if scope.closed then
+    return errors.throw(
+      "invalid_argument",
+      "this scope is closed: it ended when its function and its workers did"
+    )
+  end
+  local me = S.current
+  if me.scope.cancel then
+    Scope.raise(me)
+  elseif scope.cancel then
+    return errors.throw("invalid_argument", "this scope is cancelled: " .. scope.cancel.reason)
+  end
+  return (W.spawn_into(scope, me, name, input, opts, take_site(FORMAT, LEVELS)))
+end
+
+---swarm.scope(fn) → what fn(scope) returned, once all workers of the scope have settled; the first
+---failure cancels the rest and is raised, with the others attached
+function blocks.scope(fn)
+  check_function(fn, "swarm.scope")
+  local me = S.current
+  local scope = open(me, "swarm.scope", false, nil)
+  scope.nursery = true
+  local face = opaque.seal(ScopeFace, { scope = scope }, nil)
+  return finish(me, scope, xpcall(fn, errors.passing, face))
+end
+
+-- Waiting -----------------------------------------------------------------------------------------
+
+local SLEEP = { what = "a timer" }
+local TURN = { what = "its turn" }
+
+---swarm.sleep(s)
+function blocks.sleep(seconds)
+  arguments.seconds(seconds, "swarm.sleep")
+  local me = S.current
+  if me.scope.cancel then
+    Scope.raise(me)
+  end
+  local timer = S.alarm(me, clock.monotonic() + seconds)
+  local parked = S.park(me, SLEEP)
+  S.drop_timer(timer)
+  if me.scope.cancel then
+    Scope.raise(me)
+  elseif not parked then
+    waits.barred("swarm.sleep")
+  end
+end
+
+---swarm.yield(): everybody else gets a turn
+function blocks.yield()
+  local me = S.current
+  if me.scope.cancel then
+    Scope.raise(me)
+  end
+  S.later(me)
+  local parked = S.park(me, TURN)
+  if me.queue then
+    S.remove(me)
+  end
+  if me.scope.cancel then
+    Scope.raise(me)
+  elseif not parked then
+    waits.barred("swarm.yield")
+  end
+end
+
+---swarm.checkpoint(): raises where the worker is cancelled, else goes on at once
+function blocks.checkpoint()
+  local me = S.current
+  S.fire_due_timers() -- a loop that only looks here never leaves its turn
+  if me.scope.cancel then
+    Scope.raise(me)
+  end
+end
+
+function handles.getters.deadline(w)
+  return Scope.nearest_deadline(w)
+end
+
+return blocks

@@ -1,0 +1,199 @@
+-- Retries: a task whose attempt has failed is tried again, as its `retries` say. The record stays
+-- the task's: who joins it goes on waiting. Each attempt is a worker of its own, with its own id,
+-- tail, clock and pipeline, and runs what the name means by then. What is over is kept aside.
+local attempts = require "swarm.worker.attempts"
+local blocks = require "swarm.structure.blocks"
+local clock = require "swarm.ground.clock"
+local errors = require "swarm.ground.errors"
+local events = require "swarm.events.run"
+local gate = require "swarm.rights.gate"
+local handles = require "swarm.worker.handle"
+local names = require "swarm.ground.spelling"
+local random = require "swarm.ground.random"
+local S = require "swarm.scheduler.scheduler"
+local Scope = require "swarm.scope.scope"
+local Settle = require "swarm.worker.settle"
+local values = require "swarm.values.values"
+local W = require "swarm.worker.spawn"
+local rawequal, type, xpcall, min = rawequal, type, xpcall, math.min
+
+local KEPT = 100 -- attempts whose tails are kept, with the last
+local ON_SECONDS = 5 -- for the function that decides
+
+-- Deciding ----------------------------------------------------------------------------------------
+
+local REFUSALS = { role_violation = true, rejected_by_middleware = true, invalid_value = true }
+
+local function is_refusal(err)
+  if err.refused ~= nil then
+    return err.refused
+  end
+  return REFUSALS[err.code] or false
+end
+
+local function delay_of(policy, number)
+  local most = policy.max_delay
+  if policy.backoff == 0 or most == 0 then
+    return 0 -- factor ^ number is infinite some day, and nothing times that is no number
+  end
+  local delay = min(policy.backoff * policy.factor ^ (number - 1), most)
+  return policy.jitter and delay * (0.5 + 0.5 * random.random()) or delay
+end
+
+---What a function given as `on` may return.
+local function checked(answer, on)
+  local kind = type(answer)
+  if
+    kind == "nil"
+    or kind == "boolean"
+    or (kind == "number" and answer >= 0 and answer < 1 / 0)
+  then
+    return answer
+  end
+  return errors.throw(
+    "invalid_value",
+    "retries.on must return false, true or a delay in seconds, and returned " .. names.show(answer),
+    { path = "retries.on", where = handles.place_of(on) }
+  )
+end
+
+---What a function given as `on` says, or the error that it raised.
+---@return boolean|number|nil again, table? problem
+local function ask(w, on, err, number)
+  w.extra.ending = true -- a cancel comes too late for this attempt
+  w.scope = w
+  local what = "retries.on at " .. handles.place_of(on)
+  local ok, answer = xpcall(blocks.shielded, errors.passing, what, ON_SECONDS, function()
+    return checked(on(err, number), on)
+  end)
+  if ok then
+    return answer
+  elseif rawequal(answer, err) then
+    return false -- it let the attempt's error pass: that says no, and nothing else
+  end
+  return false, errors.from_raised(answer)
+end
+
+---Whether an attempt that ended so is followed by another, and after how many seconds.
+---@return number? delay, table? problem what `on` raised
+local function delay_before_next(w, retries, status, err)
+  local policy, on = retries.policy, retries.policy.on
+  if status == "cancelled" or status == "pass" or is_refusal(err) then
+    return nil
+  elseif retries.number > policy.max or retries.stopped or w.owner.cancel then
+    return nil
+  end
+  local again, problem
+  if type(on) == "function" then
+    again, problem = ask(w, on, err, retries.number)
+  else
+    again = on[status] or on[err.code]
+  end
+  if not again or retries.stopped or w.owner.cancel then
+    return nil, problem
+  end
+  return type(again) == "number" and again or delay_of(policy, retries.number)
+end
+
+-- The next attempt --------------------------------------------------------------------------------
+
+-- What a task waits for between two attempts.
+local BACKOFF = { what = "its next attempt" }
+
+---Keeps what is left of the attempt that has just ended.
+local function keep_aside(w, retries)
+  retries.past[retries.number] = {
+    def = w.def,
+    status = w.status,
+    value = w.value,
+    err = w.err,
+    tail = w.tail,
+    deadline = w.deadline,
+    scope = nil,
+  }
+  retries.past[retries.number + 1 - KEPT] = nil
+end
+
+---Gives a record whose next attempt begins the definition that its name has by now.
+function attempts.renew(w, retries)
+  local old = w.def
+  local def = old.name and old.names[old.name] or old
+  if def ~= old then
+    w.def, w.run = def, def.run
+    local before, after = old.generation, def.generation
+    if after.retired then
+      after.live = after.live + 1
+    end
+    Settle.leave_generation(before)
+  end
+  local rights, by = def.rights, retries.by
+  if not rights then
+    rights = by
+  elseif rights ~= by and not def.authority then
+    rights = rights.cuts[by] or gate.cut(rights, by)
+  end
+  w.rights = rights
+  w.deadline = retries.timeout or def.timeout
+end
+
+local function reset(w, retries)
+  local extra = w.extra
+  w.status, w.value, w.err, w.tail = "pending", nil, nil, nil
+  w.cancel, w.scope, w.input = nil, w, values.copy(retries.input, "input")
+  extra.started, extra.ending, extra.no_slot = nil, nil, nil
+  w.deadline = retries.timeout or w.def.timeout
+  retries.number, retries.is_new = retries.number + 1, true
+  if not extra.session then -- one worker runs all invocations of a session
+    extra.worker_id = W.next_id()
+  end
+end
+
+---How a task ends that is not tried again. Its error says what its attempts have to say.
+---@return boolean again, string status, any value, table? err
+local function last_end(w, retries, status, value, err, problem)
+  if problem and status == "blocked" then -- a block takes no failure with it
+    problem.others, err, status, value = { err }, Settle.stamp(w, problem), "failed", nil
+  elseif problem then
+    Scope.add_other(err, problem)
+  end
+  local number = retries.number
+  if err and number > 1 then
+    err.attempts = number
+    if status == "cancelled" and err.cause == nil then
+      err.cause = retries.past[number - 1].err -- why it was tried again
+    end
+  end
+  return false, status, value, err
+end
+
+---Tries a task again where its retries say so.
+---@return boolean again, string status, any value, table? err how the task ends where it is not
+function Settle.again(w, status, value, err)
+  local retries = w.extra.retries
+  if retries.timer then
+    S.drop_timer(retries.timer) -- it was cancelled between two attempts
+    retries.timer, w.waiting = nil, nil
+  end
+  local delay, problem = delay_before_next(w, retries, status, err)
+  if not delay then
+    return last_end(w, retries, status, value, err, problem)
+  end
+  Scope.forget_failed(w) -- the attempt's error has them
+  Settle.end_attempt(w, status, value, err)
+  if w.tail then
+    w.tail:settled(w)
+  end
+  keep_aside(w, retries)
+  if events.on then
+    local reason = errors.headline(err)
+    events.publish("retry", w, { status = status, delay = delay, reason = reason })
+  end
+  reset(w, retries)
+  if delay == 0 then
+    S.later(w)
+  else
+    w.waiting = BACKOFF
+    retries.timer = S.alarm(w, clock.monotonic() + delay)
+  end
+  return true
+end

@@ -1,0 +1,220 @@
+-- Supervisors, as scripts meet them: swarm.supervise, and what its handle can do besides. What a
+-- supervisor does is in run.lua.
+local child_spec = require "swarm.structure.supervise.child_spec"
+local errors = require "swarm.ground.errors"
+local gate = require "swarm.rights.gate"
+local handles = require "swarm.worker.handle"
+local intensity = require "swarm.structure.supervise.intensity"
+local names = require "swarm.ground.spelling"
+local registry = require "swarm.script.registry"
+local S = require "swarm.scheduler.scheduler"
+local Scope = require "swarm.scope.scope"
+local site = require "swarm.ground.site"
+local supervision = require "swarm.structure.supervise.run"
+local W = require "swarm.worker.spawn"
+local waits = require "swarm.scope.waits"
+
+local methods = handles.methods
+local take_site, FORMAT, LEVELS = site.take, site.FORMAT, site.LEVELS
+local add, cancelled, title = supervision.add, supervision.cancelled, supervision.title
+local setmetatable, type, format = setmetatable, type, string.format
+
+local Supervisor = {}
+
+local BUSY = { what = "a supervisor that is stopping children" }
+
+---Stands for who named a child, as who spawns it each time: with its names and rights, below the
+---supervisor.
+local function spawner(sup, me)
+  return setmetatable({ def = me.def, rights = me.rights }, { __index = sup.worker })
+end
+
+local function wake(sup)
+  S.ready(sup.worker)
+end
+
+---@param owner table the scope that the supervisor belongs to
+local function create(owner, me, plan, taken)
+  local def = registry.internal(me.def.generation, plan.name or "supervisor")
+  def.begins, def.where = true, errors.where()
+  local sup = {
+    name = plan.name,
+    strategy = plan.strategy,
+    limit = intensity.new(plan.intensity, plan.period),
+    worker = nil, -- its record
+    block = nil, -- where its children live
+    children = { head = nil, tail = nil }, -- in the order in which they were started first
+    by_id = {},
+    ended = { head = nil, tail = nil }, -- nodes of children whose end nobody has handled yet
+    requests = { head = nil, tail = nil }, -- to stop a child
+    starters = { head = nil, tail = nil }, -- workers that wait until it is not busy
+    busy = false,
+    stopping = nil, -- the child's record that is being stopped
+    owner_ends = false, -- nothing but children is left of the owner's block
+    failure = nil,
+    late = {}, -- errors of children that broke as they were stopped for good
+    over = false,
+  }
+  local handle, w = W.spawn_internal(owner, me, def, function()
+    return supervision.run(sup)
+  end, taken)
+  sup.worker = w
+  sup.block = Scope.new_block(w, w, "the supervisor", true)
+  sup.block.supervises = true -- its children's deadlines are those around it
+  w.scope = sup.block
+  local extra = w.extra or {}
+  w.extra = extra
+  extra.supervisor = sup
+  extra.cancel_waiters = { head = nil, tail = nil }
+  extra.on_awaited = function()
+    wake(sup)
+  end
+  sup.at_end = {
+    close = function()
+      sup.owner_ends = true
+      wake(sup)
+    end,
+  }
+  Scope.at_end(owner, sup.at_end)
+  return handle, sup
+end
+
+---swarm.supervise{ strategy?, intensity?, period?, name?, children? } → a worker's handle
+function Supervisor.supervise(opts)
+  local me = S.current
+  local owner = me.scope
+  if owner.cancel then
+    Scope.raise(me)
+  end
+  W.check_room(me, 1, 1)
+  local plan = child_spec.plan(opts)
+  local list = plan.children
+  W.check_room(me, #list == 0 and 1 or 2, 1 + #list)
+  local taken = take_site(FORMAT, LEVELS)
+  local handle, sup = create(owner, me, plan, taken)
+  local by = spawner(sup, me)
+  for i = 1, #list do
+    add(sup, list[i], by, taken)
+  end
+  return handle
+end
+
+---The supervisor behind a handle.
+local function supervisor_of(handle, call)
+  local me = S.current
+  if me.scope.cancel then
+    Scope.raise(me)
+  end
+  local w = handles.record(handle, call)
+  local sup = w.extra and w.extra.supervisor
+  if not sup then
+    local whose = "worker " .. handles.label(w) .. " is no supervisor: "
+    return errors.throw(
+      "invalid_argument",
+      whose .. call .. " belongs to what swarm.supervise returned"
+    )
+  end
+  return sup, me
+end
+
+---Waits in a list until somebody says that there is something to look at.
+local function wait_in(list, me, sup, call, what)
+  if sup.stopping and handles.is_below(me, sup.stopping) then
+    return errors.throw(
+      "deadlock",
+      call .. " waits for the supervisor, which waits for the end of this worker"
+    )
+  end
+  S.push_back(list, me)
+  local parked = S.park(me, what)
+  if me.queue then
+    S.remove(me)
+  end
+  if me.scope.cancel then
+    Scope.raise(me)
+  elseif not parked then
+    waits.barred(call)
+  end
+end
+
+---sup:children() → list of { id, handle, status, restart, restarts } in the order of starting
+function methods.children(handle)
+  local sup, me = supervisor_of(handle, "children")
+  gate.check(me, "read_task_state")
+  local list, child = {}, sup.children.head
+  while child do
+    list[#list + 1] = {
+      id = child.id,
+      handle = child.worker.handle,
+      status = child.worker.status,
+      restart = child.restart,
+      restarts = child.restarts,
+    }
+    child = child.queue_next
+  end
+  return list
+end
+
+local function check_open(sup)
+  if sup.over or sup.failure or cancelled(sup) then
+    local why = sup.over and "has ended" or "is stopping"
+    return errors.throw("invalid_argument", "start: the " .. title(sup) .. " " .. why)
+  end
+end
+
+---sup:start{ "name", input, id?, ... } → the child's handle
+function methods.start(handle, item)
+  local sup, me = supervisor_of(handle, "start")
+  gate.bounds(me, "start_task")
+  local child = child_spec.read(item, "start's child")
+  local taken = take_site(FORMAT, LEVELS)
+  check_open(sup)
+  while sup.busy do
+    wait_in(sup.starters, me, sup, "start", BUSY)
+    check_open(sup)
+  end
+  child_spec.check_id(child, sup.by_id, "start's child")
+  add(sup, child, spawner(sup, me), taken)
+  return child.worker.handle
+end
+
+local function not_found(sup, id)
+  local message = title(sup) .. " has no child " .. names.show(id)
+  local near = names.nearest(id, sup.by_id)
+  if sup.over then
+    message = title(sup) .. " has ended"
+  elseif near then
+    message = message .. "; did you mean " .. near .. "?"
+  end
+  local where, traceback = errors.where(), errors.traceback()
+  return errors.new("child_not_found", message, { id = id, where = where, traceback = traceback })
+end
+
+---sup:stop(id) → true, once the child has ended · false, err where there is none
+function methods.stop(handle, id)
+  local sup, me = supervisor_of(handle, "stop")
+  gate.check(me, "cancel_task")
+  if type(id) ~= "string" then
+    local got = names.show(id)
+    return errors.throw("invalid_argument", "stop takes the id of a child, and got " .. got)
+  end
+  local child = sup.by_id[id]
+  if not child or sup.over then
+    return false, not_found(sup, id)
+  elseif handles.is_below(me, child.worker) then
+    return errors.throw("deadlock", "stop: child " .. names.show(id) .. " would wait for itself")
+  end
+  local request = child.stop_request
+  if not request then
+    request = { child = child, done = false, waiters = { head = nil, tail = nil } }
+    child.stop_request = request
+    S.push_back(sup.requests, request)
+    wake(sup)
+  end
+  while not request.done do
+    wait_in(request.waiters, me, sup, "stop", { what = format("the end of child %q", id) })
+  end
+  return true
+end
+
+return Supervisor

@@ -1,0 +1,185 @@
+-- What an author says about a supervisor and its children, checked whole before anything starts.
+local arguments = require "swarm.ground.arguments"
+local errors = require "swarm.ground.errors"
+local gate = require "swarm.rights.gate"
+local handles = require "swarm.worker.handle"
+local intensity = require "swarm.structure.supervise.intensity"
+local names = require "swarm.ground.spelling"
+local S = require "swarm.scheduler.scheduler"
+local values = require "swarm.values.values"
+local W = require "swarm.worker.spawn"
+local error, pairs, pcall, tostring, type = error, pairs, pcall, tostring, type
+local huge = math.huge
+
+local child_spec = {}
+
+local STRATEGIES = { one_for_one = true, one_for_all = true, rest_for_one = true }
+local RESTARTS = { permanent = true, transient = true, temporary = true }
+local OPTIONS = { strategy = true, intensity = true, period = true, name = true, children = true }
+local FIELDS = { id = true, restart = true, shutdown = true, timeout = true }
+
+-- What people try first, by other libraries' words.
+local FIRST_GUESSES = {
+  name = 'the worker goes first: { "name", input }',
+  worker = 'the worker goes first: { "name", input }',
+  run = "the function goes first: { function(ctx, input) ... end, input }",
+  start = 'the worker goes first: { "name", input }',
+  input = 'the input goes second: { "name", input }',
+  args = 'the input goes second: { "name", input }',
+  max_restarts = "intensity belongs to the supervisor",
+  intensity = "intensity belongs to the supervisor",
+  period = "period belongs to the supervisor",
+  strategy = "strategy belongs to the supervisor",
+}
+
+local function wrong(message, fields)
+  return errors.throw("invalid_argument", message, fields)
+end
+
+local function check_word(value, words, what)
+  if type(value) ~= "string" or not words[value] then
+    local near = type(value) == "string" and names.nearest(value, words)
+    return wrong(
+      what
+        .. " is "
+        .. names.show(value)
+        .. (near and "; did you mean " .. near .. "?" or "; it can be " .. names.list(words))
+    )
+  end
+  return value
+end
+
+local function check_text(value, what)
+  if type(value) ~= "string" or value == "" then
+    return wrong(what .. " is a string that is not empty, and got " .. names.show(value))
+  end
+  return value
+end
+
+---What a child runs: a worker's name that exists and may be started, or a function.
+local function check_target(target, place)
+  local me = S.current
+  if type(target) == "string" then
+    gate.check(me, "start_task", target)
+    local def = me.def
+    local ok, err = pcall(W.resolve, target, def.generation)
+    if not ok then
+      err.message = place .. ": " .. err.message
+      return error(err, 0)
+    end
+    return target
+  elseif type(target) == "function" then
+    gate.check(me, "start_task", "") -- a function fits "*" alone
+    return handles.place_of(target)
+  end
+  return wrong(
+    place
+      .. ' starts with a worker\'s name or a function, as in { "name", input }, and got '
+      .. names.show(target)
+  )
+end
+
+---@return string? what hint for a field that is none
+local function field_hint(key)
+  local guess = type(key) == "string" and FIRST_GUESSES[key]
+  local near = not guess and type(key) == "string" and names.nearest(key, FIELDS)
+  return guess and "; " .. guess
+    or near and "; did you mean " .. near .. "?"
+    or '; it is { "name", input } with ' .. names.list(FIELDS)
+end
+
+---Checks one child.
+---@param item any what the author wrote
+---@param place string such as "children[2]"
+---@return table child
+function child_spec.read(item, place)
+  if type(item) ~= "table" or handles.is(item) then
+    return wrong(place .. ' is a table such as { "name", input }, and got ' .. names.show(item))
+  end
+  for key in pairs(item) do
+    if key ~= 1 and key ~= 2 and not FIELDS[key] then
+      return wrong(
+        place .. " has no field " .. names.show(key) .. field_hint(key),
+        { name = tostring(key) }
+      )
+    end
+  end
+  local default_id = check_target(item[1], place)
+  local shutdown = item.shutdown == nil and 5 or item.shutdown
+  if type(shutdown) ~= "number" or shutdown < 0 or shutdown ~= shutdown then
+    return wrong(
+      place
+        .. ".shutdown takes seconds, zero or more (math.huge: as long as it takes), and got "
+        .. names.show(shutdown)
+    )
+  end
+  return {
+    id = item.id == nil and default_id or check_text(item.id, place .. ".id"),
+    run = item[1],
+    input = values.copy(item[2], place .. "[2]"),
+    restart = item.restart == nil and "permanent"
+      or check_word(item.restart, RESTARTS, place .. ".restart"),
+    shutdown = shutdown < huge and shutdown or nil,
+    options = item.timeout ~= nil and {
+      timeout = arguments.seconds(item.timeout, place .. ".timeout"),
+    } or nil,
+  }
+end
+
+---Raises for a second child of one id.
+function child_spec.check_id(child, known, place)
+  if known[child.id] then
+    return wrong(
+      place
+        .. ": there is a child "
+        .. names.show(child.id)
+        .. ' already; give it an id of its own: { "name", input, id = "..." }'
+    )
+  end
+end
+
+local function check_list(list)
+  if type(list) ~= "table" or handles.is(list) then
+    return wrong("swarm.supervise's children are a list, and got " .. names.show(list))
+  end
+  for key in pairs(list) do
+    if type(key) ~= "number" or key % 1 ~= 0 or key < 1 or key > #list then
+      return wrong(
+        "swarm.supervise's children are a list without gaps, and have a key " .. names.show(key)
+      )
+    end
+  end
+end
+
+---Checks what swarm.supervise was given.
+---@return table plan { strategy, intensity, period, name, children }
+function child_spec.plan(opts)
+  arguments.options(opts, OPTIONS, "swarm.supervise")
+  local plan = {
+    strategy = opts.strategy == nil and "one_for_one"
+      or check_word(opts.strategy, STRATEGIES, "swarm.supervise's strategy"),
+    intensity = opts.intensity == nil and 1
+      or arguments.whole(opts.intensity, "swarm.supervise's intensity", 0, intensity.MOST),
+    period = opts.period == nil and 5
+      or arguments.seconds(opts.period, "swarm.supervise's option period"),
+    name = opts.name ~= nil and check_text(opts.name, "swarm.supervise's name") or nil,
+    children = {},
+  }
+  if plan.period == 0 then
+    return wrong "swarm.supervise's period is above zero seconds, and got 0"
+  end
+  local list, known = opts.children, {}
+  if list ~= nil then
+    check_list(list)
+    for i = 1, #list do
+      local place = "children[" .. i .. "]"
+      local child = child_spec.read(list[i], place)
+      child_spec.check_id(child, known, place)
+      known[child.id] = true
+      plan.children[i] = child
+    end
+  end
+  return plan
+end
+
+return child_spec

@@ -1,0 +1,353 @@
+-- What a supervisor does: it starts children, starts them again when they end, and stops them in
+-- reverse order, each with its own time for clean-up.
+--
+-- Its coroutine does one thing after another: it stops, or handles an end, or waits. Nobody else
+-- changes what it knows while it is busy. Its children live in a block of its own that hides its
+-- cancel from them: the supervisor sees it and stops them in their order.
+local clock = require "swarm.ground.clock"
+local errors = require "swarm.ground.errors"
+local intensity = require "swarm.structure.supervise.intensity"
+local log = require "swarm.events.log"
+local S = require "swarm.scheduler.scheduler"
+local Scope = require "swarm.scope.scope"
+local Settle = require "swarm.worker.settle"
+local W = require "swarm.worker.spawn"
+
+local error, pcall, xpcall = error, pcall, xpcall
+local format = string.format
+
+local supervision = {}
+
+local IDLE = { what = "a child to start" }
+
+-- Words -------------------------------------------------------------------------------------------
+
+---The supervisor as messages name it.
+local function title(sup)
+  return sup.name and format("supervisor %q", sup.name) or "supervisor"
+end
+supervision.title = title
+
+---How a child ended, for messages.
+local function ending(child)
+  local w, err = child.worker, child.start_error or child.worker.err
+  if child.start_error then
+    return "did not start: " .. errors.headline(err)
+  elseif w.status == "failed" then
+    return "failed: " .. errors.headline(err)
+  elseif w.status == "blocked" then
+    return errors.headline(err) -- "blocked: ..."
+  elseif w.status == "cancelled" then
+    return "was cancelled: " .. err.reason
+  elseif w.status == "timeout" then
+    return "timed out: " .. errors.headline(err)
+  end
+  return "ended (pass)"
+end
+
+local function tell(sup, w, child, ended, what)
+  local text = format("%s: child %q %s; %s", title(sup), child.id, ended, what)
+  log.entry("warn", text, nil, w)
+end
+
+local function has_failed(child)
+  local status = child.worker.status
+  return child.start_error ~= nil or status == "failed" or status == "timeout"
+end
+
+---Whether an error came of it: its own, or that of somebody below it while it was stopped.
+local function broke(child)
+  local w = child.worker
+  return has_failed(child) or (w.status == "cancelled" and w.err.others ~= nil)
+end
+
+-- Starting ----------------------------------------------------------------------------------------
+
+---A child has settled: its failure is the supervisor's from now on.
+local function child_settled(node, w)
+  local sup = node.supervisor
+  Scope.own(w)
+  S.push_back(sup.ended, node)
+  if S.current ~= sup.worker then
+    S.ready(sup.worker)
+  end
+end
+
+local function start(sup, child)
+  local _, w = W.spawn_into(sup.block, child.by, child.run, child.input, child.options, child.site)
+  child.worker, child.start_error = w, nil
+  Settle.watch(w, child.node)
+end
+
+---Starts a child that was started before. What cannot start has failed once more.
+local function start_again(sup, child)
+  child.restarts = child.restarts + 1
+  local ok, err = pcall(start, sup, child)
+  if not ok then
+    child.start_error = err
+    S.push_back(sup.ended, child.node)
+  end
+  return ok
+end
+
+---Adds a child behind all others and starts it.
+---@param by table stands for who named the child: its definition and rights
+---@param taken any the place that names it, as site.take has it
+function supervision.add(sup, child, by, taken)
+  child.by, child.site, child.restarts = by, taken, 0
+  child.node = { child = child, supervisor = sup, settled = child_settled, owns = true }
+  start(sup, child)
+  S.push_back(sup.children, child)
+  sup.by_id[child.id] = child
+end
+
+local function remove(sup, child)
+  S.remove(child)
+  sup.by_id[child.id] = nil
+end
+
+-- Stopping ----------------------------------------------------------------------------------------
+
+---What the supervisor itself is cancelled for, or nil.
+local function cancelled(sup)
+  return sup.worker.cancel or sup.block.cancel
+end
+supervision.cancelled = cancelled
+
+---Waits until a child has settled, at most `seconds`.
+local function wait_end(sup, child, seconds)
+  local me, w = sup.worker, child.worker
+  local timer = seconds and S.alarm(me, clock.monotonic() + seconds)
+  local waiting = { what = format("the end of child %q", child.id) }
+  while w.scope and not (seconds and (sup.block.cancel or not timer.pos)) do
+    S.park(me, waiting)
+    if me.queue then
+      S.remove(me)
+    end
+  end
+  if timer then
+    S.drop_timer(timer)
+  end
+end
+
+---Stops a child by the ladder: cancel, time for its clean-up, and then through its shields.
+---@return table? err where it broke because of that
+local function stop(sup, child, reason)
+  local w = child.worker
+  local cause = { kind = "supervisor", reason = reason, scope = w }
+  local live = w.scope ~= nil
+  if live then
+    sup.stopping = w
+    Scope.cancel(w, cause)
+    if child.shutdown ~= 0 then
+      wait_end(sup, child, child.shutdown)
+    end
+    if w.scope then
+      Scope.pierce(w, cause)
+      wait_end(sup, child, nil)
+    end
+    sup.stopping = nil
+  end
+  if child.node.queue then -- it ended, and nobody has looked at that yet
+    S.remove(child.node)
+    if broke(child) then
+      tell(sup, w, child, ending(child), (live and "stopped: " or "not restarted: ") .. reason)
+      return live and w.err or nil
+    end
+  end
+end
+
+---Stops the children from the last to `first`, save for `ended`; each temporary one for good.
+---@return boolean done false: the supervisor itself was cancelled meanwhile
+local function stop_down_to(sup, first, ended, reason)
+  local child = sup.children.tail
+  while child do
+    local before = child.queue_prev
+    if child ~= ended then
+      stop(sup, child, reason)
+      if cancelled(sup) then
+        return false
+      elseif child.restart == "temporary" then
+        remove(sup, child)
+      end
+    end
+    if child == first then
+      break
+    end
+    child = before
+  end
+  return true
+end
+
+-- A child that ended ------------------------------------------------------------------------------
+
+---The first of the children that a strategy starts again with `child`, which ended.
+local FIRST = {
+  one_for_all = function(sup)
+    return sup.children.head
+  end,
+  rest_for_one = function(_, child)
+    return child
+  end,
+}
+
+local WITH = { one_for_all = " with all others", rest_for_one = " with those after it" }
+
+local function too_many(sup, child, count)
+  local limit = sup.limit
+  return errors.new(
+    "restart_limit_exceeded",
+    format(
+      "%s gives up: child %q needs restart %d within %g s, and its intensity is %d; it %s",
+      title(sup),
+      child.id,
+      count,
+      limit.period,
+      limit.most,
+      ending(child)
+    ),
+    {
+      id = child.id,
+      restarts = count,
+      period = limit.period,
+      cause = child.start_error or child.worker.err,
+      where = sup.worker.def.where,
+      traceback = "",
+    }
+  )
+end
+
+local function restart(sup, child)
+  local limit = sup.limit
+  local count = intensity.count(limit, clock.monotonic())
+  if count > limit.most then
+    sup.failure = too_many(sup, child, count)
+    return
+  end
+  local ended, worker = ending(child), child.worker
+  local first = FIRST[sup.strategy] and FIRST[sup.strategy](sup, child)
+  if first and not stop_down_to(sup, first, child, format("child %q %s", child.id, ended)) then
+    tell(sup, worker, child, ended, "not restarted: " .. cancelled(sup).reason)
+    return
+  end
+  local following = sup.strategy == "one_for_all" and sup.children.head or child
+  while following and start_again(sup, following) do
+    following = first and following.queue_next
+  end
+  local how = "restarted%s (%d of %d in %g s)"
+  local with = WITH[sup.strategy] or ""
+  tell(sup, worker, child, ended, format(how, with, count, limit.most, limit.period))
+end
+
+local function after_end(sup, child)
+  local kind, failed = child.restart, has_failed(child)
+  if kind == "permanent" or (kind == "transient" and failed) then
+    return restart(sup, child)
+  end
+  if failed or broke(child) then
+    tell(sup, child.worker, child, ending(child), "not restarted: it is " .. kind)
+  end
+  if kind == "temporary" then
+    remove(sup, child)
+  end
+end
+
+-- The supervisor's own run ------------------------------------------------------------------------
+
+local function wait(sup)
+  local me = sup.worker
+  S.push_back(me.extra.cancel_waiters, me)
+  S.park(me, sup.block.first_child and Scope.CHILDREN or IDLE)
+  if me.queue then
+    S.remove(me)
+  end
+end
+
+local function answer(sup, request)
+  S.remove(request)
+  local child = request.child
+  if sup.by_id[child.id] == child then
+    stop(sup, child, "its supervisor was asked to stop it")
+    if cancelled(sup) then
+      S.push_back(sup.requests, request)
+      return
+    end
+    remove(sup, child)
+  end
+  child.stop_request, request.done = nil, true
+  S.ready_all(request.waiters)
+end
+
+---Whether somebody waits for the supervisor's own end.
+local function is_awaited(sup)
+  local me = sup.worker
+  local joiners, watchers = me.joiners, me.extra.watchers
+  return sup.owner_ends
+    or (joiners and (joiners.id or joiners.head))
+    or (watchers and watchers.head)
+end
+
+---Does the next thing that there is to do.
+---@return boolean over
+local function step(sup)
+  local request, ended = sup.requests.head, sup.ended.head
+  if cancelled(sup) or sup.failure then
+    return true
+  elseif request then
+    answer(sup, request)
+  elseif ended then
+    S.remove(ended)
+    after_end(sup, ended.child)
+  elseif not sup.block.first_child and is_awaited(sup) then
+    return true
+  else
+    sup.busy = false
+    S.ready_all(sup.starters)
+    wait(sup)
+    sup.busy = true
+  end
+  return false
+end
+
+---Stops all, and leaves the block that the children lived in.
+local function close(sup)
+  local cause, child = cancelled(sup), sup.children.tail
+  local reason = cause and cause.reason or "its supervisor gave up"
+  while child do
+    sup.late[#sup.late + 1] = stop(sup, child, reason)
+    child.run, child.input, child.by = nil, nil, nil -- it may be asked about for long
+    child = child.queue_prev
+  end
+  sup.over = true
+  S.ready_all(sup.starters)
+  while sup.requests.head do
+    local request = sup.requests.head
+    S.remove(request)
+    request.done = true
+    S.ready_all(request.waiters)
+  end
+  if sup.at_end.queue then
+    S.remove(sup.at_end)
+  end
+  sup.block.closed = true
+  sup.worker.scope = sup.block.outer
+end
+
+---What a supervisor's worker runs.
+function supervision.run(sup)
+  sup.busy = true
+  local ok, err = xpcall(function()
+    repeat
+      local over = step(sup)
+    until over
+  end, errors.passing)
+  sup.failure = sup.failure or (not ok and err) or nil
+  close(sup)
+  if sup.failure then
+    return error(Scope.with_others(sup.failure, sup.late), 0)
+  elseif sup.late[1] then
+    return error(Scope.with_others(Scope.cancelled_error(sup.worker), sup.late), 0)
+  end
+end
+
+return supervision

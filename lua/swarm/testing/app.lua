@@ -1,0 +1,159 @@
+-- swarm.script, in spec files: the script under test. It is loaded in a line of generations of its
+-- own, as a run would load it: names in it mean its own workers, and the spec reaches them by the
+-- object that it gets.
+local Join = require "swarm.worker.join"
+local errors = require "swarm.ground.errors"
+local generations = require "swarm.script.line"
+local names = require "swarm.ground.spelling"
+local opaque = require "swarm.ground.opaque"
+local S = require "swarm.scheduler.scheduler"
+local Scope = require "swarm.scope.scope"
+local site = require "swarm.ground.site"
+local values = require "swarm.values.values"
+local waits = require "swarm.scope.waits"
+local W = require "swarm.worker.spawn"
+
+local take_site, FORMAT, LEVELS = site.take, site.FORMAT, site.LEVELS
+local type = type
+
+local script = {
+  run = nil, -- kernel: what scripts read of the run
+  lines = {}, -- in the order of loading
+}
+
+-- Loading -----------------------------------------------------------------------------------------
+
+---Loads a script as a run would, by a worker of its own, and waits for it: also while the spec file
+---itself loads, when nothing else may be waited for.
+---@return table generation
+local function load_apart(path, folder)
+  local me, run = S.current, script.run
+  local line = generations.new_line {
+    path = path,
+    folder = folder,
+    run = { args = {}, input = nil, run_id = run.run_id, version = run.version },
+  }
+  script.lines[#script.lines + 1] = line
+  local w = generations.start(line)
+  while w.scope do
+    w.joiners = me
+    local parked = S.park(me, { what = "script " .. path .. " to load" })
+    if w.joiners == me then
+      w.joiners = nil
+    end
+    if me.scope.cancel and me.scope.cancel ~= Scope.LOADING then
+      return Scope.raise(me)
+    elseif not parked then
+      return waits.barred("swarm.script")
+    end
+  end
+  local err = w.err
+  if err then
+    err.task_id, err.agent, err.spawned_at = nil, nil, nil -- the script's error, not a worker's
+    return error(err, 0)
+  end
+  return line.newest
+end
+
+-- The object --------------------------------------------------------------------------------------
+
+local App = opaque.kind("script", {
+  main = "run",
+  start = "spawn",
+  invoke = "call",
+})
+
+local function generation_of(app, call)
+  local record = opaque.record(App, app, "app:" .. call .. "(...)")
+  local me = S.current
+  if me.scope.cancel then
+    return Scope.raise(me)
+  end
+  return record.generation, me
+end
+
+---In whose place a name is looked for: the script's, or the spec file's where the script has none.
+local function place_of(generation, me, name)
+  local own = generation.line.names
+  if type(name) == "string" and not own[name] and me.def.names[name] then
+    return me.def
+  end
+  return { names = own, generation = generation }
+end
+
+---app:spawn(name, input?, opts?) → handle
+function App.methods.spawn(app, name, input, opts)
+  local generation, me = generation_of(app, "spawn")
+  local from, taken = place_of(generation, me, name), take_site(FORMAT, LEVELS)
+  return (W.spawn_into(me.scope, me, name, input, opts, taken, from))
+end
+
+---app:call(name, input?, opts?), as swarm.call
+function App.methods.call(app, name, input, opts)
+  local generation, me = generation_of(app, "call")
+  local from, taken = place_of(generation, me, name), take_site(FORMAT, LEVELS)
+  return Join.result((W.spawn_into(me.scope, me, name, input, opts, taken, from)))
+end
+
+local function check_args(args)
+  if args == nil then
+    return {}
+  elseif type(args) ~= "table" then
+    local got = names.show(args)
+    return errors.throw("invalid_argument", "app:run takes a list of strings, and got " .. got)
+  end
+  local copy, count = {}, 0
+  for _ in pairs(args) do
+    count = count + 1
+  end
+  for i = 1, count do
+    if type(args[i]) ~= "string" then
+      local got = "; item " .. i .. " is " .. names.show(args[i])
+      return errors.throw(
+        "invalid_argument",
+        "app:run takes a list of strings, as a command line gives them" .. got
+      )
+    end
+    copy[i] = args[i]
+  end
+  return copy
+end
+
+---app:run(args?, input?): runs main, and returns as swarm.result does.
+function App.methods.run(app, args, input)
+  local generation, me = generation_of(app, "run")
+  local main = generation.main
+  args = check_args(args)
+  if not main then
+    return errors.throw("load_error", generation.files[1] .. " has no main to run")
+  end
+  local face = generation.face
+  face.args, face.input = values.copy(args, "args"), values.copy(input, "input")
+  local from = { names = { main = main }, generation = generation }
+  local taken = take_site(FORMAT, LEVELS)
+  local handle, w = W.spawn_into(me.scope, me, "main", input, nil, taken, from)
+  w.extra = w.extra or {}
+  w.extra.args = args
+  return Join.result(handle)
+end
+
+---swarm.script for a spec file.
+---@param script_dir string the spec file's folder, with a slash at its end, or ""
+function script.face(script_dir)
+  return function(path)
+    if type(path) ~= "string" or path == "" then
+      local got = names.show(path)
+      return errors.throw("invalid_argument", "swarm.script takes a script's path, and got " .. got)
+    end
+    if path:sub(1, 1) ~= "/" then
+      path = script_dir .. path
+    end
+    local generation = load_apart(path, path:match "^(.*/)" or "")
+    local record = { generation = generation }
+    local app = opaque.seal(App, record, nil)
+    record.text = "script " .. path
+    return app
+  end
+end
+
+return script

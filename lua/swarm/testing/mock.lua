@@ -1,0 +1,203 @@
+-- Stand-ins, in spec files: a function that runs in place of what a worker runs, with the worker's
+-- pipeline around it, and a function that answers in place of a port of the host.
+local bridge = require "swarm.outside.bridge"
+local errors = require "swarm.ground.errors"
+local json = require "swarm.values.json"
+local names = require "swarm.ground.spelling"
+local script = require "swarm.testing.app"
+local S = require "swarm.scheduler.scheduler"
+local Scope = require "swarm.scope.scope"
+local values = require "swarm.values.values"
+local type, pairs, pcall, error, tostring = type, pairs, pcall, error, tostring
+
+local mock = {
+  ports = {}, -- the names of those that there are
+}
+
+-- Workers -----------------------------------------------------------------------------------------
+
+local stand_ins = {} -- definition → { fn, calls }
+
+---The innermost run of a definition: its own, or what stands in for it.
+function mock.around_run(def, run)
+  return function(ctx, input)
+    local stand_in = stand_ins[def]
+    if not stand_in then
+      return run(ctx, input)
+    end
+    local calls = stand_in.calls
+    calls[#calls + 1] = input == nil and values.null or values.copy(input, "input")
+    return stand_in.fn(ctx, input)
+  end
+end
+
+---Puts a stand-in into every definition of a name: the spec file's and those of its scripts.
+local function stand_in_for(generation, name, stand_in, where)
+  local known, found = {}, false
+  local function look(workers)
+    for candidate, def in pairs(workers) do
+      known[candidate] = true
+      if candidate == name then
+        stand_ins[def], found = stand_in, true
+      end
+    end
+  end
+  look(generation.workers)
+  for i = 1, #script.lines do
+    look(script.lines[i].newest.workers)
+  end
+  if not found then
+    local hint, list = names.hint(name, known, ""), names.list(known)
+    return errors.throw(
+      "not_registered",
+      "mock.worker: there is no worker "
+        .. names.show(name)
+        .. (hint ~= "" and hint or list ~= "" and "; there are " .. list or "; there are none")
+        .. " (a script's workers are there once swarm.script has loaded it)",
+      { name = name, where = where }
+    )
+  end
+end
+
+local function check(call, name, fn)
+  if type(name) ~= "string" or name == "" then
+    return errors.throw("invalid_argument", call .. " takes a name, and got " .. names.show(name))
+  elseif type(fn) ~= "function" then
+    local got = names.show(fn)
+    return errors.throw("invalid_argument", call .. " takes a function second, and got " .. got)
+  end
+end
+
+local function worker_mock(generation)
+  return function(name, fn)
+    check("mock.worker", name, fn)
+    local stand_in, where = { fn = fn, calls = {} }, errors.where()
+    if generation.closed then
+      stand_in_for(generation, name, stand_in, where)
+    else
+      -- Names are resolved when loading ends, so order is free.
+      generation.closing[#generation.closing + 1] = function()
+        return stand_in_for(generation, name, stand_in, where)
+      end
+    end
+    return { calls = stand_in.calls }
+  end
+end
+
+-- Ports -------------------------------------------------------------------------------------------
+
+---What authors may leave out of an answer, by port.
+local COMPLETE = {
+  ---Headers may be a table by names, and the body may be absent.
+  http = function(answer, data)
+    if type(answer) == "table" then
+      local list = {}
+      for name, value in pairs(answer.headers or {}) do
+        list[#list + 1] = type(name) == "string" and { name:lower(), tostring(value) } or value
+      end
+      answer.headers = list
+      answer.status = answer.status or 200
+    end
+    return answer, data or ""
+  end,
+}
+
+---What a mock raised, as the port's error.
+local function raise_for_port(name, err)
+  local me = S.current
+  if me.scope.cancel or errors.is(err) then
+    return error(err, 0) -- a cancel, or a mistake in the mock itself
+  elseif type(err) == "table" then
+    local fields = {}
+    for key, value in next, err do
+      fields[key] = value
+    end
+    local code, message = fields.code or "host_error", fields.message
+    fields.code, fields.message = nil, nil
+    local text = message == nil and "port " .. name .. " failed" or errors.text_of(message)
+    return errors.throw(tostring(code), text, fields)
+  end
+  return errors.throw("host_error", "port " .. name .. " failed: " .. errors.text_of(err))
+end
+
+local function check_answer(name, value, data)
+  if data ~= nil and type(data) ~= "string" then
+    local got = names.show(data)
+    return errors.throw(
+      "invalid_value",
+      "the mock of port " .. name .. " must return its data as a string, and returned " .. got
+    )
+  end
+  if value ~= nil then
+    value = json.decode(json.encode(value, "answer"))
+  end
+  return value, data
+end
+
+local function answer_with(name, fn)
+  return function(_, payload, data, options)
+    local on_event = options and options.on_event
+    local function emit(event, bytes)
+      if on_event then
+        on_event(json.decode(json.encode(event, "event")), bytes)
+      end
+    end
+    payload = json.decode(json.encode(payload, "payload", true))
+    local ok, value, bytes = pcall(fn, payload, data, emit)
+    if not ok then
+      return raise_for_port(name, value)
+    end
+    if S.current.scope.cancel then
+      return Scope.raise(S.current)
+    end
+    value, bytes = check_answer(name, value, bytes)
+    if COMPLETE[name] then
+      value, bytes = COMPLETE[name](value, bytes)
+    end
+    return value, bytes
+  end
+end
+
+---Scripts and modules are still loaded by the host: a mock answers what runs.
+local function takes_from(name)
+  return function(me, payload)
+    return me.scope.cancel ~= Scope.LOADING and not (name == "files" and payload.op == "first")
+  end
+end
+
+local function port_mock(name, fn)
+  check("mock.port", name, fn)
+  local known = {}
+  for i = 1, #mock.ports do
+    known[mock.ports[i]] = true
+  end
+  if not known[name] then
+    local hint = names.hint(name, known, "")
+    return errors.throw(
+      "host_error",
+      "mock.port: there is no port "
+        .. names.show(name)
+        .. (hint ~= "" and hint or "; there are " .. names.list(known)),
+      { name = name }
+    )
+  end
+  bridge.mocks[name] = { takes = takes_from(name), answer = answer_with(name, fn) }
+end
+
+---`mock` for a spec file.
+---@param generation table the spec file's
+function mock.face(generation)
+  local face = { worker = worker_mock(generation), port = port_mock }
+  return setmetatable({}, {
+    __index = function(_, key)
+      return face[key]
+        or errors.throw(
+          "unknown_name",
+          "mock." .. tostring(key) .. " does not exist" .. names.hint(key, face, "mock.")
+        )
+    end,
+    __metatable = "swarm.mock",
+  })
+end
+
+return mock

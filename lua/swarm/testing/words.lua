@@ -1,0 +1,231 @@
+-- Specs: busted's vocabulary (describe, it, before_each, after_each, pending, assert.*). A spec
+-- file is a script like any other: it defines its workers, and each `it` is a worker of the run
+-- under a virtual clock, which jumps to the next timer when all wait.
+local arguments = require "swarm.ground.arguments"
+local assertions = require "swarm.testing.assertions"
+local blocks = require "swarm.structure.blocks"
+local clock = require "swarm.ground.clock"
+local errors = require "swarm.ground.errors"
+local explore = require "swarm.testing.explore.explore"
+local json = require "swarm.values.json"
+local mock = require "swarm.testing.mock"
+local names = require "swarm.ground.spelling"
+local script = require "swarm.testing.app"
+local S = require "swarm.scheduler.scheduler"
+local Scope = require "swarm.scope.scope"
+local type, pcall, xpcall, max, concat = type, pcall, xpcall, math.max, table.concat
+
+local spec = {}
+
+local tests = {} -- in the order of the file: { name, where, first, last, fn, group }
+local by_name = {} -- full name → test
+local group = { name = nil, outer = nil, before = {}, after = {} }
+
+-- Defining ----------------------------------------------------------------------------------------
+
+local function check_loading(call)
+  if S.current.cancel ~= Scope.LOADING then
+    return errors.throw(
+      "load_error",
+      call
+        .. " belongs at the top of a spec file or in a describe, not inside an `it`: specs are "
+        .. "known before the first one runs"
+    )
+  end
+end
+
+local function check(call, name, fn)
+  check_loading(call)
+  if type(name) ~= "string" or name == "" then
+    return errors.throw("load_error", call .. " takes a name first, and got " .. names.show(name))
+  elseif not pcall(json.encode, name, "name") then
+    return errors.throw("load_error", call .. " takes a name that is UTF-8 text")
+  elseif fn ~= nil and type(fn) ~= "function" then
+    local got = names.show(fn)
+    return errors.throw("load_error", call .. " takes a function second, and got " .. got)
+  end
+end
+
+---The lines of the author's file that a call with a function spans.
+local function lines_of(where, fn)
+  local first = tonumber(where:match ":(%d+)$")
+  if not fn then
+    return first, first
+  end
+  local info = debug.getinfo(fn, "S")
+  local here = errors.source_of(info) == where:match "^(.*):%d+$"
+  return first, here and max(info.lastlinedefined, first) or first
+end
+
+local function full_name(name)
+  local parts, scope = { name }, group
+  while scope.name do
+    table.insert(parts, 1, scope.name)
+    scope = scope.outer
+  end
+  return concat(parts, " > ")
+end
+
+local function describe(name, fn)
+  check("describe", name, fn)
+  if not fn then
+    return errors.throw("load_error", "describe takes a function that holds its specs")
+  end
+  local where, outer = errors.where(), group
+  local first, last = lines_of(where, fn)
+  group = { name = name, outer = outer, before = {}, after = {}, first = first, last = last }
+  local ok, err = xpcall(fn, errors.passing)
+  group = outer
+  if not ok then
+    return error(err, 0)
+  end
+end
+
+local function define(call, name, fn, runs)
+  check(call, name, fn)
+  local full, where = full_name(name), errors.where()
+  local before = by_name[full]
+  if before then
+    return errors.throw(
+      "load_error",
+      "two specs are called " .. names.show(full) .. "; the first is at " .. before.where
+    )
+  end
+  local first, last = lines_of(where, fn)
+  local test = { name = full, where = where, first = first, last = last, group = group }
+  test.fn = runs and fn or nil
+  tests[#tests + 1] = test
+  by_name[full] = test
+end
+
+local function it(name, fn)
+  return define("it", name, fn, true)
+end
+
+local function pending(name, fn)
+  return define("pending", name, fn, false)
+end
+
+local function hook(call, list)
+  return function(fn)
+    check_loading(call)
+    if type(fn) ~= "function" then
+      local got = names.show(fn)
+      return errors.throw("load_error", call .. " takes a function, and got " .. got)
+    end
+    local of = group[list]
+    of[#of + 1] = fn
+  end
+end
+
+-- The clock ---------------------------------------------------------------------------------------
+
+local clock_face = {}
+
+---Moves the virtual clock on by s seconds, timer by timer: what is due until then runs first.
+---Real I/O under way does not hold it, as it does the jump when all sleep.
+function clock_face.advance(s)
+  local target = clock.virtual + arguments.seconds(s, "clock.advance")
+  blocks.sleep(0) -- who is ready runs first, and sets its timers
+  local due = S.next_deadline()
+  while due and due <= target do
+    clock.virtual = max(clock.virtual, due)
+    blocks.sleep(0)
+    blocks.yield()
+    due = S.next_deadline()
+  end
+  clock.virtual = max(clock.virtual, target)
+end
+
+-- What the host asks for --------------------------------------------------------------------------
+
+---Gives a spec file its vocabulary.
+---@param env table its globals
+---@param generation table
+function spec.prepare(env, generation)
+  env.describe = describe
+  env.it = it
+  env.pending = pending
+  env.before_each = hook("before_each", "before")
+  env.after_each = hook("after_each", "after")
+  env.assert = assertions
+  env.clock = clock_face
+  env.explore = explore
+  env.mock = mock.face(generation)
+  generation.face.script = script.face(generation.script_dir)
+end
+
+---@return table list of { name, where, first, last, pending, groups }; groups from the outside in
+function spec.list()
+  local list = {}
+  for i = 1, #tests do
+    local test = tests[i]
+    local groups, scope = {}, test.group
+    while scope.name do
+      table.insert(groups, 1, { name = scope.name, first = scope.first, last = scope.last })
+      scope = scope.outer
+    end
+    list[i] = {
+      name = test.name,
+      where = test.where,
+      first = test.first,
+      last = test.last,
+      pending = test.fn == nil,
+      groups = #groups > 0 and groups or nil,
+    }
+  end
+  return list
+end
+
+-- Running -----------------------------------------------------------------------------------------
+
+local function run_befores(scope, ctx)
+  if scope.outer then
+    run_befores(scope.outer, ctx)
+  end
+  for i = 1, #scope.before do
+    scope.before[i](ctx)
+  end
+end
+
+---Runs every after_each, from the inside out, and gathers what they raise.
+local function run_afters(scope, ctx, problems)
+  while scope do
+    for i = 1, #scope.after do
+      local ok, err = xpcall(scope.after[i], errors.from_raised, ctx)
+      if not ok then
+        problems[#problems + 1] = err
+      end
+    end
+    scope = scope.outer
+  end
+end
+
+---What the worker of one `it` runs.
+function spec.runner(name)
+  local test = by_name[name]
+  return function(ctx)
+    if not test or not test.fn then
+      return errors.throw("load_error", "there is no spec " .. names.show(name) .. " any more")
+    end
+    local problems = {}
+    local ok, err = xpcall(function()
+      run_befores(test.group, ctx)
+      test.fn(ctx)
+    end, errors.from_raised)
+    if not ok then
+      problems[1] = err
+    end
+    local cleaned, problem = xpcall(blocks.shield, errors.from_raised, function()
+      run_afters(test.group, ctx, problems)
+    end)
+    if not cleaned then
+      problems[#problems + 1] = problem
+    end
+    if problems[1] then
+      return error(Scope.with_others(table.remove(problems, 1), problems), 0)
+    end
+  end
+end
+
+return spec

@@ -1,0 +1,149 @@
+-- Attempts: which there are of a task, and what its `retries` say about further ones. Each attempt
+-- is one worker; the record is the task's, and what is left of earlier attempts is kept beside it.
+local arguments = require "swarm.ground.arguments"
+local errors = require "swarm.ground.errors"
+local names = require "swarm.ground.spelling"
+local S = require "swarm.scheduler.scheduler"
+local type, pairs, floor = type, pairs, math.floor
+
+local attempts = {
+  renew = nil, -- structure/retry.lua
+}
+
+local FIELDS = {
+  max = true,
+  backoff = true,
+  factor = true,
+  max_delay = true,
+  jitter = true,
+  on = true,
+}
+local FAILURES = { failed = true, timeout = true }
+
+local function read_on(on, what)
+  if type(on) == "function" then
+    return on
+  elseif type(on) == "string" then
+    on = { on }
+  end
+  local set, n = {}, 0
+  if type(on) == "table" then
+    for key, word in pairs(on) do
+      if type(key) ~= "number" or type(word) ~= "string" then
+        n = -1
+        break
+      end
+      set[word], n = true, n + 1
+    end
+  end
+  if n < 1 then
+    return errors.throw(
+      "invalid_argument",
+      what
+        .. '.on takes a list such as { "failed", "timeout" } or a function, and got '
+        .. names.show(on)
+    )
+  elseif set.cancelled or set.pass then
+    return errors.throw(
+      "invalid_argument",
+      what .. ".on: what " .. (set.pass and "passed" or "was cancelled") .. " is never tried again"
+    )
+  end
+  return set
+end
+
+local function number_of(value, default, what, least)
+  if value == nil then
+    return default
+  elseif type(value) ~= "number" or value ~= value or value < least or value == 1 / 0 then
+    return errors.throw(
+      "invalid_argument",
+      what .. " takes a number, " .. least .. " or more, and got " .. names.show(value)
+    )
+  end
+  return value
+end
+
+---Reads `retries = n` or `retries = { max = n, ... }`.
+---@param what string the field, as messages name it
+---@return table? policy nil for none
+function attempts.policy(value, what)
+  local fields = type(value) == "number" and { max = value } or value
+  if type(fields) ~= "table" then
+    return errors.throw(
+      "invalid_argument",
+      what .. " takes a number of further attempts or a table, and got " .. names.show(value)
+    )
+  end
+  arguments.options(fields, FIELDS, what)
+  local max = fields.max
+  if type(max) ~= "number" or max < 0 or max == 1 / 0 or floor(max) ~= max then
+    return errors.throw(
+      "invalid_argument",
+      what .. " takes how many further attempts there may be, and got " .. names.show(max)
+    )
+  elseif fields.jitter ~= nil and type(fields.jitter) ~= "boolean" then
+    return errors.throw("invalid_argument", what .. ".jitter is true or false")
+  elseif max == 0 then
+    return nil
+  end
+  return {
+    max = max,
+    backoff = number_of(fields.backoff, 0.5, what .. ".backoff", 0),
+    factor = number_of(fields.factor, 2, what .. ".factor", 1),
+    max_delay = number_of(fields.max_delay, 30, what .. ".max_delay", 0),
+    jitter = fields.jitter ~= false,
+    on = fields.on == nil and FAILURES or read_on(fields.on, what),
+  }
+end
+
+---What a task with retries keeps beside its record.
+---@param policy table
+---@param input any as it was given; an attempt may change its own
+---@param by table the rights of who spawned it
+---@param timeout number? of spawn, which wins over the definition's
+---@return table
+function attempts.new(policy, input, by, timeout)
+  return {
+    policy = policy,
+    input = input,
+    by = by,
+    timeout = timeout,
+    number = 1, -- of the attempt that the record is in
+    past = {}, -- number → what is left of an attempt, shaped like a settled record
+    timer = nil, -- set between two attempts
+    is_new = false, -- the record is to begin an attempt that is not its first
+    stopped = false, -- the task was cancelled: no further attempt
+  }
+end
+
+---The number of a record's attempt, from 1.
+function attempts.number(w)
+  local retries = w.extra and w.extra.retries
+  return retries and retries.number or 1
+end
+
+---One attempt of a task: its record, or what is left of it; nil where there is none, or no more.
+function attempts.of(w, number)
+  if number == attempts.number(w) then
+    return w
+  end
+  local retries = w.extra and w.extra.retries
+  return retries and retries.past[number]
+end
+
+---A record is about to begin: the time between two attempts, if there was one, is over or was cut
+---short.
+function attempts.begin(w)
+  local retries = w.extra and w.extra.retries
+  if retries and retries.timer then
+    S.drop_timer(retries.timer)
+    retries.timer, w.waiting = nil, nil
+  end
+  if retries and retries.is_new then
+    retries.is_new = false
+    attempts.renew(w, retries)
+  end
+end
+
+return attempts

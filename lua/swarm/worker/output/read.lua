@@ -1,0 +1,130 @@
+-- Reading what a worker said: its output tail as it stands, event by event as they come, or the
+-- last artifact of a name. One's own tail is free to read; that of another takes read_task_state.
+local arguments = require "swarm.ground.arguments"
+local attempts = require "swarm.worker.attempts"
+local errors = require "swarm.ground.errors"
+local gate = require "swarm.rights.gate"
+local handles = require "swarm.worker.handle"
+local names = require "swarm.ground.spelling"
+local S = require "swarm.scheduler.scheduler"
+local Scope = require "swarm.scope.scope"
+local tails = require "swarm.worker.output.tail"
+local waits = require "swarm.scope.waits"
+local type, floor, snapshot = type, math.floor, tails.snapshot
+
+local reading = {}
+
+---Raises unless the running worker may read of this one.
+local function check(w)
+  local me = S.current
+  if me and me ~= w and me.rights.read_task_state ~= true then
+    gate.check(me, "read_task_state")
+  end
+end
+reading.check = check
+
+local READ_OPTIONS = { attempt = true, since = true }
+
+---@return number since, number|"all" attempt
+local function read_options(w, opts, call)
+  local last = attempts.number(w)
+  if opts == nil then
+    return 0, last
+  end
+  arguments.options(opts, READ_OPTIONS, call)
+  local attempt = opts.attempt == nil and last or opts.attempt
+  if not attempts.of(w, attempt) and not (call == "follow" and attempt == "all") then
+    return errors.throw("invalid_argument", call .. ": there is no attempt " .. names.show(attempt))
+  end
+  local since = opts.since or 0
+  if type(since) ~= "number" or since ~= since then
+    return errors.throw(
+      "invalid_argument",
+      call .. " takes since = a seq, and got " .. names.show(since)
+    )
+  end
+  return floor(since), attempt
+end
+
+---swarm.output_tail(h, opts?) → list of events
+function reading.output_tail(target, opts)
+  Scope.not_while_loading()
+  local w = handles.record(target, "output_tail")
+  check(w)
+  local since, attempt = read_options(w, opts, "output_tail")
+  return snapshot(attempts.of(w, attempt), since)
+end
+
+---Parks until a tail has more, or its attempt is over.
+local function await_more(w, tail)
+  local me = S.current
+  S.push_back(tail.followers, me)
+  local parked = S.park(me, { what = "events of worker " .. handles.label(w) })
+  if me.queue then
+    S.remove(me)
+  end
+  if me.scope.cancel then
+    Scope.raise(me)
+  elseif not parked then
+    waits.barred("follow")
+  end
+end
+
+---swarm.follow(h, opts?) → iterator of events, until the attempt has ended; with attempt = "all"
+---until the task has settled
+function reading.follow(target, opts)
+  Scope.not_while_loading()
+  local w = handles.record(target, "follow")
+  check(w)
+  local since, attempt = read_options(w, opts, "follow")
+  local all = attempt == "all"
+  if all then
+    attempt = 1
+  end
+  local ready, i = {}, 0
+  return function()
+    local me = S.current
+    if me.scope.cancel then
+      Scope.raise(me)
+    end
+    while true do
+      i = i + 1
+      local event = ready[i]
+      if event then
+        since = event.seq
+        if all then
+          event.attempt = attempt
+        end
+        return event
+      end
+      local seen = attempts.of(w, attempt)
+      local over = not seen or handles.final[seen.status]
+      ready, i = seen and snapshot(seen, since) or {}, 0
+      if #ready == 0 then
+        if not over then
+          await_more(w, tails.of(seen))
+        elseif all and attempt < attempts.number(w) then
+          attempt, since = attempt + 1, 0
+        else
+          return nil
+        end
+      end
+    end
+  end
+end
+
+---The last artifact of a name, or nil.
+function reading.artifact(target, name)
+  local w = handles.record(target, "artifact")
+  check(w)
+  local list = snapshot(w, 0)
+  for i = #list, 1, -1 do
+    local event = list[i]
+    if event.type == "artifact" and event.name == name then
+      return tails.value_of(event.content)
+    end
+  end
+  return nil
+end
+
+return reading

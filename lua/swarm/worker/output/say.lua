@@ -1,0 +1,219 @@
+-- What a worker says: the events of its attempt, from `ctx:progress` to the final, on their way
+-- into its output tail. What its layers' `event` functions make of one is what everybody sees.
+local errors = require "swarm.ground.errors"
+local events = require "swarm.events.run"
+local gate = require "swarm.rights.gate"
+local handles = require "swarm.worker.handle"
+local names = require "swarm.ground.spelling"
+local reading = require "swarm.worker.output.read"
+local S = require "swarm.scheduler.scheduler"
+local tails = require "swarm.worker.output.tail"
+local values = require "swarm.values.values"
+local type, pairs, select, xpcall, error = type, pairs, select, xpcall, error
+local rawequal, debug_getmetatable = rawequal, debug.getmetatable
+local content_of, record, flush = tails.content_of, tails.record, tails.flush
+
+local output = { flush = flush }
+
+local CONTENT = { partial = "chunk", artifact = "content", final = "content" }
+
+---Whether what an `event` function returned can stand in a tail in place of `event`.
+local function can_replace(seen, event)
+  if type(seen) ~= "table" or seen.type ~= event.type then
+    return false
+  elseif CONTENT[event.type] then
+    local content = seen[CONTENT[event.type]]
+    local kind = type(content) == "table" and content.kind
+    if kind ~= "inline" and not (kind == "file_ref" and type(content.path) == "string") then
+      return false
+    end
+  end
+  for _, field in pairs { "stage", "name", "ok" } do
+    if type(seen[field]) ~= type(event[field]) then
+      return false
+    end
+  end
+  return (seen.note == nil or type(seen.note) == "string")
+    and (seen.reason == nil or type(seen.reason) == "string")
+end
+
+---What the `event` functions of a worker's layers make of an event before anybody has seen it: the
+---event to record, or nil where one dropped it.
+local function filtered(w, event)
+  local hooks, me = w.def.events, S.current
+  for i = 1, #hooks do
+    local hook, own = hooks[i], me.rights
+    me.rights = hook.rights
+    local ok, seen = xpcall(hook.fn, errors.passing, w.handle, values.copy(event, "event"))
+    me.rights = own
+    if not ok then
+      return error(seen, 0)
+    elseif seen == false then
+      if event.type ~= "final" then
+        return nil
+      end
+      return errors.throw(
+        "invalid_value",
+        hook.what .. " returned false for the final, which is never dropped; return a changed one",
+        { path = "event", where = hook.where }
+      )
+    elseif seen ~= nil then
+      if not can_replace(seen, event) then
+        return errors.throw(
+          "invalid_value",
+          hook.what
+            .. " must return the event, changed or not, or false; it returned "
+            .. (type(seen) == "table" and "one that is no " .. event.type or names.show(seen)),
+          { path = "event", where = hook.where }
+        )
+      end
+      event = values.copy(seen, "event")
+      event.dropped = nil
+    end
+  end
+  return event
+end
+
+---Appends one event to the running attempt of a worker.
+local function emit(handle, event)
+  local w = handles.record(handle, "ctx:" .. event.type)
+  if handles.final[w.status] then
+    return errors.throw(
+      "invalid_argument",
+      "worker " .. handles.label(w) .. " has settled: its tail is closed"
+    )
+  end
+  local me = S.current
+  if me.rights.emit_output ~= true then
+    gate.check(me, "emit_output")
+  end
+  flush(w)
+  if w.def.events then
+    event = filtered(w, event)
+    if not event then
+      local tail = tails.of(w)
+      tail.dropped = tail.dropped + 1
+      return
+    end
+  end
+  return record(w, event)
+end
+
+-- Finals ------------------------------------------------------------------------------------------
+
+---The same content, to the last item. A handle is the same as itself only: its raw metatable is its
+---record. A file's parts are not in its table.
+local function same(a, b)
+  if rawequal(a, b) then
+    return true
+  elseif type(a) ~= "table" or type(b) ~= "table" then
+    return false
+  elseif debug_getmetatable(a) ~= debug_getmetatable(b) then
+    return false
+  elseif values.is_file(a) then
+    return values.same_file(a, b)
+  end
+  for key, value in pairs(a) do
+    if not same(value, b[key]) then
+      return false
+    end
+  end
+  for key in pairs(b) do
+    if a[key] == nil then
+      return false
+    end
+  end
+  return true
+end
+
+---Appends a final where something stands around the worker: what the events' layers made of it is
+---the result.
+---@param reason table? as Settle.reason has it
+function output.final(w, value, reason)
+  if w.value == nil and not (reason or w.tail or w.def.events or events.on) then
+    tails.hold(w, value)
+    return value
+  end
+  flush(w)
+  local event = {
+    type = "final",
+    ok = reason == nil,
+    content = content_of(value),
+    reason = reason and reason.text,
+  }
+  if w.def.events then
+    event = filtered(w, event)
+    value = tails.value_of(event.content)
+    if event.ok and reason then
+      reason = nil
+    elseif not event.ok then
+      reason = { text = event.reason or "no reason given", hint = "" }
+    end
+  end
+  record(w, event)
+  w.tail.final = { value = value, reason = reason and reason.text }
+  return values.copy(value, "result"), reason
+end
+
+---A further final where the hooks made another result of what the tail has.
+function output.changed(w, value, reason)
+  local waits, unwritten = tails.held(w)
+  if waits then
+    if not reason and not w.cancel and same(unwritten, value) then
+      return value
+    end
+    flush(w)
+  end
+  local last = w.tail and w.tail.final
+  if last and last.reason == (reason and reason.text) and same(last.value, value) then
+    return value, reason
+  end
+  return output.final(w, value, reason)
+end
+
+-- What workers call -------------------------------------------------------------------------------
+
+local function text_argument(value, what, optional)
+  if type(value) == "string" or (optional and value == nil) then
+    return value
+  end
+  return errors.throw("invalid_argument", what .. " must be a string, and is " .. names.show(value))
+end
+
+function handles.methods.progress(ctx, stage, note)
+  return emit(ctx, {
+    type = "progress",
+    stage = text_argument(stage, "the stage of ctx:progress"),
+    note = text_argument(note, "the note of ctx:progress", true),
+  })
+end
+
+function handles.methods.partial(ctx, value)
+  return emit(ctx, { type = "partial", chunk = content_of(values.copy(value, "partial")) })
+end
+
+function handles.methods.artifact(ctx, name, ...)
+  text_argument(name, "the name of an artifact")
+  if select("#", ...) == 0 then
+    return reading.artifact(ctx, name)
+  end
+  local value = values.copy((...), "artifact")
+  return emit(ctx, { type = "artifact", name = name, content = content_of(value) })
+end
+
+function handles.methods.usage(ctx, amounts)
+  local event = type(amounts) == "table" and values.copy(amounts, "usage")
+  if
+    not event
+    or #event > 0
+    or values.is_array(event)
+    or values.is_file(event)
+    or handles.is(event)
+  then
+    return errors.throw("invalid_argument", "ctx:usage takes a table such as { tokens = 10 }")
+  end
+  event.type, event.dropped = "usage", nil
+  return emit(ctx, event)
+end
+
+return output
