@@ -1,8 +1,4 @@
 -- require "swarm": the public face. Nothing but names handed on.
-local Join = require "swarm.worker.join"
-local Session = require "swarm.structure.held_open"
-local Settle = require "swarm.worker.settle"
-local attempts = require "swarm.worker.attempts"
 local blocks = require "swarm.structure.blocks"
 local bridge = require "swarm.outside.bridge"
 local channel = require "swarm.sharing.channel"
@@ -17,79 +13,29 @@ local fs = require "swarm.outside.fs"
 local gate = require "swarm.rights.gate"
 local gather = require "swarm.structure.gather"
 local generations = require "swarm.script.line"
-local handles = require "swarm.worker.handle"
+local held_open = require "swarm.structure.held_open"
 local http = require "swarm.outside.http"
+local joining = require "swarm.worker.join"
 local json = require "swarm.values.json"
 local lock = require "swarm.sharing.lock"
 local log = require "swarm.events.log"
 local names = require "swarm.ground.spelling"
+local pauses = require "swarm.structure.pauses"
 local reading = require "swarm.worker.output.read"
 local random = require "swarm.ground.random"
 local registry = require "swarm.script.registry"
+local results = require "swarm.worker.result"
 local secret = require "swarm.outside.secret"
 local S = require "swarm.scheduler.scheduler"
 local semaphore = require "swarm.sharing.semaphore"
-local supervisor = require "swarm.structure.supervise.calls"
+local spawning = require "swarm.worker.spawn"
+local supervisors = require "swarm.structure.supervise.calls"
 local values = require "swarm.values.values"
 local watched = require "swarm.outside.sources"
-local W = require "swarm.worker.spawn"
-require "swarm.worker.cancel_token"
-require "swarm.structure.retry"
-
-local methods, getters = handles.methods, handles.getters
-
-methods.join = Join.join
-methods.result = Join.result
-methods.cancel = Join.cancel
-methods.output_tail = reading.output_tail
-methods.follow = reading.follow
-
-function getters.id(w)
-  return "W-" .. (w.extra and w.extra.worker_id or w.id)
-end
-getters.worker_id = getters.id
-getters.task_id = handles.task_id
-getters.attempt = attempts.number
-function getters.agent(w)
-  return w.def.name
-end
-function getters.status(w)
-  reading.check(w)
-  return w.status
-end
-function getters.generation(w)
-  return w.def.generation.number
-end
----The worker's own input; others get a copy, for it is nobody else's to change.
-function getters.input(w)
-  return w == S.current and w.input or values.copy(w.input, "input")
-end
-function getters.depth(w)
-  return w.depth
-end
-function getters.role(w)
-  return w.def.role or w.rights.role -- while a hook runs the rights are the hook's
-end
-function getters.prompt(w)
-  gate.check(S.current, "fetch_prompt")
-  local input = w.input
-  if type(input) == "string" then
-    return input
-  elseif type(input) == "table" and type(input.prompt) == "string" then
-    return input.prompt
-  end
-  return json.encode(input, "input")
-end
-function getters.meta(w)
-  local extra = w.extra or {}
-  w.extra = extra
-  extra.meta = extra.meta or {}
-  return extra.meta
-end
 
 local function blocked(value, reason)
   return value,
-    Settle.blocked_error(value, Settle.reason(reason == nil and "no reason given" or reason))
+    results.blocked_error(value, results.reason(reason == nil and "no reason given" or reason))
 end
 
 local function env(name)
@@ -149,15 +95,15 @@ return function(generation, run)
     end
   end
   local face = {
-    spawn = W.spawn,
-    join = Join.join,
-    cancel = Join.cancel,
-    mark = Join.mark,
-    result = Join.result,
-    call = Join.call,
+    spawn = spawning.spawn,
+    join = joining.join,
+    cancel = joining.cancel,
+    mark = joining.mark,
+    result = joining.result,
+    call = joining.call,
     output_tail = reading.output_tail,
     follow = reading.follow,
-    open = Session.open,
+    open = held_open.open,
     blocked = blocked,
 
     all = gather.all,
@@ -167,12 +113,12 @@ return function(generation, run)
     settle = gather.settle,
     each = each,
     scope = blocks.scope,
-    supervise = supervisor.supervise,
+    supervise = supervisors.supervise,
     timeout = blocks.timeout,
     shield = blocks.shield,
-    sleep = blocks.sleep,
-    yield = blocks.yield,
-    checkpoint = blocks.checkpoint,
+    sleep = pauses.sleep,
+    yield = pauses.yield,
+    checkpoint = pauses.checkpoint,
     channel = channel.new,
     semaphore = semaphore.new,
     event = event.new,

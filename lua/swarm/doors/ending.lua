@@ -1,41 +1,43 @@
 -- The end of the run: what is waited for once main has settled, what fails the run whatever main
 -- made of it, and the deadlock, when every worker waits and nothing can wake one.
-local Settle = require "swarm.worker.settle"
+local cancelling = require "swarm.scope.cancel"
 local errors = require "swarm.ground.errors"
-local handles = require "swarm.worker.handle"
+local deadlocks = require "swarm.worker.deadlock"
+local failures = require "swarm.events.failures"
 local held = require "swarm.doors.held"
+local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
-local Scope = require "swarm.scope.scope"
+local scopes = require "swarm.scope.scope"
 local text_of = require "swarm.doors.text"
 local values = require "swarm.values.values"
-local root = Scope.root
+local root = scopes.root
 
 local ending = {
   closed_world = false, -- nobody outside can spawn or cancel: silence is a deadlock
 }
 
-local run_deadline -- main's record, where the run has a deadline: that timer wakes nobody
+local bounded -- main's task, where the run has a deadline: that timer wakes nobody
 local run_error -- a deadlock: fails the run whatever main made of it
 
 ---A run begins: what failed one before it in the same host is no matter of this one.
 function ending.begin()
-  run_error, Settle.run_errors = nil, {}
-  Scope.forget_failed(root)
+  run_error, failures.list = nil, {}
+  scopes.forget_failed(root)
 end
 
----@param main table the record of the worker whose deadline, if it has one, is the run's
+---@param main table the task whose deadline, if it has one, is the run's
 function ending.bounded_by(main)
-  run_deadline = main.deadline and main
+  bounded = main
 end
 
 ---Cancels everything that is alive.
 function ending.cancel_all(reason)
-  Scope.cancel_children(root, { kind = "cancel", reason = reason, scope = root })
+  cancelling.children(root, { kind = "cancel", reason = reason, scope = root })
   local child = root.first_child
   while child do
     local following = child.sib_next
-    if child.cancel == Scope.LOADING then
-      Scope.cancel(child, { kind = "cancel", reason = reason, scope = root })
+    if cancelling.loads(child) then
+      cancelling.cancel(child, { kind = "cancel", reason = reason, scope = root })
     end
     child = following
   end
@@ -45,7 +47,7 @@ end
 ---@return boolean
 function ending.idle()
   local child = root.first_child
-  while child and child.cancel == Scope.LOADING do
+  while child and cancelling.loads(child) and not child.cancel do
     child = child.sib_next
   end
   return child == nil
@@ -54,7 +56,7 @@ end
 local function count_uncancelled()
   local count, child = 0, root.first_child
   while child do
-    count = count + (child.cancel and 0 or 1)
+    count = count + ((child.cancel or cancelling.loads(child)) and 0 or 1)
     child = child.sib_next
   end
   return count
@@ -65,14 +67,14 @@ end
 ---@param id number the worker whose end is the run's
 ---@return boolean? over nil: somebody was cancelled, and a tick is due
 function ending.finishing(id)
-  local main = held.record(id)
+  local main = held.task(id)
   local before = 0
   if main.status ~= "pass" and main.status ~= "blocked" then
     before = count_uncancelled()
   end
   if before > 0 then
     local reason = "the run is over: main " .. main.status
-    Scope.cancel_children(root, { kind = "parent", reason = reason, scope = root })
+    cancelling.children(root, { kind = "parent", reason = reason, scope = root })
     if not ending.idle() and count_uncancelled() < before then
       return nil
     end
@@ -85,23 +87,17 @@ end
 function ending.run_error()
   local err = run_error
   if not err then
-    local unowned = Scope.unowned(root)
-    err = unowned and Scope.children_failed(unowned) or Settle.run_errors[1]
-    err = err and Scope.with_others(err, Settle.run_errors)
+    local unowned = scopes.unowned(root)
+    err = unowned and scopes.children_failed(unowned) or failures.list[1]
+    err = err and scopes.with_others(err, failures.list)
   end
   return err and text_of(errors.plain(err)) or nil
 end
 
 -- Deadlock by silence -----------------------------------------------------------------------------
 
-local function what_it_waits_for(w)
-  local waiting = w.waiting
-  if waiting == nil then
-    return "nothing known"
-  elseif waiting.id and waiting.status then
-    return "worker " .. handles.label(waiting) .. " (T-" .. waiting.id .. ")"
-  end
-  return waiting.describe and waiting.describe(waiting) or waiting.what
+local function named(task)
+  return "worker " .. record.label(task) .. " (T-" .. task.id .. ")"
 end
 
 local DEADLOCK_SHOWN = 20
@@ -109,13 +105,14 @@ local DEADLOCK_SHOWN = 20
 ---Who waits for what, in the order of spawning; and how many more there are.
 local function all_waiting()
   local waiting, more = {}, 0
-  Scope.each_live(root, function(w)
+  scopes.each_live(root, function(w)
+    local task = w.task
     if #waiting < DEADLOCK_SHOWN then
       waiting[#waiting + 1] = {
-        agent = w.def.name or handles.label(w),
-        task_id = "T-" .. w.id,
-        waits_for = what_it_waits_for(w),
-        where = w.co and (errors.where(w.co) or handles.home(w)) or "(not begun)",
+        agent = task.def.name or record.label(task),
+        task_id = "T-" .. task.id,
+        waits_for = deadlocks.what_it_waits_for(w, named),
+        where = w.co and (errors.where(w.co) or record.home(task)) or "(not begun)",
       }
     else
       more = more + 1
@@ -155,7 +152,7 @@ local function deadlock()
     "deadlock: every worker waits, and nothing can wake one\n" .. table.concat(lines, "\n"),
     { waiting = waiting }
   )
-  Scope.cancel_children(root, { kind = "deadlock", reason = "deadlock", scope = root })
+  cancelling.children(root, { kind = "deadlock", reason = "deadlock", scope = root })
 end
 
 ---In a closed world where nobody is ready and no request is under way: cancels the run unless a
@@ -164,7 +161,7 @@ end
 function ending.if_deadlocked()
   if
     ending.closed_world
-    and not S.has_timers(run_deadline and run_deadline.deadline)
+    and not S.has_timers(bounded and bounded.extra and bounded.extra.deadline)
     and not run_error
   then
     deadlock()

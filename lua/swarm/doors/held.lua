@@ -1,53 +1,54 @@
--- The workers that Python waits for: held by id until Python releases them, so that it can ask how
+-- The tasks that Python waits for: held by id until Python releases them, so that it can ask how
 -- each is and how it ended.
-local Settle = require "swarm.worker.settle"
+local cancelling = require "swarm.scope.cancel"
 local errors = require "swarm.ground.errors"
-local handles = require "swarm.worker.handle"
 local json = require "swarm.values.json"
-local Scope = require "swarm.scope.scope"
+local record = require "swarm.scheduler.record"
+local settling = require "swarm.worker.settle"
 local tails = require "swarm.worker.output.tail"
 local text_of = require "swarm.doors.text"
 local values = require "swarm.values.values"
 
 local held = {}
 
-local workers = {} -- id → record
+local tasks = {} -- by id
 local settled, settled_n = {}, 0 -- ids that have settled since the last take
 
-function Settle.on_settled(w)
+local function tell(_, task)
   settled_n = settled_n + 1
-  settled[settled_n] = w.id
+  settled[settled_n] = task.id
 end
 
----@param w table record
+---@param task table
 ---@return number id
-function held.hold(w)
-  workers[w.id] = w
-  return w.id
+function held.hold(task)
+  tasks[task.id] = task
+  settling.watch(task, { settled = tell, queue = false, queue_prev = nil, queue_next = nil })
+  return task.id
 end
 
----The record of a worker that is held.
+---The task that is held by an id.
 ---@return table
-function held.record(id)
-  return workers[id]
+function held.task(id)
+  return tasks[id]
 end
 
 ---@return boolean live
 function held.cancel(id, reason)
-  local w = workers[id]
-  if not w or handles.final[w.status] then
+  local w = tasks[id] and tasks[id].worker
+  if not w then
     return false
   end
-  Scope.cancel(w, { kind = "cancel", reason = reason, scope = w })
+  cancelling.cancel(w, { kind = "cancel", reason = reason, scope = w })
   return true
 end
 
----A settled worker for Python: its status, its value (a string as bytes, else JSON) and its error.
+---A settled task for Python: its status, its value (a string as bytes, else JSON) and its error.
 ---@return string status, boolean is_text, string? value, string? error as JSON
 function held.outcome(id)
-  local w = workers[id]
-  local status, err = w.status, w.err
-  local value = w.value
+  local task = tasks[id]
+  local status, err = task.status, record.err(task)
+  local value = task.value
   local is_text = type(value) == "string"
   if value ~= nil and not is_text then
     local ok, text = pcall(json.encode, value, "result")
@@ -55,7 +56,7 @@ function held.outcome(id)
       value = text
     else
       status, value, err = "failed", nil, text
-      err.where = err.where or handles.home(w)
+      err.where = err.where or record.home(task)
     end
   end
   return status, is_text, value, err and text_of(errors.plain(err)) or nil
@@ -63,16 +64,16 @@ end
 
 ---@return string JSON list of events
 function held.tail(id, since)
-  return text_of(values.array(tails.snapshot(workers[id], since)))
+  return text_of(values.array(tails.snapshot(tasks[id], since)))
 end
 
 function held.status(id)
-  return workers[id].status
+  return tasks[id].status
 end
 
----Python no longer needs to know of this worker.
+---Python no longer needs to know of this task.
 function held.release(id)
-  workers[id] = nil
+  tasks[id] = nil
 end
 
 ---The ids that have settled since the last call.

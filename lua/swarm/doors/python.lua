@@ -1,42 +1,27 @@
 -- What the host calls: boot, one tick, and the few things that cross. Everything that crosses is a
 -- string of bytes, a number or a boolean, and nothing here raises towards the host.
-local Settle = require "swarm.worker.settle"
 local bridge = require "swarm.outside.bridge"
-local cancel_token = require "swarm.worker.cancel_token"
 local clock = require "swarm.ground.clock"
 local ending = require "swarm.doors.ending"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
-local gate = require "swarm.rights.gate"
-local handles = require "swarm.worker.handle"
 local held = require "swarm.doors.held"
 local holder = require "swarm.scheduler.turn"
+local idle = require "swarm.scheduler.idle"
 local json = require "swarm.values.json"
 local log = require "swarm.events.log"
 local modules = require "swarm.sandbox.modules"
-local opaque = require "swarm.ground.opaque"
+local roles = require "swarm.rights.roles"
+local VERBS = require "swarm.rights.verbs"
 local random = require "swarm.ground.random"
 local S = require "swarm.scheduler.scheduler"
-local Scope = require "swarm.scope.scope"
+local scopes = require "swarm.scope.scope"
+local settling = require "swarm.worker.settle"
 local script = require "swarm.doors.run"
 local text_of = require "swarm.doors.text"
-local values = require "swarm.values.values"
-local root = Scope.root
+local root = scopes.root
 
-values.keep(errors.metatable) -- a worker may return what went wrong as a part of its result
-
-values.register_opaque(function(value)
-  return handles.is(value) and "worker handle"
-    or cancel_token.is(value) and "cancel token"
-    or opaque.name_of(value)
-end)
-
-function json.stand_in(value)
-  if handles.is(value) then
-    return "T-" .. debug.getmetatable(value).id
-  end
-  return (cancel_token.is(value) or opaque.name_of(value)) and tostring(value) or nil
-end
+require "swarm.doors.wiring"
 
 local kernel = {
   holder_address = holder.address,
@@ -84,7 +69,7 @@ function kernel.boot(config, flush)
     random.seed(config.seed)
   end
   if config.virtual then
-    clock.virtual = 0
+    clock.virtual, idle.poisoned = 0, true
   end
   if config.eager then
     log.flush_at = 0
@@ -133,7 +118,7 @@ end
 
 ---@return number live, number running, and how many ended pass, blocked, failed, cancelled, timeout
 function kernel.counts()
-  local c = Settle.counts
+  local c = settling.counts
   return c.live, c.running, c.pass, c.blocked, c.failed, c.cancelled, c.timeout
 end
 
@@ -145,13 +130,13 @@ end
 ---The verbs and who has them, as JSON, for spec/roles.md.
 function kernel.verbs()
   local verbs = {}
-  for verb, about in pairs(gate.VERBS) do
-    local roles = {}
-    for name, rights in pairs(gate.ROLES) do
-      roles[name] = rights[verb] or nil
+  for verb, about in pairs(VERBS) do
+    local having = {}
+    for name, rights in pairs(roles.ROLES) do
+      having[name] = rights[verb] or nil
     end
     local calls, bound, later = about[2], about.bound, about.later
-    verbs[verb] = { group = about[1], calls = calls, bound = bound, later = later, roles = roles }
+    verbs[verb] = { group = about[1], calls = calls, bound = bound, later = later, roles = having }
   end
   return text_of(verbs)
 end

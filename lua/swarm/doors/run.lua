@@ -10,7 +10,7 @@ local registry = require "swarm.script.registry"
 local text_of = require "swarm.doors.text"
 local values = require "swarm.values.values"
 local watched = require "swarm.outside.sources"
-local W = require "swarm.worker.spawn"
+local spawning = require "swarm.worker.spawn"
 local hold = held.hold
 
 generations.make_face = require "swarm"
@@ -123,17 +123,17 @@ function script.spawn_main(timeout)
       )
     end
     ending.begin()
-    local w = W.spawn_root(definition, definition.run, run.input, timeout)
-    ending.bounded_by(w)
-    return hold(w)
+    local task = spawning.root(definition, definition.run, run.input, timeout)
+    ending.bounded_by(task)
+    return hold(task)
   end)
 end
 
 ---@return boolean ok, number|string id or error
 function script.spawn(name, input, timeout)
   return guard(function()
-    local def = W.resolve(name, line.newest)
-    return hold(W.spawn_root(def, def.run, input and json.decode(input), timeout))
+    local def = spawning.resolve(name, line.newest)
+    return hold(spawning.root(def, def.run, input and json.decode(input), timeout))
   end)
 end
 
@@ -147,7 +147,7 @@ end
 ---@return number id
 function script.spawn_spec(name)
   local def = registry.internal(line.newest, name)
-  return hold(W.spawn_root(def, spec.runner(name)))
+  return hold(spawning.root(def, spec.runner(name)))
 end
 
 return script

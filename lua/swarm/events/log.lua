@@ -4,9 +4,9 @@
 local buffer = require "string.buffer"
 local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
-local handles = require "swarm.worker.handle"
 local json = require "swarm.values.json"
 local names = require "swarm.ground.spelling"
+local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
 local tostring, select, type, concat = tostring, select, type, table.concat
 
@@ -64,11 +64,11 @@ function log.write_out(...)
 end
 
 ---One entry for the host: { level, message, fields?, task_id?, agent?, at }.
-local function entry(level, message, fields, w)
+local function entry(level, message, fields, task)
   local line = { level = level, message = tostring(message), fields = fields, at = clock.wall() }
-  if w then
-    line.task_id = "T-" .. w.id
-    line.agent = w.def.name
+  if task then
+    line.task_id = "T-" .. task.id
+    line.agent = task.def.name
   end
   gather(lines, (json.encode(line, "fields", true)) .. "\n")
 end
@@ -89,14 +89,14 @@ for _, level in ipairs { "debug", "info", "warn", "error" } do
         "swarm.log." .. level .. " takes a table of fields after the message"
       )
     end
-    return entry(level, message, fields, S.current)
+    return entry(level, message, fields, S.current and S.current.task)
   end
 end
 
 local unowned = 0
 
 ---A worker failed and nobody waits for it: said the moment it happens.
-function log.unowned(w, err)
+function log.unowned(task, err)
   if log.muted then
     return
   end
@@ -110,10 +110,10 @@ function log.unowned(w, err)
     end
     return
   end
-  local after = err.attempts and " after " .. err.attempts .. " attempts" or ""
-  local text = w.status == "timeout" and err.message .. after
-    or "worker " .. handles.label(w) .. " failed" .. after .. ": " .. errors.headline(err)
-  entry("warn", text, nil, w)
+  local after = type(err.attempts) == "number" and " after " .. err.attempts .. " attempts" or ""
+  local text = task.status == "timeout" and err.message .. after
+    or "worker " .. record.label(task) .. " failed" .. after .. ": " .. errors.headline(err)
+  entry("warn", text, nil, task)
 end
 
 ---What was gathered: bytes for stdout, and log entries as JSON lines.

@@ -3,28 +3,27 @@
 local buffer = require "string.buffer"
 local clock = require "swarm.ground.clock"
 local json = require "swarm.values.json"
-local handle = require "swarm.worker.handle"
 
 local lines = buffer.new()
 
 local events = { on = false }
 
 ---@param kind string such as "task_created"
----@param w table the worker's record
+---@param task table
 ---@param fields table? further fields
-function events.publish(kind, w, fields)
-  if w.def.loading then
+function events.publish(kind, task, fields)
+  if task.def.loading then
     return -- a script that loads is no task of the run
   end
   local event = fields or {}
   event.at = clock.wall()
   event.type = kind
-  event.task_id = "T-" .. w.id
-  local retries = w.extra and w.extra.retries
-  event.worker_id = "W-" .. (w.extra and w.extra.worker_id or w.id)
+  event.task_id = "T-" .. task.id
+  local retries = task.extra and task.extra.retries
+  event.worker_id = "W-" .. (task.extra and task.extra.worker_id or task.id)
   event.attempt = retries and retries.number or 1
-  event.agent = w.def.name
-  local parent = handle.parent(w)
+  event.agent = task.def.name
+  local parent = task.parent
   if parent then
     event.parent = "T-" .. parent.id
   end

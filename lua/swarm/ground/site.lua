@@ -21,11 +21,40 @@ site.FORMAT, site.LEVELS = "pl\n", 3
 ---@param levels integer
 ---@return any
 function site.take(format, levels) -- luacheck: no unused args
-  return getinfo(2, "Sl") -- a tail call: this function's own level is gone
+  return getinfo(levels - 1, "Sl") -- a tail call: this function's own level is gone
 end
 
 if found and is_first_vm then
   site.take = profile.dumpstack
+end
+
+-- Habits: from where one definition spawns another.
+local SEEN = 256 -- spawns from one and the same place, after which it is taken for granted
+local GRANTED = 65536 -- spawns that it is taken for granted; then one is looked at again
+
+local function same(a, b)
+  return a == b
+    or (
+      type(a) == "table"
+      and type(b) == "table"
+      and a.currentline == b.currentline
+      and a.source == b.source
+    )
+end
+
+---What is known after a spawn at a place.
+---@param habit table? what was known before
+---@return table { site, seen, left: spawns for which `site` is taken for granted }
+function site.habit(habit, taken)
+  if not habit or not same(habit.site, taken) then
+    -- Of two places that take turns neither is ever granted.
+    return { site = taken, seen = habit and -GRANTED or 1, left = 0 }
+  end
+  habit.seen = habit.seen + 1
+  if habit.seen >= SEEN then
+    habit.seen, habit.left = SEEN - 1, GRANTED
+  end
+  return habit
 end
 
 local places = {} -- site → file:line or false; as many as there are places in the code

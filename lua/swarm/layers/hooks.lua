@@ -1,8 +1,8 @@
 -- What a script says about middleware while it loads: hooks on workers, layers, and which layers
 -- are on every worker. Checked here; composed by pipeline.lua.
 local errors = require "swarm.ground.errors"
-local gate = require "swarm.rights.gate"
 local glob = require "swarm.ground.glob"
+local roles = require "swarm.rights.roles"
 local names = require "swarm.ground.spelling"
 local type, pairs, format = type, pairs, string.format
 
@@ -61,7 +61,7 @@ function hooks.add(generation, kind, select, fn)
     select = select,
     selects = selector(select, call, plain),
     plain = plain,
-    rights = gate.ROLES.operator,
+    rights = roles.ROLES.operator,
     what = "the " .. kind .. " hook at " .. where,
     where = where,
   }

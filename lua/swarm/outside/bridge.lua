@@ -1,12 +1,13 @@
 -- Requests to the host. A worker that needs the outside parks on a request; the pump takes all
 -- requests of a tick at once, starts the ports, and delivers their answers in a later tick.
 -- A cancelled worker whose request is under way stays parked until the port has cleaned up.
-local waits = require "swarm.scope.waits"
+local cancelling = require "swarm.scope.cancel"
 local errors = require "swarm.ground.errors"
 local gate = require "swarm.rights.gate"
 local json = require "swarm.values.json"
 local S = require "swarm.scheduler.scheduler"
-local Scope = require "swarm.scope.scope"
+local waiting = require "swarm.scope.waiting"
+local error, pcall = error, pcall
 
 local bridge = {
   outstanding = 0, -- requests without an answer yet
@@ -24,35 +25,16 @@ local function on_cancel(request)
   end
 end
 
----Asks a port and waits for its answer.
----@param port string
----@param payload table JSON-like
----@param data string? bytes that go beside the payload as they are
----@param options table? { verb = which the caller needs; on_event = function(event, data), called
----for what the port emits before its answer, on behalf of the caller; it must not wait }
----@return any value, string? data
-function bridge.request(port, payload, data, options)
-  local me = S.current
-  local cause = me.scope.cancel
-  if cause and cause ~= Scope.LOADING then
-    Scope.raise(me)
-  end
-  local verb = options and options.verb
-  if verb then
-    payload.bounds = gate.bounds(me, verb)
-  end
-  local mock = bridge.mocks[port]
-  if mock and mock.takes(me, payload) then
-    return mock.answer(me, payload, data, options)
-  end
+local function new_request(me, port, payload, data, on_event)
   ids = ids + 1
   local request = {
     id = ids,
-    worker = me,
+    worker = me, -- nil: it could not wait
     port = port,
     payload = json.encode(payload, "payload", true),
     data = data,
-    on_event = options and options.on_event,
+    on_event = on_event,
+    events = on_event and { first = 1, last = 0 }, -- that came and were not taken: JSON and bytes
     event_error = nil, -- what on_event raised
     what = "an answer from port " .. port,
     on_cancel = on_cancel,
@@ -63,36 +45,91 @@ function bridge.request(port, payload, data, options)
   requests.last = requests.last + 1
   requests[requests.last] = request
   bridge.outstanding = bridge.outstanding + 1
-  while not request.done do
-    if not S.park(me, request) then
-      request.worker = nil
+  return request
+end
+
+local function has_events(request)
+  local events = request.events
+  return events and events.first <= events.last
+end
+
+---Takes the next event of a request, if there is one: in the worker's own coroutine, so that what
+---it calls may wait. Where that raises, the port is cancelled.
+---@return boolean taken
+local function take_event(request)
+  if not has_events(request) then
+    return false
+  end
+  local events = request.events
+  local one = events[events.first]
+  events[events.first] = nil
+  events.first = events.first + 1
+  if not request.event_error then
+    local ok, err = pcall(request.on_event, json.decode(one.event), one.data)
+    if not ok then
+      request.event_error = err
       on_cancel(request)
-      return waits.barred("a call that waits for the host")
     end
   end
-  cause = me.scope.cancel
-  if cause and cause ~= Scope.LOADING then
-    Scope.raise(me)
-  end
-  if request.event_error then
-    return error(request.event_error, 0)
-  end
+  return true
+end
+
+---What the port answered: its value, or its error raised.
+local function answer_of(request, me, verb)
   local answer
   if request.answer then
     answer = json.decode(request.answer)
   end
-  if not request.ok then
-    local code, message = answer.code, answer.message
-    answer.code, answer.message = nil, nil
-    if code == "role_violation" and verb then
-      if answer.what then
-        return gate.refuse(me, verb, answer.what)
-      end
-      answer.role, answer.verb = me.rights.role, verb
-    end
-    return errors.throw(code, message, answer)
+  if request.ok then
+    return answer, request.answer_data
   end
-  return answer, request.answer_data
+  local code, message = answer.code, answer.message
+  answer.code, answer.message = nil, nil
+  if code == "role_violation" and verb then
+    if answer.what then
+      return gate.refuse(me, verb, answer.what)
+    end
+    answer.role, answer.verb = me.rights.role, verb
+  end
+  return errors.throw(code, message, answer)
+end
+
+---Asks a port and waits for its answer.
+---@param port string
+---@param payload table JSON-like
+---@param data string? bytes that go beside the payload as they are
+---@param options table? { verb = which the caller needs; on_event = function(event, data), called
+---for each thing that the port emits before its answer, in the caller's coroutine; it may wait }
+---@return any value, string? data
+function bridge.request(port, payload, data, options)
+  local me = S.current
+  cancelling.may_request(me)
+  local verb = options and options.verb
+  if verb then
+    payload.bounds = gate.bounds(me, verb)
+  end
+  local mock = bridge.mocks[port]
+  if mock and mock.takes(me, payload) then
+    return mock.answer(me, payload, data, options)
+  end
+  local request = new_request(me, port, payload, data, options and options.on_event)
+  repeat
+    while take_event(request) do
+      if cancelling.is_cancelled(me) then
+        on_cancel(request) -- it was, while an event was looked at
+      end
+    end
+    if not request.done and not S.park(me, request) then
+      request.worker = nil
+      on_cancel(request)
+      return waiting.barred("a call that waits for the host")
+    end
+  until request.done and not has_events(request)
+  cancelling.may_request(me)
+  if request.event_error then
+    return error(request.event_error, 0)
+  end
+  return answer_of(request, me, verb)
 end
 
 ---The next request, for the pump, or nothing.
@@ -116,30 +153,31 @@ function bridge.take_cancels()
   return taken
 end
 
+---Has the caller of a request look at it, unless it is in the middle of an event.
+local function wake(request)
+  local w = request.worker
+  if w and w.waiting == request then
+    S.wake(w)
+  end
+end
+
 ---A port's answer: `ok` with JSON and bytes, or not ok with a JSON error.
 function bridge.deliver(id, ok, answer, data)
   local request = under_way[id]
   under_way[id] = nil
   bridge.outstanding = bridge.outstanding - 1
   request.done, request.ok, request.answer, request.answer_data = true, ok, answer, data
-  if request.worker then
-    S.wake(request.worker)
-  end
+  wake(request)
 end
 
 ---What a port emits before its answer: JSON and bytes.
 function bridge.emit(id, event, data)
   local request = under_way[id]
-  local worker = request and request.worker
-  if not worker or not request.on_event or request.event_error then
-    return
-  end
-  S.current = worker
-  local ok, err = pcall(request.on_event, json.decode(event), data)
-  S.current = nil
-  if not ok then
-    request.event_error = err
-    on_cancel(request)
+  local events = request and request.worker and request.events
+  if events and not request.event_error then
+    events.last = events.last + 1
+    events[events.last] = { event = event, data = data }
+    wake(request)
   end
 end
 

@@ -6,7 +6,7 @@ local gate = require "swarm.rights.gate"
 local json = require "swarm.values.json"
 local names = require "swarm.ground.spelling"
 local S = require "swarm.scheduler.scheduler"
-local Scope = require "swarm.scope.scope"
+local cancelling = require "swarm.scope.cancel"
 local watched = require "swarm.outside.sources"
 local type = type
 
@@ -30,12 +30,13 @@ local READS = { read = true, list = true, glob = true, stat = true, exists = tru
 
 local function request(op, payload, data)
   local me = S.current
-  if me.scope.cancel == Scope.LOADING and not WHILE_LOADING[op] then
-    Scope.raise(me)
+  if not WHILE_LOADING[op] then
+    cancelling.not_while_loading()
   end
   payload.op = op
-  if me.def.loading then
-    watched.note_reading(me.def.loading, op, payload.path)
+  local loading = me.task.def.loading
+  if loading then
+    watched.note_reading(loading, op, payload.path)
   end
   if op == "copy" then
     payload.from_bounds = gate.bounds(me, "read_files")
@@ -77,7 +78,7 @@ fs.list = ask "list"
 
 function fs.glob(pattern)
   local found = request("glob", { path = check_path(pattern, "swarm.fs.glob") })
-  local loading = S.current.def.loading
+  local loading = S.current.task.def.loading
   if loading then
     watched.note_found(loading, found)
   end

@@ -5,7 +5,7 @@ local bridge = require "swarm.outside.bridge"
 local errors = require "swarm.ground.errors"
 local json = require "swarm.values.json"
 local names = require "swarm.ground.spelling"
-local Scope = require "swarm.scope.scope"
+local cancelling = require "swarm.scope.cancel"
 local values = require "swarm.values.values"
 local type, pairs, setmetatable = type, pairs, setmetatable
 local rawget, next, sort = rawget, next, table.sort
@@ -171,7 +171,7 @@ end
 ---(a value), timeout (seconds for all of it, 30), max_body (bytes of the answer, 16 MiB)
 ---@return table response { status, headers, body, url, json = method }
 function http.request(opts)
-  Scope.not_while_loading()
+  cancelling.not_while_loading()
   arguments.options(opts, OPTIONS, CALL)
   local url, method = opts.url, opts.method
   if type(url) ~= "string" or url == "" then

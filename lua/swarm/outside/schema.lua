@@ -52,7 +52,7 @@ local function check_input(def, text, input)
   local err = misfit(text, input, "input", format("worker %q refused ", def.name))
   if err then
     err.refused = true -- like every refusal, never tried again
-    err.where = site.place(S.current.site) -- who spawned it is wrong, not who was spawned
+    err.where = site.place(S.current.task.site) -- who spawned it is wrong, not who was spawned
     return error(err, 0)
   end
 end

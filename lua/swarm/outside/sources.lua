@@ -60,7 +60,7 @@ function watched.watch_file(path)
       "swarm.watch_file takes a path, and got " .. names.show(path)
     )
   end
-  local def = S.current.def
+  local def = S.current.task.def
   watched.note(def.loading or def.generation.line.newest, "files", path)
 end
 

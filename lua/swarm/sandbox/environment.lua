@@ -36,7 +36,7 @@ string_metatable.__metatable = "string"
 setmetatable(string_methods, {
   __index = function(_, name)
     local me = S.current
-    local env = me and (me.def.loading or me.def.generation).env
+    local env = me and (me.task.def.loading or me.task.def.generation).env
     local library = env and rawget(env, "string")
     return type(library) == "table" and rawget(library, name) or nil
   end,

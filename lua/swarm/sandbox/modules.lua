@@ -1,12 +1,12 @@
 -- `require` for scripts, in Lua, so that a module may wait while it loads: modules beside the
 -- script first, then where --lua-path says.
 local bridge = require "swarm.outside.bridge"
+local cancelling = require "swarm.scope.cancel"
 local chunks = require "swarm.sandbox.chunks"
 local errors = require "swarm.ground.errors"
 local names = require "swarm.ground.spelling"
 local S = require "swarm.scheduler.scheduler"
-local Scope = require "swarm.scope.scope"
-local waits = require "swarm.scope.waits"
+local waiting = require "swarm.scope.waiting"
 local watched = require "swarm.outside.sources"
 
 local real, real_require = _G, require
@@ -75,18 +75,14 @@ local function wait_for_loader(entry, me, mine)
   if mine then
     mine.waits_for = entry.name
   end
-  S.push_back(entry.waiters, me)
-  local parked = S.park(me, { what = "module " .. entry.name .. " to load" })
-  if me.queue then
-    S.remove(me)
-  end
+  local what = { what = "module " .. entry.name .. " to load" }
+  local parked = waiting.park_in(me, entry.waiters, what)
   if mine then
     mine.waits_for = nil
   end
-  if me.scope.cancel and me.scope.cancel ~= Scope.LOADING then
-    Scope.raise(me)
-  elseif not parked then
-    waits.barred("require")
+  cancelling.may_request(me)
+  if not parked then
+    waiting.barred("require")
   end
 end
 

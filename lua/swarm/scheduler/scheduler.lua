@@ -1,26 +1,32 @@
 -- The scheduler: three run lists and the resuming of coroutines. It knows no kinds of worker and no
--- host. The lists run through the records themselves (queue, queue_prev, queue_next),
--- so that every move is O(1) and allocates nothing.
+-- host. The lists run through the workers themselves (ground/list.lua), so that every move is O(1)
+-- and allocates nothing.
 --
 --   woken  timers, completions, cancels: served first in each tick, first in first out
 --   front  joined children and the parents they wake: last in first out, so that work goes
---          depth-first, few workers are alive at once and their records die young
+--          depth-first, and few workers are alive at once
 --   back   everything else: first in first out
 --
--- Depth-first alone starves, so every tick also runs the oldest of `front` and the first of `back`.
+-- Depth-first alone starves. So the first of `back` and the oldest of `front` have a turn in every
+-- tick where that only goes on with something, and every FAIR_SECONDS where it begins something: a
+-- branch of a tree that begins each tick would keep thousands alive at once, out of the cache. The
+-- longest that the first of `back` waits is FAIR_SECONDS and a tick.
 local clock = require "swarm.ground.clock"
-local holder = require "swarm.scheduler.turn"
+local list = require "swarm.ground.list"
 local timers = require "swarm.scheduler.timers"
-local co_resume, co_yield, co_create = coroutine.resume, coroutine.yield, coroutine.create
+local turn = require "swarm.scheduler.turn"
+local co_resume, co_yield = coroutine.resume, coroutine.yield
 local isyieldable = coroutine.isyieldable
 local error, tostring = error, tostring
 local real, take_due = clock.real, timers.take_due
-local cell, running, ROWS, TURNS = holder.cell, holder.running, holder.ROWS, holder.TURNS
+local push_back, push_front = list.push_back, list.push_front
+local insert_after, remove = list.insert_after, list.remove
+local cell, running, ROWS, TURNS = turn.cell, turn.running, turn.ROWS, turn.TURNS
 
 local TICK_RESUMES = 20000 -- resumes in one tick at the most
 local CLOCK_EVERY = 64 -- resumes between two looks at the clock
 local HANDS = 64 -- hand-overs that go before `back`, until it has its turn
-local POOL = 4096 -- idle coroutines kept
+local FAIR_SECONDS = 0.1 -- between two turns of `back` that begin something
 
 -- What a parked coroutine yields, all the way up through the author's own coroutines.
 local PARK = {}
@@ -34,9 +40,8 @@ local back = { head = nil, tail = nil, runs = true, name = "back" }
 local S = {
   PARK = PARK,
   BARRED = BARRED,
-  current = nil, -- the record of the running worker
-  begin = nil, -- worker/spawn.lua: gives a pending record its coroutine, or nil: not yet
-  body = nil, -- worker/spawn.lua: what a pooled coroutine runs, record after record
+  current = nil, -- the running worker
+  begin = nil, -- worker/life.lua: gives a pending worker its coroutine, or nil: not yet
   set_timer = timers.set,
   drop_timer = timers.drop,
   take_timer = timers.take,
@@ -46,48 +51,7 @@ local S = {
   has_timers = timers.any,
 }
 
--- Lists -------------------------------------------------------------------------------------------
-
----Puts a record at the end of a list (a run list, or the waiters of something).
-local function push_back(list, w)
-  local tail = list.tail
-  w.queue, w.queue_prev, w.queue_next = list, tail, nil
-  if tail then
-    tail.queue_next = w
-  else
-    list.head = w
-  end
-  list.tail = w
-end
-S.push_back = push_back
-
-local function push_front(list, w)
-  local head = list.head
-  w.queue, w.queue_prev, w.queue_next = list, nil, head
-  if head then
-    head.queue_prev = w
-  else
-    list.tail = w
-  end
-  list.head = w
-end
-
----Takes a record out of the list that it is in.
-local function remove(w)
-  local list, before, after = w.queue, w.queue_prev, w.queue_next
-  if before then
-    before.queue_next = after
-  else
-    list.head = after
-  end
-  if after then
-    after.queue_prev = before
-  else
-    list.tail = before
-  end
-  w.queue, w.queue_prev, w.queue_next = false, nil, nil
-end
-S.remove = remove
+-- Run lists ---------------------------------------------------------------------------------------
 
 ---A timer, a completion or a cancel: runs at the start of the next tick.
 function S.wake(w)
@@ -112,18 +76,7 @@ function S.ready(w)
   push_front(front, w)
 end
 
-local handed, hands = nil, 0 -- the last record that S.hand made ready, and a count of them
-
-local function insert_after(before, w)
-  local list, after = before.queue, before.queue_next
-  w.queue, w.queue_prev, w.queue_next = list, before, after
-  before.queue_next = w
-  if after then
-    after.queue_prev = w
-  else
-    list.tail = w
-  end
-end
+local handed, hands = nil, 0 -- the last worker that S.hand made ready, and a count of them
 
 ---Who was handed what it waits for runs next, but after those that were handed theirs before it:
 ---they go on in the order of the handing. Now and then all others get a turn first, or two that
@@ -150,14 +103,21 @@ function S.forget_hands()
   handed, hands = nil, 0
 end
 
+---A worker has ended, and is another one soon.
+function S.forget(w)
+  if handed == w then
+    handed = nil
+  end
+end
+
 ---Takes its turn behind everybody else.
 function S.later(w)
   push_back(back, w)
 end
 
 ---Wakes all of a list of waiters; the first to wait is the first to run.
-function S.ready_all(list)
-  local w = list.tail
+function S.ready_all(waiters)
+  local w = waiters.tail
   while w do
     local before = w.queue_prev
     S.ready(w)
@@ -187,10 +147,10 @@ end
 
 -- Parking -----------------------------------------------------------------------------------------
 
----Leaves the running worker's coroutine until somebody puts its record on a run list.
+---Leaves the running worker's coroutine until somebody puts it on a run list.
 ---The caller checks afterwards why it was woken. False: a C function is in the way.
 ---@param w table the running worker
----@param waiting any what it waits for, for the reports of deadlocks
+---@param waiting any what it waits for, for the reports of deadlocks (scheduler/record.lua)
 ---@return boolean
 function S.park(w, waiting)
   if not isyieldable() then
@@ -204,37 +164,16 @@ end
 
 -- Ticks -------------------------------------------------------------------------------------------
 
-local pool, pooled = {}, 0
-
----Gives a coroutine back for the next worker, or says that there are enough.
-function S.keep(co)
-  if pooled < POOL then
-    pooled = pooled + 1
-    pool[pooled] = co
-    return true
-  end
-  return false
-end
-
-function S.take_coroutine()
-  if pooled > 0 then
-    local co = pool[pooled]
-    pool[pooled] = nil
-    pooled = pooled - 1
-    return co
-  end
-  return co_create(S.body)
-end
-
-local turn = 0 -- counts resumes, up to TURNS
+local turns = 0 -- counts resumes, up to TURNS
 
 local function serve(w)
   remove(w)
   local co, ok, problem = w.co, true, nil
   S.current = w
   -- For the watchdog: one store, which also tells one turn of a worker from its next.
-  turn = turn < TURNS - 1 and turn + 1 or 0
-  running[0] = (w.id * ROWS + (w.def.row or holder.row(w))) * TURNS + turn
+  turns = turns < TURNS - 1 and turns + 1 or 0
+  local task = w.task
+  running[0] = (task.id * ROWS + (task.def.row or turn.row(task))) * TURNS + turns
   if co then
     ok, problem = co_resume(co)
   else
@@ -252,6 +191,8 @@ end
 -- Exploration serves one record after another itself, in every order (testing/explore).
 S.serve = serve
 S.run_lists = { woken, front, back }
+
+local fair_at = 0 -- when `back` and the oldest of `front` are next due a turn that may begin
 
 ---Looks at the clock within a tick.
 local function is_over(stop)
@@ -286,10 +227,14 @@ function S.step(slice)
     end
   end
 
-  if oldest and oldest.queue == front then
+  local fair = virtual or now >= fair_at
+  if fair then
+    fair_at = now + FAIR_SECONDS
+  end
+  if oldest and oldest.queue == front and (fair or oldest.co) then
     serve(oldest)
   end
-  if back.head then
+  if back.head and (fair or back.head.co) then
     serve(back.head)
   end
 

@@ -27,7 +27,7 @@ local by_site = {} -- place of a spawn → row
 local by_name = {} -- name → row: the same in every generation
 
 -- `running` is the field `holder`: a store by index is the cheapest that the interpreter has.
-local holder = { cell = cell, running = ffi.cast("double *", cell), ROWS = ROWS, TURNS = 8 }
+local turn = { cell = cell, running = ffi.cast("double *", cell), ROWS = ROWS, TURNS = 8 }
 
 local function new_row(name)
   local row = by_name[name]
@@ -43,16 +43,16 @@ local function new_row(name)
 end
 
 ---The row of a worker's name; its definition keeps it, so that this is asked once for each.
----@param w table a worker's record
+---@param task table
 ---@return integer
-function holder.row(w)
-  local def = w.def
+function turn.row(task)
+  local def = task.def
   if def.name then
     def.row =
       new_row(def.loading and "the script while " .. def.name or 'worker "' .. def.name .. '"')
     return def.row
   end
-  local taken = w.site
+  local taken = task.site
   local row = by_site[taken]
   if row then
     return row
@@ -67,8 +67,8 @@ end
 
 ---Where the struct is. It lives as long as the VM.
 ---@return number
-function holder.address()
+function turn.address()
   return tonumber(ffi.cast("uintptr_t", ffi.cast("void *", cell)))
 end
 
-return holder
+return turn

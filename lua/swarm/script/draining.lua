@@ -1,15 +1,16 @@
 -- Draining: what was replaced goes on with the workers that it has, and is done with after the last
 -- of them. And who is alive in which generation, for whoever asks.
-local Settle = require "swarm.worker.settle"
 local blocks = require "swarm.structure.blocks"
+local cancelling = require "swarm.scope.cancel"
 local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
+local failures = require "swarm.events.failures"
 local log = require "swarm.events.log"
 local registry = require "swarm.script.registry"
 local S = require "swarm.scheduler.scheduler"
-local Scope = require "swarm.scope.scope"
+local scopes = require "swarm.scope.scope"
+local spawning = require "swarm.worker.spawn"
 local values = require "swarm.values.values"
-local W = require "swarm.worker.spawn"
 local getinfo = debug.getinfo
 local floor, max, pairs, sort, xpcall = math.floor, math.max, pairs, table.sort, xpcall
 
@@ -28,16 +29,17 @@ end
 ---name → how many }
 local function take_census()
   local census = {}
-  Scope.each_live(Scope.root, function(w)
-    local generation = w.def.generation
+  scopes.each_live(scopes.root, function(w)
+    local def = w.task.def
+    local generation = def.generation
     local of = census[generation]
     if not of then
       of = nobody()
       census[generation] = of
     end
-    local name = w.def.name or "(function)"
+    local name = def.name or "(function)"
     of.count = of.count + 1
-    of.besides_main = of.besides_main + (w.def == generation.main and 0 or 1)
+    of.besides_main = of.besides_main + (def == generation.main and 0 or 1)
     of.agents[name] = (of.agents[name] or 0) + 1
   end)
   return census
@@ -80,7 +82,6 @@ end
 ---more than itself.
 local function free(generation)
   generation.line.alive[generation.number] = nil
-  Settle.draining = Settle.draining - 1
   local function strip(def)
     def.run, def.fn, def.wrap, def.settled, def.events = nil, nil, nil, nil, nil
     def.layers, def.input_schema, def.output_schema, def.options = nil, nil, nil, nil
@@ -131,13 +132,13 @@ local function dispose(generation)
   end
   local def = registry.internal(generation, "dispose of generation " .. generation.number)
   def.begins = true -- even where all is cancelled before it could
-  W.spawn_root(def, function()
+  spawning.root(def, function()
     local ends = clock.monotonic() + DISPOSE_SECONDS
     for i = #list, 1, -1 do
       local ok, problem = xpcall(call_in_time, errors.from_raised, list[i], ends)
       if not ok then
-        log.entry("error", "on_dispose failed: " .. errors.headline(problem), nil, S.current)
-        Settle.fail_run(problem)
+        log.entry("error", "on_dispose failed: " .. errors.headline(problem), nil, S.current.task)
+        failures.add(problem)
       end
     end
   end)
@@ -145,7 +146,7 @@ local function dispose(generation)
 end
 
 ---A retired generation has no worker left.
-function Settle.on_drained(generation)
+local function on_drained(generation)
   if not dispose(generation) then
     free(generation)
   end
@@ -154,26 +155,26 @@ end
 ---A generation was replaced: it goes on until its last worker has settled.
 function draining.begin(generation)
   generation.retired = true
+  generation.on_drained = on_drained
   generation.live = (take_census()[generation] or nobody()).count
-  Settle.draining = Settle.draining + 1
   if generation.live == 0 then
-    Settle.on_drained(generation)
+    on_drained(generation)
   end
 end
 
 ---Cancels what is alive of the generations before `number`, save for main: it is the run.
 function draining.cancel_before(line, number, reason)
   local list = {}
-  Scope.each_live(Scope.root, function(w)
-    local of = w.def.generation
-    if of.line == line and of.number > 0 and of.number < number and w.def ~= of.main then
-      list[#list + 1] = w
+  scopes.each_live(scopes.root, function(w)
+    local of = w.task.def.generation
+    if of.line == line and of.number > 0 and of.number < number and w.task.def ~= of.main then
+      list[#list + 1] = w.task
     end
   end)
   for i = 1, #list do
-    local w = list[i]
-    if w.scope and not w.cancel then
-      Scope.cancel(w, { kind = "cancel", reason = reason, scope = w })
+    local w = list[i].worker
+    if w and not w.cancel then
+      cancelling.cancel(w, { kind = "cancel", reason = reason, scope = w })
     end
   end
 end

@@ -1,8 +1,8 @@
 -- Generations: one loading of a script and all that it requires. The next is loaded off to the
 -- side, by a worker of its own, and checked whole; then it takes over in one step. The one before
 -- drains (draining.lua): what is alive stays in it until its last worker has settled.
-local Settle = require "swarm.worker.settle"
 local bridge = require "swarm.outside.bridge"
+local cancelling = require "swarm.scope.cancel"
 local chunks = require "swarm.sandbox.chunks"
 local draining = require "swarm.script.draining"
 local errors = require "swarm.ground.errors"
@@ -11,10 +11,11 @@ local fingerprint = require "swarm.script.fingerprint"
 local names = require "swarm.ground.spelling"
 local registry = require "swarm.script.registry"
 local sandbox = require "swarm.sandbox.environment"
-local Scope = require "swarm.scope.scope"
+local slots = require "swarm.worker.slots"
+local spawning = require "swarm.worker.spawn"
+local S = require "swarm.scheduler.scheduler"
 local values = require "swarm.values.values"
 local watched = require "swarm.outside.sources"
-local W = require "swarm.worker.spawn"
 local pairs, pcall, type = pairs, pcall, type
 local sort = table.sort
 
@@ -132,11 +133,11 @@ end
 ---Workers that wait for a slot of the old generation, and those of the new, share one set of slots:
 ---`concurrency` bounds the worker, whatever its generation.
 local function share_slots(old, def)
-  local slots = old and old.slots
-  if slots and def.slots then
-    slots.max = def.slots.max
-    def.slots = slots
-    Settle.grant_slots(slots)
+  local shared = old and old.slots
+  if shared and def.slots then
+    shared.max = def.slots.max
+    def.slots = shared
+    slots.grant(shared)
   end
 end
 
@@ -202,7 +203,7 @@ end
 ---Starts a worker that loads the script anew. Its result says what changed; where it fails, the
 ---last good generation stays.
 ---@param dry boolean? say what would change, and change nothing
----@return table record
+---@return table task
 function generations.start(line, dry)
   local old = line.newest
   local generation = registry.new(old.number + 1, line)
@@ -213,11 +214,13 @@ function generations.start(line, dry)
     line.attempt.loading = nil
   end
   line.attempted, line.attempt = generation, def
-  local w = W.spawn_root(def, function()
-    return replace(old, generation, dry)
+  return spawning.root(def, function()
+    local me = S.current
+    cancelling.begin_loading(me)
+    local result = replace(old, generation, dry)
+    cancelling.end_loading(me)
+    return result
   end)
-  w.cancel = Scope.LOADING
-  return w
 end
 
 -- What scripts ask for ----------------------------------------------------------------------------

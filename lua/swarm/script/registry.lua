@@ -1,15 +1,16 @@
 -- The definitions of one generation: what `swarm.worker` and `swarm.main` said while the script
 -- loaded, checked. Every mistake names the author's line, the field and the nearest known name.
 local attempts = require "swarm.worker.attempts"
+local cancelling = require "swarm.scope.cancel"
 local check_command = require("swarm.kinds.process").check_command
 local check_fields = require "swarm.script.fields"
 local errors = require "swarm.ground.errors"
-local gate = require "swarm.rights.gate"
 local hooks = require "swarm.layers.hooks"
 local middleware = require "swarm.layers.pipeline"
 local names = require "swarm.ground.spelling"
+local slots = require "swarm.worker.slots"
 local schema = require "swarm.outside.schema"
-local Scope = require "swarm.scope.scope"
+local roles = require "swarm.rights.roles"
 local S = require "swarm.scheduler.scheduler"
 local values = require "swarm.values.values"
 local type, pairs, tostring = type, pairs, tostring
@@ -52,7 +53,7 @@ function registry.new(number, line)
   }
   -- A worker made from a function has no name; it belongs to the generation of its spawner.
   generation.unnamed = registry.internal(generation, nil)
-  generation.rights = gate.ROLES
+  generation.rights = roles.ROLES
   return generation
 end
 
@@ -71,7 +72,7 @@ end
 ---Raises where the loading that a call belongs to has ended.
 ---@param what string the call
 local function still_loading(generation, what)
-  if generation.closed or S.current.cancel ~= Scope.LOADING then
+  if generation.closed or not cancelling.is_loading(S.current) then
     return wrong(what .. " belongs at the top of a script: definitions are made while it loads")
   end
 end
@@ -88,6 +89,7 @@ local function define_worker(generation, name, fields, where)
     description = fields.description,
     timeout = fields.timeout,
     slots = nil,
+    habits = setmetatable({}, { __mode = "k" }), -- spawner's definition → from where it spawns this
     retries = nil,
     role = fields.role or "worker",
     authority = fields.authority,
@@ -99,7 +101,7 @@ local function define_worker(generation, name, fields, where)
     where = where,
   }
   if fields.concurrency then
-    def.slots = { max = fields.concurrency, active = 0, waiters = { head = nil, tail = nil } }
+    def.slots = slots.new(fields.concurrency)
   end
   if fields.retries then
     local ok, policy = pcall(attempts.policy, fields.retries, format("worker %q: retries", name))
@@ -117,7 +119,7 @@ local function define_worker(generation, name, fields, where)
 end
 
 local function define_role(generation, name, fields, where)
-  gate.check_role(name, fields)
+  roles.check(name, fields)
   generation.roles[name] = { fields = fields, where = where }
 end
 
@@ -152,7 +154,7 @@ function registry.define(generation, what, name, ...)
     return wrong(
       format("%s %q is defined twice; the first is at %s", what, name, tostring(before.where))
     )
-  elseif what == "role" and gate.ROLES[name] then
+  elseif what == "role" and roles.ROLES[name] then
     return wrong(format("role %q comes with the host: extend it under a name of your own", name))
   end
   local where = errors.where()
@@ -242,13 +244,13 @@ function registry.close(generation)
     generation.closing[i]()
   end
   hooks.check(generation)
-  local rights = gate.roles(generation.roles)
+  local rights = roles.all(generation.roles)
   for _, layer in pairs(generation.layers) do
     local role = layer.fields.role or "operator"
-    layer.rights = gate.role(generation.roles, rights, role, layer.where)
+    layer.rights = roles.of(generation.roles, rights, role, layer.where)
   end
   for _, def in pairs(generation.workers) do
-    def.rights = gate.role(generation.roles, rights, def.role, def.where)
+    def.rights = roles.of(generation.roles, rights, def.role, def.where)
     middleware.compose(generation, def)
   end
   middleware.compose(generation, generation.unnamed)

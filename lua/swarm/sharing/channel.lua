@@ -3,18 +3,18 @@
 -- costs what it holds. Where somebody waits to receive, nothing is held; where somebody waits to
 -- send, the ring is full.
 local arguments = require "swarm.ground.arguments"
+local cancelling = require "swarm.scope.cancel"
 local errors = require "swarm.ground.errors"
-local handover = require "swarm.scope.handover"
 local opaque = require "swarm.ground.opaque"
 local S = require "swarm.scheduler.scheduler"
-local Scope = require "swarm.scope.scope"
 local site = require "swarm.ground.site"
 local values = require "swarm.values.values"
+local waiting = require "swarm.scope.waiting"
 local table_new = require "table.new"
 
 local take_site, FORMAT, LEVELS = site.take, site.FORMAT, site.LEVELS
-local copy, null, raise = values.copy, values.null, Scope.raise
-local give, wait = handover.give, handover.wait
+local copy, null, raise = values.copy, values.null, cancelling.raise
+local give, wait = waiting.hand, waiting.for_handover
 local record_of, wanted = opaque.record, opaque.wanted
 
 local MOST = 1000000000 -- values that a channel may hold: it is always bounded

@@ -1,10 +1,10 @@
 -- swarm.data and swarm.set_data: values shared by name across a run. What is set and what is read
 -- are copies, so that two workers never change one and the same table.
+local cancelling = require "swarm.scope.cancel"
 local errors = require "swarm.ground.errors"
 local gate = require "swarm.rights.gate"
 local names = require "swarm.ground.spelling"
 local S = require "swarm.scheduler.scheduler"
-local Scope = require "swarm.scope.scope"
 local values = require "swarm.values.values"
 local type, copy = type, values.copy
 
@@ -13,7 +13,7 @@ local data = {}
 local kept = {} -- name → value
 
 local function check_name(name, call)
-  Scope.not_while_loading()
+  cancelling.not_while_loading()
   if type(name) ~= "string" or name == "" then
     return errors.throw("invalid_argument", call .. " takes a name, and got " .. names.show(name))
   end

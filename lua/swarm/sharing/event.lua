@@ -1,10 +1,9 @@
 -- Events: something that is so or not, and workers that wait until it is. Who waits when it is set
 -- goes on, even where it is cleared before their turn comes.
-local handover = require "swarm.scope.handover"
+local cancelling = require "swarm.scope.cancel"
 local opaque = require "swarm.ground.opaque"
-local S = require "swarm.scheduler.scheduler"
-local Scope = require "swarm.scope.scope"
 local site = require "swarm.ground.site"
+local waiting = require "swarm.scope.waiting"
 
 local take_site, FORMAT, LEVELS = site.take, site.FORMAT, site.LEVELS
 
@@ -29,7 +28,7 @@ function methods.set(object)
   event.is_set = true
   local waiters = event.waiters
   while waiters.head do
-    handover.give(waiters.head)
+    waiting.hand(waiters.head)
   end
 end
 
@@ -41,14 +40,12 @@ end
 ---event:wait(): until it is set
 function methods.wait(object)
   local event = opaque.record(Event, object, "event:wait()")
-  local me = S.current
-  if me.scope.cancel then
-    Scope.raise(me)
-  elseif event.is_set then
+  local me = cancelling.enter()
+  if event.is_set then
     return
   end
   local what = "the " .. opaque.describe(event)
-  handover.wait(me, event.waiters, { what = what, done = false }, "event:wait")
+  waiting.for_handover(me, event.waiters, { what = what, done = false }, "event:wait")
 end
 
 ---swarm.event() → an event that is not set

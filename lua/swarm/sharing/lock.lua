@@ -1,12 +1,11 @@
 -- Locks: one worker at a time, by lock:with(fn) alone, so that none can be left locked. The lock
 -- passes to who waits longest; its holder cannot take it again.
+local cancelling = require "swarm.scope.cancel"
 local errors = require "swarm.ground.errors"
-local handover = require "swarm.scope.handover"
-local handles = require "swarm.worker.handle"
 local opaque = require "swarm.ground.opaque"
-local S = require "swarm.scheduler.scheduler"
-local Scope = require "swarm.scope.scope"
+local record = require "swarm.scheduler.record"
 local site = require "swarm.ground.site"
+local waiting = require "swarm.scope.waiting"
 local with = require "swarm.sharing.with"
 
 local setmetatable = setmetatable
@@ -35,18 +34,15 @@ function Ticket.__index(ticket, key)
     return "the "
       .. opaque.describe(lock)
       .. ", which worker "
-      .. handles.label(holder)
+      .. record.label(holder.task)
       .. " (T-"
-      .. holder.id
+      .. holder.task.id
       .. ") holds"
   end
 end
 
 local function acquire(lock)
-  local me = S.current
-  if me.scope.cancel then
-    Scope.raise(me)
-  end
+  local me = cancelling.enter()
   local holder = lock.holder
   if not holder then
     lock.holder = me
@@ -55,20 +51,21 @@ local function acquire(lock)
     return errors.throw(
       "deadlock",
       "worker "
-        .. handles.label(me)
+        .. record.label(me.task)
         .. " holds the "
         .. opaque.describe(lock)
         .. " already and would wait for itself: take it once, around all that needs it"
     )
   end
-  handover.wait(me, lock.waiters, setmetatable({ done = false, lock = lock }, Ticket), "lock:with")
+  local ticket = setmetatable({ done = false, lock = lock }, Ticket)
+  waiting.for_handover(me, lock.waiters, ticket, "lock:with")
 end
 
 local function release(lock)
   local waiter = lock.waiters.head
   lock.holder = waiter
   if waiter then
-    handover.give(waiter)
+    waiting.hand(waiter)
   end
 end
 

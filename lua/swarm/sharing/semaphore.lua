@@ -1,12 +1,11 @@
 -- Semaphores: at most n workers at once. A permit that is released while somebody waits changes
 -- hands at once, so that nobody who comes later can take it in between.
 local arguments = require "swarm.ground.arguments"
+local cancelling = require "swarm.scope.cancel"
 local errors = require "swarm.ground.errors"
-local handover = require "swarm.scope.handover"
 local opaque = require "swarm.ground.opaque"
-local S = require "swarm.scheduler.scheduler"
-local Scope = require "swarm.scope.scope"
 local site = require "swarm.ground.site"
+local waiting = require "swarm.scope.waiting"
 local with = require "swarm.sharing.with"
 
 local take_site, FORMAT, LEVELS = site.take, site.FORMAT, site.LEVELS
@@ -34,23 +33,20 @@ local Semaphore = opaque.kind("semaphore", {
 local methods = Semaphore.methods
 
 local function acquire(semaphore, call)
-  local me = S.current
-  if me.scope.cancel then
-    Scope.raise(me)
-  end
+  local me = cancelling.enter()
   local free = semaphore.free
   if free > 0 then
     semaphore.free = free - 1
     return
   end
   local what = opaque.wanted(semaphore, "a permit of")
-  handover.wait(me, semaphore.waiters, { what = what, done = false }, call)
+  waiting.for_handover(me, semaphore.waiters, { what = what, done = false }, call)
 end
 
 local function release(semaphore)
   local waiter = semaphore.waiters.head
   if waiter then
-    handover.give(waiter)
+    waiting.hand(waiter)
     return true
   end
   local free = semaphore.free

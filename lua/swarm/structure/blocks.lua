@@ -1,17 +1,18 @@
 -- Blocks: scopes that a worker opens inside its own: scope, timeout and shield. A block ends only
 -- when the children spawned in it have settled; a block that raises or is cancelled cancels them
 -- first.
-local waits = require "swarm.scope.waits"
 local arguments = require "swarm.ground.arguments"
-local clock = require "swarm.ground.clock"
+local cancelling = require "swarm.scope.cancel"
+local closing = require "swarm.worker.closing"
 local errors = require "swarm.ground.errors"
 local names = require "swarm.ground.spelling"
 local opaque = require "swarm.ground.opaque"
+local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
-local Scope = require "swarm.scope.scope"
+local scopes = require "swarm.scope.scope"
 local site = require "swarm.ground.site"
-local W = require "swarm.worker.spawn"
-local handles = require "swarm.worker.handle"
+local spawning = require "swarm.worker.spawn"
+local waiting = require "swarm.scope.waiting"
 
 local take_site, FORMAT, LEVELS = site.take, site.FORMAT, site.LEVELS
 local co_running = coroutine.running
@@ -27,50 +28,40 @@ local SHIELD_SECONDS = 30 -- a shield is always bounded
 local function hand_over(scope)
   while scope.first_child do
     local child = scope.first_child
-    Scope.release(scope, child)
+    scopes.release(scope, child)
     child.owner = scope.outer
-    Scope.adopt(scope.outer, child)
+    scopes.adopt(scope.outer, child)
   end
 end
 
 ---Ends a block: cancels what must be cancelled, waits for the children, restores the scope around.
-local function leave(me, scope, ok)
+---@return boolean waited, boolean ok, any err
+local function leave(me, scope, ok, err)
   if scope.deadline then
     S.fire_due_timers() -- a function that only computes may have run past it
   end
-  local cause = scope.cancel
-  if not cause and not ok then
-    cause = { kind = "parent", reason = "the block they belong to failed", scope = nil }
-    scope.cancel = cause -- nothing may be spawned into it any more
-  end
-  if cause then
-    Scope.cancel_children(scope, cause)
-  end
-  local waited = Scope.wait_children(me, scope)
+  local waited
+  ok, err, waited = closing.close(me, scope, ok, err, "the block they belong to failed")
   if not waited then
-    Scope.cancel_children(
-      scope,
-      { kind = "parent", reason = "the block they belong to ended", scope = scope }
-    )
+    local reason = "the block they belong to ended"
+    cancelling.children(scope, { kind = "parent", reason = reason, scope = scope })
     hand_over(scope)
   end
   scope.closed = true
-  if scope.deadline then
-    S.drop_timer(scope.deadline)
-  end
+  cancelling.disarm(scope)
   me.scope = scope.outer
-  return waited
+  return waited, ok, err
 end
 
 ---The error of a block whose own time is up. Where the scope around it is over as well, that is
 ---what ends the block.
 local function time_is_up(me, scope, cause)
   if scope.outer.cancel and not scope.shielded then
-    return Scope.cancelled_error(me)
+    return cancelling.error_of(me)
   end
   local where = errors.where()
   if not where and not scope.shielded then
-    where = handles.home(me) -- a tail call has left no frame; the host's own shields have a name
+    where = record.home(me.task) -- a tail call left no frame; the host's own shields have a name
   end
   return errors.new("timeout", scope.what .. " " .. cause.reason, { where = where })
 end
@@ -80,60 +71,61 @@ local function outcome(me, scope, waited, ok, ...)
   local err = not ok and (...) or nil
   local cause = scope.cancel
   local mine = cause and cause.scope == scope
-  local is_cancel = err ~= nil and rawequal(err, scope.err)
-  local unowned = Scope.unowned(scope)
+  local is_cancel = err ~= nil and rawequal(err, scope.cancelled)
+  local unowned = scopes.unowned(scope)
   if err == HANDLER_OVERFLOW then
     err = "stack overflow" -- there was no room left for the handler either
   end
   if scope.nursery and scope.first_error and (ok or is_cancel or mine) then
-    local first = Scope.with_others(scope.first_error, unowned)
+    local first = scopes.with_others(scope.first_error, unowned)
     if is_cancel then
-      first = Scope.with_others(first, err.others) -- of blocks further in
+      first = scopes.with_others(first, err.others) -- of blocks further in
     elseif not ok and not rawequal(err, scope.first_error) then
-      first = Scope.with_others(first, { errors.from_raised(err) }) -- raised in clean-up
+      first = scopes.with_others(first, { errors.from_raised(err) }) -- raised in clean-up
     end
     return error(first, 0)
   end
   if mine and cause.kind == "timeout" and (ok or is_cancel) then
-    local late = Scope.with_others(time_is_up(me, scope, cause), is_cancel and err.others or nil)
-    return error(Scope.with_others(late, unowned), 0)
+    local late = scopes.with_others(time_is_up(me, scope, cause), is_cancel and err.others or nil)
+    return error(scopes.with_others(late, unowned), 0)
   end
   if not ok then
     if mine and type(err) == "table" then
       err = errors.writable(err)
       rawset(err, "cancel_reason", cause.reason)
     end
-    return error(Scope.with_others(err, unowned), 0)
+    return error(scopes.with_others(err, unowned), 0)
   end
   if not waited then
-    return waits.barred(scope.what)
+    return waiting.barred(scope.what)
   end
   if unowned then
-    return error(Scope.children_failed(unowned), 0)
+    return error(scopes.children_failed(unowned), 0)
   end
   return ...
 end
 
 local function finish(me, scope, ok, ...)
-  local ring = ok and not scope.cancel and scope.first_child and Scope.ring(me, scope)
-  if ring then
-    return outcome(me, scope, leave(me, scope, false), false, ring)
+  local waited, still_ok, err = leave(me, scope, ok, (...))
+  if ok and not still_ok then
+    return outcome(me, scope, waited, false, err)
   end
-  local waited = leave(me, scope, ok)
   return outcome(me, scope, waited, ok, ...)
 end
 
 local function open(me, what, shielded, seconds)
   local outer = me.scope
-  local cancel = outer.cancel
-  if cancel and (not shielded or cancel == Scope.LOADING or Scope.is_pierced(me)) then
-    Scope.raise(me)
+  if
+    outer.cancel
+    and (not shielded or cancelling.is_loading(me) or cancelling.is_pierced(me))
+  then
+    cancelling.raise(me)
   end
-  local scope = Scope.new_block(me, outer, what, shielded)
+  local scope = scopes.new_block(me, outer, what, shielded)
   scope.co = co_running()
   me.scope = scope
   if seconds then
-    Scope.arm(scope, seconds, "ran out of time after " .. seconds .. " s")
+    cancelling.arm(scope, seconds, "ran out of time after " .. seconds .. " s")
   end
   return scope
 end
@@ -203,13 +195,11 @@ function ScopeFace.methods.spawn(face, name, input, opts)
       "this scope is closed: it ended when its function and its workers did"
     )
   end
-  local me = S.current
-  if me.scope.cancel then
-    Scope.raise(me)
-  elseif scope.cancel then
+  local me = cancelling.enter()
+  if scope.cancel then
     return errors.throw("invalid_argument", "this scope is cancelled: " .. scope.cancel.reason)
   end
-  return (W.spawn_into(scope, me, name, input, opts, take_site(FORMAT, LEVELS)))
+  return (spawning.named(scope, me, name, input, opts, take_site(FORMAT, LEVELS)))
 end
 
 ---swarm.scope(fn) → what fn(scope) returned, once all workers of the scope have settled; the first
@@ -223,57 +213,11 @@ function blocks.scope(fn)
   return finish(me, scope, xpcall(fn, errors.passing, face))
 end
 
--- Waiting -----------------------------------------------------------------------------------------
-
-local SLEEP = { what = "a timer" }
-local TURN = { what = "its turn" }
-
----swarm.sleep(s)
-function blocks.sleep(seconds)
-  arguments.seconds(seconds, "swarm.sleep")
-  local me = S.current
-  if me.scope.cancel then
-    Scope.raise(me)
-  end
-  local timer = S.alarm(me, clock.monotonic() + seconds)
-  local parked = S.park(me, SLEEP)
-  S.drop_timer(timer)
-  if me.scope.cancel then
-    Scope.raise(me)
-  elseif not parked then
-    waits.barred("swarm.sleep")
-  end
-end
-
----swarm.yield(): everybody else gets a turn
-function blocks.yield()
-  local me = S.current
-  if me.scope.cancel then
-    Scope.raise(me)
-  end
-  S.later(me)
-  local parked = S.park(me, TURN)
-  if me.queue then
-    S.remove(me)
-  end
-  if me.scope.cancel then
-    Scope.raise(me)
-  elseif not parked then
-    waits.barred("swarm.yield")
-  end
-end
-
----swarm.checkpoint(): raises where the worker is cancelled, else goes on at once
-function blocks.checkpoint()
-  local me = S.current
-  S.fire_due_timers() -- a loop that only looks here never leaves its turn
-  if me.scope.cancel then
-    Scope.raise(me)
-  end
-end
-
-function handles.getters.deadline(w)
-  return Scope.nearest_deadline(w)
-end
+blocks.getters = {
+  deadline = function(task)
+    local w = task.worker
+    return w and cancelling.nearest_deadline(w)
+  end,
+}
 
 return blocks

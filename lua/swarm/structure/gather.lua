@@ -1,33 +1,31 @@
 -- Calls that wait for many workers: all, map, any, race and settle. Each runs in a block of its own
 -- (group.lua), so that what it starts has settled when it returns, however it ends. What a member
 -- failed with is delivered by the call, and so owned.
-local Group = require "swarm.structure.group"
-local Join = require "swarm.worker.join"
-local S = require "swarm.scheduler.scheduler"
-local Scope = require "swarm.scope.scope"
-local W = require "swarm.worker.spawn"
 local arguments = require "swarm.ground.arguments"
 local blocks = require "swarm.structure.blocks"
+local cancelling = require "swarm.scope.cancel"
+local deadlock = require "swarm.worker.deadlock"
 local errors = require "swarm.ground.errors"
 local gate = require "swarm.rights.gate"
+local groups = require "swarm.structure.group"
 local members = require "swarm.structure.members"
 local names = require "swarm.ground.spelling"
+local record = require "swarm.scheduler.record"
+local scopes = require "swarm.scope.scope"
 local site = require "swarm.ground.site"
+local spawning = require "swarm.worker.spawn"
 local values = require "swarm.values.values"
 
 local take_site, FORMAT, LEVELS = site.take, site.FORMAT, site.LEVELS
 local type, error, pcall, rawget, next = type, error, pcall, rawget, next
 local format, setmetatable, huge = string.format, setmetatable, math.huge
-local copy, own, keep_failed = values.copy, Group.own, Group.keep_failed
+local copy, own, keep_failed = values.copy, groups.own, groups.keep_failed
 
 local gather = {}
 
 ---What every call begins with: it may yield, and so is a point of cancellation.
 local function enter(cancels)
-  local me = S.current
-  if me.scope.cancel then
-    Scope.raise(me)
-  end
+  local me = cancelling.enter()
   if me.rights.poll_task ~= true then
     gate.check(me, "poll_task")
   end
@@ -61,11 +59,11 @@ end
 
 ---Raises the first failure, once the losers have settled, with all others attached.
 local function raise_first(group)
-  Group.end_losers(group, "another worker of " .. group.call .. " did not pass")
-  Group.check_cancel(group)
+  groups.end_losers(group, "another worker of " .. group.call .. " did not pass")
+  groups.check_cancel(group)
   own(group)
   local first = group.first
-  local err = first.err
+  local err = first.extra.err
   local known = { [err] = true }
   local before = rawget(err, "others")
   for i = 1, type(before) == "table" and #before or 0 do
@@ -75,13 +73,13 @@ local function raise_first(group)
   end
   local others = {}
   for i = 1, #group.failures do
-    local other = group.failures[i].err
+    local other = group.failures[i].extra.err
     if not known[other] then
       known[other] = true
       others[#others + 1] = other
     end
   end
-  return error(Scope.with_others(err, others), 0)
+  return error(scopes.with_others(err, others), 0)
 end
 
 ---A call on a list: it is read whole before anything starts, and then run in a block of its own.
@@ -93,7 +91,7 @@ local function gather_list(call, list, extra, taken)
   local name, me = call.name, enter(call.cancels)
   members.check_no_more(extra, name)
   local entries, n, already = members.read(list, name, me, call.needs_all)
-  local group = Group.new(name, me, taken, call.ended, call.needs_all)
+  local group = groups.new(name, me, taken, call.ended, call.needs_all)
   return blocks.apart(name, call.run, group, entries, n, already)
 end
 
@@ -117,23 +115,23 @@ function Blockeds.__tostring(blockeds)
   )
 end
 
-local function needed(group, i, w)
-  local status = w.status
+local function needed(group, i, task)
+  local status = task.status
   if status == "pass" then
-    group.values[i] = w.value
+    group.values[i] = task.value
   elseif status == "blocked" then
-    group.values[i] = w.value
+    group.values[i] = task.value
     group.blockeds = group.blockeds or setmetatable({}, Blockeds)
-    group.blockeds[i] = w.err
+    group.blockeds[i] = task.extra.err
   else
-    Group.fail(group, w)
+    groups.fail(group, task)
   end
 end
 
 local function run_all(group, entries, n, already)
   group.values, group.blockeds = {}, nil
-  Group.start(group, entries, n, already)
-  Group.wait(group)
+  groups.start(group, entries, n, already)
+  groups.wait(group)
   if group.first then
     return raise_first(group)
   end
@@ -149,16 +147,16 @@ end
 
 ---Starts the worker of one item.
 local function spawn_item(group, i, name, items)
-  local ok, w = pcall(Group.spawn, group, i, name, items[i])
+  local ok, task = pcall(groups.spawn, group, i, name, items[i])
   if ok then
-    if i == 1 and w.def.slots then
-      Join.check_slots(group.me, w)
+    if i == 1 and task.def.slots then
+      deadlock.check_slots(group.me, task)
     end
-    return w
-  elseif errors.is(w) and w.code == "invalid_value" then
-    w.message = format("swarm.map: items[%d]: %s", i, w.message)
+    return task
+  elseif errors.is(task) and task.code == "invalid_value" then
+    task.message = format("swarm.map: items[%d]: %s", i, task.message)
   end
-  return error(w, 0)
+  return error(task, 0)
 end
 
 ---Starts workers of the items from `from` to `to`; the first of them runs first.
@@ -168,7 +166,7 @@ local function start_items(group, from, to, name, items)
     begun[#begun + 1] = spawn_item(group, i, name, items)
   end
   for i = #begun, 1, -1 do
-    Group.hasten(begun[i])
+    groups.hasten(begun[i])
   end
 end
 
@@ -181,7 +179,7 @@ local function run_map(group, name, items, n, most)
     start_items(group, started + 1, last, name, items)
     started = last
     group.eager = started < n
-    Group.wait(group)
+    groups.wait(group)
   until group.over or (started == n and group.live == 0)
   if group.first then
     return raise_first(group)
@@ -207,7 +205,7 @@ function gather.map(name, items, opts)
   local taken = take_site(FORMAT, LEVELS)
   local me = enter(true)
   if type(name) == "string" then
-    W.resolve(name, me.def.generation)
+    spawning.resolve(name, me.task.def.generation)
   elseif type(name) ~= "function" then
     return errors.throw(
       "invalid_argument",
@@ -224,34 +222,34 @@ function gather.map(name, items, opts)
   for i = 1, n do
     inputs[i] = rawget(items, i) -- the author's list may change meanwhile
   end
-  local group = Group.new("swarm.map", me, taken, needed, true)
+  local group = groups.new("swarm.map", me, taken, needed, true)
   return blocks.apart("swarm.map", run_map, group, name, inputs, n, most)
 end
 
 -- any and race ------------------------------------------------------------------------------------
 
 ---A failure after the decision is nobody's result: it is logged like one that nobody waits for.
-local function decide(group, i, w)
-  group.over, group.index, group.winner = true, i, w
+local function decide(group, i, task)
+  group.over, group.index, group.winner = true, i, task
   group.node_meta.owns = false
 end
 
-local function tried(group, i, w)
-  if w.status == "pass" and not group.over then
-    return decide(group, i, w)
+local function tried(group, i, task)
+  if task.status == "pass" and not group.over then
+    return decide(group, i, task)
   end
-  group.errors[i] = w.err
-  keep_failed(group, w)
+  group.errors[i] = record.err(task)
+  keep_failed(group, task)
 end
 
 local function run_any(group, entries, n, already)
   group.errors, group.index, group.winner = {}, nil, nil
-  Group.start(group, entries, n, already)
-  Group.wait(group)
+  groups.start(group, entries, n, already)
+  groups.wait(group)
   local winner = group.winner
   if winner then
-    Group.end_losers(group, "another worker of swarm.any passed first")
-    Group.check_cancel(group)
+    groups.end_losers(group, "another worker of swarm.any passed first")
+    groups.check_cancel(group)
     own(group)
     return own_copy(winner.value), group.index
   end
@@ -273,11 +271,11 @@ function gather.any(list, extra)
   return gather_list(ANY, list, extra, (take_site(FORMAT, LEVELS)))
 end
 
-local function arrived(group, i, w)
+local function arrived(group, i, task)
   if not group.over then
-    decide(group, i, w)
+    decide(group, i, task)
   end
-  keep_failed(group, w)
+  keep_failed(group, task)
 end
 
 local function run_race(group, entries, n, already)
@@ -288,10 +286,10 @@ local function run_race(group, entries, n, already)
     )
   end
   group.index, group.winner = nil, nil
-  Group.start(group, entries, n, already)
-  Group.wait(group)
-  Group.end_losers(group, "another worker of swarm.race settled first")
-  Group.check_cancel(group)
+  groups.start(group, entries, n, already)
+  groups.wait(group)
+  groups.end_losers(group, "another worker of swarm.race settled first")
+  groups.check_cancel(group)
   own(group)
   return group.winner.handle, group.index
 end
@@ -306,15 +304,15 @@ end
 
 -- settle ------------------------------------------------------------------------------------------
 
-local function noted(group, i, w)
-  group.outcomes[i] = { status = w.status, value = w.value, err = w.err }
-  keep_failed(group, w)
+local function noted(group, i, task)
+  group.outcomes[i] = { status = task.status, value = task.value, err = record.err(task) }
+  keep_failed(group, task)
 end
 
 local function run_settle(group, entries, n, already)
   group.outcomes = {}
-  Group.start(group, entries, n, already)
-  Group.wait(group)
+  groups.start(group, entries, n, already)
+  groups.wait(group)
   own(group)
   local outcomes = group.outcomes
   for i = 1, n do

@@ -1,21 +1,25 @@
--- Held-open workers: one worker, many invocations, one at a time and in order. The session is a
--- worker that only waits; each invocation is a task below it, with a tail, a clock and a pipeline
--- of its own, and all of them share `ctx.state`.
+-- Held-open workers: one worker, many invocations, one at a time and in order. The held-open worker
+-- is a worker that only waits; each invocation is a task below it, with a tail, a clock and a
+-- pipeline of its own, and all of them share `ctx.state`.
 local arguments = require "swarm.ground.arguments"
+local cancelling = require "swarm.scope.cancel"
 local clock = require "swarm.ground.clock"
+local deadlock = require "swarm.worker.deadlock"
 local errors = require "swarm.ground.errors"
 local gate = require "swarm.rights.gate"
 local handles = require "swarm.worker.handle"
-local Join = require "swarm.worker.join"
+local joining = require "swarm.worker.join"
+local list = require "swarm.ground.list"
 local names = require "swarm.ground.spelling"
+local record = require "swarm.scheduler.record"
 local registry = require "swarm.script.registry"
 local S = require "swarm.scheduler.scheduler"
-local Scope = require "swarm.scope.scope"
-local Settle = require "swarm.worker.settle"
+local scopes = require "swarm.scope.scope"
+local settling = require "swarm.worker.settle"
 local site = require "swarm.ground.site"
+local spawning = require "swarm.worker.spawn"
 local values = require "swarm.values.values"
-local waits = require "swarm.scope.waits"
-local W = require "swarm.worker.spawn"
+local waiting = require "swarm.scope.waiting"
 local take_site, FORMAT, LEVELS = site.take, site.FORMAT, site.LEVELS
 local error, format, pcall, type = error, string.format, pcall, type
 local isyieldable = coroutine.isyieldable
@@ -24,65 +28,67 @@ local TTL_SECONDS = 1800
 local MOST_USES = 2 ^ 53
 local OPTIONS = { ttl = true, uses = true, timeout = true }
 
-local Session = {}
+local held_open = {}
 
----Lets the worker of a closed session go. One that has not begun yet would wait for its turn behind
----all others, and whoever opens one session after another would pile them up.
-local function let_go(session)
-  local w = session.worker
-  if w.status == "pending" and not w.first_child and not w.cancel then
-    Settle.unbegun(w)
-  elseif w.waiting == session.waiting then
+---Lets the worker of a closed one go. One that has not begun yet would wait for its turn behind
+---all others, and whoever opens one after another would pile them up.
+local function let_go(held)
+  local w = held.task.worker
+  if not w then
+    return -- it has ended
+  elseif held.task.status == "pending" and not w.first_child and not w.cancel then
+    settling.unbegun(w)
+  elseif w.waiting == held.waiting then
     S.ready(w)
   end
 end
 
----Ends a session: nothing more is invoked; what runs goes on to its end.
+---Ends a held-open worker: nothing more is invoked; what runs goes on to its end.
 ---@param code string the error that further invocations raise
 ---@param why string
-local function close(session, code, why)
-  if session.closed then
+local function close(held, code, why)
+  if held.closed then
     return
   end
-  session.closed = { code = code, why = why }
-  if session.at_end.queue then
-    S.remove(session.at_end)
+  held.closed = { code = code, why = why }
+  if held.at_end.queue then
+    list.remove(held.at_end)
   end
-  S.ready_all(session.waiters)
-  return let_go(session)
+  S.ready_all(held.waiters)
+  return let_go(held)
 end
 
----What a session's worker waits for, for the reports of deadlocks.
-local function describe(waiting)
-  local invocation = waiting.session.running
+---What it waits for, for the reports of deadlocks.
+local function describe(what)
+  local invocation = what.held.running
   return invocation and format("its invocation (T-%d)", invocation.id) or "an invocation"
 end
 
----Whether anybody waits for a session's end: where nobody does, its ttl wakes nobody, and must not
----keep a deadlock from being seen.
+---Whether anybody waits for its end: where nobody does, its ttl wakes nobody, and must not keep
+--- a deadlock from being seen.
 local function is_awaited(w)
-  local extra, joiners = w.extra, w.joiners
-  return extra.session.waiters.head
-    or (joiners and (joiners.id or joiners.head))
-    or (extra.watchers and extra.watchers.head)
+  local task = w.task
+  local extra = task.extra
+  return extra.held_open.waiters.head
+    or settling.is_awaited(task)
     or (extra.cancel_waiters and extra.cancel_waiters.head)
-    or (w.tail and w.tail.followers.head)
+    or (extra.tail and extra.tail.followers.head)
 end
 
----What the session's worker runs: it waits until it is closed.
-local function run(session)
+---What it runs: it waits until it is closed.
+local function run(held)
   local me = S.current
-  local timer = S.alarm(me, session.expires)
+  local timer = S.alarm(me, held.expires)
   timer.serves = is_awaited
-  while not session.closed do
+  while not held.closed do
     if me.scope.cancel then
       S.drop_timer(timer)
-      close(session, "token_revoked", "it was cancelled: " .. me.scope.cancel.reason)
-      return Scope.raise(me)
+      close(held, "token_revoked", "it was cancelled: " .. me.scope.cancel.reason)
+      return cancelling.raise(me)
     elseif not timer.pos then
-      close(session, "token_expired", "its ttl of " .. session.ttl .. " s is over")
+      close(held, "token_expired", "its ttl of " .. held.ttl .. " s is over")
     else
-      S.park(me, session.waiting)
+      S.park(me, held.waiting)
     end
   end
   S.drop_timer(timer)
@@ -95,8 +101,8 @@ local function check_definition(me, name)
       "swarm.open takes the name of a worker, and got " .. names.show(name)
     )
   end
-  local of = me.def
-  local def = of.names[name] or W.resolve(name, of.generation)
+  local of = me.task.def
+  local def = of.names[name] or spawning.resolve(name, of.generation)
   if def.kind ~= "lua" then
     return errors.throw(
       "invalid_argument",
@@ -124,19 +130,16 @@ local function read_options(opts)
   return ttl or TTL_SECONDS, uses, timeout
 end
 
----swarm.open(name, { ttl = 1800, uses?, timeout? }) → the session's handle
-function Session.open(name, opts)
-  local me = S.current
+---swarm.open(name, { ttl = 1800, uses?, timeout? }) → its handle
+function held_open.open(name, opts)
+  local me = cancelling.enter()
   local owner = me.scope
-  if owner.cancel then
-    Scope.raise(me)
-  end
   check_definition(me, name)
   local ttl, uses, timeout = read_options(opts)
   if me.rights.start_task ~= true then
     gate.check(me, "start_task", name)
   end
-  local session = {
+  local held = {
     name = name,
     options = { timeout = timeout },
     ttl = ttl,
@@ -144,150 +147,149 @@ function Session.open(name, opts)
     uses = uses, -- left, or nil: any number
     state = {}, -- ctx.state
     closed = nil, -- { code, why }
-    worker = nil, -- its record
+    task = nil, -- its own
     busy = false, -- an invocation is under way, or somebody's turn has come
-    running = nil, -- the invocation's record
-    turn = nil, -- the record whose turn has come
+    running = nil, -- the invocation's task
+    turn = nil, -- the worker whose turn has come
     waiters = { head = nil, tail = nil }, -- those who want to invoke
     at_end = nil,
     waiting = nil, -- what its worker waits for
   }
-  session.waiting = { session = session, describe = describe }
-  local def = registry.internal(me.def.generation, name)
+  held.waiting = { held = held, describe = describe }
+  local def = registry.internal(me.task.def.generation, name)
   def.where = errors.where()
   def.begins = true -- it may have an invocation before it has begun
-  local handle, w = W.spawn_internal(owner, me, def, function()
-    return run(session)
+  local handle, task = spawning.internal(owner, me, def, function()
+    return run(held)
   end, take_site(FORMAT, LEVELS))
-  session.worker = w
-  w.extra = w.extra or {}
-  w.extra.session = session
-  session.at_end = {
+  held.task = task
+  record.extra(task).held_open = held
+  held.at_end = {
     close = function()
-      close(session, "token_revoked", "the block that it belongs to has ended")
+      close(held, "token_revoked", "the block that it belongs to has ended")
     end,
   }
-  Scope.at_end(owner, session.at_end)
+  scopes.at_end(owner, held.at_end)
   return handle
 end
 
----The session behind a handle, and not one of its invocations.
-local function session_of(handle, call)
-  local w = handles.record(handle, call)
-  local session = w.extra and w.extra.session
-  if not session or session.worker ~= w then
+---What a held-open worker keeps: the one behind a handle, and not one of its invocations.
+local function held_of(handle, call)
+  local task = handles.task(handle, call)
+  local held = task.extra and task.extra.held_open
+  if not held then
     return errors.throw(
       "invalid_argument",
-      call .. " is for what swarm.open returned; worker " .. handles.label(w) .. " is not held open"
+      format("%s is for what swarm.open returned; worker %s is not held open", call, record.label(task))
     )
   end
-  return session
+  return held
 end
 
-local function check_open(session)
-  local cause = session.worker.cancel
-  if not session.closed and cause then
-    close(session, "token_revoked", "it was cancelled: " .. cause.reason)
-  elseif not session.closed and not session.worker.scope then
-    close(session, "token_revoked", "it has ended")
-  elseif not session.closed and clock.monotonic() >= session.expires then
-    close(session, "token_expired", "its ttl of " .. session.ttl .. " s is over")
+local function check_open(held)
+  local w = held.task.worker
+  if not held.closed and w and w.cancel then
+    close(held, "token_revoked", "it was cancelled: " .. w.cancel.reason)
+  elseif not held.closed and not w then
+    close(held, "token_revoked", "it has ended")
+  elseif not held.closed and clock.monotonic() >= held.expires then
+    close(held, "token_expired", "its ttl of " .. held.ttl .. " s is over")
   end
-  local closed = session.closed
+  local closed = held.closed
   if closed then
     return errors.throw(
       closed.code,
-      format("worker %q is not held open any more: %s", session.name, closed.why)
+      format("worker %q is not held open any more: %s", held.name, closed.why)
     )
   end
 end
 
 ---Refuses a turn that would never come: the invocation before it waits for the caller.
-local function check_deadlock(session, me)
-  local running = session.running
+local function check_deadlock(held, me)
+  local running = held.running
   if
-    handles.is_below(me, session.worker)
-    or (running and running.scope and Join.waits_for(running, me, {}))
+    record.is_below(me.task, held.task)
+    or (running and running.worker and deadlock.waits_for(running.worker, me, {}))
   then
     return errors.throw(
       "deadlock",
-      format("worker %q invokes itself while it is being invoked", session.name)
+      format("worker %q invokes itself while it is being invoked", held.name)
     )
   end
 end
 
----Hands the session on to who has waited longest.
-local function pass_on(session)
-  local following = session.waiters.head
-  session.running = nil
+---Hands it on to who has waited longest.
+local function pass_on(held)
+  local following = held.waiters.head
+  held.running = nil
   if following then
-    S.remove(following)
-    session.turn = following
+    list.remove(following)
+    held.turn = following
     S.ready(following)
   else
-    session.busy, session.turn = false, nil
+    held.busy, held.turn = false, nil
   end
 end
 
 ---Whoever waits for a turn waits for the invocation before it, as joins do.
-local function some_live(waiting, visit)
-  local running = waiting.session.running
-  return running ~= nil and running.scope ~= nil and visit(running)
+local function some_live(what, visit)
+  local running = what.held.running
+  return running ~= nil and running.worker ~= nil and visit(running.worker)
 end
 
 ---Waits for one's turn. Raises with nothing held.
-local function take_turn(session, me)
-  if not session.busy then
-    session.busy = true
+local function take_turn(held, me)
+  if not held.busy then
+    held.busy = true
     return
   end
-  local what = format("its turn to invoke worker %q", session.name)
-  S.push_back(session.waiters, me)
-  S.park(me, { what = what, session = session, some_live = some_live })
-  local mine = session.turn == me
+  local what = format("its turn to invoke worker %q", held.name)
+  list.push_back(held.waiters, me)
+  S.park(me, { what = what, held = held, some_live = some_live })
+  local mine = held.turn == me
   if mine then
-    session.turn = nil
+    held.turn = nil
   elseif me.queue then
-    S.remove(me)
+    list.remove(me)
   end
   if me.scope.cancel then
     if mine then
-      pass_on(session)
+      pass_on(held)
     end
-    return Scope.raise(me)
+    return cancelling.raise(me)
   end
-  return check_open(session)
+  return check_open(held)
 end
 
----Spawns an invocation, below the session and in its name.
-local function start(session, input, taken)
-  local host = session.worker
-  check_definition(host, session.name) -- a reload may have made another kind of it
-  local extra = { session = session, worker_id = host.id }
-  local handle, w =
-    W.spawn_into(host, host, session.name, input, session.options, taken, nil, extra)
-  session.running = w
-  if session.uses then
-    session.uses = session.uses - 1
-    if session.uses == 0 then
-      close(session, "token_uses_exhausted", "all its uses are used up")
+---Spawns an invocation, below the held-open worker and in its name.
+local function start(held, input, taken)
+  local host = held.task.worker
+  check_definition(host, held.name) -- a reload may have made another kind of it
+  local extra = { invoked_by = held, worker_id = held.task.id }
+  local handle, task = spawning.named(host, host, held.name, input, held.options, taken, nil, extra)
+  held.running = task
+  if held.uses then
+    held.uses = held.uses - 1
+    if held.uses == 0 then
+      close(held, "token_uses_exhausted", "all its uses are used up")
     end
   end
-  return handle, w
+  return handle, task
 end
 
----After an invocation: one that was stopped takes the session with it.
-local function finish(session, w, ok, ...)
+---After an invocation: one that was stopped takes the held-open worker with it.
+local function finish(held, task, ok, ...)
   local err = not ok and (...)
-  if w and w.scope then -- who invoked it was cancelled
-    Scope.cancel(w, { kind = "cancel", reason = "who invoked it was stopped", scope = w })
-    close(session, "token_revoked", "an invocation was cancelled")
-  elseif w and (w.status == "timeout" or w.status == "cancelled") then
-    close(session, "token_revoked", "an invocation ended in " .. w.status)
+  local w = task and task.worker
+  if w then -- who invoked it was cancelled
+    cancelling.cancel(w, { kind = "cancel", reason = "who invoked it was stopped", scope = w })
+    close(held, "token_revoked", "an invocation was cancelled")
+  elseif task and (task.status == "timeout" or task.status == "cancelled") then
+    close(held, "token_revoked", "an invocation ended in " .. task.status)
   end
-  pass_on(session)
-  if session.closed then
-    let_go(session)
+  pass_on(held)
+  if held.closed then
+    let_go(held)
   end
   if not ok then
     return error(err, 0)
@@ -295,54 +297,56 @@ local function finish(session, w, ok, ...)
   return ...
 end
 
----session:invoke(input?) → as swarm.call returns
-function handles.methods.invoke(handle, input)
-  local me = S.current
-  if me.scope.cancel then
-    Scope.raise(me)
-  end
-  local session = session_of(handle, "invoke")
+local methods, getters = {}, {}
+held_open.methods, held_open.getters = methods, getters
+
+---h:invoke(input?) → as swarm.call returns
+function methods.invoke(handle, input)
+  local me = cancelling.enter()
+  local held = held_of(handle, "invoke")
   if me.rights.poll_task ~= true then
     gate.check(me, "poll_task")
   end
   if not isyieldable() then
-    return waits.barred("session:invoke")
+    return waiting.barred("session:invoke")
   end
-  check_open(session)
-  check_deadlock(session, me)
+  check_open(held)
+  check_deadlock(held, me)
   input = values.copy(input, "input") -- as it is now, whatever happens to it before its turn
-  take_turn(session, me)
-  local started, invocation, w = pcall(start, session, input, take_site(FORMAT, LEVELS))
+  take_turn(held, me)
+  local started, invocation, task = pcall(start, held, input, take_site(FORMAT, LEVELS))
   if not started then
-    return finish(session, nil, false, invocation)
+    return finish(held, nil, false, invocation)
   end
-  return finish(session, w, pcall(Join.result, invocation))
+  return finish(held, task, pcall(joining.result, invocation))
 end
 
----session:close(): nothing more can be invoked; what runs goes on to its end. Never waits.
+---h:close(): nothing more can be invoked; what runs goes on to its end. Never waits.
 ---@return boolean whether it was open
-function handles.methods.close(handle)
-  Scope.not_while_loading()
-  local session = session_of(handle, "close")
-  if S.current ~= handles.parent(session.worker) then
-    gate.check(S.current, "cancel_task")
+function methods.close(handle)
+  cancelling.not_while_loading()
+  local held = held_of(handle, "close")
+  local me = S.current
+  if me.task ~= held.task.parent then
+    gate.check(me, "cancel_task")
   end
-  local open = not session.closed and session.worker.scope ~= nil
-  close(session, "token_revoked", "it was closed")
+  local open = not held.closed and held.task.worker ~= nil
+  close(held, "token_revoked", "it was closed")
   return open
 end
 
----ctx.state: what the invocations of one session share, and nobody else sees.
-function handles.getters.state(w)
-  local session = w == S.current and w.extra and w.extra.session
-  if not session then
+---ctx.state: what the invocations of one held-open worker share, and nobody else sees.
+function getters.state(task)
+  local me = S.current
+  local held = me and me.task == task and task.extra and task.extra.invoked_by
+  if not held then
     return errors.throw(
       "invalid_argument",
       "ctx.state is for workers that are held open (swarm.open); for the whole run there is"
         .. " swarm.state(name)"
     )
   end
-  return session.state
+  return held.state
 end
 
-return Session
+return held_open

@@ -1,9 +1,10 @@
 -- What swarm.all and its like are given: a list of handles, task_ids and functions. It is checked
 -- whole before anything is started, and a mistake is named by its place in the list.
-local Join = require "swarm.worker.join"
+local deadlocks = require "swarm.worker.deadlock"
 local errors = require "swarm.ground.errors"
 local handles = require "swarm.worker.handle"
 local names = require "swarm.ground.spelling"
+local record = require "swarm.scheduler.record"
 local find, format = string.find, string.format
 local next, rawget, type, sort = next, rawget, type, table.sort
 
@@ -53,10 +54,10 @@ function members.check_no_more(extra, call)
   end
 end
 
-local function record(item, call, i)
+local function task_of(item, call, i)
   local place = format("%s: list[%d]", call, i)
   if type(item) == "string" and find(item, "^T%-%d+$") or handles.is(item) then
-    return handles.record(item, place)
+    return handles.task(item, place)
   end
   return wrong(
     "%s must be a worker's handle, a task_id or a function, and is %s%s",
@@ -68,10 +69,10 @@ end
 
 local function above(me)
   local set = {}
-  local w = handles.parent(me)
-  while w do
-    set[w] = true
-    w = handles.parent(w)
+  local task = me.task.parent
+  while task do
+    set[task] = true
+    task = task.parent
   end
   return set
 end
@@ -80,40 +81,40 @@ local function deadlock(...)
   return errors.throw("deadlock", format(...))
 end
 
----Refuses a live worker that cannot settle before `me` does.
+---Refuses a live task that cannot settle before `me` does.
 ---@param check table { call, above, seen, needs_all }
-local function check_deadlock(check, me, w, i)
+local function check_deadlock(check, me, task, i)
   local call = check.call
-  if w == me then
+  if task == me.task then
     return deadlock("%s: list[%d] is the caller, who would wait for itself for ever", call, i)
   end
   check.above = check.above or above(me)
-  local label = handles.label
-  if check.above[w] then
+  local label, w = record.label, task.worker
+  if check.above[task] then
     return deadlock(
       "%s: list[%d] is worker %s, which waits for those below it, and the caller is one of them",
       call,
       i,
-      label(w)
+      label(task)
     )
   elseif not check.needs_all then
     return
-  elseif w.def.slots then
-    Join.check_slots(me, w)
+  elseif task.def.slots then
+    deadlocks.check_slots(me, task)
   end
-  if (w.waiting or handles.parent(w) ~= me) and Join.waits_for(w, me, check.seen) then
+  if (w.waiting or task.parent ~= me.task) and deadlocks.waits_for(w, me, check.seen) then
     return deadlock(
       "%s: list[%d] is worker %s, which waits for the caller already",
       call,
       i,
-      label(w)
+      label(task)
     )
   end
 end
 
 ---Reads a list.
 ---@param needs_all boolean whether the call goes on only when all have settled
----@return table entries records of workers, and functions
+---@return table entries tasks and functions
 ---@return integer n
 ---@return table? settled places of those that have settled, in the order in which they did
 function members.read(list, call, me, needs_all)
@@ -123,15 +124,15 @@ function members.read(list, call, me, needs_all)
   for i = 1, n do
     local item = rawget(list, i)
     if type(item) ~= "function" then
-      item = record(item, call, i)
+      item = task_of(item, call, i)
     end
     entries[i] = item
   end
   for i = 1, n do
-    local w = entries[i]
-    if type(w) == "table" then
-      if w.scope then
-        check_deadlock(check, me, w, i)
+    local task = entries[i]
+    if type(task) == "table" then
+      if task.worker then
+        check_deadlock(check, me, task, i)
       else
         settled = settled or {}
         settled[#settled + 1] = i
@@ -140,7 +141,7 @@ function members.read(list, call, me, needs_all)
   end
   if settled then
     sort(settled, function(i, j)
-      local a, b = entries[i].deadline, entries[j].deadline -- when each ended
+      local a, b = entries[i].ended, entries[j].ended
       return a < b or (a == b and i < j)
     end)
   end

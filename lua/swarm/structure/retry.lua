@@ -1,21 +1,23 @@
--- Retries: a task whose attempt has failed is tried again, as its `retries` say. The record stays
--- the task's: who joins it goes on waiting. Each attempt is a worker of its own, with its own id,
+-- Retries: a task whose attempt has failed is tried again, as its `retries` say. The task stays:
+-- who joins it goes on waiting. Each attempt is a worker of its own, with its own id,
 -- tail, clock and pipeline, and runs what the name means by then. What is over is kept aside.
 local attempts = require "swarm.worker.attempts"
+local acting = require "swarm.rights.acting"
 local blocks = require "swarm.structure.blocks"
 local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
 local gate = require "swarm.rights.gate"
-local handles = require "swarm.worker.handle"
 local names = require "swarm.ground.spelling"
 local random = require "swarm.ground.random"
+local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
-local Scope = require "swarm.scope.scope"
-local Settle = require "swarm.worker.settle"
+local scopes = require "swarm.scope.scope"
+local settling = require "swarm.worker.settle"
+local spawning = require "swarm.worker.spawn"
+local tails = require "swarm.worker.output.tail"
 local values = require "swarm.values.values"
-local W = require "swarm.worker.spawn"
-local rawequal, type, xpcall, min = rawequal, type, xpcall, math.min
+local rawequal, type, min = rawequal, type, math.min
 
 local KEPT = 100 -- attempts whose tails are kept, with the last
 local ON_SECONDS = 5 -- for the function that decides
@@ -53,19 +55,21 @@ local function checked(answer, on)
   return errors.throw(
     "invalid_value",
     "retries.on must return false, true or a delay in seconds, and returned " .. names.show(answer),
-    { path = "retries.on", where = handles.place_of(on) }
+    { path = "retries.on", where = record.place_of(on) }
   )
 end
 
 ---What a function given as `on` says, or the error that it raised.
 ---@return boolean|number|nil again, table? problem
-local function ask(w, on, err, number)
-  w.extra.ending = true -- a cancel comes too late for this attempt
+local function ask(w, retries, on, err, number)
+  w.task.extra.ending = true -- a cancel comes too late for this attempt
   w.scope = w
-  local what = "retries.on at " .. handles.place_of(on)
-  local ok, answer = xpcall(blocks.shielded, errors.passing, what, ON_SECONDS, function()
+  local what = "retries.on at " .. record.place_of(on)
+  local function decide()
     return checked(on(err, number), on)
-  end)
+  end
+  local rights = retries.given_by or w.rights
+  local ok, answer = acting.as(w, rights, blocks.shielded, what, ON_SECONDS, decide)
   if ok then
     return answer
   elseif rawequal(answer, err) then
@@ -85,7 +89,7 @@ local function delay_before_next(w, retries, status, err)
   end
   local again, problem
   if type(on) == "function" then
-    again, problem = ask(w, on, err, retries.number)
+    again, problem = ask(w, retries, on, err, retries.number)
   else
     again = on[status] or on[err.code]
   end
@@ -101,30 +105,29 @@ end
 local BACKOFF = { what = "its next attempt" }
 
 ---Keeps what is left of the attempt that has just ended.
-local function keep_aside(w, retries)
+local function keep_aside(task, retries)
   retries.past[retries.number] = {
-    def = w.def,
-    status = w.status,
-    value = w.value,
-    err = w.err,
-    tail = w.tail,
-    deadline = w.deadline,
-    scope = nil,
+    def = task.def,
+    status = task.status,
+    value = task.value,
+    ended = task.ended,
+    extra = { err = task.extra.err, tail = task.extra.tail },
   }
   retries.past[retries.number + 1 - KEPT] = nil
 end
 
----Gives a record whose next attempt begins the definition that its name has by now.
-function attempts.renew(w, retries)
-  local old = w.def
+---Gives a task whose next attempt begins the definition that its name has by now.
+local function renew(w, retries)
+  local task = w.task
+  local old = task.def
   local def = old.name and old.names[old.name] or old
   if def ~= old then
-    w.def, w.run = def, def.run
+    task.def, task.run = def, def.run
     local before, after = old.generation, def.generation
     if after.retired then
       after.live = after.live + 1
     end
-    Settle.leave_generation(before)
+    settling.leave_generation(before)
   end
   local rights, by = def.rights, retries.by
   if not rights then
@@ -133,34 +136,35 @@ function attempts.renew(w, retries)
     rights = rights.cuts[by] or gate.cut(rights, by)
   end
   w.rights = rights
-  w.deadline = retries.timeout or def.timeout
 end
 
 local function reset(w, retries)
-  local extra = w.extra
-  w.status, w.value, w.err, w.tail = "pending", nil, nil, nil
-  w.cancel, w.scope, w.input = nil, w, values.copy(retries.input, "input")
+  local task = w.task
+  local extra = task.extra
+  task.status, task.value, task.ended = "pending", nil, nil
+  task.input = values.copy(retries.input, "input")
+  w.cancel, w.scope = nil, w
+  extra.err, extra.tail, extra.cancelled = nil, nil, nil
   extra.started, extra.ending, extra.no_slot = nil, nil, nil
-  w.deadline = retries.timeout or w.def.timeout
   retries.number, retries.is_new = retries.number + 1, true
-  if not extra.session then -- one worker runs all invocations of a session
-    extra.worker_id = W.next_id()
+  if not extra.invoked_by then -- one worker runs all invocations
+    extra.worker_id = spawning.next_id()
   end
 end
 
 ---How a task ends that is not tried again. Its error says what its attempts have to say.
 ---@return boolean again, string status, any value, table? err
-local function last_end(w, retries, status, value, err, problem)
+local function last_end(task, retries, status, value, err, problem)
   if problem and status == "blocked" then -- a block takes no failure with it
-    problem.others, err, status, value = { err }, Settle.stamp(w, problem), "failed", nil
+    problem.others, err, status, value = { err }, settling.stamp(task, problem), "failed", nil
   elseif problem then
-    Scope.add_other(err, problem)
+    scopes.add_other(err, problem)
   end
   local number = retries.number
   if err and number > 1 then
     err.attempts = number
     if status == "cancelled" and err.cause == nil then
-      err.cause = retries.past[number - 1].err -- why it was tried again
+      err.cause = retries.past[number - 1].extra.err -- why it was tried again
     end
   end
   return false, status, value, err
@@ -168,25 +172,23 @@ end
 
 ---Tries a task again where its retries say so.
 ---@return boolean again, string status, any value, table? err how the task ends where it is not
-function Settle.again(w, status, value, err)
-  local retries = w.extra.retries
-  if retries.timer then
-    S.drop_timer(retries.timer) -- it was cancelled between two attempts
-    retries.timer, w.waiting = nil, nil
-  end
+local function again(w, status, value, err)
+  local task = w.task
+  local retries = task.extra.retries
+  attempts.end_backoff(w, retries) -- it may have been cancelled between two attempts
   local delay, problem = delay_before_next(w, retries, status, err)
   if not delay then
-    return last_end(w, retries, status, value, err, problem)
+    return last_end(task, retries, status, value, err, problem)
   end
-  Scope.forget_failed(w) -- the attempt's error has them
-  Settle.end_attempt(w, status, value, err)
-  if w.tail then
-    w.tail:settled(w)
+  scopes.forget_failed(w) -- the attempt's error has them
+  settling.end_attempt(w, status, value, err)
+  if task.extra.tail then
+    tails.settled(task)
   end
-  keep_aside(w, retries)
+  keep_aside(task, retries)
   if events.on then
     local reason = errors.headline(err)
-    events.publish("retry", w, { status = status, delay = delay, reason = reason })
+    events.publish("retry", task, { status = status, delay = delay, reason = reason })
   end
   reset(w, retries)
   if delay == 0 then
@@ -197,3 +199,5 @@ function Settle.again(w, status, value, err)
   end
   return true
 end
+
+return { again = again, renew = renew }

@@ -1,17 +1,18 @@
 -- swarm.script, in spec files: the script under test. It is loaded in a line of generations of its
 -- own, as a run would load it: names in it mean its own workers, and the spec reaches them by the
 -- object that it gets.
-local Join = require "swarm.worker.join"
+local cancelling = require "swarm.scope.cancel"
 local errors = require "swarm.ground.errors"
 local generations = require "swarm.script.line"
+local joining = require "swarm.worker.join"
 local names = require "swarm.ground.spelling"
 local opaque = require "swarm.ground.opaque"
+local records = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
-local Scope = require "swarm.scope.scope"
 local site = require "swarm.ground.site"
+local spawning = require "swarm.worker.spawn"
 local values = require "swarm.values.values"
-local waits = require "swarm.scope.waits"
-local W = require "swarm.worker.spawn"
+local waiting = require "swarm.scope.waiting"
 
 local take_site, FORMAT, LEVELS = site.take, site.FORMAT, site.LEVELS
 local type = type
@@ -34,20 +35,19 @@ local function load_apart(path, folder)
     run = { args = {}, input = nil, run_id = run.run_id, version = run.version },
   }
   script.lines[#script.lines + 1] = line
-  local w = generations.start(line)
-  while w.scope do
-    w.joiners = me
+  local task = generations.start(line)
+  while task.worker do
+    task.worker.joiners = me
     local parked = S.park(me, { what = "script " .. path .. " to load" })
-    if w.joiners == me then
-      w.joiners = nil
+    if task.worker then
+      task.worker.joiners = nil
     end
-    if me.scope.cancel and me.scope.cancel ~= Scope.LOADING then
-      return Scope.raise(me)
-    elseif not parked then
-      return waits.barred("swarm.script")
+    cancelling.may_request(me)
+    if not parked then
+      return waiting.barred("swarm.script")
     end
   end
-  local err = w.err
+  local err = records.err(task)
   if err then
     err.task_id, err.agent, err.spawned_at = nil, nil, nil -- the script's error, not a worker's
     return error(err, 0)
@@ -64,19 +64,15 @@ local App = opaque.kind("script", {
 })
 
 local function generation_of(app, call)
-  local record = opaque.record(App, app, "app:" .. call .. "(...)")
-  local me = S.current
-  if me.scope.cancel then
-    return Scope.raise(me)
-  end
-  return record.generation, me
+  local generation = opaque.record(App, app, "app:" .. call .. "(...)").generation
+  return generation, cancelling.enter()
 end
 
 ---In whose place a name is looked for: the script's, or the spec file's where the script has none.
 local function place_of(generation, me, name)
   local own = generation.line.names
-  if type(name) == "string" and not own[name] and me.def.names[name] then
-    return me.def
+  if type(name) == "string" and not own[name] and me.task.def.names[name] then
+    return me.task.def
   end
   return { names = own, generation = generation }
 end
@@ -85,14 +81,14 @@ end
 function App.methods.spawn(app, name, input, opts)
   local generation, me = generation_of(app, "spawn")
   local from, taken = place_of(generation, me, name), take_site(FORMAT, LEVELS)
-  return (W.spawn_into(me.scope, me, name, input, opts, taken, from))
+  return (spawning.named(me.scope, me, name, input, opts, taken, from))
 end
 
 ---app:call(name, input?, opts?), as swarm.call
 function App.methods.call(app, name, input, opts)
   local generation, me = generation_of(app, "call")
   local from, taken = place_of(generation, me, name), take_site(FORMAT, LEVELS)
-  return Join.result((W.spawn_into(me.scope, me, name, input, opts, taken, from)))
+  return joining.result((spawning.named(me.scope, me, name, input, opts, taken, from)))
 end
 
 local function check_args(args)
@@ -131,10 +127,9 @@ function App.methods.run(app, args, input)
   face.args, face.input = values.copy(args, "args"), values.copy(input, "input")
   local from = { names = { main = main }, generation = generation }
   local taken = take_site(FORMAT, LEVELS)
-  local handle, w = W.spawn_into(me.scope, me, "main", input, nil, taken, from)
-  w.extra = w.extra or {}
-  w.extra.args = args
-  return Join.result(handle)
+  local handle, task = spawning.named(me.scope, me, "main", input, nil, taken, from)
+  records.extra(task).args = args
+  return joining.result(handle)
 end
 
 ---swarm.script for a spec file.

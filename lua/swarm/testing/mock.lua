@@ -1,12 +1,12 @@
 -- Stand-ins, in spec files: a function that runs in place of what a worker runs, with the worker's
 -- pipeline around it, and a function that answers in place of a port of the host.
 local bridge = require "swarm.outside.bridge"
+local cancelling = require "swarm.scope.cancel"
 local errors = require "swarm.ground.errors"
 local json = require "swarm.values.json"
 local names = require "swarm.ground.spelling"
 local script = require "swarm.testing.app"
 local S = require "swarm.scheduler.scheduler"
-local Scope = require "swarm.scope.scope"
 local values = require "swarm.values.values"
 local type, pairs, pcall, error, tostring = type, pairs, pcall, error, tostring
 
@@ -147,9 +147,7 @@ local function answer_with(name, fn)
     if not ok then
       return raise_for_port(name, value)
     end
-    if S.current.scope.cancel then
-      return Scope.raise(S.current)
-    end
+    cancelling.enter()
     value, bytes = check_answer(name, value, bytes)
     if COMPLETE[name] then
       value, bytes = COMPLETE[name](value, bytes)
@@ -161,7 +159,7 @@ end
 ---Scripts and modules are still loaded by the host: a mock answers what runs.
 local function takes_from(name)
   return function(me, payload)
-    return me.scope.cancel ~= Scope.LOADING and not (name == "files" and payload.op == "first")
+    return not cancelling.is_loading(me) and not (name == "files" and payload.op == "first")
   end
 end
 

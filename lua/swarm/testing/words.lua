@@ -5,14 +5,16 @@ local arguments = require "swarm.ground.arguments"
 local assertions = require "swarm.testing.assertions"
 local blocks = require "swarm.structure.blocks"
 local clock = require "swarm.ground.clock"
+local cancelling = require "swarm.scope.cancel"
 local errors = require "swarm.ground.errors"
 local explore = require "swarm.testing.explore.explore"
 local json = require "swarm.values.json"
 local mock = require "swarm.testing.mock"
 local names = require "swarm.ground.spelling"
 local script = require "swarm.testing.app"
+local pauses = require "swarm.structure.pauses"
 local S = require "swarm.scheduler.scheduler"
-local Scope = require "swarm.scope.scope"
+local scopes = require "swarm.scope.scope"
 local type, pcall, xpcall, max, concat = type, pcall, xpcall, math.max, table.concat
 
 local spec = {}
@@ -24,7 +26,7 @@ local group = { name = nil, outer = nil, before = {}, after = {} }
 -- Defining ----------------------------------------------------------------------------------------
 
 local function check_loading(call)
-  if S.current.cancel ~= Scope.LOADING then
+  if not cancelling.is_loading(S.current) then
     return errors.throw(
       "load_error",
       call
@@ -126,12 +128,12 @@ local clock_face = {}
 ---Real I/O under way does not hold it, as it does the jump when all sleep.
 function clock_face.advance(s)
   local target = clock.virtual + arguments.seconds(s, "clock.advance")
-  blocks.sleep(0) -- who is ready runs first, and sets its timers
+  pauses.sleep(0) -- who is ready runs first, and sets its timers
   local due = S.next_deadline()
   while due and due <= target do
     clock.virtual = max(clock.virtual, due)
-    blocks.sleep(0)
-    blocks.yield()
+    pauses.sleep(0)
+    pauses.yield()
     due = S.next_deadline()
   end
   clock.virtual = max(clock.virtual, target)
@@ -223,7 +225,7 @@ function spec.runner(name)
       problems[#problems + 1] = problem
     end
     if problems[1] then
-      return error(Scope.with_others(table.remove(problems, 1), problems), 0)
+      return error(scopes.with_others(table.remove(problems, 1), problems), 0)
     end
   end
 end

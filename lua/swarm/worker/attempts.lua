@@ -1,5 +1,5 @@
 -- Attempts: which there are of a task, and what its `retries` say about further ones. Each attempt
--- is one worker; the record is the task's, and what is left of earlier attempts is kept beside it.
+-- is one worker; what is left of earlier attempts is kept beside the task.
 local arguments = require "swarm.ground.arguments"
 local errors = require "swarm.ground.errors"
 local names = require "swarm.ground.spelling"
@@ -97,52 +97,61 @@ function attempts.policy(value, what)
   }
 end
 
----What a task with retries keeps beside its record.
+---What a task with retries keeps.
 ---@param policy table
 ---@param input any as it was given; an attempt may change its own
 ---@param by table the rights of who spawned it
----@param timeout number? of spawn, which wins over the definition's
+---@param given_by table? the rights of who gave the policy, where that is not the worker's own
 ---@return table
-function attempts.new(policy, input, by, timeout)
+function attempts.new(policy, input, by, given_by)
   return {
     policy = policy,
     input = input,
     by = by,
-    timeout = timeout,
-    number = 1, -- of the attempt that the record is in
-    past = {}, -- number → what is left of an attempt, shaped like a settled record
+    given_by = given_by,
+    number = 1, -- of the attempt that the task is in
+    past = {}, -- number → what is left of an attempt, shaped like a settled task
     timer = nil, -- set between two attempts
-    is_new = false, -- the record is to begin an attempt that is not its first
+    is_new = false, -- the task is to begin an attempt that is not its first
     stopped = false, -- the task was cancelled: no further attempt
   }
 end
 
----The number of a record's attempt, from 1.
-function attempts.number(w)
-  local retries = w.extra and w.extra.retries
+---The number of a task's attempt, from 1.
+function attempts.number(task)
+  local retries = task.extra and task.extra.retries
   return retries and retries.number or 1
 end
 
----One attempt of a task: its record, or what is left of it; nil where there is none, or no more.
-function attempts.of(w, number)
-  if number == attempts.number(w) then
-    return w
+---One attempt of a task: itself, or what is left of it; nil where there is none, or no more.
+---@return table? attempt { def, status, value, ended, extra = { err, tail } } at least
+function attempts.of(task, number)
+  if number == attempts.number(task) then
+    return task
   end
-  local retries = w.extra and w.extra.retries
+  local retries = task.extra and task.extra.retries
   return retries and retries.past[number]
 end
 
----A record is about to begin: the time between two attempts, if there was one, is over or was cut
----short.
-function attempts.begin(w)
-  local retries = w.extra and w.extra.retries
-  if retries and retries.timer then
+---The time between two attempts, if there was one, is over or was cut short.
+---@param w table
+---@param retries table
+function attempts.end_backoff(w, retries)
+  if retries.timer then
     S.drop_timer(retries.timer)
     retries.timer, w.waiting = nil, nil
   end
-  if retries and retries.is_new then
-    retries.is_new = false
-    attempts.renew(w, retries)
+end
+
+---A worker is about to begin.
+function attempts.begin(w)
+  local retries = w.task.extra.retries
+  if retries then
+    attempts.end_backoff(w, retries)
+    if retries.is_new then
+      retries.is_new = false
+      attempts.renew(w, retries)
+    end
   end
 end
 

@@ -1,15 +1,17 @@
 -- Cancel tokens: what a worker hands to those who must know that it was cancelled, or may cancel
--- it. One for each worker, made when somebody asks for it.
-local waits = require "swarm.scope.waits"
-local Join = require "swarm.worker.join"
+-- it. One for each task, made when somebody asks for it.
+local cancelling = require "swarm.scope.cancel"
 local errors = require "swarm.ground.errors"
-local handles = require "swarm.worker.handle"
+local joining = require "swarm.worker.join"
 local names = require "swarm.ground.spelling"
-local S = require "swarm.scheduler.scheduler"
-local Scope = require "swarm.scope.scope"
+local record = require "swarm.scheduler.record"
+local waiting = require "swarm.scope.waiting"
 local debug_getmetatable, rawget, setmetatable = debug.getmetatable, rawget, setmetatable
+local tostring, type = tostring, type
 
 local methods, getters = {}, {}
+
+local KNOWN = { cancelled = true, reason = true, wait = true, cancel = true }
 
 local function index(token, key)
   local method = methods[key]
@@ -18,12 +20,11 @@ local function index(token, key)
   end
   local getter = getters[key]
   if getter then
-    return getter(debug_getmetatable(token).worker)
+    return getter(debug_getmetatable(token).task)
   end
-  local known = { cancelled = true, reason = true, wait = true, cancel = true }
   return errors.throw(
     "unknown_name",
-    "a cancel token has no " .. names.show(key) .. names.hint(key, known, ""),
+    "a cancel token has no " .. names.show(key) .. names.hint(key, KNOWN, ""),
     { name = tostring(key) }
   )
 end
@@ -36,19 +37,7 @@ local function newindex()
 end
 
 local function token_tostring(token)
-  local w = debug_getmetatable(token).worker
-  return "cancel token of worker " .. handles.label(w)
-end
-
-local function worker_of(token)
-  local mt = debug_getmetatable(token)
-  if type(token) ~= "table" or not mt or rawget(mt, "__tostring") ~= token_tostring then
-    return errors.throw(
-      "invalid_argument",
-      "this call takes a cancel token: write token:wait(), with a colon"
-    )
-  end
-  return mt.worker
+  return "cancel token of worker " .. record.label(debug_getmetatable(token).task)
 end
 
 ---Whether a value is a cancel token.
@@ -57,53 +46,55 @@ local function is_token(value)
   return mt and rawget(mt, "__tostring") == token_tostring or false -- raw: it may be the author's
 end
 
-local function cause_of(w)
-  local cause = w.cancel
-  return cause and cause.kind ~= "loading" and cause or nil
+local function task_of(token)
+  if not is_token(token) then
+    return errors.throw(
+      "invalid_argument",
+      "this call takes a cancel token: write token:wait(), with a colon"
+    )
+  end
+  return debug_getmetatable(token).task
 end
 
-function getters.cancelled(w)
-  return cause_of(w) ~= nil or w.status == "cancelled"
+---@return table? cause of a live one
+local function cause_of(task)
+  return task.worker and task.worker.cancel
 end
 
-function getters.reason(w)
-  local cause = cause_of(w)
-  return cause and cause.reason or (w.status == "cancelled" and w.err.reason) or nil
+function getters.cancelled(task)
+  return cause_of(task) ~= nil or task.status == "cancelled"
+end
+
+function getters.reason(task)
+  local cause = cause_of(task)
+  return cause and cause.reason or (task.status == "cancelled" and task.extra.err.reason) or nil
 end
 
 ---Waits until the worker is cancelled (true) or has settled without (false).
 function methods.wait(token)
-  local w = worker_of(token)
-  local me = S.current
+  local task = task_of(token)
   while true do
-    if me.scope.cancel then
-      Scope.raise(me)
-    elseif getters.cancelled(w) then
+    local me = cancelling.enter()
+    if getters.cancelled(task) then
       return true
-    elseif handles.final[w.status] then
+    elseif record.final[task.status] then
       return false
     end
-    local extra = w.extra or {}
-    w.extra = extra
+    local extra = record.extra(task)
     extra.cancel_waiters = extra.cancel_waiters or { head = nil, tail = nil }
-    S.push_back(extra.cancel_waiters, me)
-    local parked = S.park(me, { what = tostring(token) })
-    if me.queue then
-      S.remove(me)
-    end
-    if not parked then
-      waits.barred("token:wait")
+    if not waiting.park_in(me, extra.cancel_waiters, { what = tostring(token) }) then
+      waiting.barred("token:wait")
     end
   end
 end
 
 function methods.cancel(token, reason)
-  return Join.cancel(worker_of(token).handle, reason)
+  return joining.cancel(task_of(token).handle, reason)
 end
 
-function handles.getters.cancel_token(w)
-  local extra = w.extra or {}
-  w.extra = extra
+---ctx.cancel_token
+local function token_of(task)
+  local extra = record.extra(task)
   local token = extra.cancel_token
   if not token then
     token = setmetatable({}, {
@@ -111,11 +102,11 @@ function handles.getters.cancel_token(w)
       __newindex = newindex,
       __tostring = token_tostring,
       __metatable = "swarm.cancel_token",
-      worker = w,
+      task = task,
     })
     extra.cancel_token = token
   end
   return token
 end
 
-return { is = is_token }
+return { is = is_token, getters = { cancel_token = token_of } }

@@ -1,110 +1,87 @@
 -- The end of a worker: how what it returned or raised, what its children did, and what it was
 -- cancelled for come to one final status; and the one place where that status is set.
+local cancelling = require "swarm.scope.cancel"
 local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
-local handles = require "swarm.worker.handle"
+local idle = require "swarm.scheduler.idle"
+local list = require "swarm.ground.list"
 local log = require "swarm.events.log"
+local record = require "swarm.scheduler.record"
+local result = require "swarm.worker.result"
 local S = require "swarm.scheduler.scheduler"
-local Scope = require "swarm.scope.scope"
+local scopes = require "swarm.scope.scope"
 local site = require "swarm.ground.site"
+local slots = require "swarm.worker.slots"
+local tails = require "swarm.worker.output.tail"
+local tasks = require "swarm.worker.tasks"
 local values = require "swarm.values.values"
 
-local type, rawget = type, rawget
-local copy, CHILDREN = values.copy, Scope.CHILDREN
+local copy, label = values.copy, record.label
+local CHILDREN = scopes.CHILDREN
 
 -- How many workers there are, and how many have ended in each way.
 local counts =
   { live = 0, running = 0, pass = 0, blocked = 0, failed = 0, cancelled = 0, timeout = 0 }
 
-local Settle = {
+local settling = {
   counts = counts,
-  run_settled_hooks = nil, -- middleware
-  write_final = nil, -- tail: puts the final at its end
   again = nil, -- structure/retry.lua: whether a further attempt follows
-  run_errors = {}, -- what settled hooks and on_dispose raised: fails the run
-  on_settled = nil, -- doors/held.lua: told of the workers that Python waits for
-  draining = 0, -- retired generations that are not freed yet
-  on_drained = nil, -- script/draining.lua: the last worker of a retired one has settled
 }
 
-local RUN_ERRORS = 100 -- kept; each was logged as it came
+-- Who is told -------------------------------------------------------------------------------------
 
----An error that no worker can be given: it fails the run at its end.
-function Settle.fail_run(err)
-  local list = Settle.run_errors
-  if #list < RUN_ERRORS then
-    list[#list + 1] = err
-  end
-end
-
--- A worker waits for a slot of its definition's `concurrency`.
-local SLOT = { what = "a free slot" }
-local GRANTED = { what = "its turn" }
-Settle.SLOT, Settle.GRANTED = SLOT, GRANTED
-
-local function release_slot(w)
-  local slots = w.def.slots
-  if w.waiting == SLOT or (w.extra and w.extra.no_slot) then
-    return -- it never had one
-  end
-  slots.active = slots.active - 1
-  Settle.grant_slots(slots)
-end
-
----Gives free slots to who waits longest: nobody can take them in between.
-function Settle.grant_slots(slots)
-  local following = slots.waiters.head
-  while following and slots.active < slots.max do
-    slots.active = slots.active + 1
-    S.remove(following)
-    following.waiting = GRANTED
-    S.ready(following)
-    following = slots.waiters.head
-  end
-end
-
----Has `node.settled(node, w)` called as the worker settles; S.remove(node) takes it back. A node
----with `owns` takes the worker's failure upon itself.
+---Has `node.settled(node, task)` called as the task settles; list.remove(node) takes it back. A
+---node with `owns` takes the task's failure upon itself.
 ---@return boolean whether it is live still
-function Settle.watch(w, node)
-  if not w.scope then
+function settling.watch(task, node)
+  if not task.worker then
     return false
   end
-  local extra = w.extra or {}
-  w.extra = extra
+  local extra = record.extra(task)
   extra.watchers = extra.watchers or { head = nil, tail = nil }
-  S.push_back(extra.watchers, node)
+  list.push_back(extra.watchers, node)
   if extra.on_awaited then
     extra.on_awaited()
   end
   return true
 end
 
-local function tell_watchers(w, watchers)
+local function tell_watchers(task, watchers)
   local node = watchers.head
   while node do
-    S.remove(node)
-    node.settled(node, w)
+    list.remove(node)
+    node.settled(node, task)
     node = watchers.head
   end
 end
 
-local function is_awaited(w, joiners)
-  local extra = not joiners and w.extra
-  local node = extra and extra.watchers and extra.watchers.head
+---Whether somebody takes a failure upon itself as it happens.
+local function is_owned_at_once(extra, joiners)
+  local node = not joiners and extra and extra.watchers and extra.watchers.head
   while node and not node.owns do
     node = node.queue_next
   end
   return joiners or node
 end
 
-local function stamp(w, err)
+---Whether anybody waits for a task's end.
+---@param task table a live one
+function settling.is_awaited(task)
+  local joiners, extra = task.worker.joiners, task.extra
+  return (joiners and (joiners.task or joiners.head))
+    or (extra and extra.watchers and extra.watchers.head)
+end
+
+-- Errors ------------------------------------------------------------------------------------------
+
+---Puts onto an error whose it is.
+function settling.stamp(task, err)
   -- Whoever reads the error can ask for its task; nobody asks for the loading of a script.
-  err.task_id = w.def.loading and "T-" .. w.id or handles.task_id(w)
+  err.task_id = task.def.loading and "T-" .. task.id or tasks.task_id(task)
   err.traceback = err.traceback or ""
-  err.agent = w.def.name or handles.label(w)
-  err.spawned_at = err.spawned_at or site.place(w.site)
+  err.agent = task.def.name or label(task)
+  err.spawned_at = err.spawned_at or site.place(task.site)
   if
     err.where == nil
     and err.code ~= "cancelled"
@@ -112,148 +89,154 @@ local function stamp(w, err)
     and err.code ~= "blocked"
   then
     -- `return error(...)` is a tail call: its frame is gone; a function of C has no place.
-    err.where = handles.home(w) or err.spawned_at
+    err.where = record.home(task) or err.spawned_at
   end
   return err
 end
+local stamp = settling.stamp
 
-Settle.stamp = stamp
-
+---@return string status, table err
 local function ended_by(w, cause)
+  local task = w.task
   if cause.kind == "timeout" and cause.scope == w then
-    return "timeout",
-      stamp(w, errors.new("timeout", "worker " .. handles.label(w) .. " " .. cause.reason))
+    local message = "worker " .. label(task) .. " " .. cause.reason
+    return "timeout", stamp(task, errors.new("timeout", message))
   end
-  local message = "worker " .. handles.label(w) .. " was cancelled: " .. cause.reason
-  return "cancelled",
-    stamp(w, errors.new("cancelled", message, { reason = cause.reason, kind = cause.kind }))
+  local message = "worker " .. label(task) .. " was cancelled: " .. cause.reason
+  local fields = { reason = cause.reason, kind = cause.kind }
+  return "cancelled", stamp(task, errors.new("cancelled", message, fields))
 end
 
+-- The end -----------------------------------------------------------------------------------------
+
 ---A worker belongs to its generation no longer; a retired one is done with after its last.
-function Settle.leave_generation(generation)
+function settling.leave_generation(generation)
   if generation.retired then
     generation.live = generation.live - 1
     if generation.live == 0 then
-      Settle.on_drained(generation)
+      generation.on_drained(generation)
     end
   end
 end
 
 ---Writes down how an attempt ended, and gives back what only a running worker has.
-local function end_attempt(w, status, value, err)
-  local begun = w.co
-  w.status, w.value, w.err = status, value, err
-  w.co, w.scope = nil, nil
-  w.deadline = clock.monotonic() -- a settled worker's: when it ended
+function settling.end_attempt(w, status, value, err)
+  local task, begun = w.task, w.co ~= nil
+  local extra = task.extra
+  task.status, task.value, task.ended = status, value, clock.monotonic()
+  if err then
+    extra = extra or record.extra(task)
+    extra.err = err
+  end
+  w.co = nil
   if begun then
     counts.running = counts.running - 1
   end
-  if w.def.slots and (begun or w.waiting) then
-    release_slot(w)
+  if task.def.slots then
+    slots.leave(w, task.def.slots, begun)
   end
   if w.queue then
-    S.remove(w)
+    list.remove(w)
   end
   w.waiting = nil
   if events.on and begun then
-    Settle.write_final(w)
-    events.publish("task_attempt_completed", w, { status = status })
+    tails.complete(task)
+    events.publish("task_attempt_completed", task, { status = status })
   end
 end
-Settle.end_attempt = end_attempt
+
+---A failure: its owner keeps it until somebody takes it, and is cancelled where one is enough.
+local function tell_owner(owner, task, err, joiners)
+  local extra = task.extra
+  if not extra.owned then
+    scopes.keep_failed(owner, task)
+    if not is_owned_at_once(extra, joiners) then
+      log.unowned(task, err)
+    end
+  end
+  if owner.nursery and not owner.first_error then
+    owner.first_error = err
+    local reason = "another worker of the scope failed"
+    cancelling.cancel(owner, { kind = "sibling", reason = reason, scope = owner })
+  end
+end
 
 ---The one place where a status becomes final, once.
 local function settle(w, status, value, err)
-  local deadline = w.deadline
-  if deadline and w.co then
-    S.drop_timer(deadline) -- its clock stands still while hooks and retries look at its end
+  local task = w.task
+  local def, extra = task.def, task.extra
+  if extra and extra.deadline then
+    cancelling.disarm(w) -- its clock stands still while hooks and retries look at its end
   end
-  if w.def.settled then
-    local own = w.rights
-    Settle.run_settled_hooks(w, status, value, err)
-    w.rights = own
+  if def.settled then
+    def.settled(w, status, value, err)
   end
-  if w.extra and w.extra.retries then
+  if extra and extra.retries then
     local again
-    again, status, value, err = Settle.again(w, status, value, err)
+    again, status, value, err = settling.again(w, status, value, err)
     if again then
       return
     end
+    def = task.def
   end
-  end_attempt(w, status, value, err)
+  settling.end_attempt(w, status, value, err)
+  task.worker = nil
   counts.live = counts.live - 1
   counts[status] = counts[status] + 1
 
-  local owner = w.owner
-  Scope.release(owner, w)
-  local joiners = w.joiners
-  local failed = status == "failed" or status == "timeout"
-  if failed then
-    if not w.owned then
-      Scope.keep_failed(owner, w)
-      if not is_awaited(w, joiners) then
-        log.unowned(w, err)
-      end
-    end
-    if owner.nursery and not owner.first_error then
-      owner.first_error = err
-      Scope.cancel(
-        owner,
-        { kind = "sibling", reason = "another worker of the scope failed", scope = owner }
-      )
-    end
-  end
-  if status == "cancelled" and err.others and not w.owned then
-    Scope.keep_failed(owner, w) -- it is no failure; what broke below it was one
+  local owner, joiners = w.owner, w.joiners
+  scopes.release(owner, w)
+  extra = task.extra
+  if status == "failed" or status == "timeout" then
+    tell_owner(owner, task, err, joiners)
+  elseif status == "cancelled" and err.others and not extra.owned then
+    scopes.keep_failed(owner, task) -- it is no failure; what broke below it was one
   end
   if events.on then
-    events.publish("task_" .. status, w, { reason = err and errors.headline(err) or nil })
+    events.publish("task_" .. status, task, { reason = err and errors.headline(err) or nil })
   end
   if not owner.first_child then
-    local above = owner.id and owner or owner.worker
+    local above = owner.task and owner or owner.worker
     if above and above.waiting == CHILDREN and above.scope == owner then
       S.ready(above)
     end
   end
   if joiners then
-    w.joiners = nil
-    if joiners.id then
+    if joiners.task then
       S.ready(joiners)
     else
       S.ready_all(joiners)
     end
   end
-  local tail = w.tail
-  if tail then
-    tail:settled(w)
-  end
-  local extra = w.extra
   if extra then
+    if extra.tail then
+      tails.settled(task)
+    end
     if extra.cancel_waiters then
       S.ready_all(extra.cancel_waiters)
     end
     if extra.watchers then
-      tell_watchers(w, extra.watchers)
+      tell_watchers(task, extra.watchers)
     end
     if extra.listed then
-      handles.retire(w)
-    end
-    if extra.watched then
-      Settle.on_settled(w)
+      tasks.retire(task)
     end
   end
-  if Settle.draining > 0 then
-    Settle.leave_generation(w.def.generation)
+  if def.generation.retired then
+    settling.leave_generation(def.generation)
   end
+  S.forget(w)
+  return idle.give(w)
 end
 
 ---Ends a worker of the host's own that has not begun, and has nothing left to do.
-function Settle.unbegun(w)
+function settling.unbegun(w)
   return settle(w, "pass", nil, nil)
 end
 
-function Scope.settle_pending(w, cause)
-  if w.def.settled then
+---Ends a worker that was cancelled before it began.
+function settling.pending(w, cause)
+  if w.task.def.settled then
     if not w.cancel then
       w.cancel = cause
       S.wake(w) -- settled hooks need a coroutine: it begins, and ends at once
@@ -261,63 +244,39 @@ function Scope.settle_pending(w, cause)
     return
   end
   local status, err = ended_by(w, cause)
-  settle(w, status, nil, err)
+  return settle(w, status, nil, err)
 end
 
 ---What `run` raised or returned, and what its children did, made into an end.
----@param reason table? why it is blocked, as Settle.reason says it
+---@param reason table? why it is blocked, as result.reason says it
 ---@param before boolean it failed before it was cancelled, if it was
-function Settle.conclude(w, ok, value, reason, before)
-  local cause = w.cancel
-  local unowned = Scope.unowned(w)
-  if cause and cause.kind ~= "loading" then
-    if ok or value == w.err then
+function settling.conclude(w, ok, value, reason, before)
+  local task, cause = w.task, w.cancel
+  local unowned = scopes.unowned(w)
+  if cause then
+    local extra = task.extra
+    if ok or value == (extra and extra.cancelled) then
       local status, err = ended_by(w, cause)
-      err = Scope.with_others(err, not ok and value.others or nil)
-      return settle(w, status, nil, Scope.with_others(err, unowned))
+      err = scopes.with_others(err, not ok and value.others or nil)
+      return settle(w, status, nil, scopes.with_others(err, unowned))
     end
     if not before then
       value.cancel_reason = cause.reason -- an error of the clean-up
     end
   end
   if not ok then
-    return settle(w, "failed", nil, stamp(w, Scope.with_others(value, unowned)))
+    return settle(w, "failed", nil, stamp(task, scopes.with_others(value, unowned)))
   end
   if unowned then
-    local err = Scope.children_failed(unowned)
+    local err = scopes.children_failed(unowned)
     err.traceback = ""
-    return settle(w, "failed", nil, stamp(w, err))
+    return settle(w, "failed", nil, stamp(task, err))
   end
   if reason ~= nil then
-    return settle(
-      w,
-      "blocked",
-      value,
-      stamp(w, Settle.blocked_error(copy(value, "result"), reason))
-    )
+    local err = result.blocked_error(copy(value, "result"), reason)
+    return settle(w, "blocked", value, stamp(task, err))
   end
   return settle(w, "pass", value, nil)
 end
 
----The second value that `run` returned, as text. It may call the author's code (__tostring), so it
----is asked for while the worker still runs.
----@return table { text, hint }
-function Settle.reason(value)
-  local hint = ""
-  if type(value) == "table" then
-    value = rawget(value, "reason") or rawget(value, "message") or value
-  elseif type(value) ~= "string" then
-    hint = " (a second value that `run` returns says why it is blocked; for one value only, write"
-      .. " `return (...)`)"
-  end
-  return { text = errors.text_of(value), hint = hint }
-end
-
----The error that goes with a blocked result.
----@param reason table what Settle.reason made of it
-function Settle.blocked_error(value, reason)
-  local message = "blocked: " .. reason.text .. reason.hint
-  return errors.new("blocked", message, { value = value, reason = reason.text })
-end
-
-return Settle
+return settling

@@ -1,187 +1,208 @@
--- The worker: its record, its life from spawn to settle. One spawn = one worker = one join.
--- The record is one table made by one constructor with every field, nil ones too, so that it never
--- grows; 32 fields fit LuaJIT's hash of 32 exactly, one more would double every worker.
+-- Spawning: one way in, whoever asks. A spawner is whoever has `rights` and a `task` (its `def`
+-- says what names mean, its `extra.meta` what children inherit): the running worker, somebody who
+-- stands for it, or the host. How deep a worker is nested follows its owner, who waits for it.
 local arguments = require "swarm.ground.arguments"
 local attempts = require "swarm.worker.attempts"
-local clock = require "swarm.ground.clock"
+local cancelling = require "swarm.scope.cancel"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
 local gate = require "swarm.rights.gate"
 local handles = require "swarm.worker.handle"
+local idle = require "swarm.scheduler.idle"
 local names = require "swarm.ground.spelling"
+local roles = require "swarm.rights.roles"
 local S = require "swarm.scheduler.scheduler"
-local Scope = require "swarm.scope.scope"
-local Settle = require "swarm.worker.settle"
+local scopes = require "swarm.scope.scope"
+local settling = require "swarm.worker.settle"
 local site = require "swarm.ground.site"
 local values = require "swarm.values.values"
 
 local take_site, FORMAT, LEVELS = site.take, site.FORMAT, site.LEVELS
-local co_yield = coroutine.yield
-local type, setmetatable, xpcall = type, setmetatable, xpcall
-local copy, from_raised = values.copy, errors.from_raised
-local raise, root = Scope.raise, Scope.root
-local SLOT, GRANTED, counts = Settle.SLOT, Settle.GRANTED, Settle.counts
+local type, setmetatable = type, setmetatable
+local copy, counts, take_idle = values.copy, settling.counts, idle.take
 local index, newindex, handle_tostring = handles.index, handles.newindex, handles.tostring
-local PARK = S.PARK
+local root, raise = scopes.root, cancelling.raise
 
-local W = {
+local spawning = {
   max_depth = 64, -- spawn depth: workers below workers
   max_live = 1000000, -- workers that have not settled
 }
 
+-- Who spawns `main`, scripts that load, and what Python asks for: no role cuts these down.
+local HOST = { rights = roles.ROLES.operator, task = { extra = nil } }
+
 local ids = -1 -- the loading of a script is task 0, main is task 1
 
--- Running -----------------------------------------------------------------------------------------
-
-local function cancel_children_of(w, ok, err)
-  local cause = w.cancel
-  if not cause and not ok then
-    cause = { kind = "parent", reason = "its parent failed: " .. errors.headline(err), scope = w }
-  end
-  if cause then
-    Scope.cancel_children(w, cause)
-  end
-end
-
-local function finish(w, ok, value, reason)
-  local kind = type(value)
-  if not ok and kind ~= "table" then
-    value = from_raised(value) -- the stack was too full for the handler
-  end
-  if ok and reason ~= nil and not w.def.wrapped then
-    reason = Settle.reason(reason)
-  end
-  if
-    ok
-    and w.rights.post_result ~= true
-    and not w.def.wrapped
-    and (value ~= nil or reason ~= nil)
-  then
-    ok, value = xpcall(gate.refuse, from_raised, w, "post_result")
-    kind = "table"
-  end
-  if
-    ok
-    and kind ~= "nil"
-    and kind ~= "string"
-    and kind ~= "boolean"
-    and not (kind == "number" and value - value == 0)
-  then
-    local copied, result = xpcall(copy, from_raised, value, "result")
-    if copied then
-      value = result
-    else
-      ok, value = false, result
-      value.where = handles.home(w)
-      value.traceback = ""
-    end
-  end
-  w.scope = w
-  if w.deadline then
-    S.fire_due_timers() -- a function that only computes may have run past it
-  end
-  local before = not ok and not w.cancel -- it failed by itself, whatever comes while it waits
-  if w.first_child then
-    local ring = ok and not w.cancel and Scope.ring(w, w)
-    if ring then
-      ok, value = false, ring
-    end
-    cancel_children_of(w, ok, value)
-    Scope.wait_children(w, w)
-  end
-  return Settle.conclude(w, ok, value, reason, before)
-end
-
----Runs a worker from its beginning to its end.
-local function live(w)
-  counts.running = counts.running + 1
-  local cause = w.cancel
-  if cause and cause.kind ~= "loading" and not w.def.begins then
-    w.deadline = nil -- its clock never ran
-    return finish(w, true) -- cancelled before it began; its settled hooks still run
-  end
-  w.status = "running"
-  if w.def.settled then
-    w.extra = w.extra or {}
-    w.extra.started = clock.wall()
-  end
-  local seconds = w.deadline -- a pending worker has no clock of its own
-  if seconds then
-    Scope.arm(w, seconds, "ran out of time after " .. seconds .. " s")
-  end
-  if events.on then
-    events.publish("task_attempt_started", w)
-  end
-  return finish(w, xpcall(w.run, from_raised, w.handle, w.input))
-end
-
----What a pooled coroutine does: one worker after another.
-function S.body(w)
-  local co = w.co
-  while true do
-    live(w)
-    if not S.keep(co) then
-      return
-    end
-    w = co_yield(PARK)
-  end
-end
-
-function S.begin(w)
-  if w.extra then
-    attempts.begin(w)
-  end
-  local slots = w.def.slots
-  if slots and w.cancel then
-    w.extra = w.extra or {} -- it begins only to end, and takes no slot for that
-    w.extra.no_slot = w.waiting ~= GRANTED
-  elseif slots then
-    if w.waiting == GRANTED then
-      w.waiting = nil
-    elseif slots.active >= slots.max then
-      w.waiting = SLOT
-      S.push_back(slots.waiters, w)
-      return nil
-    else
-      slots.active = slots.active + 1
-    end
-  end
-  local co = S.take_coroutine()
-  w.co = co
-  return co
-end
-
--- Spawning ----------------------------------------------------------------------------------------
-
 ---Tasks and workers are counted together.
-function W.next_id()
+function spawning.next_id()
   ids = ids + 1
   return ids
 end
 
+-- The records -------------------------------------------------------------------------------------
+
+---A new task, pending, and its worker, in its owner's care.
+local function create(owner, above, depth, def, run, input, extra, taken, rights)
+  ids = ids + 1
+  local handle = {}
+  local task = {
+    __index = index,
+    __newindex = newindex,
+    __metatable = "swarm.worker",
+    __tostring = handle_tostring,
+    id = ids,
+    def = def,
+    run = run,
+    input = input,
+    status = "pending",
+    value = nil,
+    ended = nil,
+    worker = nil,
+    parent = above and above.task,
+    site = taken,
+    handle = handle,
+    extra = extra,
+  }
+  setmetatable(handle, task)
+  local w = take_idle()
+  if w then
+    w.task, w.owner, w.depth, w.rights = task, owner, depth, rights
+  else
+    w = {
+      task = task,
+      owner = owner,
+      depth = depth,
+      rights = rights,
+      queue = false,
+      queue_prev = nil,
+      queue_next = nil,
+      co = nil,
+      waiting = nil,
+      joiners = nil,
+      scope = nil,
+      cancel = nil,
+      first_child = nil,
+      failed = nil,
+      sib_prev = nil,
+      sib_next = nil,
+    }
+  end
+  w.scope = w
+  task.worker = w
+  local first = owner.first_child
+  if first then
+    first.sib_prev = w
+    w.sib_next = first
+  end
+  owner.first_child = w
+  counts.live = counts.live + 1
+  local generation = def.generation
+  if generation.retired then
+    generation.live = generation.live + 1
+  end
+  if events.on then
+    events.publish("task_created", task)
+  end
+  S.later(w)
+  return handle, task
+end
+
+-- Options -----------------------------------------------------------------------------------------
+
 local SPAWN_OPTIONS = { timeout = true, detached = true, meta = true, retries = true }
 
----@return table owner, number? timeout, table? meta, any retries
-local function read_options(owner, opts)
+---@return table owner, table? extra, any retries
+local function read_options(owner, opts, extra)
   arguments.options(opts, SPAWN_OPTIONS, "spawn")
   local detached = opts.detached
-  if detached then
-    owner = root
-  end
   if detached ~= nil and type(detached) ~= "boolean" then
     local got = names.show(detached)
     return errors.throw("invalid_argument", "spawn's option detached is true or false, not " .. got)
   end
-  local meta
-  if opts.meta ~= nil then
-    meta = copy(opts.meta, "meta")
+  local timeout, meta, retries = opts.timeout, opts.meta, opts.retries
+  if timeout or meta ~= nil then
+    extra = extra or {}
+    extra.timeout = timeout and arguments.seconds(timeout, "spawn's option timeout") or nil
+    extra.meta = copy(meta, "meta")
   end
-  local timeout = opts.timeout and arguments.seconds(opts.timeout, "spawn's option timeout")
-  local retries = opts.retries
   if retries ~= nil then
     retries = attempts.policy(retries, "spawn's option retries") or false
   end
-  return owner, timeout, meta, retries
+  return detached and root or owner, extra, retries
+end
+
+---Raises where there is no room for so many more workers, on so many levels below `depth`.
+---@param depth integer of who is above them; -1 for nobody
+function spawning.check_room(depth, levels, workers)
+  if depth + levels > spawning.max_depth then
+    return errors.throw(
+      "spawn_depth_exceeded",
+      "workers are nested "
+        .. spawning.max_depth
+        .. " deep already: does one of them spawn itself without end?",
+      { current = depth, max = spawning.max_depth }
+    )
+  end
+  if counts.live + workers > spawning.max_live then
+    return errors.throw(
+      "spawn_bound_exceeded",
+      spawning.max_live .. " workers are alive already: join some before you spawn more"
+    )
+  end
+end
+
+-- Spawning ----------------------------------------------------------------------------------------
+
+---Spawns a task.
+---@param owner table the scope that it belongs to
+---@param by table the spawner
+---@param def table its definition
+---@param run function what it runs
+---@param input any
+---@param opts table? as authors give it
+---@param taken any the place that spawns, as site.take has it
+---@param extra table? what its task has from the start
+---@return table handle, table task
+local function spawn(owner, by, def, run, input, opts, taken, extra)
+  if input ~= nil and type(input) ~= "string" then
+    input = copy(input, "input")
+  end
+  local retries, given_by = def.retries, nil
+  if opts ~= nil then
+    local policy
+    owner, extra, policy = read_options(owner, opts, extra)
+    if policy ~= nil then
+      retries, given_by = policy, by.rights
+    end
+  end
+  local above = owner.task and owner or owner.worker -- nil at the top of the run
+  local depth = above and above.depth + 1 or 0
+  if (depth > spawning.max_depth or counts.live >= spawning.max_live) and by ~= HOST then
+    spawning.check_room(depth - 1, 1, 1)
+  end
+  if retries then
+    extra = extra or {}
+    extra.retries = attempts.new(retries, copy(input, "input"), by.rights, given_by)
+  end
+  local inherited = by.task.extra
+  inherited = inherited and inherited.meta
+  if inherited then
+    extra = extra or {}
+    if extra.meta == nil then
+      extra.meta = copy(inherited, "meta")
+    end
+  end
+  local rights, lent = def.rights, by.rights
+  if not rights then
+    rights = lent -- a function has its spawner's role
+    if above ~= by and by ~= HOST then
+      extra = extra or {}
+      extra.own_rights = lent
+    end
+  elseif rights ~= lent and by ~= HOST and not def.authority then
+    rights = rights.cuts[lent] or gate.cut(rights, lent)
+  end
+  return create(owner, above, depth, def, run, input, extra, taken, rights)
 end
 
 ---The definition behind a name: in the newest generation of a script's line, else in the caller's
@@ -207,99 +228,19 @@ local function resolve(name, caller)
     { name = name }
   )
 end
-W.resolve = resolve
+spawning.resolve = resolve
 
----A new record, pending, in its owner's care.
-local function create(owner, depth, def, run, input, timeout, extra, taken, rights)
-  ids = ids + 1
-  local handle = {}
-  local w = {
-    __index = index,
-    __newindex = newindex,
-    __metatable = "swarm.worker",
-    __tostring = handle_tostring,
-    id = ids,
-    def = def,
-    run = run,
-    input = input,
-    status = "pending",
-    owner = owner,
-    depth = depth,
-    queue = false,
-    queue_prev = nil,
-    queue_next = nil,
-    co = nil,
-    waiting = nil,
-    joiners = nil,
-    scope = nil,
-    cancel = nil,
-    first_child = nil,
-    sib_prev = nil,
-    sib_next = nil,
-    failed = nil,
-    owned = nil,
-    value = nil,
-    err = nil,
-    tail = nil,
-    deadline = timeout,
-    handle = handle,
-    site = taken,
-    extra = extra,
-    rights = rights,
-  }
-  w.scope = w
-  setmetatable(handle, w)
-  local first = owner.first_child
-  if first then
-    first.sib_prev = w
-    w.sib_next = first
-  end
-  owner.first_child = w
-  counts.live = counts.live + 1
-  if Settle.draining > 0 and def.generation.retired then
-    local generation = def.generation
-    generation.live = generation.live + 1
-  end
-  if events.on then
-    events.publish("task_created", w)
-  end
-  S.later(w)
-  return handle, w
-end
-
----Raises where there is no room for so many more workers, on so many levels below `me`.
-local function check_room(me, levels, workers)
-  if me.depth + levels > W.max_depth then
-    return errors.throw(
-      "spawn_depth_exceeded",
-      "workers are nested "
-        .. W.max_depth
-        .. " deep already: does one of them spawn itself without end?",
-      { current = me.depth, max = W.max_depth }
-    )
-  end
-  if counts.live + workers > W.max_live then
-    return errors.throw(
-      "spawn_bound_exceeded",
-      W.max_live .. " workers are alive already: join some before you spawn more"
-    )
-  end
-end
-W.check_room = check_room
-
----Spawns on behalf of the running worker, into `owner`.
----@param taken any the place that spawns, as site.take has it
----@param from table? the definition in whose place a name is looked for; its own by default
----@param extra table? what its record has from the start
-local function spawn_into(owner, me, name, input, opts, taken, from, extra)
+---Spawns by name, or a function, on behalf of a spawner.
+---@param from table? the definition in whose place a name is looked for; the spawner's by default
+local function spawn_named(owner, by, name, input, opts, taken, from, extra)
   local def, run
   local kind = type(name)
   if kind == "string" then
-    local of = from or me.def
+    local of = from or by.task.def
     def = of.names[name] or resolve(name, of.generation)
     run = def.run
   elseif kind == "function" then
-    def, run = me.def.generation.unnamed, name
+    def, run = by.task.def.generation.unnamed, name
     if def.wrap then
       run = def.wrap(run)
     end
@@ -309,82 +250,56 @@ local function spawn_into(owner, me, name, input, opts, taken, from, extra)
       "spawn takes a worker's name or a function, and got " .. names.show(name)
     )
   end
-  local by = me.rights
-  if by.start_task ~= true then
-    gate.check(me, "start_task", kind == "string" and name or "") -- a function fits "*" alone
+  if by.rights.start_task ~= true then
+    gate.check(by, "start_task", kind == "string" and name or "") -- a function fits "*" alone
   end
-  if me.depth >= W.max_depth or counts.live >= W.max_live then
-    check_room(me, 1, 1)
-  end
-  local depth = me.depth + 1
-  if input ~= nil and type(input) ~= "string" then
-    input = copy(input, "input")
-  end
-  local timeout, retries, own = def.timeout, def.retries, nil
-  if opts ~= nil then
-    local policy, meta
-    owner, own, meta, policy = read_options(owner, opts)
-    if meta then
-      extra = extra or {}
-      extra.meta = meta
-    end
-    timeout = own or timeout
-    if policy ~= nil then
-      retries = policy
-    end
-  end
-  if retries then
-    extra = extra or {}
-    extra.retries = attempts.new(retries, copy(input, "input"), by, own)
-  end
-  local inherited = me.extra and me.extra.meta
-  if inherited then
-    extra = extra or {}
-    if extra.meta == nil then
-      extra.meta = copy(inherited, "meta")
-    end
-  end
-  local rights = def.rights
-  if not rights then
-    rights = by -- a function has its spawner's role
-  elseif rights ~= by and not def.authority then
-    rights = rights.cuts[by] or gate.cut(rights, by)
-  end
-  return create(owner, depth, def, run, input, timeout, extra, taken, rights)
+  return spawn(owner, by, def, run, input, opts, taken, extra)
 end
-W.spawn_into = spawn_into
+spawning.named = spawn_named
+
+---Where the public function that calls this was called, to spawn a name. Finding it out stops the
+---compiler, so a place from which one definition has always spawned another is taken for granted.
+---@param me table the running worker
+local function place(me, name)
+  local by = me.task.def
+  local def = by.names[name]
+  local habits = def and def.habits
+  local habit = habits and habits[by]
+  if habit and habit.left > 0 then
+    habit.left = habit.left - 1
+    return habit.site
+  end
+  local taken = take_site(FORMAT, LEVELS + 1)
+  if habits then
+    habits[by] = site.habit(habit, taken)
+  end
+  return taken
+end
+spawning.place = place
 
 ---swarm.spawn(name, input?, opts?) → handle
-function W.spawn(name, input, opts)
+function spawning.spawn(name, input, opts)
   local me = S.current
   local scope = me.scope
   if scope.cancel then
     raise(me)
   end
-  return (spawn_into(scope, me, name, input, opts, take_site(FORMAT, LEVELS)))
+  return (spawn_named(scope, me, name, input, opts, (place(me, name))))
 end
 
 ---Spawns a worker of the host's own that works for the running one, with its rights.
-function W.spawn_internal(owner, me, def, run, taken)
-  gate.bounds(me, "start_task")
-  local inherited = me.extra and me.extra.meta
-  local extra = inherited and { meta = copy(inherited, "meta") } or nil
-  check_room(me, 1, 1)
-  return create(owner, me.depth + 1, def, run, nil, nil, extra, taken, me.rights)
+function spawning.internal(owner, by, def, run, taken)
+  gate.bounds(by, "start_task")
+  return spawn(owner, by, def, run, nil, nil, taken)
 end
 
 ---Spawns for the host: `main`, a loading script, what Python asks for. Its failure is the caller's.
-function W.spawn_root(def, run, input, timeout)
-  local rights = def.rights or gate.ROLES.operator
-  local extra = { watched = true }
-  if def.retries then
-    local by = gate.ROLES.operator
-    extra.retries = attempts.new(def.retries, copy(input, "input"), by, timeout)
-  end
-  timeout = timeout or def.timeout
-  local _, w = create(root, 0, def, run, input, timeout, extra, nil, rights)
-  w.owned = true
-  return w
+---@param timeout number? seconds, in place of the definition's
+---@return table task
+function spawning.root(def, run, input, timeout)
+  local extra = { owned = true, timeout = timeout }
+  local _, task = spawn(root, HOST, def, run, input, nil, nil, extra)
+  return task
 end
 
-return W
+return spawning

@@ -5,8 +5,7 @@ local child = require "swarm.outside.process.child"
 local errors = require "swarm.ground.errors"
 local input = require "swarm.outside.process.input"
 local names = require "swarm.ground.spelling"
-local S = require "swarm.scheduler.scheduler"
-local Scope = require "swarm.scope.scope"
+local cancelling = require "swarm.scope.cancel"
 local secret = require "swarm.outside.secret"
 local pairs, type = pairs, type
 
@@ -57,15 +56,12 @@ end
 ---@param command table the program and its arguments, and options
 ---@return table { exit_code, signal, stdout, stderr }
 return function(command)
-  local me = S.current
-  if me.scope.cancel then
-    Scope.raise(me)
-  end
+  local me = cancelling.enter()
   local list, options = read_arguments(command)
   if options.cwd ~= nil and type(options.cwd) ~= "string" then
     return wrong("cwd must be a path, and is " .. names.show(options.cwd))
   end
-  local env = child.identity(me.handle)
+  local env = child.identity(me.task.handle)
   read_env(options.env, env)
   local ended, stdout, stderr = child.run {
     who = "swarm.exec",

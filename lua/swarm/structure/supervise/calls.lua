@@ -1,32 +1,39 @@
 -- Supervisors, as scripts meet them: swarm.supervise, and what its handle can do besides. What a
 -- supervisor does is in run.lua.
 local child_spec = require "swarm.structure.supervise.child_spec"
+local cancelling = require "swarm.scope.cancel"
 local errors = require "swarm.ground.errors"
 local gate = require "swarm.rights.gate"
 local handles = require "swarm.worker.handle"
 local intensity = require "swarm.structure.supervise.intensity"
+local list = require "swarm.ground.list"
 local names = require "swarm.ground.spelling"
+local record = require "swarm.scheduler.record"
 local registry = require "swarm.script.registry"
 local S = require "swarm.scheduler.scheduler"
-local Scope = require "swarm.scope.scope"
+local scopes = require "swarm.scope.scope"
 local site = require "swarm.ground.site"
 local supervision = require "swarm.structure.supervise.run"
-local W = require "swarm.worker.spawn"
-local waits = require "swarm.scope.waits"
+local spawning = require "swarm.worker.spawn"
+local waiting = require "swarm.scope.waiting"
 
-local methods = handles.methods
 local take_site, FORMAT, LEVELS = site.take, site.FORMAT, site.LEVELS
 local add, cancelled, title = supervision.add, supervision.cancelled, supervision.title
-local setmetatable, type, format = setmetatable, type, string.format
+local type, format = type, string.format
 
-local Supervisor = {}
+local methods = {}
+local calls = { methods = methods }
 
 local BUSY = { what = "a supervisor that is stopping children" }
 
----Stands for who named a child, as who spawns it each time: with its names and rights, below the
----supervisor.
+---Stands for who named a child, as who spawns it each time: with its names and rights, and what the
+---supervisor's children inherit.
 local function spawner(sup, me)
-  return setmetatable({ def = me.def, rights = me.rights }, { __index = sup.worker })
+  local task = sup.worker.task
+  return {
+    rights = me.rights,
+    task = { id = task.id, def = me.task.def, extra = task.extra, parent = task.parent },
+  }
 end
 
 local function wake(sup)
@@ -35,13 +42,13 @@ end
 
 ---@param owner table the scope that the supervisor belongs to
 local function create(owner, me, plan, taken)
-  local def = registry.internal(me.def.generation, plan.name or "supervisor")
+  local def = registry.internal(me.task.def.generation, plan.name or "supervisor")
   def.begins, def.where = true, errors.where()
   local sup = {
     name = plan.name,
     strategy = plan.strategy,
     limit = intensity.new(plan.intensity, plan.period),
-    worker = nil, -- its record
+    worker = nil, -- its own
     block = nil, -- where its children live
     children = { head = nil, tail = nil }, -- in the order in which they were started first
     by_id = {},
@@ -49,21 +56,21 @@ local function create(owner, me, plan, taken)
     requests = { head = nil, tail = nil }, -- to stop a child
     starters = { head = nil, tail = nil }, -- workers that wait until it is not busy
     busy = false,
-    stopping = nil, -- the child's record that is being stopped
+    stopping = nil, -- the child's task that is being stopped
     owner_ends = false, -- nothing but children is left of the owner's block
     failure = nil,
     late = {}, -- errors of children that broke as they were stopped for good
     over = false,
   }
-  local handle, w = W.spawn_internal(owner, me, def, function()
+  local handle, task = spawning.internal(owner, me, def, function()
     return supervision.run(sup)
   end, taken)
+  local w = task.worker
   sup.worker = w
-  sup.block = Scope.new_block(w, w, "the supervisor", true)
+  sup.block = scopes.new_block(w, w, "the supervisor", true)
   sup.block.supervises = true -- its children's deadlines are those around it
   w.scope = sup.block
-  local extra = w.extra or {}
-  w.extra = extra
+  local extra = record.extra(task)
   extra.supervisor = sup
   extra.cancel_waiters = { head = nil, tail = nil }
   extra.on_awaited = function()
@@ -75,40 +82,34 @@ local function create(owner, me, plan, taken)
       wake(sup)
     end,
   }
-  Scope.at_end(owner, sup.at_end)
+  scopes.at_end(owner, sup.at_end)
   return handle, sup
 end
 
 ---swarm.supervise{ strategy?, intensity?, period?, name?, children? } → a worker's handle
-function Supervisor.supervise(opts)
-  local me = S.current
+function calls.supervise(opts)
+  local me = cancelling.enter()
   local owner = me.scope
-  if owner.cancel then
-    Scope.raise(me)
-  end
-  W.check_room(me, 1, 1)
+  spawning.check_room(me.depth, 1, 1)
   local plan = child_spec.plan(opts)
-  local list = plan.children
-  W.check_room(me, #list == 0 and 1 or 2, 1 + #list)
+  local children = plan.children
+  spawning.check_room(me.depth, #children == 0 and 1 or 2, 1 + #children)
   local taken = take_site(FORMAT, LEVELS)
   local handle, sup = create(owner, me, plan, taken)
   local by = spawner(sup, me)
-  for i = 1, #list do
-    add(sup, list[i], by, taken)
+  for i = 1, #children do
+    add(sup, children[i], by, taken)
   end
   return handle
 end
 
 ---The supervisor behind a handle.
 local function supervisor_of(handle, call)
-  local me = S.current
-  if me.scope.cancel then
-    Scope.raise(me)
-  end
-  local w = handles.record(handle, call)
-  local sup = w.extra and w.extra.supervisor
+  local me = cancelling.enter()
+  local task = handles.task(handle, call)
+  local sup = task.extra and task.extra.supervisor
   if not sup then
-    local whose = "worker " .. handles.label(w) .. " is no supervisor: "
+    local whose = "worker " .. record.label(task) .. " is no supervisor: "
     return errors.throw(
       "invalid_argument",
       whose .. call .. " belongs to what swarm.supervise returned"
@@ -118,41 +119,32 @@ local function supervisor_of(handle, call)
 end
 
 ---Waits in a list until somebody says that there is something to look at.
-local function wait_in(list, me, sup, call, what)
-  if sup.stopping and handles.is_below(me, sup.stopping) then
+local function wait_in(waiters, me, sup, call, what)
+  if sup.stopping and record.is_below(me.task, sup.stopping) then
     return errors.throw(
       "deadlock",
       call .. " waits for the supervisor, which waits for the end of this worker"
     )
   end
-  S.push_back(list, me)
-  local parked = S.park(me, what)
-  if me.queue then
-    S.remove(me)
-  end
-  if me.scope.cancel then
-    Scope.raise(me)
-  elseif not parked then
-    waits.barred(call)
-  end
+  return waiting.in_list(me, waiters, what, call)
 end
 
 ---sup:children() → list of { id, handle, status, restart, restarts } in the order of starting
 function methods.children(handle)
   local sup, me = supervisor_of(handle, "children")
   gate.check(me, "read_task_state")
-  local list, child = {}, sup.children.head
+  local children, child = {}, sup.children.head
   while child do
-    list[#list + 1] = {
+    children[#children + 1] = {
       id = child.id,
-      handle = child.worker.handle,
-      status = child.worker.status,
+      handle = child.task.handle,
+      status = child.task.status,
       restart = child.restart,
       restarts = child.restarts,
     }
     child = child.queue_next
   end
-  return list
+  return children
 end
 
 local function check_open(sup)
@@ -175,7 +167,7 @@ function methods.start(handle, item)
   end
   child_spec.check_id(child, sup.by_id, "start's child")
   add(sup, child, spawner(sup, me), taken)
-  return child.worker.handle
+  return child.task.handle
 end
 
 local function not_found(sup, id)
@@ -201,14 +193,14 @@ function methods.stop(handle, id)
   local child = sup.by_id[id]
   if not child or sup.over then
     return false, not_found(sup, id)
-  elseif handles.is_below(me, child.worker) then
+  elseif record.is_below(me.task, child.task) then
     return errors.throw("deadlock", "stop: child " .. names.show(id) .. " would wait for itself")
   end
   local request = child.stop_request
   if not request then
     request = { child = child, done = false, waiters = { head = nil, tail = nil } }
     child.stop_request = request
-    S.push_back(sup.requests, request)
+    list.push_back(sup.requests, request)
     wake(sup)
   end
   while not request.done do
@@ -217,4 +209,4 @@ function methods.stop(handle, id)
   return true
 end
 
-return Supervisor
+return calls

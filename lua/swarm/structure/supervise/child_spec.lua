@@ -5,9 +5,10 @@ local gate = require "swarm.rights.gate"
 local handles = require "swarm.worker.handle"
 local intensity = require "swarm.structure.supervise.intensity"
 local names = require "swarm.ground.spelling"
+local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
 local values = require "swarm.values.values"
-local W = require "swarm.worker.spawn"
+local spawning = require "swarm.worker.spawn"
 local error, pairs, pcall, tostring, type = error, pairs, pcall, tostring, type
 local huge = math.huge
 
@@ -61,8 +62,7 @@ local function check_target(target, place)
   local me = S.current
   if type(target) == "string" then
     gate.check(me, "start_task", target)
-    local def = me.def
-    local ok, err = pcall(W.resolve, target, def.generation)
+    local ok, err = pcall(spawning.resolve, target, me.task.def.generation)
     if not ok then
       err.message = place .. ": " .. err.message
       return error(err, 0)
@@ -70,7 +70,7 @@ local function check_target(target, place)
     return target
   elseif type(target) == "function" then
     gate.check(me, "start_task", "") -- a function fits "*" alone
-    return handles.place_of(target)
+    return record.place_of(target)
   end
   return wrong(
     place

@@ -4,14 +4,18 @@
 -- Its coroutine does one thing after another: it stops, or handles an end, or waits. Nobody else
 -- changes what it knows while it is busy. Its children live in a block of its own that hides its
 -- cancel from them: the supervisor sees it and stops them in their order.
+local cancelling = require "swarm.scope.cancel"
 local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
 local intensity = require "swarm.structure.supervise.intensity"
 local log = require "swarm.events.log"
+local list = require "swarm.ground.list"
+local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
-local Scope = require "swarm.scope.scope"
-local Settle = require "swarm.worker.settle"
-local W = require "swarm.worker.spawn"
+local scopes = require "swarm.scope.scope"
+local settling = require "swarm.worker.settle"
+local spawning = require "swarm.worker.spawn"
+local waiting = require "swarm.scope.waiting"
 
 local error, pcall, xpcall = error, pcall, xpcall
 local format = string.format
@@ -30,53 +34,54 @@ supervision.title = title
 
 ---How a child ended, for messages.
 local function ending(child)
-  local w, err = child.worker, child.start_error or child.worker.err
+  local status, err = child.task.status, child.start_error or record.err(child.task)
   if child.start_error then
     return "did not start: " .. errors.headline(err)
-  elseif w.status == "failed" then
+  elseif status == "failed" then
     return "failed: " .. errors.headline(err)
-  elseif w.status == "blocked" then
+  elseif status == "blocked" then
     return errors.headline(err) -- "blocked: ..."
-  elseif w.status == "cancelled" then
+  elseif status == "cancelled" then
     return "was cancelled: " .. err.reason
-  elseif w.status == "timeout" then
+  elseif status == "timeout" then
     return "timed out: " .. errors.headline(err)
   end
   return "ended (pass)"
 end
 
-local function tell(sup, w, child, ended, what)
+local function tell(sup, task, child, ended, what)
   local text = format("%s: child %q %s; %s", title(sup), child.id, ended, what)
-  log.entry("warn", text, nil, w)
+  log.entry("warn", text, nil, task)
 end
 
 local function has_failed(child)
-  local status = child.worker.status
+  local status = child.task.status
   return child.start_error ~= nil or status == "failed" or status == "timeout"
 end
 
 ---Whether an error came of it: its own, or that of somebody below it while it was stopped.
 local function broke(child)
-  local w = child.worker
-  return has_failed(child) or (w.status == "cancelled" and w.err.others ~= nil)
+  local task = child.task
+  return has_failed(child) or (task.status == "cancelled" and task.extra.err.others ~= nil)
 end
 
 -- Starting ----------------------------------------------------------------------------------------
 
 ---A child has settled: its failure is the supervisor's from now on.
-local function child_settled(node, w)
+local function child_settled(node, task)
   local sup = node.supervisor
-  Scope.own(w)
-  S.push_back(sup.ended, node)
+  scopes.own(task)
+  list.push_back(sup.ended, node)
   if S.current ~= sup.worker then
     S.ready(sup.worker)
   end
 end
 
 local function start(sup, child)
-  local _, w = W.spawn_into(sup.block, child.by, child.run, child.input, child.options, child.site)
-  child.worker, child.start_error = w, nil
-  Settle.watch(w, child.node)
+  local _, task =
+    spawning.named(sup.block, child.by, child.run, child.input, child.options, child.site)
+  child.task, child.start_error = task, nil
+  settling.watch(task, child.node)
 end
 
 ---Starts a child that was started before. What cannot start has failed once more.
@@ -85,7 +90,7 @@ local function start_again(sup, child)
   local ok, err = pcall(start, sup, child)
   if not ok then
     child.start_error = err
-    S.push_back(sup.ended, child.node)
+    list.push_back(sup.ended, child.node)
   end
   return ok
 end
@@ -97,12 +102,12 @@ function supervision.add(sup, child, by, taken)
   child.by, child.site, child.restarts = by, taken, 0
   child.node = { child = child, supervisor = sup, settled = child_settled, owns = true }
   start(sup, child)
-  S.push_back(sup.children, child)
+  list.push_back(sup.children, child)
   sup.by_id[child.id] = child
 end
 
 local function remove(sup, child)
-  S.remove(child)
+  list.remove(child)
   sup.by_id[child.id] = nil
 end
 
@@ -116,13 +121,13 @@ supervision.cancelled = cancelled
 
 ---Waits until a child has settled, at most `seconds`.
 local function wait_end(sup, child, seconds)
-  local me, w = sup.worker, child.worker
+  local me, task = sup.worker, child.task
   local timer = seconds and S.alarm(me, clock.monotonic() + seconds)
-  local waiting = { what = format("the end of child %q", child.id) }
-  while w.scope and not (seconds and (sup.block.cancel or not timer.pos)) do
-    S.park(me, waiting)
+  local what = { what = format("the end of child %q", child.id) }
+  while task.worker and not (seconds and (sup.block.cancel or not timer.pos)) do
+    S.park(me, what)
     if me.queue then
-      S.remove(me)
+      list.remove(me)
     end
   end
   if timer then
@@ -133,26 +138,26 @@ end
 ---Stops a child by the ladder: cancel, time for its clean-up, and then through its shields.
 ---@return table? err where it broke because of that
 local function stop(sup, child, reason)
-  local w = child.worker
-  local cause = { kind = "supervisor", reason = reason, scope = w }
-  local live = w.scope ~= nil
+  local task = child.task
+  local w = task.worker
+  local cause, live = { kind = "supervisor", reason = reason, scope = w }, w ~= nil
   if live then
-    sup.stopping = w
-    Scope.cancel(w, cause)
+    sup.stopping = task
+    cancelling.cancel(w, cause)
     if child.shutdown ~= 0 then
       wait_end(sup, child, child.shutdown)
     end
-    if w.scope then
-      Scope.pierce(w, cause)
+    if task.worker then
+      cancelling.pierce(task.worker, cause)
       wait_end(sup, child, nil)
     end
     sup.stopping = nil
   end
   if child.node.queue then -- it ended, and nobody has looked at that yet
-    S.remove(child.node)
+    list.remove(child.node)
     if broke(child) then
-      tell(sup, w, child, ending(child), (live and "stopped: " or "not restarted: ") .. reason)
-      return live and w.err or nil
+      tell(sup, task, child, ending(child), (live and "stopped: " or "not restarted: ") .. reason)
+      return live and record.err(task) or nil
     end
   end
 end
@@ -210,8 +215,8 @@ local function too_many(sup, child, count)
       id = child.id,
       restarts = count,
       period = limit.period,
-      cause = child.start_error or child.worker.err,
-      where = sup.worker.def.where,
+      cause = child.start_error or record.err(child.task),
+      where = sup.worker.task.def.where,
       traceback = "",
     }
   )
@@ -224,10 +229,10 @@ local function restart(sup, child)
     sup.failure = too_many(sup, child, count)
     return
   end
-  local ended, worker = ending(child), child.worker
+  local ended, task = ending(child), child.task
   local first = FIRST[sup.strategy] and FIRST[sup.strategy](sup, child)
   if first and not stop_down_to(sup, first, child, format("child %q %s", child.id, ended)) then
-    tell(sup, worker, child, ended, "not restarted: " .. cancelled(sup).reason)
+    tell(sup, task, child, ended, "not restarted: " .. cancelled(sup).reason)
     return
   end
   local following = sup.strategy == "one_for_all" and sup.children.head or child
@@ -236,7 +241,7 @@ local function restart(sup, child)
   end
   local how = "restarted%s (%d of %d in %g s)"
   local with = WITH[sup.strategy] or ""
-  tell(sup, worker, child, ended, format(how, with, count, limit.most, limit.period))
+  tell(sup, task, child, ended, format(how, with, count, limit.most, limit.period))
 end
 
 local function after_end(sup, child)
@@ -245,7 +250,7 @@ local function after_end(sup, child)
     return restart(sup, child)
   end
   if failed or broke(child) then
-    tell(sup, child.worker, child, ending(child), "not restarted: it is " .. kind)
+    tell(sup, child.task, child, ending(child), "not restarted: it is " .. kind)
   end
   if kind == "temporary" then
     remove(sup, child)
@@ -256,20 +261,17 @@ end
 
 local function wait(sup)
   local me = sup.worker
-  S.push_back(me.extra.cancel_waiters, me)
-  S.park(me, sup.block.first_child and Scope.CHILDREN or IDLE)
-  if me.queue then
-    S.remove(me)
-  end
+  local what = sup.block.first_child and scopes.CHILDREN or IDLE
+  waiting.park_in(me, me.task.extra.cancel_waiters, what)
 end
 
 local function answer(sup, request)
-  S.remove(request)
+  list.remove(request)
   local child = request.child
   if sup.by_id[child.id] == child then
     stop(sup, child, "its supervisor was asked to stop it")
     if cancelled(sup) then
-      S.push_back(sup.requests, request)
+      list.push_back(sup.requests, request)
       return
     end
     remove(sup, child)
@@ -280,11 +282,7 @@ end
 
 ---Whether somebody waits for the supervisor's own end.
 local function is_awaited(sup)
-  local me = sup.worker
-  local joiners, watchers = me.joiners, me.extra.watchers
-  return sup.owner_ends
-    or (joiners and (joiners.id or joiners.head))
-    or (watchers and watchers.head)
+  return sup.owner_ends or settling.is_awaited(sup.worker.task)
 end
 
 ---Does the next thing that there is to do.
@@ -296,7 +294,7 @@ local function step(sup)
   elseif request then
     answer(sup, request)
   elseif ended then
-    S.remove(ended)
+    list.remove(ended)
     after_end(sup, ended.child)
   elseif not sup.block.first_child and is_awaited(sup) then
     return true
@@ -322,12 +320,12 @@ local function close(sup)
   S.ready_all(sup.starters)
   while sup.requests.head do
     local request = sup.requests.head
-    S.remove(request)
+    list.remove(request)
     request.done = true
     S.ready_all(request.waiters)
   end
   if sup.at_end.queue then
-    S.remove(sup.at_end)
+    list.remove(sup.at_end)
   end
   sup.block.closed = true
   sup.worker.scope = sup.block.outer
@@ -344,9 +342,9 @@ function supervision.run(sup)
   sup.failure = sup.failure or (not ok and err) or nil
   close(sup)
   if sup.failure then
-    return error(Scope.with_others(sup.failure, sup.late), 0)
+    return error(scopes.with_others(sup.failure, sup.late), 0)
   elseif sup.late[1] then
-    return error(Scope.with_others(Scope.cancelled_error(sup.worker), sup.late), 0)
+    return error(scopes.with_others(cancelling.error_of(sup.worker), sup.late), 0)
   end
 end
 

@@ -3,13 +3,12 @@
 -- the tree of these choices is walked depth-first: run the program, go back to the last choice that
 -- has another way, run it again from the start.
 local arguments = require "swarm.ground.arguments"
-local blocks = require "swarm.structure.blocks"
+local cancelling = require "swarm.scope.cancel"
 local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
 local names = require "swarm.ground.spelling"
 local order = require "swarm.testing.explore.order"
-local S = require "swarm.scheduler.scheduler"
-local Scope = require "swarm.scope.scope"
+local pauses = require "swarm.structure.pauses"
 local trace = require "swarm.testing.explore.trace"
 local concat, format, match, gmatch = table.concat, string.format, string.match, string.gmatch
 local tonumber, type, error, setmetatable = tonumber, type, error, setmetatable
@@ -161,7 +160,7 @@ end
 local function breathe(job)
   local now = clock.real()
   if now >= job.breath then
-    blocks.sleep(0)
+    pauses.sleep(0)
     job.breath = clock.real() + BREATH
   end
 end
@@ -205,15 +204,13 @@ end
 ---@param fn function the program: it runs as a worker, once for each order
 ---@param opts table? { max = 10,000, check = function() end, schedule = "1.3.2", seed }
 local function explore(fn, opts)
-  local me = S.current
   if type(fn) ~= "function" then
     return errors.throw("invalid_argument", "explore takes a function, and got " .. names.show(fn))
   end
   opts = opts or {}
   check_options(opts)
-  if me.scope.cancel then
-    Scope.raise(me)
-  elseif order.playing then
+  local me = cancelling.enter()
+  if order.playing then
     return errors.throw("invalid_argument", "explore cannot run inside explore")
   end
   local job = {

@@ -2,41 +2,43 @@
 -- step of each order; nothing else does, for it looks at everything there is.
 --
 -- A watch is over the workers made since it began. What it finds is a sentence, or nil.
-local handles = require "swarm.worker.handle"
+local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
-local Scope = require "swarm.scope.scope"
-local Settle = require "swarm.worker.settle"
-local root, counts = Scope.root, Settle.counts
-local CHILDREN, GRANTED = Scope.CHILDREN, Settle.GRANTED
-local final = handles.final
-local pairs, rawequal, type = pairs, rawequal, type
+local scopes = require "swarm.scope.scope"
+local settling = require "swarm.worker.settle"
+local slots_of = require "swarm.worker.slots"
+local root, counts = scopes.root, settling.counts
+local CHILDREN, GRANTED = scopes.CHILDREN, slots_of.GRANTED
+local final = record.final
+local pairs, rawequal = pairs, rawequal
 
 local invariants = {}
 
----A worker's name within the program: the same in every order in which it is made at that place.
-function invariants.name(watch, w)
-  if w == watch.main then
+---A task's name within the program: the same in every order in which it is made at that place.
+function invariants.name(watch, task)
+  if task == watch.main then
     return "the program"
-  elseif w.id < watch.first then
+  elseif task.id < watch.first then
     return "a worker outside the program"
   end
-  return "worker " .. (w.id - watch.first)
+  return "worker " .. (task.id - watch.first)
 end
 local name = invariants.name
 
----@param main table the record of the program's first worker, just made
+---@param main table the program's first task, just made
 ---@return table watch
 function invariants.watch(main)
   return {
     main = main,
+    owner = main.worker.owner,
     first = main.id,
     live_before = counts.live - 1,
     running_before = counts.running,
     seen = {},
-    known = {}, -- records in the order in which they were seen first
-    ended = {}, -- record → its status when it was seen settled first
+    known = {}, -- tasks in the order in which they were seen first
+    ended = {}, -- task → its status when it was seen settled first
     value = {},
-    live = {}, -- of the last look
+    live = {}, -- workers, of the last look
     live_n = 0,
     slots = {}, -- of a definition → how many were held before
     held = {}, -- of the last look
@@ -50,11 +52,11 @@ local function check_list(watch, list, what)
   local before, w = nil, list.head
   while w do
     if w.queue ~= list then
-      return what .. " holds a record that is not in it"
+      return what .. " holds a worker that is not in it"
     elseif w.queue_prev ~= before then
       return what .. " is torn"
-    elseif w.id and w.status and not w.scope then
-      return name(watch, w) .. " has settled and stands in " .. what
+    elseif w.task and w.scope and w.task.worker ~= w then
+      return name(watch, w.task) .. " has settled and stands in " .. what
     end
     before, w = w, w.queue_next
   end
@@ -79,19 +81,20 @@ local collect
 
 ---@return string?
 local function collect_worker(watch, w)
-  if not w.scope or final[w.status] then
-    return name(watch, w) .. " has settled and is still somebody's child"
+  local task = w.task
+  if task.worker ~= w or final[task.status] then
+    return name(watch, task) .. " has settled and is still somebody's child"
   end
   local n = watch.live_n + 1
   watch.live[n], watch.live_n = w, n
-  if not watch.seen[w] then
-    watch.seen[w] = true
-    watch.known[#watch.known + 1] = w
+  if not watch.seen[task] then
+    watch.seen[task] = true
+    watch.known[#watch.known + 1] = task
   end
   local scope = w.scope
   while scope ~= w do
     if scope.worker ~= w or scope.closed then
-      return name(watch, w) .. " is in a block that has ended"
+      return name(watch, task) .. " is in a block that has ended"
     end
     local problem = collect(watch, scope, w)
     if problem then
@@ -103,14 +106,21 @@ local function collect_worker(watch, w)
 end
 
 local function check_failed(watch, scope)
-  local before, w = nil, scope.failed
-  while w do
-    if w.sib_prev ~= before or w.owner ~= scope or w.owned ~= false then
+  local before, node = nil, scope.failed and scope.failed.head
+  while node do
+    local task = node.task
+    local status, extra = task.status, task.extra
+    if
+      node.queue_prev ~= before
+      or node.queue ~= scope.failed
+      or extra.unowned ~= node
+      or extra.owned
+    then
       return "the failed children of a block are torn"
-    elseif w.status ~= "failed" and w.status ~= "timeout" and not w.err.others then
-      return name(watch, w) .. " stands among the failed and is " .. w.status
+    elseif status ~= "failed" and status ~= "timeout" and not extra.err.others then
+      return name(watch, task) .. " stands among the failed and is " .. status
     end
-    before, w = w, w.sib_next
+    before, node = node, node.queue_next
   end
 end
 
@@ -120,9 +130,9 @@ function collect(watch, scope)
   local before, w = nil, scope.first_child
   while w do
     if w.sib_prev ~= before or w.owner ~= scope then
-      return "the children of a block are torn at " .. name(watch, w)
+      return "the children of a block are torn at " .. name(watch, w.task)
     end
-    if w.id >= watch.first then
+    if w.task.id >= watch.first then
       local problem = collect_worker(watch, w)
       if problem then
         return problem
@@ -140,20 +150,20 @@ local function check_joiners(watch, w)
   local joiners = w.joiners
   if not joiners then
     return nil
-  elseif not joiners.id then
-    return check_list(watch, joiners, "the joiners of " .. name(watch, w))
-  elseif not joiners.scope then
-    return name(watch, joiners) .. " has settled and joins " .. name(watch, w) .. " still"
+  elseif not joiners.task then
+    return check_list(watch, joiners, "the joiners of " .. name(watch, w.task))
+  elseif joiners.task.worker ~= joiners then
+    return name(watch, joiners.task) .. " has settled and joins " .. name(watch, w.task) .. " still"
   elseif not joiners.waiting then
-    return name(watch, joiners) .. " joins " .. name(watch, w) .. " without waiting"
+    return name(watch, joiners.task) .. " joins " .. name(watch, w.task) .. " without waiting"
   end
 end
 
 ---The lists of who waits for something else of a worker than its end.
 ---@return string?
 local function check_waiters(watch, w)
-  local extra, tail, slots = w.extra, w.tail, w.def.slots
-  local waiters = extra and extra.cancel_waiters
+  local extra, slots = w.task.extra, w.task.def.slots
+  local waiters, tail = extra and extra.cancel_waiters, extra and extra.tail
   return waiters and check_list(watch, waiters, "the list of who waits for a cancel")
     or tail and check_list(watch, tail.followers, "the list of followers")
     or slots and check_list(watch, slots.waiters, "the list of who waits for a slot")
@@ -162,28 +172,28 @@ end
 
 ---Whether a task has a timer between two attempts.
 local function waits_for_time(w)
-  local retries = w.extra and w.extra.retries
+  local extra = w.task.extra
+  local retries = extra and extra.retries
   return retries and retries.timer and retries.timer.pos
 end
 
 ---@return string?
 local function check_live(watch, w)
-  local waiting, queue = w.waiting, w.queue
+  local task, waiting, queue = w.task, w.waiting, w.queue
   if queue and not stands_in(queue, w) then
-    return name(watch, w) .. " is not in the list that it stands in"
+    return name(watch, task) .. " is not in the list that it stands in"
   elseif not w.co and not queue and not waits_for_time(w) then
-    return name(watch, w) .. " has not begun and waits for nothing"
-  elseif w.status == "running" and not w.co then
-    return name(watch, w) .. " runs without a coroutine"
+    return name(watch, task) .. " has not begun and waits for nothing"
+  elseif task.status == "running" and not w.co then
+    return name(watch, task) .. " runs without a coroutine"
   elseif waiting == CHILDREN and not w.scope.first_child and not is_ready(w) then
-    return name(watch, w) .. " waits for children, and there are none"
-  elseif waiting and waiting.id and waiting.status and not waiting.scope and not is_ready(w) then
-    return name(watch, w) .. " joins " .. name(watch, waiting) .. ", which has settled"
+    return name(watch, task) .. " waits for children, and there are none"
+  elseif waiting and waiting.def and not waiting.worker and not is_ready(w) then
+    return name(watch, task) .. " joins " .. name(watch, waiting) .. ", which has settled"
   end
-  local owner = w.owner
-  local above = owner.id and owner or owner.worker
-  if above and not above.scope then
-    return name(watch, above) .. " settled before its child " .. name(watch, w)
+  local above = record.worker_of(w.owner)
+  if above and above.task.worker ~= above then
+    return name(watch, above.task) .. " settled before its child " .. name(watch, task)
   end
   return check_joiners(watch, w) or check_waiters(watch, w)
 end
@@ -193,17 +203,14 @@ local function is_empty(list)
 end
 
 ---@return string?
-local function left_behind(w)
-  local extra, tail = w.extra, w.tail
-  if w.queue then
-    return "stands in a list"
-  elseif w.co or w.waiting then
-    return "has a coroutine"
-  elseif w.joiners then
-    return "has joiners"
-  elseif w.first_child then
-    return "has children"
-  elseif type(w.deadline) ~= "number" then
+local function left_behind(task)
+  local extra = task.extra
+  local tail = extra and extra.tail
+  if task.worker then
+    return "has a worker"
+  elseif not task.ended then
+    return "has not ended"
+  elseif extra and extra.deadline then
     return "has a timer"
   elseif extra and not (is_empty(extra.watchers) and is_empty(extra.cancel_waiters)) then
     return "is watched"
@@ -215,18 +222,18 @@ local function left_behind(w)
 end
 
 ---@return string?
-local function check_settled(watch, w)
-  local status = watch.ended[w]
+local function check_settled(watch, task)
+  local status = watch.ended[task]
   if not status then
-    if not final[w.status] then
-      return name(watch, w) .. " is nobody's child and has not settled"
+    if not final[task.status] then
+      return name(watch, task) .. " is nobody's child and has not settled"
     end
-    watch.ended[w], watch.value[w] = w.status, w.value
-  elseif status ~= w.status or not rawequal(watch.value[w], w.value) then
-    return name(watch, w) .. " ended " .. status .. " and is " .. w.status .. " now"
+    watch.ended[task], watch.value[task] = task.status, task.value
+  elseif status ~= task.status or not rawequal(watch.value[task], task.value) then
+    return name(watch, task) .. " ended " .. status .. " and is " .. task.status .. " now"
   end
-  local problem = left_behind(w)
-  return problem and name(watch, w) .. " has settled and " .. problem
+  local problem = left_behind(task)
+  return problem and name(watch, task) .. " has settled and " .. problem
 end
 
 -- Timers, slots, counts ---------------------------------------------------------------------------
@@ -238,11 +245,11 @@ local function check_timers(watch)
   while node do
     local _, above = S.timer_at((i - i % 2) / 2)
     local scope = node.scope
-    local w = node.worker or (scope and (scope.id and scope or scope.worker))
+    local w = node.worker or (scope and record.worker_of(scope))
     if node.pos ~= i or (above and above > when) then
       return "the heap of timers is out of order"
-    elseif (w and not w.scope) or (scope and scope.closed) then
-      return "a timer of " .. name(watch, w) .. " is set, which has ended"
+    elseif (w and w.task.worker ~= w) or (scope and scope.closed) then
+      return "a timer of " .. name(watch, w.task) .. " is set, which has ended"
     end
     i = i + 1
     node, when = S.timer_at(i)
@@ -257,16 +264,17 @@ local function check_slots(watch)
   end
   for i = 1, watch.live_n do
     local w = watch.live[i]
-    local slots = w.def.slots
+    local task = w.task
+    local slots, extra = task.def.slots, task.extra
     if slots then
       if not watch.slots[slots] then
         watch.slots[slots] = slots.active -- nobody of ours has begun
         held[slots] = 0
       end
-      local has_slot = w.waiting == GRANTED or (w.co and not (w.extra and w.extra.no_slot))
+      local has_slot = w.waiting == GRANTED or (w.co and not (extra and extra.no_slot))
       held[slots] = held[slots] + (has_slot and 1 or 0)
       if w.queue == slots.waiters and slots.active < slots.max then
-        return name(watch, w) .. " waits for a slot, and one is free"
+        return name(watch, task) .. " waits for a slot, and one is free"
       end
     end
   end
@@ -300,8 +308,8 @@ end
 ---@return string? what is broken
 function invariants.check(watch)
   watch.live_n = 0
-  local problem = collect(watch, watch.main.owner)
-  if not problem and watch.main.owner ~= root then
+  local problem = collect(watch, watch.owner)
+  if not problem and watch.owner ~= root then
     problem = collect(watch, root)
   end
   local lists = S.run_lists
@@ -313,7 +321,7 @@ function invariants.check(watch)
   end
   local known = watch.known
   for i = 1, problem and 0 or #known do
-    if not known[i].scope then
+    if not known[i].worker then
       problem = problem or check_settled(watch, known[i])
     end
   end
@@ -327,15 +335,15 @@ function invariants.check_end(watch)
   if problem then
     return problem
   elseif watch.live_n > 0 then
-    return name(watch, watch.live[1]) .. " is alive still"
+    return name(watch, watch.live[1].task) .. " is alive still"
   elseif S.timer_at(1) then
     return "a timer is left, due at " .. S.next_deadline()
   end
   for i = 1, #S.run_lists do
     local w = S.run_lists[i].head
     while w do
-      if w.id >= watch.first then
-        return name(watch, w) .. " is left in the run list " .. S.run_lists[i].name
+      if w.task.id >= watch.first then
+        return name(watch, w.task) .. " is left in the run list " .. S.run_lists[i].name
       end
       w = w.queue_next
     end

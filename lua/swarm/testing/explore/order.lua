@@ -3,21 +3,23 @@
 -- own turn: everybody else stands still meanwhile, their timers too, and each order begins at the
 -- same time and with the same random numbers.
 local bridge = require "swarm.outside.bridge"
+local cancelling = require "swarm.scope.cancel"
 local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
-local handles = require "swarm.worker.handle"
+local failures = require "swarm.events.failures"
 local invariants = require "swarm.testing.explore.invariants"
 local log = require "swarm.events.log"
 local random = require "swarm.ground.random"
+local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
-local Scope = require "swarm.scope.scope"
-local Settle = require "swarm.worker.settle"
+local scopes = require "swarm.scope.scope"
+local settling = require "swarm.worker.settle"
+local spawning = require "swarm.worker.spawn"
 local trace = require "swarm.testing.explore.trace"
-local W = require "swarm.worker.spawn"
 local concat, format = table.concat, string.format
 local error, ipairs, pcall = error, ipairs, pcall
-local root, counts = Scope.root, Settle.counts
+local root, counts = scopes.root, settling.counts
 
 local MOST_STEPS = 10000 -- in one order: more is a program that does not end
 
@@ -48,7 +50,7 @@ local function find_candidates(watch, list)
   for i = 1, #S.run_lists do
     local w = S.run_lists[i].head
     while w do
-      if w.id >= watch.first then
+      if w.task.id >= watch.first then
         n = n + 1
         list[n] = w
       end
@@ -69,9 +71,9 @@ local function silence(watch, asked)
   local waiting, lines = {}, {}
   for i = 1, watch.live_n do
     local w = watch.live[i]
-    local where = w.co and errors.where(w.co) or handles.home(w)
+    local where = w.co and errors.where(w.co) or record.home(w.task)
     waiting[i] =
-      { agent = trace.full_name(watch, w), waits_for = trace.what_it_waits_for(watch, w) }
+      { agent = trace.full_name(watch, w.task), waits_for = trace.what_it_waits_for(watch, w) }
     waiting[i].where = where
     lines[i] = format(
       "  %s at %s waits for %s",
@@ -98,30 +100,30 @@ end
 local function failure_of(watch, hook_errors)
   local main = watch.main
   if main.status ~= "pass" and main.status ~= "blocked" then
-    return main.err
+    return main.extra.err
   end
-  local w = root.failed
-  while w do
-    if w.id >= watch.first then
-      return w.err
+  local node = root.failed and root.failed.head
+  while node do
+    if node.task.id >= watch.first then
+      return node.task.extra.err
     end
-    w = w.sib_next
+    node = node.queue_next
   end
-  return Settle.run_errors[hook_errors + 1]
+  return failures.list[hook_errors + 1]
 end
 
 ---Nothing of an order stays behind as a failure of the run.
 local function forget(watch, hook_errors)
-  local w = root.failed
-  while w do
-    local following = w.sib_next
-    if w.id >= watch.first then
-      Scope.own(w)
+  local node = root.failed and root.failed.head
+  while node do
+    local following = node.queue_next
+    if node.task.id >= watch.first then
+      scopes.own(node.task)
     end
-    w = following
+    node = following
   end
-  for i = #Settle.run_errors, hook_errors + 1, -1 do
-    Settle.run_errors[i] = nil
+  for i = #failures.list, hook_errors + 1, -1 do
+    failures.list[i] = nil
   end
 end
 
@@ -208,12 +210,12 @@ local function sweep(watch)
   local list = {}
   for round = 1, 2 do
     local cause = { kind = "cancel", reason = "explore is done with this order", scope = root }
-    for _, owner in ipairs { watch.main.owner, root } do
+    for _, owner in ipairs { watch.owner, root } do
       local w = owner.first_child
       while w do
         local following = w.sib_next
-        if w.id >= watch.first and w.scope then
-          (round == 1 and Scope.cancel or Scope.pierce)(w, cause)
+        if w.task.id >= watch.first then
+          (round == 1 and cancelling.cancel or cancelling.pierce)(w, cause)
         end
         w = following
       end
@@ -270,9 +272,9 @@ end
 ---@return table? failure
 function order.play(job, path)
   local me, time, events_on = job.me, clock.virtual, events.on
-  local asked, hook_errors = bridge.outstanding, #Settle.run_errors
+  local asked, hook_errors = bridge.outstanding, #failures.list
   events.on = false
-  local spawned, err, main = pcall(W.spawn_into, me.scope, me, job.fn, nil, nil, nil)
+  local spawned, err, main = pcall(spawning.named, me.scope, me, job.fn, nil, nil, nil)
   if not spawned then
     events.on = events_on
     return error(err, 0)
@@ -285,7 +287,7 @@ function order.play(job, path)
   random.seed(0)
   S.forget_hands()
   path.depth = 0
-  main.owned = true
+  record.extra(main).owned = true
   local watch = invariants.watch(main)
   local ok, failure = pcall(run_steps, job, watch, path, asked)
   S.current = me

@@ -2,8 +2,9 @@
 -- had waited for. Workers are named by the order of their making, which is the same in each run.
 local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
-local handles = require "swarm.worker.handle"
+local deadlock = require "swarm.worker.deadlock"
 local invariants = require "swarm.testing.explore.invariants"
+local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
 local concat, format, max = table.concat, string.format, math.max
 local tonumber, tostring = tonumber, tostring
@@ -13,37 +14,34 @@ local SHOWN_STEPS = 60 -- of the order that fails
 
 local trace = {}
 
-function trace.full_name(watch, w)
-  local label = w.def.name and '"' .. w.def.name .. '"' or handles.home(w)
-  return name(watch, w) .. (label and " (" .. label .. ")" or "")
+function trace.full_name(watch, task)
+  local label = task.def.name and '"' .. task.def.name .. '"' or record.home(task)
+  return name(watch, task) .. (label and " (" .. label .. ")" or "")
 end
 
 function trace.what_it_waits_for(watch, w)
-  local waiting = w.waiting
-  if waiting == nil then
-    return "nothing known"
-  elseif waiting.id and waiting.status then
-    return waiting.id >= watch.first and name(watch, waiting)
-      or "a worker outside the program, " .. handles.label(waiting)
-  end
-  local what = waiting.describe and waiting.describe(waiting) or tostring(waiting.what)
-  local text = what:gsub("T%-(%d+)", function(id)
+  local what = deadlock.what_it_waits_for(w, function(task)
+    return task.id >= watch.first and name(watch, task)
+      or "a worker outside the program, " .. record.label(task)
+  end)
+  local text = tostring(what):gsub("T%-(%d+)", function(id)
     id = tonumber(id)
     return id >= watch.first and name(watch, id == watch.first and watch.main or { id = id }) or nil
   end)
   return text
 end
 
----@param candidate table? a worker's record; nil: the clock, which fires the next timer
+---@param candidate table? a worker; nil: the clock, which fires the next timer
 function trace.step(watch, candidate)
   if not candidate then
     local node = S.timer_at(1)
     local scope = node.scope
-    local w = node.worker or (scope and (scope.id and scope or scope.worker))
+    local w = node.worker or (scope and record.worker_of(scope))
     local what = node.worker and "wakes " or "ends the time of "
-    return format("at %g s the clock ", clock.virtual) .. what .. (w and name(watch, w) or "a wait")
+    local whose = w and name(watch, w.task) or "a wait"
+    return format("at %g s the clock %s%s", clock.virtual, what, whose)
   end
-  local who = trace.full_name(watch, candidate)
+  local who = trace.full_name(watch, candidate.task)
   if not candidate.co then
     return who .. (candidate.cancel and " begins only to end" or " begins")
   end

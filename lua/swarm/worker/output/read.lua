@@ -4,20 +4,21 @@ local arguments = require "swarm.ground.arguments"
 local attempts = require "swarm.worker.attempts"
 local errors = require "swarm.ground.errors"
 local gate = require "swarm.rights.gate"
+local cancelling = require "swarm.scope.cancel"
 local handles = require "swarm.worker.handle"
 local names = require "swarm.ground.spelling"
+local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
-local Scope = require "swarm.scope.scope"
 local tails = require "swarm.worker.output.tail"
-local waits = require "swarm.scope.waits"
+local waiting = require "swarm.scope.waiting"
 local type, floor, snapshot = type, math.floor, tails.snapshot
 
 local reading = {}
 
 ---Raises unless the running worker may read of this one.
-local function check(w)
+local function check(task)
   local me = S.current
-  if me and me ~= w and me.rights.read_task_state ~= true then
+  if me and me.task ~= task and me.rights.read_task_state ~= true then
     gate.check(me, "read_task_state")
   end
 end
@@ -26,14 +27,14 @@ reading.check = check
 local READ_OPTIONS = { attempt = true, since = true }
 
 ---@return number since, number|"all" attempt
-local function read_options(w, opts, call)
-  local last = attempts.number(w)
+local function read_options(task, opts, call)
+  local last = attempts.number(task)
   if opts == nil then
     return 0, last
   end
   arguments.options(opts, READ_OPTIONS, call)
   local attempt = opts.attempt == nil and last or opts.attempt
-  if not attempts.of(w, attempt) and not (call == "follow" and attempt == "all") then
+  if not attempts.of(task, attempt) and not (call == "follow" and attempt == "all") then
     return errors.throw("invalid_argument", call .. ": there is no attempt " .. names.show(attempt))
   end
   local since = opts.since or 0
@@ -48,45 +49,27 @@ end
 
 ---swarm.output_tail(h, opts?) → list of events
 function reading.output_tail(target, opts)
-  Scope.not_while_loading()
-  local w = handles.record(target, "output_tail")
-  check(w)
-  local since, attempt = read_options(w, opts, "output_tail")
-  return snapshot(attempts.of(w, attempt), since)
-end
-
----Parks until a tail has more, or its attempt is over.
-local function await_more(w, tail)
-  local me = S.current
-  S.push_back(tail.followers, me)
-  local parked = S.park(me, { what = "events of worker " .. handles.label(w) })
-  if me.queue then
-    S.remove(me)
-  end
-  if me.scope.cancel then
-    Scope.raise(me)
-  elseif not parked then
-    waits.barred("follow")
-  end
+  cancelling.not_while_loading()
+  local task = handles.task(target, "output_tail")
+  check(task)
+  local since, attempt = read_options(task, opts, "output_tail")
+  return snapshot(attempts.of(task, attempt), since)
 end
 
 ---swarm.follow(h, opts?) → iterator of events, until the attempt has ended; with attempt = "all"
 ---until the task has settled
 function reading.follow(target, opts)
-  Scope.not_while_loading()
-  local w = handles.record(target, "follow")
-  check(w)
-  local since, attempt = read_options(w, opts, "follow")
+  cancelling.not_while_loading()
+  local task = handles.task(target, "follow")
+  check(task)
+  local since, attempt = read_options(task, opts, "follow")
   local all = attempt == "all"
   if all then
     attempt = 1
   end
   local ready, i = {}, 0
   return function()
-    local me = S.current
-    if me.scope.cancel then
-      Scope.raise(me)
-    end
+    local me = cancelling.enter()
     while true do
       i = i + 1
       local event = ready[i]
@@ -97,13 +80,14 @@ function reading.follow(target, opts)
         end
         return event
       end
-      local seen = attempts.of(w, attempt)
-      local over = not seen or handles.final[seen.status]
+      local seen = attempts.of(task, attempt)
+      local over = not seen or record.final[seen.status]
       ready, i = seen and snapshot(seen, since) or {}, 0
       if #ready == 0 then
         if not over then
-          await_more(w, tails.of(seen))
-        elseif all and attempt < attempts.number(w) then
+          local what = { what = "events of worker " .. record.label(task) }
+          waiting.in_list(me, tails.of(seen).followers, what, "follow")
+        elseif all and attempt < attempts.number(task) then
           attempt, since = attempt + 1, 0
         else
           return nil
@@ -115,9 +99,9 @@ end
 
 ---The last artifact of a name, or nil.
 function reading.artifact(target, name)
-  local w = handles.record(target, "artifact")
-  check(w)
-  local list = snapshot(w, 0)
+  local task = handles.task(target, "artifact")
+  check(task)
+  local list = snapshot(task, 0)
   for i = #list, 1, -1 do
     local event = list[i]
     if event.type == "artifact" and event.name == name then

@@ -1,19 +1,22 @@
 -- What a worker says: the events of its attempt, from `ctx:progress` to the final, on their way
 -- into its output tail. What its layers' `event` functions make of one is what everybody sees.
+local acting = require "swarm.rights.acting"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
 local gate = require "swarm.rights.gate"
 local handles = require "swarm.worker.handle"
 local names = require "swarm.ground.spelling"
 local reading = require "swarm.worker.output.read"
+local record_of = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
 local tails = require "swarm.worker.output.tail"
 local values = require "swarm.values.values"
-local type, pairs, select, xpcall, error = type, pairs, select, xpcall, error
+local type, pairs, select, error = type, pairs, select, error
 local rawequal, debug_getmetatable = rawequal, debug.getmetatable
 local content_of, record, flush = tails.content_of, tails.record, tails.flush
 
-local output = { flush = flush }
+local output = { flush = flush, methods = {} }
+local methods = output.methods
 
 local CONTENT = { partial = "chunk", artifact = "content", final = "content" }
 
@@ -39,13 +42,11 @@ end
 
 ---What the `event` functions of a worker's layers make of an event before anybody has seen it: the
 ---event to record, or nil where one dropped it.
-local function filtered(w, event)
-  local hooks, me = w.def.events, S.current
+local function filtered(task, event)
+  local hooks, me = task.def.events, S.current
   for i = 1, #hooks do
-    local hook, own = hooks[i], me.rights
-    me.rights = hook.rights
-    local ok, seen = xpcall(hook.fn, errors.passing, w.handle, values.copy(event, "event"))
-    me.rights = own
+    local hook, copied = hooks[i], values.copy(event, "event")
+    local ok, seen = acting.as(me, hook.rights, hook.fn, task.handle, copied)
     if not ok then
       return error(seen, 0)
     elseif seen == false then
@@ -76,33 +77,33 @@ end
 
 ---Appends one event to the running attempt of a worker.
 local function emit(handle, event)
-  local w = handles.record(handle, "ctx:" .. event.type)
-  if handles.final[w.status] then
+  local task = handles.task(handle, "ctx:" .. event.type)
+  if record_of.final[task.status] then
     return errors.throw(
       "invalid_argument",
-      "worker " .. handles.label(w) .. " has settled: its tail is closed"
+      "worker " .. record_of.label(task) .. " has settled: its tail is closed"
     )
   end
   local me = S.current
   if me.rights.emit_output ~= true then
     gate.check(me, "emit_output")
   end
-  flush(w)
-  if w.def.events then
-    event = filtered(w, event)
+  flush(task)
+  if task.def.events then
+    event = filtered(task, event)
     if not event then
-      local tail = tails.of(w)
+      local tail = tails.of(task)
       tail.dropped = tail.dropped + 1
       return
     end
   end
-  return record(w, event)
+  return record(task, event)
 end
 
 -- Finals ------------------------------------------------------------------------------------------
 
 ---The same content, to the last item. A handle is the same as itself only: its raw metatable is its
----record. A file's parts are not in its table.
+---task. A file's parts are not in its table.
 local function same(a, b)
   if rawequal(a, b) then
     return true
@@ -128,21 +129,25 @@ end
 
 ---Appends a final where something stands around the worker: what the events' layers made of it is
 ---the result.
----@param reason table? as Settle.reason has it
-function output.final(w, value, reason)
-  if w.value == nil and not (reason or w.tail or w.def.events or events.on) then
-    tails.hold(w, value)
+---@param task table
+---@param reason table? as result.reason has it
+function output.final(task, value, reason)
+  local extra = task.extra
+  if
+    task.value == nil and not (reason or (extra and extra.tail) or task.def.events or events.on)
+  then
+    tails.hold(task, value)
     return value
   end
-  flush(w)
+  flush(task)
   local event = {
     type = "final",
     ok = reason == nil,
     content = content_of(value),
     reason = reason and reason.text,
   }
-  if w.def.events then
-    event = filtered(w, event)
+  if task.def.events then
+    event = filtered(task, event)
     value = tails.value_of(event.content)
     if event.ok and reason then
       reason = nil
@@ -150,25 +155,25 @@ function output.final(w, value, reason)
       reason = { text = event.reason or "no reason given", hint = "" }
     end
   end
-  record(w, event)
-  w.tail.final = { value = value, reason = reason and reason.text }
+  record(task, event)
+  task.extra.tail.final = { value = value, reason = reason and reason.text }
   return values.copy(value, "result"), reason
 end
 
 ---A further final where the hooks made another result of what the tail has.
-function output.changed(w, value, reason)
-  local waits, unwritten = tails.held(w)
+function output.changed(task, value, reason)
+  local waits, unwritten = tails.held(task)
   if waits then
-    if not reason and not w.cancel and same(unwritten, value) then
+    if not reason and not task.worker.cancel and same(unwritten, value) then
       return value
     end
-    flush(w)
+    flush(task)
   end
-  local last = w.tail and w.tail.final
+  local last = tails.last_final(task)
   if last and last.reason == (reason and reason.text) and same(last.value, value) then
     return value, reason
   end
-  return output.final(w, value, reason)
+  return output.final(task, value, reason)
 end
 
 -- What workers call -------------------------------------------------------------------------------
@@ -180,7 +185,7 @@ local function text_argument(value, what, optional)
   return errors.throw("invalid_argument", what .. " must be a string, and is " .. names.show(value))
 end
 
-function handles.methods.progress(ctx, stage, note)
+function methods.progress(ctx, stage, note)
   return emit(ctx, {
     type = "progress",
     stage = text_argument(stage, "the stage of ctx:progress"),
@@ -188,11 +193,11 @@ function handles.methods.progress(ctx, stage, note)
   })
 end
 
-function handles.methods.partial(ctx, value)
+function methods.partial(ctx, value)
   return emit(ctx, { type = "partial", chunk = content_of(values.copy(value, "partial")) })
 end
 
-function handles.methods.artifact(ctx, name, ...)
+function methods.artifact(ctx, name, ...)
   text_argument(name, "the name of an artifact")
   if select("#", ...) == 0 then
     return reading.artifact(ctx, name)
@@ -201,7 +206,7 @@ function handles.methods.artifact(ctx, name, ...)
   return emit(ctx, { type = "artifact", name = name, content = content_of(value) })
 end
 
-function handles.methods.usage(ctx, amounts)
+function methods.usage(ctx, amounts)
   local event = type(amounts) == "table" and values.copy(amounts, "usage")
   if
     not event

@@ -4,9 +4,8 @@
 local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
-local handles = require "swarm.worker.handle"
+local record_of = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
-local Settle = require "swarm.worker.settle"
 local values = require "swarm.values.values"
 local type, pairs, setmetatable = type, pairs, setmetatable
 
@@ -35,11 +34,12 @@ local function weigh(value)
   return 16
 end
 
----The tail of a record, made where it has none.
----@param w table
+---The tail of an attempt, made where it has none.
+---@param task table
 ---@return table
-local function tail_of(w)
-  local tail = w.tail
+local function tail_of(task)
+  local extra = record_of.extra(task)
+  local tail = extra.tail
   if not tail then
     tail = setmetatable({
       kept = {}, -- artifacts and usage that outlived the events around them
@@ -52,7 +52,7 @@ local function tail_of(w)
       dropped = 0,
       followers = { head = nil, tail = nil },
     }, Tail)
-    w.tail = tail
+    extra.tail = tail
   end
   return tail
 end
@@ -130,79 +130,87 @@ local function value_of(content)
 end
 tails.value_of = value_of
 
----Appends an event to the tail of a record, and tells it to who listens to the run.
-local function record(w, event)
-  tail_of(w):append(event)
+---Appends an event to the tail of a task's attempt, and tells it to who listens to the run.
+local function record(task, event)
+  tail_of(task):append(event)
   if events.on then
-    events.publish("worker_output", w, { event = event })
+    events.publish("worker_output", task, { event = event })
   end
 end
 tails.record = record
 
 -- Finals ------------------------------------------------------------------------------------------
 
--- A final that nobody can see yet is not written down yet: it waits in the live record's `value`,
+-- A final that nobody can see yet is not written down yet: it waits in the live task's `value`,
 -- and most often is still the result when the hooks are through. This stands for a nil there.
 local NIL = {}
 
 ---Lets a final that passed wait.
-function tails.hold(w, value)
-  w.value = value == nil and NIL or value
+function tails.hold(task, value)
+  task.value = value == nil and NIL or value
 end
 
 ---@return boolean waits
 ---@return any value the one of the final that waits
-function tails.held(w)
-  local value = w.value
+function tails.held(task)
+  local value = task.value
   if value == NIL then
     return true, nil
   end
   return value ~= nil, value
 end
 
+---The last final that the tail has, or nil.
+---@return table? { value, reason }
+function tails.last_final(task)
+  local extra = task.extra
+  return extra and extra.tail and extra.tail.final
+end
+
 ---Writes down a final that waits.
-function tails.flush(w)
-  local waits, value = tails.held(w)
-  if not waits or not w.scope then
+function tails.flush(task)
+  local waits, value = tails.held(task)
+  if not waits or not task.worker then
     return
   end
-  w.value = nil
-  record(w, { type = "final", ok = true, content = content_of(value) })
-  w.tail.final = { value = value, reason = nil }
+  task.value = nil
+  record(task, { type = "final", ok = true, content = content_of(value) })
+  task.extra.tail.final = { value = value, reason = nil }
 end
 
----The final that a settled worker's end stands for, or nil.
-local function final_of(w)
-  if w.status == "pass" then
-    return { type = "final", ok = true, content = content_of(w.value) }
-  elseif w.status == "blocked" then
-    return { type = "final", ok = false, content = content_of(w.value), reason = w.err.reason }
+---The final that a settled attempt's end stands for, or nil.
+local function final_of(task)
+  if task.status == "pass" then
+    return { type = "final", ok = true, content = content_of(task.value) }
+  elseif task.status == "blocked" then
+    local reason = task.extra.err.reason
+    return { type = "final", ok = false, content = content_of(task.value), reason = reason }
   end
 end
 
----Puts the final at the end of the tail: as the worker settles where it has a tail, else when
----somebody looks. A settled record's `deadline` says when it ended.
-local function complete(w)
-  local tail = w.tail
-  if handles.final[w.status] and not (tail and tail.complete) then
-    tail = tail_of(w)
+---Puts the final at the end of the tail: as the attempt ends where it has a tail, else when
+---somebody looks.
+---@param task table, or what is left of an attempt (worker/attempts.lua)
+function tails.complete(task)
+  local extra = task.extra
+  local tail = extra and extra.tail
+  if record_of.final[task.status] and not (tail and tail.complete) then
+    tail = tail_of(task)
     tail.complete = true
-    local final = not tail.final and final_of(w)
+    local final = not tail.final and final_of(task)
     if final then
-      tail:append(final, clock.wall() - (clock.monotonic() - w.deadline))
+      tail:append(final, clock.wall() - (clock.monotonic() - task.ended))
       if events.on then
-        events.publish("worker_output", w, { event = final })
+        events.publish("worker_output", task, { event = final })
       end
     end
   end
   return tail
 end
 
-Settle.write_final = complete
-
-function Tail:settled(w)
-  complete(w)
-  S.ready_all(self.followers)
+---An attempt that has a tail has ended.
+function tails.settled(task)
+  S.ready_all(tails.complete(task).followers)
 end
 
 -- Reading -----------------------------------------------------------------------------------------
@@ -227,9 +235,9 @@ end
 
 ---The events of an attempt with a `seq` above `since`, as copies.
 ---@return table list
-function tails.snapshot(w, since)
-  tails.flush(w)
-  local tail = complete(w)
+function tails.snapshot(task, since)
+  tails.flush(task)
+  local tail = tails.complete(task)
   local list = {}
   if not tail then
     return list

@@ -1,0 +1,48 @@
+-- The verbs: what a role may allow. Every call that acts on a worker or on the outside has one.
+
+---verb → { group, calls, bound?, later? }: `bound` names what a bound of it lists, `later` marks
+---the verbs whose calls a later version brings. spec/roles.md is made from this table.
+return {
+  start_task = {
+    "swarm",
+    "spawn, call, open, supervise, sup:start, all, map, any, race, settle, each",
+    bound = "worker names",
+  },
+  dispatch_attempt = { "swarm", "swarm.retry", later = true },
+  mint_worker_token = { "token", "ctx:token", later = true },
+  verify_token = { "leaf", "swarm.token.verify", later = true },
+  read_task_state = {
+    "swarm",
+    "output_tail, follow, h.status and h:artifact of others, sup:children",
+  },
+  poll_task = { "swarm", "join, result, session:invoke, all, map, any, race, settle, each" },
+  cancel_task = {
+    "swarm",
+    "cancel, cancel_token:cancel, sup:stop, session:close of others, all, map, any, race",
+  },
+  emit_output = { "leaf", "ctx:progress, ctx:partial, ctx:artifact, ctx:usage" },
+  post_result = { "leaf", "what run returns" },
+  fetch_prompt = { "leaf", "ctx.prompt" },
+  fetch_data = { "leaf", "swarm.data" },
+  mark_pass = { "operator", "swarm.mark" },
+  mark_blocked = { "operator", "swarm.mark" },
+  attach_session = { "operator", "swarm.attach", later = true },
+  detach_session = { "operator", "s:detach", later = true },
+  heartbeat = { "operator", "s:heartbeat", later = true },
+  subscribe_events = { "observer", "swarm.subscribe", later = true },
+  read_trace = { "observer", "swarm.trace", later = true },
+  query_senior = { "swarm", 'swarm.ask{ to = "senior" }', later = true },
+  answer_query = { "senior", "swarm.answer", later = true },
+  override_verdict = { "senior", "swarm.override", later = true },
+  pause_loop = { "senior", "swarm.pause", later = true },
+  resume_loop = { "senior", "swarm.unpause", later = true },
+  inject_directive = { "senior", "swarm.direct", later = true },
+  run_process = { "host", "process workers, swarm.exec", bound = "programs" },
+  read_files = { "host", "swarm.fs.read, list, glob, stat, exists", bound = "paths" },
+  write_files = { "host", "swarm.fs.write, append, mkdir, remove, copy, move", bound = "paths" },
+  use_network = { "host", "swarm.http", bound = "hosts" },
+  read_env = { "host", "swarm.env, swarm.secret" },
+  call_python = { "host", "python workers", later = true },
+  ask_operator = { "host", "swarm.ask", later = true },
+  use_model = { "host", "agents, swarm.model", later = true },
+}

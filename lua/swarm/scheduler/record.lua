@@ -1,0 +1,134 @@
+-- A worker is two records. What stays after it has settled is the *task*: small, and the metatable
+-- of its handle, so both die together. What only a live worker needs is the *worker*: it is given
+-- back when its attempt is over for good and used again for another, so nothing of it is ever
+-- collected. Whoever keeps somebody over a wait keeps the task; `task.worker` is nil once it has
+-- settled.
+--
+-- Each record is one table made by one constructor with every field, nil ones too, so that it never
+-- grows: both fill LuaJIT's hash of 16 exactly. One more would double it; what few workers have
+-- goes into `extra`. (The constructor is in worker/spawn.lua, for the handle's metamethods.)
+--
+-- task        written by  meaning
+--   __index, __newindex, __metatable, __tostring: it is the metatable of `handle`
+--   id        spawn       tasks and workers are counted together
+--   def       spawn, retry  its definition (worker/definition.lua); a new one after a reload
+--   run       spawn, retry  what it runs, hooks around it; nil once retired (worker/tasks.lua)
+--   input     spawn, retry, layers  a copy of its own
+--   status    life, settle  pending, running, and one of five that are final
+--   value     settle      its result. While it is live: a final that nobody can see yet
+--                         (worker/output/tail.lua)
+--   ended     settle      on the monotonic clock; nil while it is live
+--   worker    settle, retry  the worker, while the task has not settled
+--   parent    spawn       the task above, or nil at the top of the run
+--   site      spawn       where it was spawned (ground/site.lua)
+--   handle    spawn       the public object: handle and ctx are one
+--   extra     anybody     see below, or nil
+--
+-- worker
+--   task      spawn       its task; nil while it waits to be used again
+--   owner     spawn, blocks  the scope that it belongs to: the run's root, a block, or a worker
+--   depth     spawn       workers above it
+--   rights    spawn, acting  what it may do now: a hook's while the hook runs (rights/acting.lua)
+--   queue, queue_prev, queue_next  list  the run list, or the list of waiters that it stands in
+--   co        life        its coroutine; nil: it has not begun
+--   waiting   scheduler   what it waits for while it is parked: a task that it joins, or a table
+--                         with some of what, describe, on_cancel, some_live; a slot or a delay
+--                         before it has begun
+--   joiners   join        who joins it: one worker, or a list of them
+--   scope     blocks      the innermost scope that is open in it; itself where none is
+--   cancel    cancel      the cause that reached it, as of every scope
+--   first_child, failed   of every scope (scope/scope.lua)
+--   sib_prev, sib_next    its neighbours among the live children of its owner
+--
+-- extra
+--   err       settle      how it ended, where that is not `pass`
+--   tail      tail        its events, once there are any
+--   meta      spawn       for middleware; children get a copy
+--   retries   attempts    what a task with retries keeps (worker/attempts.lua)
+--   timeout   spawn       seconds, where they are not the definition's
+--   deadline  cancel      the timer of its attempt, while that runs
+--   cancelled cancel      the error that its own cause raised
+--   owned     scope       its failure is somebody's already, or was promised to be
+--   unowned   scope       its node in the list of its owner's failures
+--   worker_id retry, held_open  where it is not the task's id
+--   listed    tasks       somebody has read its task_id
+--   home      tasks       where its function was defined, once that is gone
+--   cancel_token, cancel_waiters  cancel_token  the object, and who waits for it
+--   watchers  settle      nodes that are told of its end
+--   on_awaited  supervise called when somebody begins to wait for its end
+--   residents scope       nodes to close once only children are left of its scope
+--   ending    pipeline, retry  hooks or retries look at its end: a cancel comes too late
+--   pierced   cancel      its time for clean-up is used up
+--   started   life        Unix seconds, for settled hooks
+--   no_slot   life        it began only to end, and holds no slot of its definition's
+--   own_rights  acting    its own, while it has those of a hook
+--   invoked_by  held_open the held-open worker whose invocation it is
+--   held_open held_open   what it keeps, where it is a held-open worker
+--   supervisor  supervise what it keeps, where it is a supervisor
+--   args      registry    of a main that a spec runs
+--   each_nodes, each_most  each  nodes of loops among its watchers
+local errors = require "swarm.ground.errors"
+local format, sub = string.format, string.sub
+local getinfo = debug.getinfo
+
+local record = {
+  final = { pass = true, blocked = true, failed = true, cancelled = true, timeout = true },
+  wrapped = setmetatable({}, { __mode = "k" }), -- what runs → the run that hooks are around
+}
+
+---The `extra` of a task, made where it has none.
+function record.extra(task)
+  local extra = task.extra
+  if not extra then
+    extra = {}
+    task.extra = extra
+  end
+  return extra
+end
+
+---How a task ended, where that is not `pass`.
+---@return table? err
+function record.err(task)
+  local extra = task.extra
+  return extra and extra.err
+end
+
+---The worker that a scope is open in: a block's, or itself. Nil for the run's root.
+function record.worker_of(scope)
+  return scope.task and scope or scope.worker
+end
+
+---Where a function was defined, as file:line.
+function record.place_of(fn)
+  local info = getinfo(fn, "S")
+  return errors.source_of(info) .. ":" .. info.linedefined
+end
+
+---Where the author's function that a task runs was defined, or the task where it runs none.
+---@return string?
+function record.home(task)
+  if not task.run then
+    return task.extra.home -- retired
+  end
+  local place = record.place_of(task.def.fn or record.wrapped[task.run] or task.run)
+  return sub(place, 1, 6) ~= "swarm/" and place or task.def.where
+end
+
+---The name of a task as messages show it.
+function record.label(task)
+  local name = task.def.name
+  return name and format('"%s"', name) or "function at " .. (record.home(task) or "swarm itself")
+end
+
+---Whether a task is another one, or below it.
+function record.is_below(task, above)
+  while task do
+    if task == above then
+      return true
+    end
+    task = task.parent
+  end
+  return false
+end
+
+return record

@@ -1,0 +1,59 @@
+-- Pauses: sleep, yield and checkpoint.
+local arguments = require "swarm.ground.arguments"
+local cancelling = require "swarm.scope.cancel"
+local clock = require "swarm.ground.clock"
+local list = require "swarm.ground.list"
+local S = require "swarm.scheduler.scheduler"
+local waiting = require "swarm.scope.waiting"
+
+local pauses = {}
+
+local SLEEP = { what = "a timer" }
+local TURN = { what = "its turn" }
+
+---What is to be said after a pause.
+local function go_on(me, parked, call)
+  if me.scope.cancel then
+    cancelling.raise(me)
+  elseif not parked then
+    waiting.barred(call)
+  end
+end
+
+---swarm.sleep(s)
+function pauses.sleep(seconds)
+  arguments.seconds(seconds, "swarm.sleep")
+  local me = S.current
+  if me.scope.cancel then
+    cancelling.raise(me)
+  end
+  local timer = S.alarm(me, clock.monotonic() + seconds)
+  local parked = S.park(me, SLEEP)
+  S.drop_timer(timer)
+  return go_on(me, parked, "swarm.sleep")
+end
+
+---swarm.yield(): everybody else gets a turn
+function pauses.yield()
+  local me = S.current
+  if me.scope.cancel then
+    cancelling.raise(me)
+  end
+  S.later(me)
+  local parked = S.park(me, TURN)
+  if me.queue then
+    list.remove(me)
+  end
+  return go_on(me, parked, "swarm.yield")
+end
+
+---swarm.checkpoint(): raises where the worker is cancelled, else goes on at once
+function pauses.checkpoint()
+  local me = S.current
+  S.fire_due_timers() -- a loop that only looks here never leaves its turn
+  if me.scope.cancel then
+    cancelling.raise(me)
+  end
+end
+
+return pauses

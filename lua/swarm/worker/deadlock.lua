@@ -1,0 +1,135 @@
+-- Waits that would never end: because they close a cycle, or need what those who wait hold. They
+-- are found as they begin. What is not found here is found by silence (doors/ending.lua).
+local errors = require "swarm.ground.errors"
+local record = require "swarm.scheduler.record"
+local scopes = require "swarm.scope.scope"
+local label, is_below = record.label, record.is_below
+local CHILDREN = scopes.CHILDREN
+
+local deadlock = {}
+
+---Whether `w` cannot settle before `me` does: it waits for me, for an ancestor of mine (who waits
+---for its children), for somebody who does, or for children of whom one does.
+---@param w table a worker
+---@param me table a worker
+---@param seen table workers looked at already
+local function waits_for(w, me, seen)
+  if is_below(me.task, w.task) then
+    return true
+  end
+  local queue = w.queue
+  if seen[w] or (queue and queue.runs) then
+    return false -- looked at already, or woken: it waits no longer
+  end
+  seen[w] = true
+  local waiting = w.waiting
+  if waiting == nil then
+    return false
+  elseif waiting == CHILDREN then
+    local child = w.scope.first_child
+    while child do
+      if child.waiting and waits_for(child, me, seen) then
+        return true
+      end
+      child = child.sib_next
+    end
+    return false
+  elseif waiting.some_live then -- a group that needs each of its members
+    return waiting.some_live(waiting, function(member)
+      return waits_for(member, me, seen)
+    end)
+  end
+  -- A task only where it waits in a join without a timeout.
+  local joined = waiting.def and waiting.worker
+  return joined ~= nil and waits_for(joined, me, seen)
+end
+deadlock.waits_for = waits_for
+
+---A block of `me` is about to wait for its children: the error of one that would wait for ever,
+---because a child waits, by way of joins, for `me`.
+---@return table? err
+function deadlock.ring(me, scope)
+  local child, seen = scope.first_child, nil
+  while child do
+    if child.waiting then
+      seen = seen or {}
+      if waits_for(child, me, seen) then
+        local message = "worker "
+          .. label(me.task)
+          .. " waits for its child "
+          .. label(child.task)
+          .. ", which waits for it"
+        local home = record.home(me.task)
+        return errors.new("deadlock", message, { where = home, traceback = "" })
+      end
+    end
+    child = child.sib_next
+  end
+end
+
+local function needs_held_slot(me, task)
+  local def = task.def
+  local slots = def.slots
+  if not slots or task.status ~= "pending" or slots.active < slots.max then
+    return false
+  end
+  local held, above = 0, me.task
+  while above do
+    if above.def == def and above.worker and above.worker.co then
+      held = held + 1
+    end
+    above = above.parent
+  end
+  return held >= slots.max
+end
+
+---Refuses a wait for a task that needs a slot which the workers above it hold.
+function deadlock.check_slots(me, task)
+  if needs_held_slot(me, task) then
+    return errors.throw(
+      "deadlock",
+      "worker "
+        .. label(task)
+        .. " needs one of the "
+        .. task.def.slots.max
+        .. " slots of its concurrency, and its own ancestors hold them all"
+    )
+  end
+end
+
+---Refuses to join a live worker that cannot settle before `me` does.
+function deadlock.check_join(me, w)
+  if w == me then
+    return errors.throw(
+      "deadlock",
+      "worker " .. label(w.task) .. " joins itself and would wait for ever"
+    )
+  end
+  deadlock.check_slots(me, w.task)
+  if waits_for(w, me, {}) then
+    return errors.throw(
+      "deadlock",
+      "worker "
+        .. label(me.task)
+        .. " joins worker "
+        .. label(w.task)
+        .. ", which waits for it already"
+    )
+  end
+end
+
+---What a parked worker waits for, in words.
+---@param w table
+---@param joined function(task) → string how a task that it joins is named
+---@return string
+function deadlock.what_it_waits_for(w, joined)
+  local waiting = w.waiting
+  if waiting == nil then
+    return "nothing known"
+  elseif waiting.def then
+    return joined(waiting)
+  end
+  return waiting.describe and waiting.describe(waiting) or waiting.what
+end
+
+return deadlock

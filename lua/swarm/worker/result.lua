@@ -1,0 +1,28 @@
+-- What a worker's `run` may return besides a value: why it is blocked.
+local errors = require "swarm.ground.errors"
+local rawget, type = rawget, type
+
+local result = {}
+
+---The second value that `run` returned, as text. It may call the author's code (__tostring), so it
+---is asked for while the worker still runs.
+---@return table { text, hint }
+function result.reason(value)
+  local hint = ""
+  if type(value) == "table" then
+    value = rawget(value, "reason") or rawget(value, "message") or value
+  elseif type(value) ~= "string" then
+    hint = " (a second value that `run` returns says why it is blocked; for one value only, write"
+      .. " `return (...)`)"
+  end
+  return { text = errors.text_of(value), hint = hint }
+end
+
+---The error that goes with a blocked result.
+---@param reason table what result.reason made of it
+function result.blocked_error(value, reason)
+  local message = "blocked: " .. reason.text .. reason.hint
+  return errors.new("blocked", message, { value = value, reason = reason.text })
+end
+
+return result
