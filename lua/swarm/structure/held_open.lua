@@ -178,9 +178,10 @@ local function held_of(handle, call)
   local task = handles.task(handle, call)
   local held = task.extra and task.extra.held_open
   if not held then
+    local label = record.label(task)
     return errors.throw(
       "invalid_argument",
-      format("%s is for what swarm.open returned; worker %s is not held open", call, record.label(task))
+      format("%s is for what swarm.open returned; worker %s is not held open", call, label)
     )
   end
   return held
