@@ -11,7 +11,7 @@ local format, pairs, type = string.format, pairs, type
 local gate = {}
 
 ---verb → { group, calls, bound?, later? }: `bound` names what a bound of it lists, `later` marks
----the verbs whose calls a later version brings. spec/roles.md is made from this table.
+---the verbs whose calls a later version brings. spec/rights/roles.md is made from this table.
 gate.VERBS = {
   start_task = {
     "swarm",
