@@ -19,8 +19,8 @@ local early = {
 early.made_at = tostring(early.event)
 early.set = swarm.event()
 early.set:set()
-local refused = {}
 
+local refused = {}
 for name, call in pairs {
   send = function()
     early.channel:send(1)

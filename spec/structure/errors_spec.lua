@@ -1,5 +1,6 @@
 -- Proves structure.md, "Failures", further: the errors that come out of a block, by the lists that
 -- anyio and trio keep of how they go wrong (peers.md).
+local chance = require "chance"
 local outcomes = require "outcomes"
 local stages = require "stages"
 local swarm = require "swarm"
@@ -15,80 +16,6 @@ swarm.worker "bad_clean_up" {
     error { code = code }
   end,
 }
-
----A program made by chance: the same for the same seed. Each error it raises has a code of its own.
-local function program(seed)
-  local state = seed
-  local function chance(n)
-    state = (state * 1103515245 + 12345) % 2147483648
-    return math.floor(state / 65536) % n + 1
-  end
-  local codes_raised, n = {}, 0
-  local function fail(where)
-    n = n + 1
-    local code = where .. n
-    codes_raised[code] = true
-    error { code = code }
-  end
-  local body
-
-  local function ops(depth)
-    local list = {}
-    for i = 1, chance(3) do
-      list[i] = {
-        what = chance(10),
-        seconds = chance(6),
-        inner = depth > 0 and body(depth - 1),
-        other = depth > 0 and body(depth - 1),
-      }
-    end
-    list.fails = chance(4) == 1
-    return list
-  end
-
-  function body(depth)
-    local list = ops(depth)
-    return function()
-      for _, op in ipairs(list) do
-        local inner = op.inner
-        if op.what == 1 or not inner then
-          swarm.sleep(op.seconds)
-        elseif op.what == 2 then
-          swarm.spawn(inner)
-        elseif op.what == 3 then
-          swarm.scope(inner)
-        elseif op.what == 4 then
-          swarm.timeout(op.seconds, inner)
-        elseif op.what == 5 then
-          swarm.shield(inner, { timeout = op.seconds })
-        elseif op.what == 6 then
-          swarm.result(swarm.spawn(inner))
-        elseif op.what == 9 then
-          swarm.all { inner, op.other }
-        elseif op.what == 10 then
-          for _, h in swarm.each { swarm.spawn(inner), swarm.spawn(op.other) } do
-            swarm.result(h)
-          end
-        elseif op.what == 7 then
-          swarm.spawn(function()
-            local ok = pcall(swarm.sleep, op.seconds * 3)
-            if not ok then
-              fail "clean-up "
-            end
-          end)
-        else
-          local h = swarm.spawn(inner)
-          swarm.sleep(op.seconds)
-          swarm.cancel(h)
-        end
-      end
-      if list.fails then
-        fail "body "
-      end
-    end
-  end
-  return body(3), codes_raised
-end
 
 ---How often each code stands in the tree of an error.
 local function codes_in(err, found, seen)
@@ -578,7 +505,7 @@ describe("errors that come out", function()
   it("are none of them lost, nor told twice, in a thousand programs made by chance", function()
     local wrong, total = {}, 0
     for seed = 1, 1000 do
-      local run, was_raised = program(seed)
+      local run, was_raised = chance.program(seed)
       local h = swarm.spawn(run)
       if seed % 2 == 0 then
         swarm.join(h, { timeout = seed % 14 / 2 })

@@ -17,7 +17,6 @@ swarm.worker "one_sleeper" {
 
 -- What the calls say to a script that loads.
 local while_loading = {}
-
 for _, call in ipairs { "all", "map", "any", "race", "settle", "each" } do
   local ok, err = pcall(swarm[call], {})
   while_loading[call] = ok or err.code

@@ -11,7 +11,6 @@ local block, wait = stock.block, stock.wait
 
 -- Wrong policies, while the file loads.
 local wrong = {}
-
 for name, policy in pairs {
   text = "three",
   negative = -1,
