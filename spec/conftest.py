@@ -1,4 +1,7 @@
-"""Collects ``*_spec.lua``: each ``it`` is one item, run as ``swarm-host test`` runs it."""
+"""Collects ``*_spec.lua``: each ``it`` is one item, run as ``swarm-host test`` runs it.
+
+Words that several chapters share lie in ``spec/lua``: ``swarm-host test --lua-path spec/lua spec``.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ from swarm_host.testing.running import Runner
 from swarm_host.testing.specs import BrokenFile, Spec
 
 SEED = secrets.randbelow(1_000_000)
-RUNNER = Runner(seed=SEED)
+SHARED = Path(__file__).parent / "lua"
+RUNNER = Runner(seed=SEED, lua_path=(str(SHARED),))
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -53,7 +57,7 @@ class SpecItem(pytest.Item):
             pytest.skip("pending")
         result = RUNNER.run(self._spec)
         if result.status != "passed":
-            again = f"again: swarm-host test --seed {SEED} {self._spec.where}"
+            again = f"again: swarm-host test --lua-path {SHARED} --seed {SEED} {self._spec.where}"
             raise SpecFailed("\n".join([result.text, result.said, again]))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:

@@ -1,4 +1,4 @@
-"""Writes the table of spec/exploration.md: each program of its spec, and how many schedules it has.
+"""Writes the table of exploration.md: each program of the specs, and how many schedules it has.
 
 Run it after a change to the host or to the programs: ``python tests/exploration_table.py``. The
 specs fail where the table is not what exploration finds.
@@ -13,19 +13,27 @@ import anyio
 
 from swarm_host import Host, Options
 
-SPEC = Path(__file__).resolve().parents[1] / "spec" / "exploration_spec.lua"
+SPEC = Path(__file__).resolve().parents[1] / "spec"
+PAGE = SPEC / "testing" / "exploration.md"
 ROW = re.compile(r"^\| (.+?) \| (\d+) \|$", re.MULTILINE)
 
 
 async def explored() -> list[tuple[str, int]]:
-    """Runs every program of the spec; each prints its row."""
+    """Runs every program of every chapter; each prints its row."""
     said: list[bytes] = []
-    options = Options(spec=True, virtual_clock=True, closed_world=True, write_out=said.append)
-    async with Host.load(SPEC, options) as host:
-        names = [spec["name"] for spec in host.specs()]
-    for name in names:
-        async with Host.load(SPEC, options) as host:
-            await host.run_worker(host.spawn_spec(name))
+    options = Options(
+        spec=True,
+        virtual_clock=True,
+        closed_world=True,
+        lua_path=(str(SPEC / "lua"),),
+        write_out=said.append,
+    )
+    for file in sorted(SPEC.rglob("orders_spec.lua")):
+        async with Host.load(file, options) as host:
+            names = [spec["name"] for spec in host.specs()]
+        for name in names:
+            async with Host.load(file, options) as host:
+                await host.run_worker(host.spawn_spec(name))
     rows = ROW.findall(b"".join(said).decode())
     return [(name, int(count)) for name, count in rows]
 
@@ -40,12 +48,11 @@ def table(rows: list[tuple[str, int]]) -> str:
 
 def main() -> None:
     """Rewrites the page."""
-    page = SPEC.with_name("exploration.md")
-    head, _, _ = page.read_text().partition("| program | schedules |")
+    head, _, _ = PAGE.read_text().partition("| program | schedules |")
     rows = anyio.run(explored)
     if not rows:
         raise SystemExit("no program could be explored: run the specs to see why")
-    page.write_text(head + table(rows))
+    PAGE.write_text(head + table(rows))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Plays the session of spec/reload.md at a real terminal, and writes it into the page.
+"""Plays the session of spec/host/reload.md at a real terminal, and writes it into the page.
 
     python -m tests.reload_session
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.saving import by_rename
 from tests.sessions import Session
 
-PAGE = Path(__file__).resolve().parents[1] / "spec" / "reload.md"
+PAGE = Path(__file__).resolve().parents[1] / "spec" / "host" / "reload.md"
 BEGIN, END = "<!-- session -->\n", "<!-- /session -->\n"
 
 RULES = """return { unit = "bytes" }

@@ -1,4 +1,4 @@
-"""swarm.http as spec/http.md has it, against a server on this machine."""
+"""swarm.http as spec/outside/http.md has it, against a server on this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The session in spec/reload.md is what a terminal shows."""
+"""The session in spec/host/reload.md is what a terminal shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What spec/retries.md says of the run around a task: its log, its events, reloads, memory."""
+"""What spec/structure/retries/ says of the run around a task: its log, events, reloads, memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Roles: the table of verbs in ``spec/roles.md`` is what the code says, and roles that do not load.
+"""Roles: the table of verbs in ``spec/rights/`` is what the code says, and roles that do not load.
 
 After a change to the verbs, ``python -m tests.test_roles`` writes the table anew.
 """
@@ -14,7 +14,7 @@ from swarm_host.vm import VM
 
 from .test_scripts import MAIN, refused
 
-PAGE = Path(__file__).resolve().parents[1] / "spec" / "roles.md"
+PAGE = Path(__file__).resolve().parents[1] / "spec" / "rights" / "roles.md"
 BEGIN, END = "<!-- verbs: made by tests/test_roles.py -->\n", "<!-- end of verbs -->\n"
 GROUPS = ["swarm", "leaf", "host", "token", "operator", "observer", "senior"]
 ROLES = ["operator", "worker", "observer", "senior"]

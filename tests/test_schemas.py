@@ -1,4 +1,4 @@
-"""input_schema and output_schema as spec/schemas.md has them."""
+"""input_schema and output_schema as spec/outside/schemas.md has them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scripts that do not load, as ``spec/scripts.md`` has it: one paragraph, and the right status."""
+"""Scripts that do not load, as ``spec/sandbox/scripts.md`` has it: one paragraph, right status."""
 
 from __future__ import annotations
 

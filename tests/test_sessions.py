@@ -1,4 +1,4 @@
-"""What spec/sessions.md says of reloads, and what many invocations cost."""
+"""What spec/structure/held_open/held_open.md says of reloads, and what many invocations cost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Supervisors, as ``spec/supervision.md`` has them: what they log, and what a reload does."""
+"""Supervisors, as their chapter in ``spec/structure/`` has them: logs, and what a reload does."""
 
 from __future__ import annotations
 

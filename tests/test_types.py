@@ -499,7 +499,7 @@ def test_every_type_that_is_mentioned_is_declared(types: Types) -> None:
 
 
 def test_the_example_of_a_definition_for_an_editor_names_the_folder() -> None:
-    page = (ROOT / "spec" / "types.md").read_text()
+    page = (ROOT / "spec" / "host" / "types.md").read_text()
     (example,) = re.findall(r"```json file=\.luarc\.json\n(.*?)```", page, re.DOTALL)
     (library,) = json.loads(example)["workspace.library"]
     assert library.endswith("/swarm_host/lua/types")

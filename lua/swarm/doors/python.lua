@@ -127,7 +127,7 @@ function kernel.memory()
   return collectgarbage "count"
 end
 
----The verbs and who has them, as JSON, for spec/roles.md.
+---The verbs and who has them, as JSON, for spec/rights/roles.md.
 function kernel.verbs()
   local verbs = {}
   for verb, about in pairs(VERBS) do

@@ -1,7 +1,7 @@
 -- The verbs: what a role may allow. Every call that acts on a worker or on the outside has one.
 
 ---verb → { group, calls, bound?, later? }: `bound` names what a bound of it lists, `later` marks
----the verbs whose calls a later version brings. spec/roles.md is made from this table.
+---the verbs whose calls a later version brings. spec/rights/roles.md is made from this table.
 return {
   start_task = {
     "swarm",
