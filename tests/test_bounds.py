@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from swarm_host import Host, Options, Outcome
-from swarm_host.ports.bounds import admits
+from swarm_host.ports.files.bounds import admits
 
 
 @pytest.fixture

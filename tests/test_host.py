@@ -278,7 +278,7 @@ def test_what_goes_wrong_in_a_port_reaches_the_worker(tmp_path: Path) -> None:
 def test_settled_workers_are_freed(script: Path) -> None:
     async def main() -> None:
         async with Host.load(script) as host:
-            memory = host._vm.function("memory")
+            memory = host.kernel.memory
             for _ in range(3000):
                 await host.call("double", 1)
             before = memory()

@@ -18,8 +18,9 @@ import anyio
 import pytest
 
 from swarm_host import Host, Options, SwarmError, WorkerFailed
-from swarm_host.ports import Answer, Call, PortError, children
-from swarm_host.ports.process import Lines
+from swarm_host.ports import Answer, Call, PortError
+from swarm_host.ports.process import children
+from swarm_host.ports.process.port import Lines
 from swarm_host.ports.secrets import Mask
 
 LOOPS = ["asyncio", "uvloop"]

@@ -17,8 +17,8 @@ import pytest
 
 from swarm_host.errors import LoadError
 from swarm_host.host import Reloaded
-from swarm_host.marks import moment
-from swarm_host.reload import Choices, Reloader
+from swarm_host.reload.marks import moment
+from swarm_host.reload.reloader import Choices, Reloader
 from swarm_host.view.reloads import line_of
 from swarm_host.view.source import excerpt
 from tests.command_line import SWARM_HOST, run
@@ -131,7 +131,7 @@ def test_a_short_run_does_not_load_what_watching_takes(folder: Path) -> None:
     words = [sys.executable, "-X", "importtime", "-m", "swarm_host", "--reload", "app.lua"]
     done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0
-    assert "swarm_host.reload" in done.stderr
+    assert "swarm_host.reload.reloader" in done.stderr
     assert "watchfiles" not in done.stderr
 
 

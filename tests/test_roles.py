@@ -5,12 +5,11 @@ After a change to the verbs, ``python -m tests.test_roles`` writes the table ane
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
-from swarm_host.vm import VM
+from swarm_host.vm.kernel import Kernel
 
 from .test_scripts import MAIN, refused
 
@@ -22,7 +21,7 @@ ROLES = ["operator", "worker", "observer", "senior"]
 
 def table() -> str:
     """The table of verbs, made from the code."""
-    verbs = json.loads(VM().function("verbs")())
+    verbs = Kernel().verbs()
     lines = ["| verb | group | behind it | bounds | roles |", "|---|---|---|---|---|"]
     for verb in sorted(verbs, key=lambda verb: (GROUPS.index(verbs[verb]["group"]), verb)):
         about = verbs[verb]

@@ -223,7 +223,7 @@ def test_the_line_of_progress_is_taken_away_first(tmp_path: Path) -> None:
 
 ENDS_WITH_CHILDREN = """
 import os
-from swarm_host.ports import children
+from swarm_host.ports.process import children
 child = children.start(
     [b"sh", b"-c", b"sleep 600 & echo $!; exec sleep 600"],
     program=b"/bin/sh", environment=dict(os.environb), folder=None, has_input=False,

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from swarm_host import Host
-from swarm_host.vm import VM
+from swarm_host.vm.kernel import Kernel
 
 from .command_line import run, script
 
@@ -399,13 +399,13 @@ async def test_what_on_reload_is_told_has_the_fields_that_are_annotated(
 
 
 def test_the_verbs_are_those_of_the_host(types: Types) -> None:
-    assert types.aliases["swarm.Verb"] == set(json.loads(VM().function("verbs")()))
+    assert types.aliases["swarm.Verb"] == set(Kernel().verbs())
 
 
 # Errors: by the places in the source that make them -----------------------------------------------
 
 HOST = [*(ROOT / "lua").glob("swarm/**/*.lua")]
-PORTS = [*(ROOT / "host" / "swarm_host" / "ports").glob("*.py")]
+PORTS = [*(ROOT / "host" / "swarm_host" / "ports").rglob("*.py")]
 OF_LUA = re.compile(r"errors\.(?:new|throw)\(\s*\"(\w+)\"|\bclose\(session, \"(\w+)\"")
 OF_PORTS = re.compile(r"PortError\(\s*\"(\w+)\"")
 

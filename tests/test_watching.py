@@ -14,9 +14,9 @@ from typing import Any
 import anyio
 import pytest
 
-from swarm_host import watching as watching_module
-from swarm_host.marks import Mark, look, moment
-from swarm_host.watching import Watcher
+from swarm_host.reload import watching as watching_module
+from swarm_host.reload.marks import Mark, look, moment
+from swarm_host.reload.watching import Watcher
 from tests.saving import WAYS
 
 SECONDS = 10.0

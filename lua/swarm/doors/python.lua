@@ -1,5 +1,7 @@
--- What the host calls: boot, one tick, and the few things that cross. Everything that crosses is a
--- string of bytes, a number or a boolean, and nothing here raises towards the host.
+-- What the host calls: boot, one step, and the few things that cross; host/swarm_host/vm/kernel.py
+-- has a method for each. Everything that crosses is a string of bytes, a number or a boolean, and
+-- nothing here raises towards the host: a function answers true and what it returns, or false and
+-- the error as JSON.
 local Settle = require "swarm.worker.settle"
 local bridge = require "swarm.outside.bridge"
 local cancel_token = require "swarm.worker.cancel_token"
@@ -10,7 +12,6 @@ local events = require "swarm.events.run"
 local gate = require "swarm.rights.gate"
 local handles = require "swarm.worker.handle"
 local held = require "swarm.doors.held"
-local holder = require "swarm.scheduler.turn"
 local json = require "swarm.values.json"
 local log = require "swarm.events.log"
 local modules = require "swarm.sandbox.modules"
@@ -20,6 +21,7 @@ local S = require "swarm.scheduler.scheduler"
 local Scope = require "swarm.scope.scope"
 local script = require "swarm.doors.run"
 local text_of = require "swarm.doors.text"
+local turn = require "swarm.scheduler.turn"
 local values = require "swarm.values.values"
 local root = Scope.root
 
@@ -39,7 +41,7 @@ function json.stand_in(value)
 end
 
 local kernel = {
-  holder_address = holder.address,
+  turn_address = turn.address,
 
   load = script.load,
   reload = script.reload,
@@ -94,7 +96,7 @@ function kernel.boot(config, flush)
   end
 end
 
----One tick. Where nobody is ready: under a virtual clock it jumps to the next timer; in a closed
+---One step. Where nobody is ready: under a virtual clock it jumps to the next timer; in a closed
 ---world without timers and requests it is a deadlock.
 ---@param slice number seconds
 ---@return boolean more, number? wait, boolean requests, boolean says, boolean settles
@@ -154,6 +156,22 @@ function kernel.verbs()
     verbs[verb] = { group = about[1], calls = calls, bound = bound, later = later, roles = roles }
   end
   return text_of(verbs)
+end
+
+-- One way to answer -------------------------------------------------------------------------------
+
+local function answer(ok, ...)
+  if ok then
+    return true, ...
+  end
+  local err = ...
+  return false, text_of(errors.plain(errors.is(err) and err or errors.from_raised(err)))
+end
+
+for name, fn in pairs(kernel) do
+  kernel[name] = function(...)
+    return answer(pcall(fn, ...))
+  end
 end
 
 return kernel

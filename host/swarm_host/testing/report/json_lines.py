@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from swarm_host.testing.reporting import Summary
+from swarm_host.testing.report.reporting import Summary
 from swarm_host.testing.specs import BrokenFile, Result
 
 

@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from swarm_host.marks import Mark, changed_at, hops, look
+from swarm_host.reload.marks import Mark, changed_at, hops, look
 
 if TYPE_CHECKING:
     from watchfiles._rust_notify import RustNotify
@@ -53,8 +53,8 @@ class Watcher:
     """An asynchronous iterator of sets of paths that have changed.
 
     :param paths: the files and folders, spelled as the changes shall be; they need not be there.
-    :param since: when they were read, by :func:`swarm_host.marks.moment`: what changed between then
-        and now counts too. None: only what changes from now on does.
+    :param since: when they were read, by :func:`~swarm_host.reload.marks.moment`: what changed
+        between then and now counts too. None: only what changes from now on does.
     :param absent: further paths, which were looked for then and were not there.
     :ivar problem: why the system gives no events, where it does not: then files are looked at four
         times a second.
@@ -103,8 +103,8 @@ class Watcher:
     ) -> None:
         """Watches these paths from now on.
 
-        :param since: when reading them began, by :func:`swarm_host.marks.moment`. What has changed
-            since then is told, even where it looks the same as it did before.
+        :param since: when reading them began, by :func:`~swarm_host.reload.marks.moment`. What has
+            changed since then is told, even where it looks the same as it did before.
         :param absent: further paths, which were looked for and were not there.
         """
         with self._lock:

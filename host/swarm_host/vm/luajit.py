@@ -2,12 +2,12 @@
 
 No Python object is ever reachable from a script. The VM is made with bytes both ways (a failing
 conversion would hand a live exception to Lua's ``pcall``), lupa's ``python`` table is removed
-before any other code runs, and the one function that Lua is given never raises.
+before any other code runs, and the one function that Lua is given never raises
+(:meth:`swarm_host.vm.kernel.Kernel.boot`).
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,16 +42,13 @@ return require "swarm.doors.python"
 
 def lua_folder() -> Path:
     """Where the host's Lua is: inside the installed package, or beside ``host/`` in a checkout."""
-    here = Path(__file__).resolve().parent
-    installed = here / "lua"
-    return installed if installed.is_dir() else here.parents[1] / "lua"
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "lua"
+    return installed if installed.is_dir() else package.parents[1] / "lua"
 
 
 class VM:
-    """One LuaJIT VM with the kernel loaded.
-
-    :ivar kernel: maps a name to a function of the kernel (``lua/swarm/doors/python.lua``).
-    """
+    """One LuaJIT VM with the host's Lua loaded. :class:`swarm_host.vm.kernel.Kernel` has one."""
 
     _one_was_made = False  # the first VM of a process has a faster way (lua/swarm/ground/site.lua)
 
@@ -63,21 +60,9 @@ class VM:
             unpack_returned_tuples=True,
         )
         is_first, VM._one_was_made = not VM._one_was_made, True
-        self._kernel = self._runtime.execute(_BOOT, str(lua_folder()).encode(), is_first)
+        self._door = self._runtime.execute(_BOOT, str(lua_folder()).encode(), is_first)
 
     def function(self, name: str) -> Callable[..., Any]:
-        """A function of the kernel. It takes and gives bytes, numbers and booleans only."""
-        found: Callable[..., Any] = self._kernel[name.encode()]
+        """A function of ``lua/swarm/doors/python.lua``: bytes, numbers and booleans both ways."""
+        found: Callable[..., Any] = self._door[name.encode()]
         return found
-
-
-def never_raises(function: Callable[..., None]) -> Callable[..., None]:
-    """Wraps a function for Lua: an exception is printed, never passed into the VM."""
-
-    def call(*arguments: object) -> None:
-        try:
-            function(*arguments)
-        except BaseException as problem:  # Lua's pcall would swallow any, a cancel included
-            print(f"swarm-host: {problem!r} while taking output from Lua", file=sys.stderr)
-
-    return call

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from swarm_host.testing.reporting import Summary
+from swarm_host.testing.report.reporting import Summary
 from swarm_host.testing.specs import BrokenFile, Result
 
 

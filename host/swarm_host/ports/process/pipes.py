@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import anyio
 from anyio.lowlevel import checkpoint
 
-from swarm_host.ports.children import Child
+from swarm_host.ports.process.children import Child
 
 CHUNK = 65536
 """Bytes read or written at once."""

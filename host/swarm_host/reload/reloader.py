@@ -8,6 +8,7 @@ changes do not end, a loading comes once a second.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,11 +16,11 @@ import anyio
 from anyio.abc import TaskGroup
 
 from swarm_host.errors import LoadError
-from swarm_host.host import Host, Reloaded
-from swarm_host.marks import moment
+from swarm_host.outcome import Reloaded
+from swarm_host.reload.marks import moment
 
 if TYPE_CHECKING:
-    from swarm_host.watching import Watcher
+    from swarm_host.reload.watching import Watcher
 
 BEGIN_SECONDS = 0.1
 """How long a run goes on before anybody watches. Many are over by then, and need not load what
@@ -33,6 +34,20 @@ GATHER_SECONDS = 1.0
 
 DRAIN_LOOK_SECONDS = 0.1
 """How often it is looked whether an old generation has drained."""
+
+
+class Reloadable(Protocol):
+    """What can be loaded anew: a :class:`swarm_host.host.Host`, which says what each does."""
+
+    async def reload(self, dry_run: bool = False) -> Reloaded: ...
+
+    def watched(self) -> dict[str, list[str]]: ...
+
+    def on_watches(self, tell: Callable[[], None]) -> None: ...
+
+    def generations(self) -> list[dict[str, Any]]: ...
+
+    def cancel_generations_before(self, number: int, reason: str) -> None: ...
 
 
 class Tells(Protocol):
@@ -72,7 +87,7 @@ class Reloader:
 
     :param host: the host.
     :param script: the script's path.
-    :param since: when its loading began, by :func:`swarm_host.marks.moment`.
+    :param since: when its loading began, by :func:`swarm_host.reload.marks.moment`.
     :param tells: who is told.
     :param choices: how reloads go.
     :param error: what was wrong with the first loading, if anything was.
@@ -81,7 +96,7 @@ class Reloader:
 
     def __init__(
         self,
-        host: Host,
+        host: Reloadable,
         script: str,
         since: int,
         tells: Tells,
@@ -109,7 +124,7 @@ class Reloader:
         # Only here: what watching takes is not loaded for a run that is over by then.
         with anyio.move_on_after(BEGIN_SECONDS):
             await self._news.wait()
-        from swarm_host.watching import Watcher
+        from swarm_host.reload.watching import Watcher
 
         read, absent = self._watched()
         watcher = Watcher(read, self._since, absent)

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree as Xml
 
-from swarm_host.testing.reporting import Summary
+from swarm_host.testing.report.reporting import Summary
 from swarm_host.testing.specs import BrokenFile, Result
 
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -12,9 +12,9 @@ from typing import Any, BinaryIO
 
 import anyio
 
-from swarm_host.ports import children, programs
 from swarm_host.ports.contract import Answer, Call, PortError
-from swarm_host.ports.pipes import Pipes
+from swarm_host.ports.process import children, programs
+from swarm_host.ports.process.pipes import Pipes
 from swarm_host.ports.secrets import Mask, reveal
 
 STDERR_KEPT = 1024 * 1024

@@ -10,8 +10,8 @@ from typing import Any
 
 from anyio import to_thread
 
-from swarm_host.ports.bounds import admits, check_path
 from swarm_host.ports.contract import Answer, Call, PortError
+from swarm_host.ports.files.bounds import admits, check_path
 
 
 def _read(payload: dict[str, Any], _: bytes | None) -> Answer:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from swarm_host.testing.discovery import NothingMeant, Target, find, matching
-from swarm_host.testing.reporting import Reporter, Summary
+from swarm_host.testing.report.reporting import Reporter, Summary
 from swarm_host.testing.running import Runner
-from swarm_host.testing.signals import Interrupted
 from swarm_host.testing.specs import BrokenFile, Result, Spec
+from swarm_host.threads.signals import Interrupted
 
 LEFT_BEHIND_MOST = 3
 """Threads that Lua holds for good, each of which costs a processor: past these the run ends."""
@@ -54,7 +54,7 @@ def listed(selection: Selection, runner: Runner) -> tuple[list[Spec], list[Broke
     return chosen, broken
 
 
-class Session:
+class SpecRun:
     """Runs what a selection means, and remembers what failed.
 
     :param selection: what is meant.

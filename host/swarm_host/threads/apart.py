@@ -1,24 +1,16 @@
-"""A coroutine in a thread of its own, which can be left behind.
-
-Lua that computes without end holds its thread, and nothing but the end of the process stops it. So
-whoever waits for Lua must not be in that thread, must notice, and must be able to go on without it.
-"""
+"""Work that may hang: it runs in a thread of its own, for so long, and then it is left behind."""
 
 from __future__ import annotations
 
-import asyncio
-import os
 import select
-import threading
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Generic, TypeVar
 
 import anyio
 
-from swarm_host import loop
-from swarm_host.testing.signals import Interrupted, Signals
+from swarm_host.threads.loop import LoopThread
+from swarm_host.threads.signals import Interrupted, Signals
 
 T = TypeVar("T")
 
@@ -46,12 +38,9 @@ class Apart(Generic[T]):
 
     def __init__(self, work: Callable[[anyio.CancelScope], Awaitable[T]]) -> None:
         self._work = work
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = LoopThread("spec", self._main)
         self._scope: anyio.CancelScope | None = None
         self._result: list[T] = []
-        self._problem: BaseException | None = None
-        self._over, self._tell = os.pipe()
-        self._answered = True
 
     def run(self, seconds: float, signals: Signals | None) -> T:
         """Runs it, and returns what it returned.
@@ -61,63 +50,46 @@ class Apart(Generic[T]):
         :raises Held: the thread does not answer, and was left behind.
         :raises Interrupted: a signal came.
         """
-        threading.Thread(target=self._thread, name="spec", daemon=True).start()
+        self._thread.start()
         try:
             self._wait(time.monotonic() + seconds, signals)
         finally:
             if signals is not None and signals.received is not None:
                 signals.let_go()
-        os.close(self._over)
-        os.close(self._tell)
+        self._thread.close()
         if signals is not None and signals.received is not None:
             raise Interrupted(signals.received)
-        if self._problem is not None:
-            raise self._problem
+        if self._thread.problem is not None:
+            raise self._thread.problem
         return self._result[0]
 
     def _wait(self, due: float, signals: Signals | None) -> None:
         end = due + CLEAN_UP_SECONDS
-        listened = [self._over] if signals is None else [self._over, signals.fileno()]
         while True:
-            now = time.monotonic()
-            pause = max(due - now, 0) + LOOK_SECONDS
-            ready = select.select(listened, [], [], pause)[0]
-            if self._over in ready:
+            pause = max(due - time.monotonic(), 0) + LOOK_SECONDS
+            came, over = self._one_of(signals, pause)
+            if over:
                 return
-            if signals is not None and signals.fileno() in ready and signals.read() is not None:
+            if came:
                 now = time.monotonic()
                 due, end = now, now + CANCEL_SECONDS
-                self._call(self._cancel)
-            elif not ready and (not self._answered or time.monotonic() > end):
+                self._thread.call(self._cancel)
+                continue
+            if not self._thread.answers or time.monotonic() > end:
                 if signals is not None and signals.received is not None:
                     raise Interrupted(signals.received, held=True)
                 raise Held
-            if not ready:
-                self._answered = False
-                self._call(self._answer)
+            self._thread.ask()
 
-    def _answer(self) -> None:
-        self._answered = True
+    def _one_of(self, signals: Signals | None, seconds: float) -> tuple[bool, bool]:
+        if signals is not None:
+            return signals.wait(self._thread, seconds)
+        return False, bool(select.select([self._thread], [], [], seconds)[0])
 
     def _cancel(self) -> None:
         if self._scope is not None:
             self._scope.cancel()
 
-    def _call(self, function: Callable[[], None]) -> None:
-        if self._loop is not None:
-            with suppress(RuntimeError):  # the loop is closed: it is about to be over
-                self._loop.call_soon_threadsafe(function)
-
-    def _thread(self) -> None:
-        try:
-            loop.run(self._main)
-        except BaseException as problem:
-            self._problem = problem
-        finally:
-            with suppress(OSError):  # it was left behind, and came back
-                os.write(self._tell, b".")
-
     async def _main(self) -> None:
-        self._loop = asyncio.get_running_loop()
         self._scope = anyio.CancelScope()
         self._result.append(await self._work(self._scope))

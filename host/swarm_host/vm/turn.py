@@ -46,8 +46,8 @@ class Turn:
 def read_turn(address: int) -> Turn:
     """Whose turn it is.
 
-    :param address: where the struct is (:attr:`swarm_host.host.Host.holder_address`); the VM must
-        be alive.
+    :param address: where the struct is (:meth:`swarm_host.vm.kernel.Kernel.turn_address`);
+        the VM must be alive.
     """
     cell = _Cell.from_address(address)
     holder = int(cell.holder)
