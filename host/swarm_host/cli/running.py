@@ -16,7 +16,6 @@ from swarm_host.host import Host
 from swarm_host.options import Options
 from swarm_host.outcome import Outcome
 from swarm_host.threads.loop import LoopThread
-from swarm_host.view.errors import render
 from swarm_host.view.screen import Screen
 
 if TYPE_CHECKING:
@@ -116,7 +115,7 @@ class Running:
                 await host.load_script(self._wish.script)
             except LoadError as raised:
                 problem = raised
-                self._screen.error(render(problem.error, with_source=True))
+                self._tell_error(problem.error, with_source=True)
                 self._exit = _LOAD_ERROR
                 if not self._stays:
                     return
@@ -198,5 +197,7 @@ class Running:
         lines.append(f"  main at {main}" if main else "  no main: it can be loaded, but not run")
         self._print_result("\n".join(lines))
 
-    def _tell_error(self, error: dict[str, Any]) -> None:
-        self._screen.error(render(error))
+    def _tell_error(self, error: dict[str, Any], *, with_source: bool = False) -> None:
+        from swarm_host.view.errors import render  # most runs need none
+
+        self._screen.error(render(error, with_source=with_source))

@@ -10,34 +10,14 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from swarm_host.cli.words import DEBUG, LUA_PATH, TRUST, Seconds, refuse
 
-OnChange = Literal["restart", "finish", "keep"]
-
-
-@dataclass(frozen=True, slots=True)
-class ReloadWish:
-    """What a run does when its files change.
-
-    :ivar dry_run: only say what a reload would change.
-    :ivar drain: seconds that workers of older generations have, or None: as long as they need.
-    :ivar watch: the run stays after main, and main runs again on each change.
-    :ivar on_change: what a change does to main, with ``watch``.
-    """
-
-    dry_run: bool = False
-    drain: float | None = None
-    watch: bool = False
-    on_change: OnChange = "restart"
-
-    @property
-    def wakes_main(self) -> bool:
-        """A change runs main again, so that silence is no deadlock."""
-        return self.watch and self.on_change != "keep"
+if TYPE_CHECKING:
+    from swarm_host.cli.reload_wish import OnChange, ReloadWish
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +125,11 @@ def _reload_wish(
     if reload is None:
         at_terminal = sys.stderr.isatty() and not os.environ.get("CI")
         reload = watch or dry_run or drain is not None or at_terminal
-    return ReloadWish(dry_run, drain, watch, on_change or "restart") if reload else None
+    if not reload:
+        return None
+    from swarm_host.cli.reload_wish import ReloadWish
+
+    return ReloadWish(dry_run, drain, watch, on_change or "restart")
 
 
 def _hint_at_misplaced(args: tuple[str, ...], command: click.Command, quiet: bool) -> None:

@@ -15,8 +15,6 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import NoReturn, Protocol
 
-from swarm_host.ports.process import children
-
 _ENDS = (signal.SIGINT, signal.SIGTERM)
 
 BOUNCE_SECONDS = 0.1
@@ -58,7 +56,7 @@ class Signals:
         on_hangup: Callable[[], object] | None = None,
     ) -> None:
         self.received: signal.Signals | None = None
-        self._on_second = on_second or children.end_by
+        self._on_second = on_second or _end_by
         self._on_hangup = on_hangup
         self._came_at = 0.0
         # A wake-up descriptor, not a lock nor a queue: the system may hand a signal to any thread,
@@ -120,7 +118,13 @@ class Signals:
 
 
 def _hang_up() -> None:
-    children.end_by(signal.SIGHUP)
+    _end_by(signal.SIGHUP)
+
+
+def _end_by(number: signal.Signals) -> None:
+    from swarm_host.ports.process import children  # costs start-up, and few runs need it
+
+    children.end_by(number)
 
 
 def end_at_once(status: int, last_words: Callable[[], object]) -> NoReturn:
@@ -128,6 +132,8 @@ def end_at_once(status: int, last_words: Callable[[], object]) -> NoReturn:
 
     :param last_words: called in between.
     """
+    from swarm_host.ports.process import children
+
     children.end_all()
     last_words()
     os._exit(status)
