@@ -4,27 +4,38 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from swarm_host import errors
 from swarm_host.outcome import Outcome
+from swarm_host.pump import Pump
+from swarm_host.vm.kernel import Kernel
 
-if TYPE_CHECKING:
-    from swarm_host.host import Host
+_LIVE = ("pending", "running", "suspended")
 
 
 class Handle:
-    """A worker, from Python. It goes through the same pipeline as one that a script spawns."""
+    """A worker, from Python. It goes through the same pipeline as one that a script spawns.
 
-    def __init__(self, host: Host, worker: int) -> None:
-        self._host = host
+    :param kernel: the Lua side.
+    :param pump: what drives it.
+    :param worker: the worker's number, as the kernel gave it: it is released with the handle.
+    """
+
+    def __init__(self, kernel: Kernel, pump: Pump, worker: int) -> None:
+        self._kernel = kernel
+        self._pump = pump
         self.id = worker
+        pump.poke()
         # Nobody else can ask for this worker once the handle is gone.
-        weakref.finalize(self, host.forget, worker).atexit = False
+        weakref.finalize(self, kernel.release, worker).atexit = False
 
     async def wait(self) -> Outcome:
         """Waits until the worker has settled, and says how; raises for no end of its own."""
-        return await self._host.outcome_of(self.id)
+        self._pump.poke()
+        if self.status in _LIVE:
+            await self._pump.settled(self.id).wait()
+        return self._kernel.outcome(self.id)
 
     async def join(self) -> None:
         """Waits until the worker has settled.
@@ -52,20 +63,22 @@ class Handle:
     @property
     def status(self) -> str:
         """The worker's status now."""
-        return self._host.status_of(self.id)
+        return self._kernel.status(self.id)
 
     def cancel(self, reason: str = "cancelled by the host") -> bool:
         """Asks the worker to end. True where it was live."""
-        return self._host.cancel_worker(self.id, reason)
+        was_live = self._kernel.cancel(self.id, reason)
+        self._pump.poke()
+        return was_live
 
     def output_tail(self, since: int = 0) -> list[dict[str, Any]]:
         """The events so far, in order: those with a ``seq`` above ``since``."""
-        return self._host.tail_of(self.id, since)
+        return self._kernel.tail(self.id, since)
 
     async def follow(self, since: int = 0) -> AsyncIterator[dict[str, Any]]:
         """The events as they come, until the worker has settled."""
         while True:
-            over = self.status not in ("pending", "running", "suspended")
+            over = self.status not in _LIVE
             events = self.output_tail(since)
             for event in events:
                 since = event["seq"]
@@ -73,4 +86,4 @@ class Handle:
             if over and not events:
                 return
             if not over:
-                await self._host.next_tick()
+                await self._pump.next_tick().wait()

@@ -46,3 +46,29 @@ class Options:
     write_log: Callable[[dict[str, Any]], None] | None = None
     write_events: Callable[[bytes], None] | None = None
     ports: dict[str, Port] = field(default_factory=dict)
+
+    def for_lua(self, run_id: str, version: str, ports: Sequence[str]) -> dict[str, Any]:
+        """What Lua is told of it, as :meth:`swarm_host.vm.kernel.Kernel.boot` takes it.
+
+        :param ports: the names of all ports, for specs that mock them.
+        """
+        config = {
+            "args": list(self.args),
+            "run_id": run_id,
+            "version": version,
+            "trust": self.trust,
+            "lua_path": list(self.lua_path),
+            "virtual": self.virtual_clock,
+            "debug": self.debug,
+            "spec": self.spec,
+            "events": self.write_events is not None,
+            "closed_world": self.closed_world,
+            "eager": self.eager,
+        }
+        if self.input is not None:
+            config["input"] = self.input
+        if self.seed is not None:
+            config["seed"] = self.seed
+        if self.spec:
+            config["ports"] = list(ports)
+        return config

@@ -16,8 +16,9 @@ import anyio
 from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
-from swarm_host.ports.contract import Answer, Call, PortError, Ports
-from swarm_host.vm import VM
+from swarm_host.ports.contract import Call, PortError
+from swarm_host.ports.registry import Ports
+from swarm_host.vm.kernel import Kernel, Request, Said
 
 SLICE_SECONDS = 0.004
 """How long the scheduler keeps the loop waiting in one tick."""
@@ -26,22 +27,16 @@ SLICE_SECONDS = 0.004
 class Pump:
     """Drives one VM.
 
-    :param vm: the VM.
+    :param kernel: the VM's side.
     :param ports: who answers its requests.
-    :param say: takes ``(out, log lines, event lines)`` of a tick.
+    :param say: takes what was said in a tick.
     :ivar on_watches: called after each tick in which there is more to watch than was asked for.
     """
 
-    def __init__(self, vm: VM, ports: Ports, say: Callable[[bytes, bytes, bytes], None]) -> None:
+    def __init__(self, kernel: Kernel, ports: Ports, say: Callable[[Said], None]) -> None:
+        self._kernel = kernel
         self._ports = ports
         self._say = say
-        self._step = vm.function("step")
-        self._deliver = vm.function("deliver")
-        self._emit = vm.function("emit")
-        self._take_request = vm.function("take_request")
-        self._take_cancels = vm.function("take_cancels")
-        self._take_said = vm.function("take_said")
-        self._take_settled = vm.function("take_settled")
         self._answers: list[tuple[int, bool, bytes | None, bytes | None]] = []
         self._emitted: list[tuple[int, bytes, bytes | None]] = []
         self._taken = anyio.Event()
@@ -90,37 +85,33 @@ class Pump:
         if self._emitted:
             emitted, self._emitted = self._emitted, []
             for event in emitted:
-                self._emit(*event)
+                self._kernel.emit(*event)
             self._taken.set()
             self._taken = anyio.Event()
         answers, self._answers = self._answers, []
         for answer in answers:
-            self._deliver(*answer)
-        more, wait, requests, says, settles, watches = self._step(SLICE_SECONDS)
-        if requests:
+            self._kernel.deliver(*answer)
+        step = self._kernel.step(SLICE_SECONDS)
+        if step.requests:
             self._start(tasks)
-        if says:
-            self._say(*self._take_said())
-        if settles:
+        if step.says:
+            self._say(self._kernel.take_said())
+        if step.settles:
             self._tell_settled()
-        if watches and self.on_watches is not None:
+        if step.watches and self.on_watches is not None:
             self.on_watches()
         if self._ticked is not None:
             self._ticked.set()
             self._ticked = None
-        if more or self._answers:
+        if step.more or self._answers:
             return 0
-        return None if wait is None else max(wait, 0)
+        return None if step.wait is None else max(step.wait, 0)
 
     def _start(self, tasks: TaskGroup) -> None:
-        while (request := self._take_request()) is not None:
-            number, port, payload, data = request
-            scope = anyio.CancelScope()
-            self._scopes[number] = scope
-            call = Call(number, data, partial(self._take_event, number))
-            tasks.start_soon(self._serve, scope, port.decode(), payload, call)
-        cancels = self._take_cancels()
-        for number in cancels if isinstance(cancels, tuple) else (cancels,):
+        while (request := self._kernel.take_request()) is not None:
+            scope = self._scopes[request.id] = anyio.CancelScope()
+            tasks.start_soon(self._serve, scope, request)
+        for number in self._kernel.take_cancels():
             if number in self._scopes:
                 self._scopes[number].cancel()
 
@@ -132,28 +123,29 @@ class Pump:
             await self._taken.wait()
 
     def _tell_settled(self) -> None:
-        settled = self._take_settled()
-        for worker in settled if isinstance(settled, tuple) else (settled,):
+        for worker in self._kernel.take_settled():
             event = self._waits.pop(worker, None)
             if event is not None:
                 event.set()
 
-    async def _serve(self, scope: anyio.CancelScope, name: str, payload: bytes, call: Call) -> None:
+    async def _serve(self, scope: anyio.CancelScope, request: Request) -> None:
         """Runs a port for one request and leaves its answer, whatever it is, for the next tick."""
         error: dict[str, Any] = {"code": "cancelled", "message": "the request was cancelled"}
-        answer: Answer | None = None
+        answer: tuple[bytes | None, bytes | None] | None = None
+        call = Call(request.id, request.data, partial(self._take_event, request.id))
         with scope:
             try:
-                answer = await self._ports.get(name)(json.loads(payload), call)
+                answered = await self._ports.get(request.port)(request.payload, call)
+                value = None if answered.value is None else json.dumps(answered.value).encode()
+                answer = value, answered.data
             except PortError as problem:
                 error = {"code": problem.code, "message": problem.message, **problem.fields}
             except Exception as problem:  # a fault of the port: it goes to the worker that asked
-                text = f"port {name} failed: {type(problem).__name__}: {problem}"
+                text = f"port {request.port} failed: {type(problem).__name__}: {problem}"
                 error = {"code": "host_error", "message": text}
-        del self._scopes[call.id]
+        del self._scopes[request.id]
         if answer is None:
-            self._answers.append((call.id, False, json.dumps(error).encode(), None))
+            self._answers.append((request.id, False, json.dumps(error).encode(), None))
         else:
-            value = None if answer.value is None else json.dumps(answer.value).encode()
-            self._answers.append((call.id, True, value, answer.data))
+            self._answers.append((request.id, True, *answer))
         self._wake.set()

@@ -3,8 +3,8 @@
 
 -- What `swarm` offers to a script, for language servers: nothing here runs. What calls take is in
 -- definitions.lua, what they hand back in objects.lua, files and the like in outside.lua, and
--- what only spec files have in spec.lua. tests/test_types.py holds all of them against a running
--- host.
+-- what only spec files have in spec.lua. tests/types/test_types.py holds all of them against a
+-- running host.
 --
 -- Seconds may have fractions. Every call that may wait raises `cancelled` in a worker that is
 -- cancelled, and `not_while_loading` while a script loads. What a role does not allow raises

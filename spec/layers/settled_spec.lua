@@ -54,7 +54,8 @@ worker("meddled with", {
   end,
 })
 
-local finished, cancelled_late -- that it is bounded by 5 s fails a run: tests/test_middleware.py
+-- That it is bounded by 5 s fails a run: tests/host/test_middleware.py.
+local finished, cancelled_late
 
 worker("slow to settle", {
   settled = function(ctx)

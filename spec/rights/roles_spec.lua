@@ -1,5 +1,5 @@
 -- The executable side of roles.md, in its order. The table of verbs and roles that do not load are
--- proved by tests/test_roles.py.
+-- proved by tests/host/test_roles.py.
 local swarm = require "swarm"
 
 -- The roles that come with the host, as the contract lists them.

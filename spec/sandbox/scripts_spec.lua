@@ -1,5 +1,5 @@
 -- Names, require, and what a script may do when, as scripts.md has it. Scripts that must fail
--- to load are in tests/test_scripts.py.
+-- to load are in tests/cli/test_scripts.py.
 
 local swarm = require "swarm"
 

@@ -4,44 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 
 import anyio
 
-from swarm_host.cli.repeating import OnChange, Repeating
+from swarm_host.cli.reload_wish import ReloadWish
+from swarm_host.cli.repeating import Repeating
 from swarm_host.errors import LoadError
-from swarm_host.host import Host, Outcome, Reloaded
-from swarm_host.reload import Choices, Reloader
+from swarm_host.host import Host
+from swarm_host.outcome import Outcome, Reloaded
+from swarm_host.reload.reloader import Choices, Reloader
 from swarm_host.view.errors import render
 from swarm_host.view.reloads import line_of, stays
 from swarm_host.view.screen import Screen
 
 
-@dataclass(slots=True)
-class Reloads:
-    """What a run does when its files change.
-
-    :ivar choices: how reloads go.
-    :ivar watch: the run stays after main, and main runs again on each change.
-    :ivar on_change: what a change does to main, with ``watch``.
-    """
-
-    choices: Choices
-    watch: bool
-    on_change: OnChange
-
-    @property
-    def wakes_main(self) -> bool:
-        """A change runs main again, so that silence is no deadlock."""
-        return self.watch and self.on_change != "keep"
-
-
-class Reloading:
+class WatchedRun:
     """Runs main, once or again and again, and reloads meanwhile.
 
     :param screen: where reloads are told.
-    :param reloads: what happens when files change.
+    :param wish: what happens when files change.
     :param timeout: seconds for each run of main.
     :param tell: says how main ended.
     """
@@ -49,12 +31,12 @@ class Reloading:
     def __init__(
         self,
         screen: Screen,
-        reloads: Reloads,
+        wish: ReloadWish,
         timeout: float | None,
         tell: Callable[[Outcome], None],
     ) -> None:
         self._screen = screen
-        self._reloads = reloads
+        self._wish = wish
         self._timeout = timeout
         self._tell = tell
         self._reloader: Reloader | None = None
@@ -71,17 +53,18 @@ class Reloading:
     ) -> None:
         """Runs main until it has ended; with ``--watch`` until :meth:`end`.
 
-        :param began: when loading began, by :func:`swarm_host.marks.moment`.
+        :param began: when loading began, by :func:`swarm_host.reload.marks.moment`.
         :param problem: why the script did not load, where it did not.
         :param once: runs main once and says how it ended.
         """
         error = problem.error if problem else None
-        self._reloader = Reloader(host, script, began, self, self._reloads.choices, error)
+        choices = Choices(self._wish.dry_run, self._wish.drain)
+        self._reloader = Reloader(host, script, began, self, choices, error)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._reloader.run)
-            if self._reloads.watch:
+            if self._wish.watch:
                 self._repeating = Repeating(
-                    host, self._screen, self._reloads.on_change, self._timeout, self._tell
+                    host, self._screen, self._wish.on_change, self._timeout, self._tell
                 )
                 await self._repeating.run(loaded=problem is None)
             else:
@@ -102,7 +85,7 @@ class Reloading:
 
     def reloaded(self, change: Reloaded, draining: list[int], *, mended: bool) -> None:
         """A generation took over, or would."""
-        dry_run = self._reloads.choices.dry_run
+        dry_run = self._wish.dry_run
         repeating = None if dry_run else self._repeating
         main = repeating.fate_of_main() if repeating else ""
         line = line_of(change, draining, mended=mended, dry_run=dry_run, main=main)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Literal
 
 import anyio
 
+from swarm_host.cli.reload_wish import OnChange
 from swarm_host.errors import LoadError
 from swarm_host.host import Host, Outcome
 from swarm_host.view.errors import render
 from swarm_host.view.screen import Screen
-
-OnChange = Literal["restart", "finish", "keep"]
 
 _SAID = {
     "pass": "passed",

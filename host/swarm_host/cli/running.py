@@ -1,30 +1,25 @@
-"""One run from the command line: the main thread keeps the signals, loop and VM have their own.
-
-Nothing in the main thread runs while Lua holds it, and signal handlers run in the main thread only:
-so Lua must not be there.
-"""
+"""One run from the command line: the main thread keeps the signals, loop and VM have their own."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
-import threading
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from swarm_host import loop
 from swarm_host.cli.watchdog import Watchdog
+from swarm_host.cli.wish import RunWish
 from swarm_host.errors import LoadError, WorkerCancelled
-from swarm_host.host import Host, Options, Outcome
-from swarm_host.view.errors import render
+from swarm_host.host import Host
+from swarm_host.options import Options
+from swarm_host.outcome import Outcome
+from swarm_host.threads.loop import LoopThread
 from swarm_host.view.screen import Screen
 
 if TYPE_CHECKING:
-    from swarm_host.cli.reloading import Reloading, Reloads
+    from swarm_host.cli.reloading import WatchedRun
 
 _EXIT = {"pass": 0, "failed": 1, "blocked": 3, "timeout": 124, "cancelled": 1}
 _LOAD_ERROR = 2
@@ -33,62 +28,38 @@ _LOAD_ERROR = 2
 class Running:
     """Runs one script and says how it went.
 
-    :param script: the script's path.
-    :param args: the strings after it.
-    :param value: what ``--input`` gave.
-    :param timeout: seconds for everything, or None.
-    :param as_json: stdout is the result alone.
-    :param quiet: no progress, no logs below error.
-    :param debug: debug logs, and the host's frames in errors.
-    :param trust: full Lua.
-    :param lua_path: further places for ``require``.
+    :param wish: what is asked for.
     :param check_only: load, and say what is defined.
-    :param reloads: what happens when files change; None: nothing.
     """
 
-    def __init__(
-        self,
-        script: str,
-        *,
-        args: Sequence[str] = (),
-        value: Any = None,
-        timeout: float | None = None,
-        as_json: bool = False,
-        quiet: bool = False,
-        debug: bool = False,
-        trust: bool = False,
-        lua_path: Sequence[str] = (),
-        check_only: bool = False,
-        reloads: Reloads | None = None,
-    ) -> None:
-        self._script = script
-        self._timeout = timeout
-        self._as_json = as_json
-        self._debug = debug
+    def __init__(self, wish: RunWish, *, check_only: bool = False) -> None:
+        self._wish = wish
         self._check_only = check_only
-        if Path(script).exists() and not Path(script).is_file():
-            reloads = None  # what comes through a pipe can be read once
-        self._stays = reloads is not None and reloads.watch
-        self._screen = Screen(quiet=quiet, debug=debug, prints_to_stderr=as_json)
+        reload = wish.reload
+        if Path(wish.script).exists() and not Path(wish.script).is_file():
+            reload = None  # what comes through a pipe can be read once
+        self._stays = reload is not None and reload.watch
+        self._screen = Screen(quiet=wish.quiet, debug=wish.debug, prints_to_stderr=wish.as_json)
         self._options = Options(
-            args=args,
-            input=value,
-            trust=trust,
-            lua_path=lua_path,
-            debug=debug,
-            closed_world=reloads is None or not reloads.wakes_main,
+            args=wish.args,
+            input=wish.input,
+            trust=wish.trust,
+            lua_path=wish.lua_path,
+            debug=wish.debug,
+            closed_world=reload is None or not reload.wakes_main,
             eager=sys.stdout.isatty() or sys.stderr.isatty(),
             write_out=self._write_out,
             write_log=self._screen.log,
         )
-        self._reloading: Reloading | None = None
-        takes_hangup = False
-        if reloads is not None:
-            from swarm_host.cli.reloading import Reloading, has_terminal
+        self._watched: WatchedRun | None = None
+        on_hangup = None
+        if reload is not None:
+            from swarm_host.cli.reloading import WatchedRun, has_terminal
 
-            self._reloading = Reloading(self._screen, reloads, timeout, self._tell)
-            takes_hangup = not has_terminal()
-        self._watchdog = Watchdog(self._screen, takes_hangup=takes_hangup)
+            self._watched = WatchedRun(self._screen, reload, wish.timeout, self._tell)
+            on_hangup = None if has_terminal() else self._watched.hang_up
+        self._thread = LoopThread("lua", self._main)
+        self._watchdog = Watchdog(self._screen, self._thread, self._cancel, on_hangup)
         self._host: Host | None = None
         self._exit = 1
 
@@ -105,23 +76,14 @@ class Running:
                 file.flush()  # the process may be ended at once
 
             self._options.write_events = write_events
-        thread = threading.Thread(target=self._thread, name="lua", daemon=True)
-        thread.start()
-        self._watchdog.wait()
-        thread.join()
+        self._watchdog.watch()
+        if self._thread.problem is not None:
+            self._fault(self._thread.problem)
         received = self._watchdog.received
         if received is None:
             return self._exit
         self._screen.note(f"cancelled by {received.name}")
         return 128 + received
-
-    def _thread(self) -> None:
-        try:
-            loop.run(self._main)
-        except BaseException as problem:
-            self._fault(problem)
-        finally:
-            self._watchdog.over()
 
     def _fault(self, problem: BaseException) -> None:
         """A fault of ours: one line, and the Python traceback with --debug."""
@@ -131,7 +93,7 @@ class Running:
             "This is a fault of swarm-host, not of the script; run again with --debug for details.",
             file=sys.stderr,
         )
-        if self._debug:
+        if self._wish.debug:
             import traceback
 
             traceback.print_exception(problem)
@@ -139,21 +101,21 @@ class Running:
 
     async def _main(self) -> None:
         host = self._host = Host(self._options)
-        self._watchdog.attach(asyncio.get_running_loop(), host, self._cancel, self._hang_up)
+        self._watchdog.attach(host.turn_address)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(host.pumping())
             if self._watchdog.received:
                 return
             began, problem = 0, None
-            if self._reloading is not None:
-                from swarm_host.marks import moment
+            if self._watched is not None:
+                from swarm_host.reload.marks import moment
 
                 began = moment()
             try:
-                await host.load_script(self._script)
+                await host.load_script(self._wish.script)
             except LoadError as raised:
                 problem = raised
-                self._screen.error(render(problem.error, with_source=True))
+                self._tell_error(problem.error, with_source=True)
                 self._exit = _LOAD_ERROR
                 if not self._stays:
                     return
@@ -167,14 +129,14 @@ class Running:
             if self._watchdog.received:
                 return  # it came between loading and main, when there was nobody to cancel
             once = partial(self._run_once, host)
-            if self._reloading is None:
+            if self._watched is None:
                 await once()
             else:
-                await self._reloading.run(host, self._script, began, problem, once)
+                await self._watched.run(host, self._wish.script, began, problem, once)
 
     async def _run_once(self, host: Host) -> None:
         try:
-            outcome = await host.run(self._timeout)
+            outcome = await host.run(self._wish.timeout)
         except LoadError as problem:
             self._tell_error(problem.error)
             self._exit = _LOAD_ERROR
@@ -186,12 +148,8 @@ class Running:
         """Cancels all that is alive, and with it the run."""
         if self._host is not None:
             self._host.cancel_all(reason)
-        if self._reloading is not None:
-            self._reloading.end()
-
-    def _hang_up(self) -> None:
-        if self._reloading is not None:
-            self._reloading.hang_up()
+        if self._watched is not None:
+            self._watched.end()
 
     def _write_out(self, out: bytes) -> None:
         """What scripts print. Where nobody reads any more the run is cancelled."""
@@ -200,7 +158,9 @@ class Running:
 
     def _tell(self, outcome: Outcome) -> None:
         self._exit = _EXIT[outcome.status]
-        if outcome.status in ("pass", "blocked") and (outcome.value is not None or self._as_json):
+        if outcome.status in ("pass", "blocked") and (
+            outcome.value is not None or self._wish.as_json
+        ):
             self._print_result(outcome.value)
         if outcome.status == "blocked" and outcome.error is not None:
             self._screen.note(str(outcome.error["message"]))
@@ -212,7 +172,7 @@ class Running:
     def _print_result(self, value: Any) -> None:
         if isinstance(value, bytes):
             text = value
-        elif isinstance(value, str) and not self._as_json:
+        elif isinstance(value, str) and not self._wish.as_json:
             text = value.encode()
         else:
             # As swarm.json.encode writes it.
@@ -224,11 +184,11 @@ class Running:
 
     def _tell_definitions(self, described: dict[str, Any]) -> None:
         self._exit = 0
-        if self._as_json:
+        if self._wish.as_json:
             self._print_result(described)
             return
         workers = described.get("workers") or {}
-        lines = [f"{self._script}: ok"]
+        lines = [f"{self._wish.script}: ok"]
         for name in sorted(workers):
             worker = workers[name]
             about = f"  {worker['description']}" if worker.get("description") else ""
@@ -237,5 +197,7 @@ class Running:
         lines.append(f"  main at {main}" if main else "  no main: it can be loaded, but not run")
         self._print_result("\n".join(lines))
 
-    def _tell_error(self, error: dict[str, Any]) -> None:
-        self._screen.error(render(error))
+    def _tell_error(self, error: dict[str, Any], *, with_source: bool = False) -> None:
+        from swarm_host.view.errors import render  # most runs need none
+
+        self._screen.error(render(error, with_source=with_source))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, Protocol
 
 
@@ -74,51 +73,3 @@ class Port(Protocol):
         :raises PortError: for what the author can do something about.
         """
         ...
-
-
-@cache
-def _installed() -> tuple[str, ...]:
-    """The names of ports that installed packages bring."""
-    from importlib.metadata import entry_points
-
-    return tuple(entry_points(group="swarm_host.ports").names)
-
-
-@dataclass(slots=True)
-class Ports:
-    """The ports of a run by name; most are loaded when first asked for."""
-
-    _loaded: dict[str, Port] = field(default_factory=dict)
-    _classes: dict[str, str] = field(default_factory=dict)
-
-    def add(self, name: str, port: Port) -> None:
-        """Puts a port under a name, before any entry point of that name."""
-        self._loaded[name] = port
-
-    def add_class(self, name: str, where: str) -> None:
-        """Puts a class, as ``module:Class``, under a name; it is imported when first asked for."""
-        self._classes[name] = where
-
-    def names(self) -> list[str]:
-        """The names of all ports that there are, those of installed packages too."""
-        return sorted({*self._loaded, *self._classes, *_installed()})
-
-    def get(self, name: str) -> Port:
-        """The port of a name.
-
-        :raises PortError: ``host_error`` where no package brings such a port.
-        """
-        port = self._loaded.get(name)
-        if port is None and name in self._classes:
-            from importlib import import_module
-
-            module, _, kind = self._classes[name].partition(":")
-            port = self._loaded[name] = getattr(import_module(module), kind)()
-        if port is None:
-            from importlib.metadata import entry_points
-
-            found = list(entry_points(group="swarm_host.ports", name=name))
-            if not found:
-                raise PortError("host_error", f"no installed package brings a port {name!r}")
-            port = self._loaded[name] = found[0].load()()
-        return port

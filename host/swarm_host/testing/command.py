@@ -9,19 +9,18 @@ from dataclasses import dataclass
 
 import click
 
-from swarm_host.ports import children
 from swarm_host.testing.discovery import NothingMeant
-from swarm_host.testing.reporting import Reporter, Summary
+from swarm_host.testing.report.reporting import Reporter, Summary
 from swarm_host.testing.running import Runner
-from swarm_host.testing.session import Selection, Session, listed
-from swarm_host.testing.signals import Interrupted, Signals
+from swarm_host.testing.spec_run import Selection, SpecRun, listed
+from swarm_host.threads.signals import Interrupted, Signals, end_at_once
 
 USAGE = 2
 SEEDS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class SpecWish:
     """What the command's words ask for.
 
     :ivar seconds: real seconds for each spec.
@@ -41,7 +40,7 @@ class Wish:
     lua_path: tuple[str, ...]
 
 
-def test(wish: Wish) -> int:
+def test(wish: SpecWish) -> int:
     """Does what is asked for, and returns the exit status; it may end the process instead."""
     with Signals() as signals:
         run = _Run(wish, signals)
@@ -64,19 +63,21 @@ def test(wish: Wish) -> int:
             status = USAGE
         if run.left_behind:
             # Threads that Lua holds do not end, and the end of the interpreter would wait for them.
-            sys.stdout.flush()
-            sys.stderr.flush()
-            children.end_all()
-            os._exit(status)
+            end_at_once(status, _flush)
     return status
 
 
+def _flush() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+
+
 class _Run:
-    def __init__(self, wish: Wish, signals: Signals) -> None:
+    def __init__(self, wish: SpecWish, signals: Signals) -> None:
         self._wish = wish
         self._signals = signals
         self._seed = secrets.randbelow(SEEDS) if wish.seed is None else wish.seed
-        self._session = Session(wish.selection, self._seed)
+        self._spec_run = SpecRun(wish.selection, self._seed)
         self._left_behind = 0
         self._runner = self._new_runner()
 
@@ -104,7 +105,7 @@ class _Run:
         return USAGE if broken else 0
 
     def once(self) -> int:
-        summary = self._session.run(self._runner, self._reporters())
+        summary = self._spec_run.run(self._runner, self._reporters())
         return self._status(summary)
 
     def watch(self) -> int:
@@ -124,7 +125,7 @@ class _Run:
         self._left_behind += self._runner.left_behind
         self._runner = self._new_runner()
         try:
-            self._session.run(self._runner, self._reporters())
+            self._spec_run.run(self._runner, self._reporters())
         except NothingMeant as problem:
             self._note(f"error: {problem}")
 
@@ -134,19 +135,19 @@ class _Run:
     def _reporters(self) -> list[Reporter]:
         reporters: list[Reporter] = []
         if self._wish.form == "tap":
-            from swarm_host.testing.tap import Tap
+            from swarm_host.testing.report.tap import Tap
 
             reporters.append(Tap())
         elif self._wish.form == "json":
-            from swarm_host.testing.json_lines import JsonLines
+            from swarm_host.testing.report.json_lines import JsonLines
 
             reporters.append(JsonLines())
         else:
-            from swarm_host.testing.human import Human
+            from swarm_host.testing.report.human import Human
 
             reporters.append(Human())
         if self._wish.junit is not None:
-            from swarm_host.testing.junit import JUnit
+            from swarm_host.testing.report.junit import JUnit
 
             reporters.append(JUnit(self._wish.junit))
         return reporters

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 
 import anyio
 
-from swarm_host.marks import changed_at, look, moment
-from swarm_host.testing.apart import Apart
+from swarm_host.reload.marks import changed_at, look, moment
+from swarm_host.reload.watching import Watcher
 from swarm_host.testing.discovery import NothingMeant, find, folders
 from swarm_host.testing.running import Runner
-from swarm_host.testing.signals import Signals
-from swarm_host.watching import Watcher
+from swarm_host.threads.apart import Apart
+from swarm_host.threads.signals import Signals
 
 _FOR_EVER = 1e8
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from swarm_host.host import Reloaded
+from swarm_host.outcome import Reloaded
 
 _MOST_NAMES = 12
 """Names in a line; the rest is counted."""

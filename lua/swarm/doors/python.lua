@@ -1,12 +1,13 @@
--- What the host calls: boot, one tick, and the few things that cross. Everything that crosses is a
--- string of bytes, a number or a boolean, and nothing here raises towards the host.
+-- What the host calls: boot, one step, and the few things that cross; host/swarm_host/vm/kernel.py
+-- has a method for each. Everything that crosses is a string of bytes, a number or a boolean, and
+-- nothing here raises towards the host: a function answers true and what it returns, or false and
+-- the error as JSON.
 local bridge = require "swarm.outside.bridge"
 local clock = require "swarm.ground.clock"
 local ending = require "swarm.doors.ending"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
 local held = require "swarm.doors.held"
-local holder = require "swarm.scheduler.turn"
 local idle = require "swarm.scheduler.idle"
 local json = require "swarm.values.json"
 local log = require "swarm.events.log"
@@ -19,12 +20,13 @@ local scopes = require "swarm.scope.scope"
 local settling = require "swarm.worker.settle"
 local script = require "swarm.doors.run"
 local text_of = require "swarm.doors.text"
+local turn = require "swarm.scheduler.turn"
 local root = scopes.root
 
 require "swarm.doors.wiring"
 
 local kernel = {
-  holder_address = holder.address,
+  turn_address = turn.address,
 
   load = script.load,
   reload = script.reload,
@@ -79,7 +81,7 @@ function kernel.boot(config, flush)
   end
 end
 
----One tick. Where nobody is ready: under a virtual clock it jumps to the next timer; in a closed
+---One step. Where nobody is ready: under a virtual clock it jumps to the next timer; in a closed
 ---world without timers and requests it is a deadlock.
 ---@param slice number seconds
 ---@return boolean more, number? wait, boolean requests, boolean says, boolean settles
@@ -139,6 +141,22 @@ function kernel.verbs()
     verbs[verb] = { group = about[1], calls = calls, bound = bound, later = later, roles = having }
   end
   return text_of(verbs)
+end
+
+-- One way to answer -------------------------------------------------------------------------------
+
+local function answer(ok, ...)
+  if ok then
+    return true, ...
+  end
+  local err = ...
+  return false, text_of(errors.plain(errors.is(err) and err or errors.from_raised(err)))
+end
+
+for name, fn in pairs(kernel) do
+  kernel[name] = function(...)
+    return answer(pcall(fn, ...))
+  end
 end
 
 return kernel

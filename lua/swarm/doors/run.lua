@@ -102,39 +102,25 @@ end
 
 -- Workers for Python ------------------------------------------------------------------------------
 
----Runs a host call; an error becomes (false, JSON of the error).
-local function guard(fn, ...)
-  local ok, a, b, c = pcall(fn, ...)
-  if ok then
-    return true, a, b, c
-  end
-  local err = errors.is(a) and a or errors.from_raised(a)
-  return false, text_of(errors.plain(err))
-end
-
----@return boolean ok, number|string id or error
+---@return number id
 function script.spawn_main(timeout)
-  return guard(function()
-    local definition = line.newest.main
-    if not definition then
-      return errors.throw(
-        "load_error",
-        line.newest.files[1] .. " has no main: add swarm.main(function(args, ctx) ... end)"
-      )
-    end
-    ending.begin()
-    local task = spawning.root(definition, definition.run, run.input, timeout)
-    ending.bounded_by(task)
-    return hold(task)
-  end)
+  local definition = line.newest.main
+  if not definition then
+    return errors.throw(
+      "load_error",
+      line.newest.files[1] .. " has no main: add swarm.main(function(args, ctx) ... end)"
+    )
+  end
+  ending.begin()
+  local task = spawning.root(definition, definition.run, run.input, timeout)
+  ending.bounded_by(task)
+  return hold(task)
 end
 
----@return boolean ok, number|string id or error
+---@return number id
 function script.spawn(name, input, timeout)
-  return guard(function()
-    local def = spawning.resolve(name, line.newest)
-    return hold(spawning.root(def, def.run, input and json.decode(input), timeout))
-  end)
+  local def = spawning.resolve(name, line.newest)
+  return hold(spawning.root(def, def.run, input and json.decode(input), timeout))
 end
 
 -- Specs -------------------------------------------------------------------------------------------

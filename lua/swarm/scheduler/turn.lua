@@ -1,6 +1,6 @@
 -- Who holds the VM. While Lua runs nobody can ask it, so before each resume the scheduler writes
 -- into a C struct whose turn it is, and a watchdog in another thread reads it there
--- (host/swarm_host/holder.py) without entering the VM. Names would be too dear to copy at every
+-- (host/swarm_host/vm/turn.py) without entering the VM. Names would be too dear to copy at every
 -- resume: each definition, and each place that spawns functions, gets a row of the struct at its
 -- first turn, and from then on its number is enough.
 local ffi = require "ffi"
@@ -10,7 +10,7 @@ local tonumber, type = tonumber, type
 local ROWS = 512 -- names that find room; workers of later ones are told by their id only
 local NAME_BYTES = 96
 
--- Doubles, because they cost least to write from Lua. The fields' meaning: holder.py.
+-- Doubles, because they cost least to write from Lua. The fields' meaning: vm/turn.py.
 ffi.cdef(([[
 typedef struct {
   double holder, since, rows, name_bytes;

@@ -1,0 +1,29 @@
+"""What a run does when its files change. Imported only where it does anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+OnChange = Literal["restart", "finish", "keep"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadWish:
+    """What a run does when its files change.
+
+    :ivar dry_run: only say what a reload would change.
+    :ivar drain: seconds that workers of older generations have, or None: as long as they need.
+    :ivar watch: the run stays after main, and main runs again on each change.
+    :ivar on_change: what a change does to main, with ``watch``.
+    """
+
+    dry_run: bool = False
+    drain: float | None = None
+    watch: bool = False
+    on_change: OnChange = "restart"
+
+    @property
+    def wakes_main(self) -> bool:
+        """A change runs main again, so that silence is no deadlock."""
+        return self.watch and self.on_change != "keep"

@@ -1,0 +1,34 @@
+"""``swarm-host run``, which is also what ``swarm-host SCRIPT`` means."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from swarm_host.cli.wish import RunWish, words_of_a_run
+from swarm_host.cli.words import refuse
+
+
+@click.command(
+    context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False},
+    options_metavar="[OPTIONS]",
+)
+@words_of_a_run
+def run(wish: RunWish) -> None:
+    """Run SCRIPT: its swarm.main gets ARGS.
+
+    Exit status: 0 pass, 1 failed, 2 usage or load error, 3 blocked, 124 timeout, 130 Ctrl-C,
+    143 SIGTERM.
+    """
+    from swarm_host.cli.running import Running
+
+    running = Running(wish)
+    if wish.events is None:
+        sys.exit(running.run())
+    try:
+        file = open(wish.events, "wb")  # noqa: SIM115, PTH123 - closed below, refused by name here
+    except OSError as problem:
+        refuse(f"--events {wish.events}: {(problem.strerror or str(problem)).lower()}")
+    with file:
+        sys.exit(running.run(file))

@@ -1,0 +1,146 @@
+"""The words of a run: each option is declared here and nowhere else, and what they ask for is
+carried on as one value. A command that runs a script is a function that takes a :class:`RunWish`,
+under :func:`words_of_a_run`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from swarm_host.cli.words import DEBUG, LUA_PATH, TRUST, Seconds, refuse
+
+if TYPE_CHECKING:
+    from swarm_host.cli.reload_wish import OnChange, ReloadWish
+
+
+@dataclass(frozen=True, slots=True)
+class RunWish:
+    """What a run is asked for.
+
+    :ivar script: the script's path.
+    :ivar args: the strings after it.
+    :ivar input: what ``ctx.input`` of main is.
+    :ivar timeout: seconds for everything, or None.
+    :ivar events: the file for events of the run, or None.
+    :ivar as_json: stdout is the result alone.
+    :ivar quiet: no progress, no logs below error.
+    :ivar debug: debug logs, and the host's frames in errors.
+    :ivar trust: full Lua.
+    :ivar lua_path: further places for ``require``.
+    :ivar reload: what happens when files change; None: nothing.
+    """
+
+    script: str
+    args: tuple[str, ...] = ()
+    input: Any = None
+    timeout: float | None = None
+    events: str | None = None
+    as_json: bool = False
+    quiet: bool = False
+    debug: bool = False
+    trust: bool = False
+    lua_path: tuple[str, ...] = ()
+    reload: ReloadWish | None = None
+
+
+_WORDS = (
+    click.option("--input", metavar="JSON|@FILE|-", help="What ctx.input of main is."),
+    click.option("--timeout", type=Seconds(), metavar="S", help="Seconds"),
+    click.option(
+        "--events", type=click.Path(), metavar="FILE", help="Write the run's events there."
+    ),
+    click.option("--json", "as_json", is_flag=True, help="stdout is main's result alone, as JSON."),
+    click.option("--quiet", is_flag=True, help="No progress and no logs below error."),
+    click.option(
+        "--reload/--no-reload",
+        default=None,
+        help="Take over definitions when files change. Default: at a terminal, without CI set.",
+    ),
+    click.option("--watch", is_flag=True, help="Stay after main, and run it again on each change."),
+    click.option(
+        "--on-change",
+        type=click.Choice(["restart", "finish", "keep"]),
+        help="With --watch: cancel main and run it again (default), let it end first, or leave it.",
+    ),
+    click.option(
+        "--drain",
+        type=Seconds(or_none_at_all=True),
+        metavar="S",
+        help="Seconds that workers of replaced definitions have. Default: as long as they need.",
+    ),
+    click.option(
+        "--dry-run", is_flag=True, help="On a change only say what a reload would change."
+    ),
+    DEBUG,
+    TRUST,
+    LUA_PATH,
+    click.argument("script"),
+    click.argument("args", nargs=-1, type=click.UNPROCESSED),
+    click.pass_context,
+)
+
+
+def words_of_a_run(function: Callable[[RunWish], None]) -> Callable[..., None]:
+    """Gives a command the words of a run; it is called with what they ask for."""
+
+    @wraps(function)
+    def command(ctx: click.Context, /, **words: Any) -> None:
+        function(_wish(ctx, words))
+
+    decorated: Callable[..., None] = command
+    for word in reversed(_WORDS):
+        decorated = word(decorated)
+    return decorated
+
+
+def _wish(ctx: click.Context, words: dict[str, Any]) -> RunWish:
+    if not words["script"]:
+        refuse("SCRIPT is an empty word; name a script")
+    reloads = {name: words.pop(name) for name in ("watch", "on_change", "drain", "dry_run")}
+    reload = _reload_wish(words.pop("reload"), **reloads)
+    _hint_at_misplaced(words["args"], ctx.command, words["quiet"])
+    text = words.pop("input")
+    if text is not None:
+        from swarm_host.cli.given import read_input
+
+        text = read_input(text)
+    return RunWish(input=text, reload=reload, **words)
+
+
+def _reload_wish(
+    reload: bool | None, watch: bool, on_change: OnChange | None, drain: float | None, dry_run: bool
+) -> ReloadWish | None:
+    if on_change and not watch:
+        refuse(f"--on-change={on_change} goes with --watch")
+    for name, given in (("--watch", watch), ("--dry-run", dry_run), ("--drain", drain is not None)):
+        if reload is False and given:
+            refuse(f"{name} does not go with --no-reload")
+    if reload is None:
+        at_terminal = sys.stderr.isatty() and not os.environ.get("CI")
+        reload = watch or dry_run or drain is not None or at_terminal
+    if not reload:
+        return None
+    from swarm_host.cli.reload_wish import ReloadWish
+
+    return ReloadWish(dry_run, drain, watch, on_change or "restart")
+
+
+def _hint_at_misplaced(args: tuple[str, ...], command: click.Command, quiet: bool) -> None:
+    ours = {name for option in command.params for name in option.opts if name.startswith("--")}
+    for arg in args:
+        if arg == "--":
+            return
+        name = arg.split("=", 1)[0]
+        if name in ours and not quiet:
+            click.echo(
+                f"note: {name} comes after SCRIPT, so it is the script's; "
+                f"for swarm-host write it before SCRIPT",
+                err=True,
+            )

@@ -1,0 +1,51 @@
+"""Words that several commands share."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import Any, NoReturn
+
+import click
+
+USAGE = 2
+"""The exit status of a usage error."""
+
+MOST_SECONDS = 1e9
+"""The system's calls that wait take no more."""
+
+
+class Seconds(click.FloatRange):
+    """A number of seconds that can be waited for."""
+
+    name = "seconds"
+
+    def __init__(self, *, or_none_at_all: bool = False) -> None:
+        super().__init__(0, MOST_SECONDS, min_open=not or_none_at_all)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number, which must be one."""
+        seconds: float = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail(f"{value} is no number of seconds.", param, ctx)
+        return seconds
+
+
+LUA_PATH = click.option(
+    "--lua-path",
+    multiple=True,
+    metavar="DIR",
+    help="A further folder (or a template with ?) where require looks. May be repeated.",
+)
+TRUST = click.option(
+    "--trust", is_flag=True, help="Full Lua (io, os, ffi) instead of the guarded environment."
+)
+DEBUG = click.option("--debug", is_flag=True, help="Debug logs, and the host's frames in errors.")
+
+
+def refuse(message: str) -> NoReturn:
+    """Ends the process: what was asked for cannot be meant."""
+    click.echo(f"error: {message}", err=True)
+    sys.exit(USAGE)

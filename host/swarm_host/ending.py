@@ -1,0 +1,60 @@
+"""How a run ends: what main has detached is waited for, and what scripts want done then is done."""
+
+from __future__ import annotations
+
+import anyio
+
+from swarm_host.handle import Handle
+from swarm_host.outcome import Outcome
+from swarm_host.pump import Pump
+from swarm_host.vm.kernel import Kernel
+
+CLOSE_SECONDS = 5.0
+"""How long what is alive when a host closes may take to end."""
+
+
+class Ending:
+    """Ends runs, and at last the host.
+
+    :param kernel: the Lua side.
+    :param pump: what drives it.
+    """
+
+    def __init__(self, kernel: Kernel, pump: Pump) -> None:
+        self._kernel = kernel
+        self._pump = pump
+
+    async def of_run(self, main: Handle, *, again: bool) -> Outcome:
+        """Waits for the worker that is the run, and for all that it has detached.
+
+        :param again: another run may follow: nothing is disposed of yet.
+        :return: how the run ended.
+        """
+        outcome = await main.wait()
+        while not (over := self._kernel.finishing(main.id)):
+            if over is None:
+                self._pump.poke()
+            await self._pump.next_tick().wait()
+        if not again:
+            await self._dispose()
+        error = self._kernel.run_error()
+        if error and (outcome.status in ("pass", "blocked") or error["code"] == "deadlock"):
+            return Outcome("failed", None, error)
+        return outcome
+
+    async def of_host(self) -> None:
+        """Cancels what is alive, and stops the pump."""
+        self._kernel.cancel_all("the host is closing")
+        self._pump.poke()
+        with anyio.move_on_after(CLOSE_SECONDS):
+            while self._kernel.counts()["live"]:
+                await self._pump.next_tick().wait()
+        await self._dispose()
+        self._pump.stop()
+
+    async def _dispose(self) -> None:
+        """Runs what scripts want done at the end of the run."""
+        if self._kernel.dispose():
+            self._pump.poke()
+            while not self._kernel.idle():
+                await self._pump.next_tick().wait()

@@ -1,0 +1,1 @@
+"""Port ``files``: the file system, within the bounds that a role sets."""

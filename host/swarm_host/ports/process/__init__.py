@@ -1,0 +1,1 @@
+"""Port ``process``: child processes, started and ended to the last of them."""

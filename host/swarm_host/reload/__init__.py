@@ -1,0 +1,1 @@
+"""Reloading: which files have changed, when to load anew, and what is told of it."""

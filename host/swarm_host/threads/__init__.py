@@ -1,0 +1,1 @@
+"""Signals and event loops: the main thread listens, and Lua has a thread of its own."""

@@ -1,0 +1,139 @@
+"""Ctrl-C, SIGTERM and SIGHUP: bytes in a pipe, which the main thread can wait for.
+
+Nothing in the main thread runs while Lua holds it, and signal handlers run in the main thread only:
+so Lua must not be there, and who is there waits here. The first signal asks for an end in order, a
+second one ends the process.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import NoReturn, Protocol
+
+_ENDS = (signal.SIGINT, signal.SIGTERM)
+
+BOUNCE_SECONDS = 0.1
+"""Signals this close to the first are the same one: ``timeout`` sends its signal to the process and
+then to its group, so that it comes twice."""
+
+
+class Interrupted(Exception):
+    """A signal came.
+
+    :ivar signal: which.
+    :ivar held: Lua did not give control back, and its thread was left behind.
+    """
+
+    def __init__(self, received: signal.Signals, held: bool = False) -> None:
+        super().__init__(received.name)
+        self.signal = received
+        self.held = held
+
+
+class HasFileno(Protocol):
+    """What :meth:`Signals.wait` can wait for beside signals."""
+
+    def fileno(self) -> int: ...
+
+
+class Signals:
+    """Keeps the signals for the time of a ``with`` block, in the main thread.
+
+    :param on_second: called for a second signal; None: it ends the process, and what was started.
+    :param on_hangup: called for SIGHUP, the end of the terminal; None: that ends the process, and
+        what was started, which would outlive the terminal.
+    :ivar received: the first SIGINT or SIGTERM, or None.
+    """
+
+    def __init__(
+        self,
+        on_second: Callable[[signal.Signals], object] | None = None,
+        on_hangup: Callable[[], object] | None = None,
+    ) -> None:
+        self.received: signal.Signals | None = None
+        self._on_second = on_second or _end_by
+        self._on_hangup = on_hangup
+        self._came_at = 0.0
+        # A wake-up descriptor, not a lock nor a queue: the system may hand a signal to any thread,
+        # and then what the main thread waits for in a lock is not interrupted.
+        self._words, self._tell = os.pipe()
+        os.set_blocking(self._tell, False)
+        os.set_blocking(self._words, False)
+
+    def wait(self, other: HasFileno, seconds: float | None) -> tuple[bool, bool]:
+        """Waits for a signal, for something else, or for some time.
+
+        :param seconds: the time; None: without end.
+        :return: whether the first signal has come just now, and whether the other is ready.
+        """
+        end = None if seconds is None else time.monotonic() + seconds
+        while True:
+            left = None if end is None else max(end - time.monotonic(), 0)
+            ready = select.select([self._words, other.fileno()], [], [], left)[0]
+            came = self._words in ready and self._read()
+            if came or other.fileno() in ready or not ready:
+                return came, other.fileno() in ready
+
+    def _read(self) -> bool:
+        came = False
+        for word in os.read(self._words, 64):
+            now = time.monotonic()
+            if word == signal.SIGHUP:
+                (self._on_hangup or _hang_up)()
+            elif word in _ENDS and self.received is None:
+                self.received, self._came_at, came = signal.Signals(word), now, True
+            elif word in _ENDS and now - self._came_at > BOUNCE_SECONDS:
+                self._on_second(signal.Signals(word))
+        return came
+
+    def let_go(self) -> None:
+        """Nobody reads any more: from now on a signal ends the process by itself."""
+        for number in self._taken:
+            signal.signal(number, signal.SIG_DFL)
+
+    def __enter__(self) -> Signals:
+        self._before = signal.set_wakeup_fd(self._tell, warn_on_full_buffer=False)
+        # What is ignored from the start (nohup) stays so, where it is no news.
+        ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN and self._on_hangup is None
+        self._taken = _ENDS if ignored else (*_ENDS, signal.SIGHUP)
+        for number in self._taken:
+            signal.signal(number, lambda _number, _frame: None)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.let_go()
+        signal.set_wakeup_fd(self._before)
+        os.close(self._words)
+        os.close(self._tell)
+
+
+def _hang_up() -> None:
+    _end_by(signal.SIGHUP)
+
+
+def _end_by(number: signal.Signals) -> None:
+    from swarm_host.ports.process import children  # costs start-up, and few runs need it
+
+    children.end_by(number)
+
+
+def end_at_once(status: int, last_words: Callable[[], object]) -> NoReturn:
+    """Ends the process, and what was started, where threads are left that do not end.
+
+    :param last_words: called in between.
+    """
+    from swarm_host.ports.process import children
+
+    children.end_all()
+    last_words()
+    os._exit(status)

@@ -1,0 +1,304 @@
+"""What Lua offers to Python: one typed method for each function of ``lua/swarm/doors/python.lua``.
+
+Nobody else calls a function of the VM by its name, takes its values by position or reads its JSON.
+Each function answers in the same way: true and its values, or false and an error as JSON, which is
+raised here as a :class:`~swarm_host.errors.SwarmError`. What comes as several values is a named
+tuple: a frozen dataclass costs every start a millisecond more.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from swarm_host.errors import SwarmError
+from swarm_host.outcome import Outcome
+from swarm_host.vm.luajit import VM
+
+
+class Step(NamedTuple):
+    """What one step of the scheduler left.
+
+    :ivar more: somebody is ready.
+    :ivar wait: seconds until the nearest timer; None: there is none.
+    :ivar requests: there are requests, or cancels of requests, to take.
+    :ivar says: something was said.
+    :ivar settles: workers that Python holds have settled.
+    :ivar watches: there is more to watch than was asked for.
+    """
+
+    more: bool
+    wait: float | None
+    requests: bool
+    says: bool
+    settles: bool
+    watches: bool
+
+
+class Request(NamedTuple):
+    """What a worker asks a port for.
+
+    :ivar id: its number within the run.
+    :ivar data: bytes beside the payload.
+    """
+
+    id: int
+    port: str
+    payload: dict[str, Any]
+    data: bytes | None
+
+
+class Said(NamedTuple):
+    """What was said since the last look.
+
+    :ivar out: what scripts printed.
+    :ivar log: log entries as JSON lines.
+    :ivar events: events of the run as JSON lines.
+    """
+
+    out: bytes
+    log: bytes
+    events: bytes
+
+
+class Kernel:
+    """The Lua side of one run, in a VM of its own."""
+
+    def __init__(self) -> None:
+        self._vm = VM()
+        self._functions: dict[str, Callable[..., Any]] = {}
+
+    def _ask(self, name: str, *arguments: object) -> Any:
+        """Calls a function of Lua. Returns its value; several as a tuple; None for none."""
+        function = self._functions.get(name)
+        if function is None:
+            function = self._functions[name] = self._vm.function(name)
+        answer = function(*arguments)
+        if answer is True:
+            return None
+        ok, *values = answer
+        if not ok:
+            raise SwarmError(json.loads(values[0]))
+        return values[0] if len(values) == 1 else tuple(values)
+
+    def _ask_json(self, name: str, *arguments: object) -> Any:
+        text = self._ask(name, *arguments)
+        return None if text is None else json.loads(text)
+
+    # The run. --------------------------------------------------------------------------------
+
+    def boot(self, config: dict[str, Any], flush: Callable[[bytes, bytes], None]) -> None:
+        """Begins.
+
+        :param config: what the run is given (:meth:`swarm_host.options.Options.for_lua`).
+        :param flush: takes what a flood has said within a step: out, and log entries.
+        """
+        self._ask("boot", json.dumps(config).encode(), _never_raises(flush))
+
+    def turn_address(self) -> int:
+        """Where :func:`swarm_host.vm.turn.read_turn` reads whose turn it is."""
+        return int(self._ask("turn_address"))
+
+    def step(self, slice_seconds: float) -> Step:
+        """Lets workers run for so long."""
+        return Step(*self._ask("step", slice_seconds))
+
+    def take_said(self) -> Said:
+        """What was said since the last call."""
+        return Said(*self._ask("take_said"))
+
+    def dispose(self) -> bool:
+        """The run is over: begins what scripts want done then. Whether there is any."""
+        return bool(self._ask("dispose"))
+
+    def idle(self) -> bool:
+        """Whether nobody is alive but who loads the script anew."""
+        return bool(self._ask("idle"))
+
+    def finishing(self, main: int) -> bool | None:
+        """Ends the run once main has settled.
+
+        :return: whether it is over. None: somebody was cancelled, and a step is due.
+        """
+        over: bool | None = self._ask("finishing", main)
+        return over
+
+    def run_error(self) -> dict[str, Any] | None:
+        """What fails the run whatever main made of it."""
+        error: dict[str, Any] | None = self._ask_json("run_error")
+        return error
+
+    def cancel_all(self, reason: str) -> None:
+        """Cancels every live worker."""
+        self._ask("cancel_all", reason.encode())
+
+    def waiting(self) -> list[dict[str, Any]]:
+        """Who waits: ``agent``, ``task_id``, ``waits_for``, ``where`` of the first live workers."""
+        waiting: list[dict[str, Any]] = self._ask_json("waiting")
+        return waiting
+
+    def counts(self) -> dict[str, int]:
+        """How many workers are live and running, and how many have ended in each way."""
+        names = ("live", "running", "pass", "blocked", "failed", "cancelled", "timeout")
+        return dict(zip(names, map(int, self._ask("counts")), strict=True))
+
+    def memory(self) -> float:
+        """Kilobytes of Lua memory."""
+        return float(self._ask("memory"))
+
+    def verbs(self) -> dict[str, Any]:
+        """The verbs, and the roles that have each."""
+        verbs: dict[str, Any] = self._ask_json("verbs")
+        return verbs
+
+    # The script and its generations. ---------------------------------------------------------
+
+    def load(self, path: bytes, folder: bytes) -> int:
+        """Starts loading the script. Returns the worker that does.
+
+        :param folder: the script's, with its slash.
+        """
+        return int(self._ask("load", path, folder))
+
+    def reload(self, dry_run: bool) -> int:
+        """Starts loading the script anew. Returns the worker that does; its value says what has
+        changed, or would."""
+        return int(self._ask("reload", dry_run))
+
+    def watched(self) -> dict[str, list[str]]:
+        """What to watch: ``files`` that were read, ``folders`` that were listed, and ``missing``:
+        files that were looked for and are not there. Paths as the script wrote them."""
+        watched: dict[str, list[str]] = self._ask_json("watched")
+        return watched
+
+    def generations(self) -> list[dict[str, Any]]:
+        """The generations that are alive: ``number``, ``newest``, ``workers``, ``besides_main`` and
+        ``agents``."""
+        generations: list[dict[str, Any]] = self._ask_json("generations")
+        return generations
+
+    def cancel_generations_before(self, number: int, reason: str) -> None:
+        """Cancels what is alive of older generations, save for main."""
+        self._ask("cancel_generations_before", number, reason.encode())
+
+    def describe(self) -> dict[str, Any]:
+        """What the newest generation defines: ``workers`` by name, and where ``main`` is."""
+        described: dict[str, Any] = self._ask_json("describe")
+        return described
+
+    def specs(self) -> list[dict[str, Any]]:
+        """The specs of a spec file: ``name``, ``where``, ``first``, ``last``, ``pending``.
+
+        ``first`` and ``last`` are lines; ``groups``, from the outside in, have ``name`` and lines.
+        """
+        specs: list[dict[str, Any]] = self._ask_json("specs")
+        return specs
+
+    # Workers, each held by its number until it is released. ----------------------------------
+
+    def spawn_main(self, timeout: float | None) -> int:
+        """Spawns main.
+
+        :raises SwarmError: there is none.
+        """
+        return int(self._ask("spawn_main", timeout))
+
+    def spawn(self, name: str, value: Any, timeout: float | None) -> int:
+        """Spawns a worker by name.
+
+        :param value: its input; None: none.
+        :raises SwarmError: ``not_registered`` and the like.
+        """
+        text = None if value is None else json.dumps(value).encode()
+        return int(self._ask("spawn", name.encode(), text, timeout))
+
+    def spawn_spec(self, name: str) -> int:
+        """Spawns the worker of one spec."""
+        return int(self._ask("spawn_spec", name.encode()))
+
+    def status(self, worker: int) -> str:
+        """A worker's status now."""
+        status: bytes = self._ask("status", worker)
+        return status.decode()
+
+    def outcome(self, worker: int) -> Outcome:
+        """How a worker that has settled ended."""
+        status, is_text, value, error = self._ask("outcome", worker)
+        data: Any = value
+        if value is not None:
+            data = _text(value) if is_text else json.loads(value)
+        return Outcome(status.decode(), data, None if error is None else json.loads(error))
+
+    def tail(self, worker: int, since: int) -> list[dict[str, Any]]:
+        """A worker's events with a ``seq`` above ``since``."""
+        events: list[dict[str, Any]] = self._ask_json("tail", worker, since)
+        return events
+
+    def cancel(self, worker: int, reason: str) -> bool:
+        """Asks a worker to end. Whether it was live."""
+        return bool(self._ask("cancel", worker, reason.encode()))
+
+    def release(self, worker: int) -> None:
+        """Python no longer asks for a worker: Lua may free it."""
+        self._ask("release", worker)
+
+    def take_settled(self) -> tuple[int, ...]:
+        """The workers that have settled since the last call."""
+        return _numbers(self._ask("take_settled"))
+
+    # Requests to ports. ----------------------------------------------------------------------
+
+    def take_request(self) -> Request | None:
+        """The next request, if there is one."""
+        taken = self._ask("take_request")
+        if taken is None:
+            return None
+        number, port, payload, data = taken
+        return Request(int(number), port.decode(), json.loads(payload), data)
+
+    def take_cancels(self) -> tuple[int, ...]:
+        """The requests that are cancelled since the last call."""
+        return _numbers(self._ask("take_cancels"))
+
+    def emit(self, request: int, event: bytes, data: bytes | None) -> None:
+        """Hands an event of a port to who asked.
+
+        :param event: JSON; like answers it is made into text where it comes from, so that what JSON
+            cannot say is a fault there.
+        """
+        self._ask("emit", request, event, data)
+
+    def deliver(self, request: int, ok: bool, answer: bytes | None, data: bytes | None) -> None:
+        """Answers a request.
+
+        :param ok: it went well; else the answer is an error.
+        :param answer: JSON.
+        """
+        self._ask("deliver", request, ok, answer, data)
+
+
+def _numbers(values: Any) -> tuple[int, ...]:
+    if values is None:
+        return ()
+    return values if isinstance(values, tuple) else (values,)
+
+
+def _text(value: bytes) -> str | bytes:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value
+
+
+def _never_raises(function: Callable[..., None]) -> Callable[..., None]:
+    """Wraps a function for Lua: an exception is printed, never passed into the VM."""
+
+    def call(*arguments: object) -> None:
+        try:
+            function(*arguments)
+        except BaseException as problem:  # Lua's pcall would swallow any, a cancel included
+            print(f"swarm-host: {problem!r} while taking output from Lua", file=sys.stderr)
+
+    return call

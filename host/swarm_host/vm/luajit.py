@@ -1,0 +1,68 @@
+"""A LuaJIT VM, booted with the host's Lua and closed to the outside.
+
+No Python object is ever reachable from a script. The VM is made with bytes both ways (a failing
+conversion would hand a live exception to Lua's ``pcall``), lupa's ``python`` table is removed
+before any other code runs, and the one function that Lua is given never raises
+(:meth:`swarm_host.vm.kernel.Kernel.boot`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lupa.luajit21 as luajit
+
+_BOOT = rb"""
+local folder, is_first = ...
+python = nil
+package.loaded.python = nil
+-- A C module's way out, and the paths of the machine, are closed to host Lua too.
+package.path, package.cpath = "", ""
+package.loaders[2] = function(name)
+  local file = name == "swarm" and "swarm.lua" or name:gsub("%.", "/") .. ".lua"
+  local handle = io.open(folder .. "/" .. file, "rb")
+  if not handle then
+    return "\n\tno host module " .. name
+  end
+  local source = handle:read("*a")
+  handle:close()
+  -- "=swarm/" marks the host's own frames, which tracebacks leave out.
+  local label = name == "swarm" and "swarm/swarm.lua" or file
+  return assert(loadstring(source, "=" .. label))
+end
+package.preload["swarm.vm"] = function()
+  return { is_first = is_first }
+end
+package.loaders[3], package.loaders[4] = nil, nil
+return require "swarm.doors.python"
+"""
+
+
+def lua_folder() -> Path:
+    """Where the host's Lua is: inside the installed package, or beside ``host/`` in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "lua"
+    return installed if installed.is_dir() else package.parents[1] / "lua"
+
+
+class VM:
+    """One LuaJIT VM with the host's Lua loaded. :class:`swarm_host.vm.kernel.Kernel` has one."""
+
+    _one_was_made = False  # the first VM of a process has a faster way (lua/swarm/ground/site.lua)
+
+    def __init__(self) -> None:
+        self._runtime = luajit.LuaRuntime(
+            encoding=None,
+            register_eval=False,
+            register_builtins=False,
+            unpack_returned_tuples=True,
+        )
+        is_first, VM._one_was_made = not VM._one_was_made, True
+        self._door = self._runtime.execute(_BOOT, str(lua_folder()).encode(), is_first)
+
+    def function(self, name: str) -> Callable[..., Any]:
+        """A function of ``lua/swarm/doors/python.lua``: bytes, numbers and booleans both ways."""
+        found: Callable[..., Any] = self._door[name.encode()]
+        return found

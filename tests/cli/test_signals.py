@@ -1,0 +1,272 @@
+"""Ctrl-C and SIGTERM: once, twice, and where Lua does not give control back."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.command_line import MAIN, popen, script
+
+CLEAN_UP = """
+swarm.main(function()
+  print("begun")
+  local ok, err = pcall(swarm.sleep, 60)
+  swarm.shield(function() {} print("cleaned up", err.reason) end)
+end)
+"""
+
+# `begun` is handed over at the end of its turn; the cancel that may come then is ignored.
+BEGIN = "print('begun') pcall(swarm.sleep, 0.05)"
+
+HELD = {
+    "main": (MAIN.format(f"{BEGIN} while true do end"), 'worker "main" (T-1)'),
+    "worker": (
+        f"swarm.worker 'spin' {{ run = function() {BEGIN} while true do end end }}\n"
+        + MAIN.format("swarm.spawn(function() swarm.sleep(60) end) swarm.call('spin')"),
+        'worker "spin" (T-3)',
+    ),
+    "function": (
+        MAIN.format(f"swarm.call(function() {BEGIN} while true do end end)"),
+        "a function spawned at function.lua:1 (T-2)",
+    ),
+    "pattern": (
+        MAIN.format(f"{BEGIN} string.find(('a'):rep(60), ('a-'):rep(30) .. 'b')"),
+        'worker "main" (T-1)',
+    ),
+    "hook": (
+        f"swarm.before('main', function() {BEGIN} while true do end end)\n" + MAIN.format(""),
+        'worker "main" (T-1)',
+    ),
+    "clean-up": (
+        MAIN.format(f"{BEGIN} swarm.shield(function() while true do end end)"),
+        'worker "main" (T-1)',
+    ),
+    "loading": (
+        "print('begun') pcall(swarm.fs.read, 'loading.lua') while true do end",
+        "the script while loading loading.lua",
+    ),
+}
+
+
+def wait_until_begun(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"begun\n"
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_cancels_the_run_and_its_clean_up_runs(
+    tmp_path: Path, number: signal.Signals, status: int
+) -> None:
+    with popen(script(tmp_path, CLEAN_UP.format("swarm.sleep(0.05)"))) as process:
+        wait_until_begun(process)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == status
+    assert out == f"cleaned up\tcancelled by {number.name}\n".encode()
+    assert err == f"cancelled by {number.name}\n".encode()
+
+
+COMPUTES_IN_TURNS = """
+for i = 1, 5 do
+  local stop = swarm.monotonic() + 1
+  while swarm.monotonic() < stop do end
+  swarm.yield()
+end
+"""
+
+
+@pytest.mark.parametrize("takes_long", ["swarm.sleep(5)", COMPUTES_IN_TURNS])
+def test_clean_up_that_gives_control_back_takes_its_time(tmp_path: Path, takes_long: str) -> None:
+    with popen(script(tmp_path, CLEAN_UP.format(takes_long))) as process:
+        wait_until_begun(process)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=40)
+    assert process.returncode == 143
+    assert out == b"cleaned up\tcancelled by SIGTERM\n"
+    assert err == b"cancelled by SIGTERM\n"
+
+
+def test_an_error_of_the_clean_up_is_told(tmp_path: Path) -> None:
+    with popen(script(tmp_path, CLEAN_UP.format("error('no clean-up')"))) as process:
+        wait_until_begun(process)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert b"no clean-up" in err
+
+
+def test_one_signal_ends_a_run_that_does_not_give_control_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, (text, holder) in HELD.items():
+        script(tmp_path, text, f"{name}.lua")
+        with popen(f"{name}.lua") as process:
+            wait_until_begun(process)
+            signalled = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            _, err = process.communicate(timeout=20)
+            took = time.monotonic() - signalled
+        assert process.returncode == 143, name
+        said = err.decode().splitlines()
+        assert said[0].startswith(f"error: SIGTERM: ended without clean-up: {holder} had control")
+        assert 3 <= took < 6, name
+
+
+def test_a_second_signal_ends_a_clean_up(tmp_path: Path) -> None:
+    with popen(script(tmp_path, CLEAN_UP.format("print('cleans') swarm.sleep(20)"))) as process:
+        wait_until_begun(process)
+        process.send_signal(signal.SIGINT)
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"cleans\n"
+        time.sleep(0.15)  # sooner it would count as the same signal
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 143
+    assert (out, err) == (b"", b"error: SIGTERM again: ended without clean-up\n")
+
+
+def test_a_second_signal_says_who_had_control(tmp_path: Path) -> None:
+    with popen(script(tmp_path, HELD["main"][0])) as process:
+        wait_until_begun(process)
+        process.send_signal(signal.SIGINT)
+        time.sleep(1)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    words = b'error: SIGINT again: ended without clean-up: worker "main" (T-1) had control for '
+    assert err.startswith(words)
+
+
+def test_signals_that_come_together_count_once(tmp_path: Path) -> None:
+    with popen(script(tmp_path, CLEAN_UP.format("swarm.sleep(0.05)"))) as process:
+        wait_until_begun(process)
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=20)
+    first = {130: b"SIGINT", 143: b"SIGTERM"}[process.returncode]
+    assert out == b"cleaned up\tcancelled by " + first + b"\n"
+
+
+def test_a_signal_while_loading_ends_the_run(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    path = script(tmp_path, f"swarm.fs.read({str(fifo)!r})")
+    with popen(path) as process:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:  # the fifo has a reader once the script has got there
+            try:
+                writer = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+                break
+            except OSError:
+                time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        os.close(writer)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert err == b"cancelled by SIGINT\n"
+
+
+def test_a_run_whose_output_nobody_reads_can_be_ended(tmp_path: Path) -> None:
+    with popen(script(tmp_path, MAIN.format("while true do print(('x'):rep(999)) end"))) as process:
+        assert process.stdout is not None
+        select.select([process.stdout], [], [], 20)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 143
+        assert process.stderr is not None
+        assert b"is not read any more" in process.stderr.read()
+
+
+def test_events_are_kept_where_the_process_is_ended_at_once(tmp_path: Path) -> None:
+    events = tmp_path / "events.jsonl"
+    with popen("--events", events, script(tmp_path, HELD["main"][0])) as process:
+        wait_until_begun(process)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.15)  # sooner it would count as the same signal
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 130
+    types = [json.loads(line)["type"] for line in events.read_text().splitlines()]
+    assert types == ["task_created", "task_attempt_started"]
+
+
+def test_the_line_of_progress_is_taken_away_first(tmp_path: Path) -> None:
+    leader, follower = pty.openpty()
+    drawn = b""
+    body = "pcall(swarm.sleep, 1.5) while true do end"
+    with popen(script(tmp_path, MAIN.format(body)), stderr=follower) as process:
+        os.close(follower)
+        while b"1 running" not in drawn:
+            assert select.select([leader], [], [], 20)[0]
+            drawn += os.read(leader, 65536)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 130
+        while select.select([leader], [], [], 0.1)[0]:
+            try:
+                drawn += os.read(leader, 65536)
+            except OSError:
+                break
+    os.close(leader)
+    before, _, after = drawn.rpartition(b"\r\x1b[K")
+    assert b"running" in before
+    assert b"ended without clean-up" in after
+
+
+ENDS_WITH_CHILDREN = """
+import os
+from swarm_host.ports.process import children
+child = children.start(
+    [b"sh", b"-c", b"sleep 600 & echo $!; exec sleep 600"],
+    program=b"/bin/sh", environment=dict(os.environb), folder=None, has_input=False,
+)
+os.set_blocking(child.stdout, True)
+print(os.getpgid(int(os.read(child.stdout, 99))), flush=True)
+children.end_all()
+os._exit(0)
+"""
+
+
+def group_is_gone(group: int) -> bool:
+    """Whether nobody of a process group runs, at last."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        states = subprocess.run(
+            ["ps", "-o", "stat=", "-g", str(group)], capture_output=True, text=True
+        ).stdout.split()
+        if all(state.startswith("Z") for state in states):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_a_process_that_ends_at_once_leaves_no_child() -> None:
+    command = [sys.executable, "-c", ENDS_WITH_CHILDREN]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    assert group_is_gone(int(done.stdout)), done.stderr
+
+
+@pytest.mark.parametrize("holds", ["while true do end", "swarm.shield(swarm.sleep, 25)"])
+def test_no_worker_s_process_is_left_over(tmp_path: Path, holds: str) -> None:
+    text = """
+      swarm.worker "nap" { command = { "sh", "-c", "echo $$ >&2; sleep 600 & sleep 600" } }
+      swarm.main(function()
+        local nap = swarm.spawn "nap"
+        for event in nap:follow() do print(event.note) break end
+    """
+    with popen(script(tmp_path, f"{text} pcall(swarm.sleep, 0.05) {holds} end)")) as process:
+        assert process.stdout is not None
+        group = int(process.stdout.readline())
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 143
+    assert group_is_gone(group)

@@ -1,0 +1,390 @@
+"""What is started, and what it gets: secrets, environment, placeholders, bounds."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from swarm_host import SwarmError, WorkerFailed
+from swarm_host.ports import Answer, Call, PortError
+from swarm_host.ports.process.port import Lines
+from swarm_host.ports.secrets import Mask
+from tests.support.processes import descriptors, loaded, lua
+
+
+def test_a_secret_is_nowhere_but_in_the_child(
+    within: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    value = "s3cr3t-€-value"
+    monkeypatch.setenv("API_KEY", value)
+    script = """
+    swarm.worker "leak" {
+      shell = [[
+        printf %s "$KEY" | wc -c
+        echo "out: $KEY$KEY"
+        echo "err: $KEY" >&2
+        printf '%.5s' "$KEY" >&2; sleep 0.05; printf %s "${KEY#?????}" >&2
+        exit $CODE
+      ]],
+      env = { KEY = swarm.secret "API_KEY", CODE = "{input.code}" },
+      exit = "failed",
+    }
+    """
+    events: list[bytes] = []
+
+    async def main() -> None:
+        logged: list[Any] = []
+        async with loaded(
+            tmp_path, script, write_events=events.append, write_log=logged.append
+        ) as host:
+            worker = host.spawn("leak", {"code": 0})
+            result = await worker.result()
+            assert result["raw"] == f"{len(value.encode())}\nout: ******\n"
+            assert result["stderr"] == "err: ***\n***"
+            tail = worker.output_tail()
+            assert [event.get("note") for event in tail[:2]] == ["err: ***", "***"]
+            failed = host.spawn("leak", {"code": 7})
+            with pytest.raises(WorkerFailed) as caught:
+                await failed.result()
+            assert caught.value.error["exit_code"] == 7
+            assert caught.value.error["stderr"] == "err: ***\n***"
+        said = repr((result, tail, caught.value.error, str(caught.value), logged, events))
+        assert "s3cr3t" not in said
+        assert "value" not in said.replace("'value'", "").replace('"value"', "")
+
+    within(10, main)
+
+
+def test_a_secret_that_is_not_set_fails_the_spawn(
+    within: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("API_KEY", raising=False)
+    marker = tmp_path / "ran"
+    script = f"""
+    swarm.worker "w" {{ command = {{ "touch", {lua(marker)} }},
+      env = {{ KEY = swarm.secret "API_KEY" }} }}
+    """
+
+    async def main() -> None:
+        async with loaded(tmp_path, script) as host:
+            with pytest.raises(WorkerFailed, match='worker "w": the secret "API_KEY" is not set'):
+                await host.call("w")
+        assert not marker.exists()
+
+    within(10, main)
+
+
+def test_only_the_listed_environment_is_inherited(
+    within: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_OWN", "1")
+    monkeypatch.setenv("UNLISTED", "1")
+    monkeypatch.setenv("LC_TEST", "1")
+    script = """
+    local dump = { "python3", "-c", "import os, json; print(json.dumps(dict(os.environ)))" }
+    dump[1] = swarm.args[1]
+    swarm.worker "default" { command = dump }
+    swarm.worker "more" { command = dump, inherit_env = { "MY_*" }, env = { LC_TEST = "2" } }
+    swarm.worker "none" { command = dump, inherit_env = false, env = { A = "{input}" } }
+    """
+
+    async def main() -> None:
+        async with loaded(tmp_path, script, args=[sys.executable]) as host:
+            default, more = await host.call("default"), await host.call("more")
+            none = await host.call("none", "x")
+        assert default["LC_TEST"] == "1"
+        assert "MY_OWN" not in default
+        assert "UNLISTED" not in default
+        assert default["PATH"] == os.environ["PATH"]
+        assert default["SWARM_AGENT"] == "default"
+        assert default["SWARM_ATTEMPT"] == "1"
+        assert default["SWARM_TASK_ID"].startswith("T-")
+        assert more["MY_OWN"] == "1"
+        assert more["LC_TEST"] == "2"
+        none.pop("LC_CTYPE", None)  # Python sets it itself
+        assert sorted(none) == ["A", "SWARM_AGENT", "SWARM_ATTEMPT", "SWARM_TASK_ID"]
+        assert none["A"] == '"x"'
+
+    within(10, main)
+
+
+ATTACKS = [
+    "$(touch {})",
+    "`touch {}`",
+    "; touch {} ;",
+    "' ; touch {} ; '",
+    '" ; touch {} ; "',
+    "\n touch {} \n#",
+    "&& touch {}",
+    "| touch {}",
+    "> {}",
+    "%s%n$0$@",
+    "{{task_id}} {{input.b}} {{prompt}}",
+    "--help",
+]
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_no_placeholder_is_ever_code(
+    within: Callable[..., Any], tmp_path: Path, attack: str
+) -> None:
+    marker = tmp_path / "pwned"
+    text = attack.format(marker)
+    folder = tmp_path / text.replace("/", "_")
+    folder.mkdir()
+    script = """
+    local text = { format = "text" }
+    swarm.worker "argument" { command = { "printf", "%s", "{input.a}" }, output = text }
+    swarm.worker "inside" { command = { "printf", "%s", "a={input.a}." }, output = text }
+    swarm.worker "prompt" { command = { "printf", "%s", "{prompt}" }, output = text }
+    swarm.worker "json" { command = { "printf", "%s", "{input}" } }
+    swarm.worker "file" { command = { "cat", "{prompt_file}" }, output = text }
+    swarm.worker "stdin" { command = { "cat" }, stdin = "<{input.a}>", output = text }
+    swarm.worker "env" { shell = 'printf %s "$A"', env = { A = "{input.a}" }, output = text }
+    swarm.worker "unquoted" { shell = 'printf "%s " $SWARM_PROMPT', output = text }
+    swarm.worker "shell" { shell = 'printf %s "$SWARM_PROMPT"', output = text }
+    swarm.worker "cwd" { command = { "pwd" }, cwd = "{input.dir}", output = text }
+    """
+
+    async def main() -> None:
+        async with loaded(tmp_path, script) as host:
+            value = {"a": text, "prompt": text, "dir": str(folder)}
+            for name in ("argument", "prompt", "file", "env", "shell"):
+                assert await host.call(name, value) == text, name
+            assert await host.call("inside", value) == f"a={text}."
+            assert await host.call("stdin", value) == f"<{text}>"
+            assert await host.call("json", value) == value
+            await host.call("unquoted", value)
+            assert await host.call("cwd", value) == str(folder)
+        assert not marker.exists()
+
+    within(20, main)
+
+
+def bounded(program: str, bound: str) -> str:
+    return f"""
+    swarm.role "narrow" {{ extends = "worker", allow = {{ run_process = {{ {lua(bound)} }} }} }}
+    swarm.worker "w" {{ role = "narrow", command = {{ {lua(program)}, "--version" }} }}
+    """
+
+
+def test_a_program_bound_compares_resolved_paths(
+    within: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "git").symlink_to("/bin/sh")
+    real = Path("/usr/bin/git")
+
+    async def main() -> None:
+        for program, bound in [("git", "git"), (str(real), "git"), ("git", str(real))]:
+            async with loaded(tmp_path, bounded(program, bound)) as host:
+                assert "git version" in (await host.call("w"))["raw"]
+        for program in ("sh", "/bin/sh", str(tmp_path / "git"), "./git"):
+            async with loaded(tmp_path, bounded(program, "git")) as host:
+                with pytest.raises(WorkerFailed, match="out of bounds") as caught:
+                    await host.call("w")
+                error = caught.value.error
+                assert error["code"] == "role_violation"
+                assert error["role"] == "narrow"
+                assert error["verb"] == "run_process"
+
+    if not real.exists():
+        pytest.skip("no git there")
+    monkeypatch.chdir(tmp_path)
+    within(20, main)
+
+
+def failing(folder: Path) -> dict[str, tuple[str, str, str]]:
+    """Definitions that load and do not start: the fields, the code, what the message says."""
+    (folder / "plain").write_text("echo hi\n")
+    (folder / "no_interpreter").write_text("#!/no/such/interpreter\n")
+    (folder / "no_interpreter").chmod(0o755)
+    (folder / "garbage").write_bytes(b"\0\1\2\3" * 99)
+    (folder / "garbage").chmod(0o755)
+    here = str(folder)
+    return {
+        "no program": ('command = { "no-such" }', "process_failed", 'no program "no-such"'),
+        "a line": ('command = { "ls -l" }', "process_failed", "an item of its own"),
+        "no path": (f'command = {{ "{here}/none" }}', "process_failed", "there is no program"),
+        "a folder": (f'command = {{ "{here}" }}', "process_failed", "is a folder"),
+        "not executable": (f'command = {{ "{here}/plain" }}', "process_failed", "chmod +x"),
+        "interpreter": (f'command = {{ "{here}/no_interpreter" }}', "process_failed", "first line"),
+        "garbage": (f'command = {{ "{here}/garbage" }}', "process_failed", "is no program"),
+        "no folder": ('command = { "ls" }, cwd = "/no/such"', "process_failed", "does not exist"),
+        "no such cwd": (
+            f'command = {{ "ls" }}, cwd = "{here}/plain"',
+            "process_failed",
+            "is not a folder",
+        ),
+        "no value": ('command = { "ls", "{input.x}" }', "invalid_value", "command[2]: placeholder"),
+        "null": ('command = { "ls", "{input.null}" }', "invalid_value", "has no value"),
+        "nul": ('command = { "ls", "{input.nul}" }', "invalid_value", "a NUL byte"),
+        "nul in env": ('command = { "ls" }, env = { A = "{input.nul}" }', "invalid_value", "env.A"),
+        "large": ('command = { "ls", "{input.large}" }', "process_failed", "{prompt_file}"),
+        "large shell": ('shell = "echo $SWARM_INPUT"', "process_failed", "through stdin"),
+    }
+
+
+@pytest.mark.parametrize("case", failing(Path(os.devnull).parent / "shm"), ids=str)
+def test_what_does_not_start_says_why(
+    within: Callable[..., Any], tmp_path: Path, case: str
+) -> None:
+    fields, code, text = failing(tmp_path)[case]
+
+    async def main() -> None:
+        before = descriptors()
+        async with loaded(tmp_path, f'swarm.worker "w" {{ {fields} }}') as host:
+            value = {"nul": "a\0b", "large": "x" * 10_000_000, "null": None}
+            with pytest.raises(WorkerFailed) as caught:
+                await host.call("w", value)
+            error = caught.value.error
+            assert error["code"] == code
+            assert text in error["message"]
+            assert 'worker "w"' in error["message"]
+            assert error["where"].endswith("script.lua:1")
+            assert "Traceback" not in repr(error)
+            assert descriptors() <= before + 12  # those of the host
+
+    within(10, main)
+
+
+def test_ten_megabytes_of_input_pass_where_the_shell_does_not_name_them(
+    within: Callable[..., Any], tmp_path: Path
+) -> None:
+    async def main() -> None:
+        async with loaded(tmp_path, 'swarm.worker "w" { shell = "wc -c" }') as host:
+            assert (await host.call("w", "x" * 10_000_000))["raw"].strip() == "10000000"
+
+    within(10, main)
+
+
+def test_an_event_of_a_port_comes_before_its_answer_and_an_error_in_it_ends_the_request(
+    within: Callable[..., Any], tmp_path: Path
+) -> None:
+    """The contract that stderr lines use, with a port of a third party in its place."""
+    seen: list[str] = []
+
+    class Chatty:
+        async def __call__(self, payload: dict[str, Any], call: Call) -> Answer:
+            for i in range(3):
+                await call.emit({"lines": 1}, b"line %d" % i)
+            seen.append("said")
+            if payload["arguments"] == 2:
+                await call.emit({"lines": 1}, b"x" * 20_000_000)
+                await anyio.sleep(60)
+            return Answer(value={"exit_code": 0, "stdout": 0, "size": 0}, data=b"")
+
+    script = """
+    swarm.worker "w" { command = { "any" } }
+    swarm.worker "v" { command = { "any", "thing" } }
+    swarm.layer "narrow" { event = function(_, event)
+      if event.type == "progress" and #event.note > 100 then error("too long") end
+    end }
+    swarm.use "narrow"
+    """
+
+    async def main() -> None:
+        async with loaded(tmp_path, script, ports={"process": Chatty()}) as host:
+            worker = host.spawn("w")
+            await worker.join()
+            notes = [event.get("note") for event in worker.output_tail()]
+            assert notes == ["line 0", "line 1", "line 2", None]
+            with pytest.raises(WorkerFailed, match="too long"):
+                await host.call("v")
+
+    within(10, main)
+
+
+def test_a_secret_is_masked_however_it_is_cut() -> None:
+    secrets = [b"abcabd", b"abc", b"xab", b"line1\nline2"]
+    text = b"__abcab_abcabd_xabc_line1\nline2_abcabcabdab"
+    whole = Mask(secrets)
+    wanted = whole.feed(text) + whole.rest()
+    assert wanted == b"__***ab_***_***c_***_******ab"
+    for size in range(1, len(text)):
+        mask = Mask(secrets)
+        got = b"".join(mask.feed(text[i : i + size]) for i in range(0, len(text), size))
+        assert got + mask.rest() == wanted, size
+
+
+def test_a_long_line_is_cut_and_counted() -> None:
+    lines = Lines(4)
+    assert lines.feed(b"ab") == []
+    assert lines.feed(b"cdef\nxy\n\nlong") == [b"abcd [2 bytes dropped]", b"xy", b""]
+    assert lines.feed(b"er", last=True) == [b"long [2 bytes dropped]"]
+
+
+def test_children_are_started_outside_of_asyncio_watchers(
+    within: Callable[..., Any], tmp_path: Path
+) -> None:
+    """A host in a second thread has children too: nothing here needs the main thread's signals."""
+    result: list[Any] = []
+
+    async def main() -> None:
+        async with loaded(tmp_path, 'swarm.worker "w" { shell = "echo hi" }') as host:
+            result.append(await host.call("w"))
+
+    async def in_thread() -> None:
+        await asyncio.get_running_loop().run_in_executor(None, within, 10, main)
+
+    anyio.run(in_thread)
+    assert result[0]["raw"] == "hi\n"
+
+
+def test_port_errors_carry_what_a_script_reads() -> None:
+    error = PortError("process_failed", "it broke", exit_code=1)
+    assert error.fields == {"exit_code": 1}
+
+
+def test_a_wrong_definition_is_a_load_error_that_names_the_field(tmp_path: Path) -> None:
+    cases = {
+        "command = {}": "command must be a list",
+        'command = { "a", 1 }': "command[2] must be a string",
+        'command = { "a\\0b" }': "NUL",
+        'command = { "a", "{token}" }': "not supported yet",
+        'command = { "a" }, shell = "b"': "both",
+        'command = "nope"': 'there is no swarm.command "nope"',
+        'shell = "echo {prompt}"': '"$SWARM_PROMPT"',
+        'shell = "echo {input}"': '"$SWARM_INPUT"',
+        'shell = "echo {input.a.b}"': "env = { VALUE",
+        'shell = "echo {agent}"': '"$SWARM_AGENT"',
+        'shell = "a", pty = true': "pty is not supported yet",
+        'shell = "a", output = { format = "ndjson" }': '"ndjson" is not supported yet',
+        'shell = "a", output = { format = "jsn" }': "did you mean json?",
+        'shell = "a", output = { event = print }': "not supported yet",
+        'shell = "a", output = { result = "a" }': "JSON Pointer",
+        'shell = "a", output = { format = "text", ok = "/a" }': "needs format",
+        'shell = "a", ok_codes = { "0" }': "ok_codes[1]",
+        'shell = "a", exit = "fail"': '"blocked" or "failed"',
+        'shell = "a", env = { ["A=B"] = "" }': "variable's name",
+        'shell = "a", env = { A = 1 }': "env.A must be a string",
+        'shell = "a", inherit_env = "A"': "inherit_env must be",
+        'shell = "a", kill_after = -1': "kill_after",
+        'shell = "a", limits = { memory = 1 }': '"memory"',
+        'shell = "a", limits = { line = 0 }': "limits.line",
+        'shell = "a", stdin = 1': "stdin must be",
+        'program = "a"': "did you mean command?",
+        'shell = "a", args = {}': "did you mean command?",
+        'shell = "a", stream_mode = "x"': "did you mean output?",
+        'kind = "process"': "command or shell",
+        'shell = "a", run = print': "of kind lua and of kind process",
+    }
+    for fields, text in cases.items():
+
+        async def main(fields: str = fields) -> None:
+            async with loaded(tmp_path, f'swarm.worker "w" {{ {fields} }}'):
+                pass
+
+        with pytest.raises(SwarmError) as caught:
+            anyio.run(main)
+        error = caught.value.error
+        assert error["code"] == "load_error", fields
+        assert text in error["message"], (fields, error["message"])
+        assert 'worker "w"' in error["message"]
+        assert error["where"].endswith("script.lua:1"), fields
