@@ -29,7 +29,8 @@
 --   owner     spawn, blocks  the scope that it belongs to: the run's root, a block, or a worker
 --   depth     spawn       workers above it
 --   rights    spawn, acting  what it may do now: a hook's while the hook runs (rights/acting.lua)
---   queue, queue_prev, queue_next  list  the run list, or the list of waiters that it stands in
+--   queue, queue_prev, queue_next  list  the run list, or the list of waiters that it stands in;
+--                         while it sleeps queue_prev is its place among the timers
 --   co        life        its coroutine; nil: it has not begun
 --   waiting   scheduler   what it waits for while it is parked: a task that it joins, or a table
 --                         with some of what, describe, on_cancel, some_live; a slot or a delay
@@ -110,8 +111,14 @@ function record.home(task)
   if not task.run then
     return task.extra.home -- retired
   end
-  local place = record.place_of(task.def.fn or record.wrapped[task.run] or task.run)
-  return sub(place, 1, 6) ~= "swarm/" and place or task.def.where
+  local def = task.def
+  local home = def.home -- asked for at every end that is no pass
+  if not home then
+    local place = record.place_of(def.fn or record.wrapped[task.run] or task.run)
+    home = sub(place, 1, 6) ~= "swarm/" and place or def.where
+    def.home = def.name and home
+  end
+  return home
 end
 
 ---The name of a task as messages show it.

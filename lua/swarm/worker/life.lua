@@ -19,11 +19,9 @@ local co_create, co_yield = coroutine.create, coroutine.yield
 local type, xpcall = type, xpcall
 local copy, from_raised = values.copy, errors.from_raised
 local conclude, counts = settling.conclude, settling.counts
-local PARK = S.PARK
+local DONE = S.DONE
 
 local life = {}
-
-local POOL = 4096 -- idle coroutines kept
 
 ---Checks what `run` returned, for a worker that nothing stands around: layers have done so else.
 ---@return boolean ok, any value the value as it crosses, or the error
@@ -79,13 +77,16 @@ local function finish(w, ok, value, reason)
   return conclude(w, ok, value, reason, before)
 end
 
----Runs a worker from its beginning to its end.
-local function live(w)
+local function nothing() end
+
+---A worker begins.
+---@return function run, function handler, table ctx, any input what it runs, as xpcall takes it
+local function begin(w)
   counts.running = counts.running + 1
   local task = w.task
   local def = task.def
   if w.cancel and not def.begins then
-    return finish(w, true) -- cancelled before it began; its settled hooks still run
+    return nothing, from_raised -- cancelled before it began; its settled hooks still run
   end
   task.status = "running"
   if def.settled then
@@ -99,35 +100,18 @@ local function live(w)
   if events.on then
     events.publish("task_attempt_started", task)
   end
-  return finish(w, xpcall(task.run, from_raised, task.handle, task.input))
+  return task.run, from_raised, task.handle, task.input
 end
 
 -- Coroutines --------------------------------------------------------------------------------------
 
-local pool, pooled = {}, 0
-
----What a pooled coroutine does: one worker after another.
+---What a pooled coroutine does: one worker after another. As few slots as can be lie below what a
+---worker runs: where many are parked, their stacks are most of what they cost.
 local function body(w)
-  local co = w.co
   while true do
-    live(w)
-    if pooled == POOL then
-      return
-    end
-    pooled = pooled + 1
-    pool[pooled] = co
-    w = co_yield(PARK)
+    finish(w, xpcall(begin(w)))
+    w = co_yield(DONE)
   end
-end
-
-local function take_coroutine()
-  if pooled > 0 then
-    local co = pool[pooled]
-    pool[pooled] = nil
-    pooled = pooled - 1
-    return co
-  end
-  return co_create(body)
 end
 
 ---A pending worker's turn has come.
@@ -141,7 +125,7 @@ function life.begin(w)
   if of and not slots.take(w, of) then
     return nil
   end
-  local co = take_coroutine()
+  local co = S.take_coroutine() or co_create(body)
   w.co = co
   return co
 end

@@ -35,7 +35,7 @@ local function fire(node)
   if node.expire then
     return node.expire(node)
   end
-  S.wake(node.worker)
+  S.wake(node.worker or node)
 end
 
 ---Who could go on now, in the order in which the scheduler would take them. Where nobody is ready

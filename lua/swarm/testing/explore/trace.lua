@@ -36,8 +36,8 @@ function trace.step(watch, candidate)
   if not candidate then
     local node = S.timer_at(1)
     local scope = node.scope
-    local w = node.worker or (scope and record.worker_of(scope))
-    local what = node.worker and "wakes " or "ends the time of "
+    local w = node.task and node or node.worker or (scope and record.worker_of(scope))
+    local what = (node.worker or node.task) and "wakes " or "ends the time of "
     local whose = w and name(watch, w.task) or "a wait"
     return format("at %g s the clock %s%s", clock.virtual, what, whose)
   end
