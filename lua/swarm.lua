@@ -16,10 +16,10 @@ local exec = require "swarm.outside.process.exec"
 local fs = require "swarm.outside.fs"
 local gate = require "swarm.rights.gate"
 local gather = require "swarm.structure.gather"
-local generations = require "swarm.script.line"
 local handles = require "swarm.worker.handle"
 local http = require "swarm.outside.http"
 local json = require "swarm.values.json"
+local lines = require "swarm.script.line"
 local lock = require "swarm.sharing.lock"
 local log = require "swarm.events.log"
 local names = require "swarm.ground.spelling"
@@ -199,13 +199,13 @@ return function(generation, run)
       return draining.list(generation.line)
     end,
     state = function(name, init)
-      return generations.state(generation.line, name, init)
+      return lines.state(generation.line, name, init)
     end,
     on_reload = function(fn)
-      return generations.hook(generation, "on_reload", fn)
+      return lines.hook(generation, "on_reload", fn)
     end,
     on_dispose = function(fn)
-      return generations.hook(generation, "on_dispose", fn)
+      return lines.hook(generation, "on_dispose", fn)
     end,
     watch_file = watched.watch_file,
     main = function(fn)

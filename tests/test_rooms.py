@@ -34,8 +34,6 @@ MOST_LINES, MOST_FILES = 400, 14
 STILL_REQUIRED = {
     "events/log requires worker.handle",
     "events/run requires worker.handle",
-    "structure/held_open requires script.registry",
-    "structure/supervise/calls requires script.registry",
 }
 STILL_FILLED = 40
 STILL_LONG = {"ground/errors"}

@@ -240,7 +240,7 @@ it("lists what there is", function(ctx)
   local face = meta(swarm).__index
   local script = upvalue(host_require("swarm.testing.app").face, "App").methods
   local invocation = host_require "swarm.outside.process.plan"
-  local kinds = upvalue(host_require "swarm.script.fields", "kinds")
+  local kinds = host_require("swarm.kinds.all").by_name
   local hooks, gate = host_require "swarm.layers.hooks", host_require "swarm.rights.gate"
   local child = host_require "swarm.structure.supervise.child_spec"
   local out = host_require "swarm.outside.process.output"

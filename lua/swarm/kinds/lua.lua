@@ -3,6 +3,7 @@ return {
   name = "lua",
   by = { "run" },
   fields = { run = "function" },
+  held_open = true,
   ---@param def table the checked definition
   ---@return function run called as run(ctx, input)
   start = function(def)

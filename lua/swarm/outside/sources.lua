@@ -15,8 +15,7 @@ local KINDS = { "files", "folders", "missing" }
 ---@param kind string "files", "folders" or "missing"
 ---@param path string
 function watched.note(generation, kind, path)
-  local noted = generation.noted or {}
-  generation.noted = noted
+  local noted = generation.noted
   local known = noted[kind] or {}
   noted[kind] = known
   if not known[path] then

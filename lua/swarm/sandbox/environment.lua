@@ -18,7 +18,7 @@ local type, pairs, setmetatable, tostring, select = type, pairs, setmetatable, t
 local rawget, getmetatable = rawget, getmetatable
 local sub, concat, floor = string.sub, table.concat, math.floor
 
-local sandbox = {}
+local environment = {}
 
 -- Strings are indexed through one metatable for the whole VM: what scripts reach through it must be
 -- neither the host's `string` table nor a way to change it.
@@ -253,7 +253,7 @@ end
 ---The globals of a generation.
 ---@param generation table
 ---@param swarm table the public face
-function sandbox.environment(generation, swarm)
+function environment.make(generation, swarm)
   local env = {}
   generation.env = env
   local loaded = { swarm = swarm }
@@ -275,4 +275,4 @@ function sandbox.environment(generation, swarm)
   return env
 end
 
-return sandbox
+return environment

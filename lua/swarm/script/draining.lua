@@ -3,9 +3,10 @@
 local Settle = require "swarm.worker.settle"
 local blocks = require "swarm.structure.blocks"
 local clock = require "swarm.ground.clock"
+local definition = require "swarm.worker.definition"
 local errors = require "swarm.ground.errors"
+local let_go = require("swarm.script.generation").free
 local log = require "swarm.events.log"
-local registry = require "swarm.script.registry"
 local S = require "swarm.scheduler.scheduler"
 local Scope = require "swarm.scope.scope"
 local values = require "swarm.values.values"
@@ -76,40 +77,9 @@ end
 
 -- The end of a generation -------------------------------------------------------------------------
 
----Forgets what only running workers need, so that a settled one that somebody still holds costs no
----more than itself.
 local function free(generation)
-  generation.line.alive[generation.number] = nil
   Settle.draining = Settle.draining - 1
-  local function strip(def)
-    def.run, def.fn, def.wrap, def.settled, def.events = nil, nil, nil, nil, nil
-    def.layers, def.input_schema, def.output_schema, def.options = nil, nil, nil, nil
-  end
-  for _, def in pairs(generation.workers) do
-    strip(def)
-  end
-  if generation.main then
-    strip(generation.main)
-  end
-  strip(generation.unnamed)
-  for _, kept in pairs {
-    "workers",
-    "hooks",
-    "layers",
-    "commands",
-    "closing",
-    "uses",
-    "files",
-    "folders",
-    "missing",
-    "noted",
-    "on_reload",
-    "on_dispose",
-    "prints",
-  } do
-    generation[kept] = {}
-  end
-  generation.env, generation.face, generation.main = nil, nil, nil
+  return let_go(generation)
 end
 
 ---Calls a function in a shield: a cancel of the run, or main's new start, leaves it its time.
@@ -129,7 +99,7 @@ local function dispose(generation)
   if #list == 0 then
     return false
   end
-  local def = registry.internal(generation, "dispose of generation " .. generation.number)
+  local def = definition.internal(generation, "dispose of generation " .. generation.number)
   def.begins = true -- even where all is cancelled before it could
   W.spawn_root(def, function()
     local ends = clock.monotonic() + DISPOSE_SECONDS

@@ -1,11 +1,12 @@
 -- The fields of a worker's definition: which kind they make it, and what each may be. A mistake
 -- names the field, and what was meant by it or what must stand there.
 local errors = require "swarm.ground.errors"
+local kinds = require "swarm.kinds.all"
 local names = require "swarm.ground.spelling"
 local type, pairs, tostring = type, pairs, tostring
 local format, floor, concat = string.format, math.floor, table.concat
 
-local kinds = { lua = require "swarm.kinds.lua", process = require "swarm.kinds.process" }
+local by_name = kinds.by_name
 
 -- What people try first, by other hosts' words.
 local FIRST_GUESSES = {
@@ -66,32 +67,29 @@ end
 local function kind_of(name, fields)
   local kind = fields.kind
   if kind ~= nil then
-    if not kinds[kind] then
+    if not by_name[kind] then
       return wrong(
         format(
           "worker %q: there is no kind %s%s",
           name,
           names.show(kind),
-          names.hint(kind, kinds, "")
+          names.hint(kind, by_name, "")
         )
           .. "; known kinds: "
-          .. names.list(kinds)
+          .. names.list(by_name)
       )
     end
-    return kinds[kind]
+    return by_name[kind]
   end
   local wanted, found = {}, nil
-  for _, candidate in pairs(kinds) do
-    for i = 1, #candidate.by do
-      wanted[candidate.by[i]] = true
-      if fields[candidate.by[i]] ~= nil then
+  for i = 1, #kinds.list do
+    local candidate = kinds.list[i]
+    for j = 1, #candidate.by do
+      wanted[candidate.by[j]] = true
+      if fields[candidate.by[j]] ~= nil then
         if found and found ~= candidate then
-          local kinds_named = "worker %q has fields of kind %s and of kind %s; it is of one kind"
-          local one, other = found.name, candidate.name
-          if one > other then
-            one, other = other, one
-          end
-          return wrong(format(kinds_named, name, one, other))
+          local both = "worker %q has fields of kind %s and of kind %s; it is of one kind"
+          return wrong(format(both, name, found.name, candidate.name))
         end
         found = candidate
       end

@@ -1,13 +1,14 @@
 -- The definitions of one generation: what `swarm.worker` and `swarm.main` said while the script
 -- loaded, checked. Every mistake names the author's line, the field and the nearest known name.
 local attempts = require "swarm.worker.attempts"
-local check_command = require("swarm.kinds.process").check_command
 local check_fields = require "swarm.script.fields"
+local definition = require "swarm.worker.definition"
 local errors = require "swarm.ground.errors"
 local gate = require "swarm.rights.gate"
 local hooks = require "swarm.layers.hooks"
-local middleware = require "swarm.layers.pipeline"
+local kinds = require "swarm.kinds.all"
 local names = require "swarm.ground.spelling"
+local pipeline = require "swarm.layers.pipeline"
 local schema = require "swarm.outside.schema"
 local Scope = require "swarm.scope.scope"
 local S = require "swarm.scheduler.scheduler"
@@ -15,57 +16,10 @@ local values = require "swarm.values.values"
 local type, pairs, tostring = type, pairs, tostring
 local format, debug_getmetatable = string.format, debug.getmetatable
 
-local registry = {
-  around_run = nil, -- specs: (def, run) → the run that a mock may stand in for
-}
+local registry = {}
 
 local function wrong(message, fields)
   return errors.throw("load_error", message, fields)
-end
-
----A new, empty set of definitions.
----@param number integer the generation's number
----@param line table the script's (line.lua)
-function registry.new(number, line)
-  local generation = {
-    number = number,
-    line = line,
-    workers = {}, -- name → definition
-    main = nil,
-    roles = {}, -- name → { fields, where }, then name → rights
-    hooks = {}, -- in the order of registration
-    layers = {}, -- name → { fields, where, rights }
-    commands = {}, -- name → { fields, where }
-    closing = {}, -- functions to call when all is there
-    uses = {}, -- the layers that are on every worker
-    open = {}, -- names of `swarm.worker "x"` whose table has not come yet
-    given = { worker = {}, role = {}, layer = {}, command = {} }, -- name → the author's table
-    files = {}, -- what was read while loading
-    folders = {}, -- what was listed
-    missing = {}, -- what was looked for and is not there
-    on_reload = {}, -- functions
-    on_dispose = {},
-    env = nil, -- its globals
-    closed = false, -- loading has ended
-    retired = false, -- another one has taken over
-    live = 0, -- of a retired one: workers that have not settled
-  }
-  -- A worker made from a function has no name; it belongs to the generation of its spawner.
-  generation.unnamed = registry.internal(generation, nil)
-  generation.rights = gate.ROLES
-  return generation
-end
-
----A definition that no script wrote down: a worker made from a function, or one of the host's own.
----@param name string? the worker's name, as messages show it
-function registry.internal(generation, name)
-  return {
-    name = name,
-    kind = "lua",
-    generation = generation,
-    names = generation.line.names,
-    unnamed = name == nil,
-  }
 end
 
 ---Raises where the loading that a call belongs to has ended.
@@ -78,39 +32,41 @@ end
 
 registry.still_loading = still_loading
 
+local function retries_of(name, retries)
+  local ok, policy = pcall(attempts.policy, retries, format("worker %q: retries", name))
+  if not ok then
+    return wrong(policy.message, { field = "retries" })
+  end
+  return policy
+end
+
+local function slots_of(concurrency)
+  return { max = concurrency, active = 0, waiters = { head = nil, tail = nil } }
+end
+
 local function define_worker(generation, name, fields, where)
   local kind = check_fields(name, fields)
-  local def = {
+  local def = definition.new(generation, {
     name = name,
     kind = kind.name,
-    run = fields.run,
+    held_open = kind.held_open,
     fn = fields.run,
+    run = fields.run,
     description = fields.description,
     timeout = fields.timeout,
-    slots = nil,
-    retries = nil,
+    retries = fields.retries and retries_of(name, fields.retries),
+    slots = fields.concurrency and slots_of(fields.concurrency),
     role = fields.role or "worker",
     authority = fields.authority,
     layers = fields.layers and hooks.layers_of(name, fields.layers, where),
     input_schema = fields.input_schema,
     output_schema = fields.output_schema,
-    generation = generation,
-    names = generation.line.names,
     where = where,
-  }
-  if fields.concurrency then
-    def.slots = { max = fields.concurrency, active = 0, waiters = { head = nil, tail = nil } }
-  end
-  if fields.retries then
-    local ok, policy = pcall(attempts.policy, fields.retries, format("worker %q: retries", name))
-    if not ok then
-      return wrong(policy.message, { field = "retries" })
-    end
-    def.retries = policy
-  end
+  })
   local run = kind.start(def, fields, generation)
-  if registry.around_run then
-    run = registry.around_run(def, run)
+  local around_run = generation.line.script.around_run
+  if around_run then
+    run = around_run(def, run)
   end
   def.run = schema.wrap(def, run)
   generation.workers[name] = def
@@ -125,7 +81,7 @@ local function define_command(generation, name, fields, where)
   if type(fields) ~= "table" then
     return wrong(format("command %q takes a table of fields, and got %s", name, names.show(fields)))
   end
-  check_command(name, fields)
+  kinds.check_command(name, fields)
   generation.commands[name] = { fields = fields, where = where }
 end
 
@@ -195,19 +151,17 @@ function registry.main(generation, fn, args)
   if before then
     return wrong("swarm.main is there twice; the first is at " .. tostring(before.where))
   end
-  generation.main = {
+  generation.main = definition.new(generation, {
     name = "main",
-    kind = "lua",
+    held_open = true,
     role = "operator",
     fn = fn,
     run = function(ctx)
       local extra = debug_getmetatable(ctx).extra
       return fn(values.copy(extra and extra.args or args, "args"), ctx)
     end,
-    generation = generation,
-    names = generation.line.names,
     where = errors.where(),
-  }
+  })
 end
 
 ---A definition whose table never came.
@@ -249,12 +203,12 @@ function registry.close(generation)
   end
   for _, def in pairs(generation.workers) do
     def.rights = gate.role(generation.roles, rights, def.role, def.where)
-    middleware.compose(generation, def)
+    pipeline.compose(generation, def)
   end
-  middleware.compose(generation, generation.unnamed)
+  pipeline.compose(generation, generation.unnamed)
   if generation.main then
     generation.main.rights = rights.operator
-    middleware.compose(generation, generation.main)
+    pipeline.compose(generation, generation.main)
   end
   generation.rights = rights
   generation.closed = true

@@ -3,12 +3,12 @@
 -- of its own, and all of them share `ctx.state`.
 local arguments = require "swarm.ground.arguments"
 local clock = require "swarm.ground.clock"
+local definition = require "swarm.worker.definition"
 local errors = require "swarm.ground.errors"
 local gate = require "swarm.rights.gate"
 local handles = require "swarm.worker.handle"
 local Join = require "swarm.worker.join"
 local names = require "swarm.ground.spelling"
-local registry = require "swarm.script.registry"
 local S = require "swarm.scheduler.scheduler"
 local Scope = require "swarm.scope.scope"
 local Settle = require "swarm.worker.settle"
@@ -97,7 +97,7 @@ local function check_definition(me, name)
   end
   local of = me.def
   local def = of.names[name] or W.resolve(name, of.generation)
-  if def.kind ~= "lua" then
+  if not def.held_open then
     return errors.throw(
       "invalid_argument",
       format("worker %q is of kind %s: only workers of kind lua can be held open", name, def.kind)
@@ -153,7 +153,7 @@ function Session.open(name, opts)
     waiting = nil, -- what its worker waits for
   }
   session.waiting = { session = session, describe = describe }
-  local def = registry.internal(me.def.generation, name)
+  local def = definition.internal(me.def.generation, name)
   def.where = errors.where()
   def.begins = true -- it may have an invocation before it has begun
   local handle, w = W.spawn_internal(owner, me, def, function()

@@ -3,7 +3,8 @@
 -- object that it gets.
 local Join = require "swarm.worker.join"
 local errors = require "swarm.ground.errors"
-local generations = require "swarm.script.line"
+local lines = require "swarm.script.line"
+local loading = require "swarm.script.loading"
 local names = require "swarm.ground.spelling"
 local opaque = require "swarm.ground.opaque"
 local S = require "swarm.scheduler.scheduler"
@@ -16,9 +17,8 @@ local W = require "swarm.worker.spawn"
 local take_site, FORMAT, LEVELS = site.take, site.FORMAT, site.LEVELS
 local type = type
 
-local script = {
-  run = nil, -- kernel: what scripts read of the run
-  lines = {}, -- in the order of loading
+local app = {
+  lines = {}, -- of the scripts, in the order of loading
 }
 
 -- Loading -----------------------------------------------------------------------------------------
@@ -26,15 +26,18 @@ local script = {
 ---Loads a script as a run would, by a worker of its own, and waits for it: also while the spec file
 ---itself loads, when nothing else may be waited for.
 ---@return table generation
-local function load_apart(path, folder)
-  local me, run = S.current, script.run
-  local line = generations.new_line {
+---@param spec table the spec file, as its line has it
+local function load_apart(path, folder, spec)
+  local me, run = S.current, spec.run
+  local line = lines.new {
     path = path,
     folder = folder,
     run = { args = {}, input = nil, run_id = run.run_id, version = run.version },
+    face = spec.face,
+    around_run = spec.around_run,
   }
-  script.lines[#script.lines + 1] = line
-  local w = generations.start(line)
+  app.lines[#app.lines + 1] = line
+  local w = loading.start(line)
   while w.scope do
     w.joiners = me
     local parked = S.park(me, { what = "script " .. path .. " to load" })
@@ -63,8 +66,8 @@ local App = opaque.kind("script", {
   invoke = "call",
 })
 
-local function generation_of(app, call)
-  local record = opaque.record(App, app, "app:" .. call .. "(...)")
+local function generation_of(object, call)
+  local record = opaque.record(App, object, "app:" .. call .. "(...)")
   local me = S.current
   if me.scope.cancel then
     return Scope.raise(me)
@@ -82,15 +85,15 @@ local function place_of(generation, me, name)
 end
 
 ---app:spawn(name, input?, opts?) → handle
-function App.methods.spawn(app, name, input, opts)
-  local generation, me = generation_of(app, "spawn")
+function App.methods.spawn(object, name, input, opts)
+  local generation, me = generation_of(object, "spawn")
   local from, taken = place_of(generation, me, name), take_site(FORMAT, LEVELS)
   return (W.spawn_into(me.scope, me, name, input, opts, taken, from))
 end
 
 ---app:call(name, input?, opts?), as swarm.call
-function App.methods.call(app, name, input, opts)
-  local generation, me = generation_of(app, "call")
+function App.methods.call(object, name, input, opts)
+  local generation, me = generation_of(object, "call")
   local from, taken = place_of(generation, me, name), take_site(FORMAT, LEVELS)
   return Join.result((W.spawn_into(me.scope, me, name, input, opts, taken, from)))
 end
@@ -120,8 +123,8 @@ local function check_args(args)
 end
 
 ---app:run(args?, input?): runs main, and returns as swarm.result does.
-function App.methods.run(app, args, input)
-  local generation, me = generation_of(app, "run")
+function App.methods.run(object, args, input)
+  local generation, me = generation_of(object, "run")
   local main = generation.main
   args = check_args(args)
   if not main then
@@ -138,22 +141,22 @@ function App.methods.run(app, args, input)
 end
 
 ---swarm.script for a spec file.
----@param script_dir string the spec file's folder, with a slash at its end, or ""
-function script.face(script_dir)
+---@param generation table the spec file's
+function app.face(generation)
   return function(path)
     if type(path) ~= "string" or path == "" then
       local got = names.show(path)
       return errors.throw("invalid_argument", "swarm.script takes a script's path, and got " .. got)
     end
     if path:sub(1, 1) ~= "/" then
-      path = script_dir .. path
+      path = generation.script_dir .. path
     end
-    local generation = load_apart(path, path:match "^(.*/)" or "")
-    local record = { generation = generation }
-    local app = opaque.seal(App, record, nil)
+    local spec = generation.line.script
+    local record = { generation = load_apart(path, path:match "^(.*/)" or "", spec) }
+    local object = opaque.seal(App, record, nil)
     record.text = "script " .. path
-    return app
+    return object
   end
 end
 
-return script
+return app

@@ -1,18 +1,16 @@
 -- Stand-ins, in spec files: a function that runs in place of what a worker runs, with the worker's
 -- pipeline around it, and a function that answers in place of a port of the host.
+local app = require "swarm.testing.app"
 local bridge = require "swarm.outside.bridge"
 local errors = require "swarm.ground.errors"
 local json = require "swarm.values.json"
 local names = require "swarm.ground.spelling"
-local script = require "swarm.testing.app"
 local S = require "swarm.scheduler.scheduler"
 local Scope = require "swarm.scope.scope"
 local values = require "swarm.values.values"
 local type, pairs, pcall, error, tostring = type, pairs, pcall, error, tostring
 
-local mock = {
-  ports = {}, -- the names of those that there are
-}
+local mock = {}
 
 -- Workers -----------------------------------------------------------------------------------------
 
@@ -43,8 +41,8 @@ local function stand_in_for(generation, name, stand_in, where)
     end
   end
   look(generation.workers)
-  for i = 1, #script.lines do
-    look(script.lines[i].newest.workers)
+  for i = 1, #app.lines do
+    look(app.lines[i].newest.workers)
   end
   if not found then
     local hint, list = names.hint(name, known, ""), names.list(known)
@@ -165,29 +163,35 @@ local function takes_from(name)
   end
 end
 
-local function port_mock(name, fn)
-  check("mock.port", name, fn)
+---@param ports string[] the names of those that there are
+local function port_mock(ports)
   local known = {}
-  for i = 1, #mock.ports do
-    known[mock.ports[i]] = true
+  for i = 1, #ports do
+    known[ports[i]] = true
   end
-  if not known[name] then
-    local hint = names.hint(name, known, "")
-    return errors.throw(
-      "host_error",
-      "mock.port: there is no port "
-        .. names.show(name)
-        .. (hint ~= "" and hint or "; there are " .. names.list(known)),
-      { name = name }
-    )
+  return function(name, fn)
+    check("mock.port", name, fn)
+    if not known[name] then
+      local hint = names.hint(name, known, "")
+      return errors.throw(
+        "host_error",
+        "mock.port: there is no port "
+          .. names.show(name)
+          .. (hint ~= "" and hint or "; there are " .. names.list(known)),
+        { name = name }
+      )
+    end
+    bridge.mocks[name] = { takes = takes_from(name), answer = answer_with(name, fn) }
   end
-  bridge.mocks[name] = { takes = takes_from(name), answer = answer_with(name, fn) }
 end
 
 ---`mock` for a spec file.
 ---@param generation table the spec file's
 function mock.face(generation)
-  local face = { worker = worker_mock(generation), port = port_mock }
+  local face = {
+    worker = worker_mock(generation),
+    port = port_mock(generation.line.script.ports),
+  }
   return setmetatable({}, {
     __index = function(_, key)
       return face[key]

@@ -1,6 +1,7 @@
 -- Specs: busted's vocabulary (describe, it, before_each, after_each, pending, assert.*). A spec
 -- file is a script like any other: it defines its workers, and each `it` is a worker of the run
 -- under a virtual clock, which jumps to the next timer when all wait.
+local app = require "swarm.testing.app"
 local arguments = require "swarm.ground.arguments"
 local assertions = require "swarm.testing.assertions"
 local blocks = require "swarm.structure.blocks"
@@ -10,7 +11,6 @@ local explore = require "swarm.testing.explore.explore"
 local json = require "swarm.values.json"
 local mock = require "swarm.testing.mock"
 local names = require "swarm.ground.spelling"
-local script = require "swarm.testing.app"
 local S = require "swarm.scheduler.scheduler"
 local Scope = require "swarm.scope.scope"
 local type, pcall, xpcall, max, concat = type, pcall, xpcall, math.max, table.concat
@@ -152,7 +152,7 @@ function spec.prepare(env, generation)
   env.clock = clock_face
   env.explore = explore
   env.mock = mock.face(generation)
-  generation.face.script = script.face(generation.script_dir)
+  generation.face.script = app.face(generation)
 end
 
 ---@return table list of { name, where, first, last, pending, groups }; groups from the outside in

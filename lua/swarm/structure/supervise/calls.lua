@@ -1,12 +1,12 @@
 -- Supervisors, as scripts meet them: swarm.supervise, and what its handle can do besides. What a
 -- supervisor does is in run.lua.
 local child_spec = require "swarm.structure.supervise.child_spec"
+local definition = require "swarm.worker.definition"
 local errors = require "swarm.ground.errors"
 local gate = require "swarm.rights.gate"
 local handles = require "swarm.worker.handle"
 local intensity = require "swarm.structure.supervise.intensity"
 local names = require "swarm.ground.spelling"
-local registry = require "swarm.script.registry"
 local S = require "swarm.scheduler.scheduler"
 local Scope = require "swarm.scope.scope"
 local site = require "swarm.ground.site"
@@ -35,7 +35,7 @@ end
 
 ---@param owner table the scope that the supervisor belongs to
 local function create(owner, me, plan, taken)
-  local def = registry.internal(me.def.generation, plan.name or "supervisor")
+  local def = definition.internal(me.def.generation, plan.name or "supervisor")
   def.begins, def.where = true, errors.where()
   local sup = {
     name = plan.name,
