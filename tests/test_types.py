@@ -244,6 +244,12 @@ it("lists what there is", function(ctx)
   local hooks, gate = host_require "swarm.layers.hooks", host_require "swarm.rights.gate"
   local child = host_require "swarm.structure.supervise.child_spec"
   local out = host_require "swarm.outside.process.output"
+  local known = { swarm = swarm, ctx = ctx, print = print }
+  for _, guess in next, host_require("swarm.ground.spelling").FIRST_GUESSES do
+    local at = known
+    for name in guess:gmatch "[%a_]+" do at = at[name] end -- raises where there is no such name
+    assert(at, guess)
+  end
   local of_kinds = {}
   for name, kind in next, kinds do of_kinds[name] = names(kind.fields) end
   local function object(value) return meta(value).__index end

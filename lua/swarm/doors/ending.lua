@@ -6,7 +6,7 @@ local handles = require "swarm.worker.handle"
 local held = require "swarm.doors.held"
 local S = require "swarm.scheduler.scheduler"
 local Scope = require "swarm.scope.scope"
-local text_of = require "swarm.doors.text"
+local text_of = require("swarm.values.json").text_of
 local values = require "swarm.values.values"
 local root = Scope.root
 

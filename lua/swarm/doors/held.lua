@@ -6,7 +6,7 @@ local handles = require "swarm.worker.handle"
 local json = require "swarm.values.json"
 local Scope = require "swarm.scope.scope"
 local tails = require "swarm.worker.output.tail"
-local text_of = require "swarm.doors.text"
+local text_of = require("swarm.values.json").text_of
 local values = require "swarm.values.values"
 
 local held = {}

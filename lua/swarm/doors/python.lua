@@ -2,41 +2,24 @@
 -- string of bytes, a number or a boolean, and nothing here raises towards the host.
 local Settle = require "swarm.worker.settle"
 local bridge = require "swarm.outside.bridge"
-local cancel_token = require "swarm.worker.cancel_token"
 local clock = require "swarm.ground.clock"
 local ending = require "swarm.doors.ending"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
 local gate = require "swarm.rights.gate"
-local handles = require "swarm.worker.handle"
 local held = require "swarm.doors.held"
 local holder = require "swarm.scheduler.turn"
 local json = require "swarm.values.json"
 local log = require "swarm.events.log"
 local modules = require "swarm.sandbox.modules"
-local opaque = require "swarm.ground.opaque"
 local random = require "swarm.ground.random"
 local S = require "swarm.scheduler.scheduler"
 local Scope = require "swarm.scope.scope"
 local script = require "swarm.doors.run"
-local text_of = require "swarm.doors.text"
-local values = require "swarm.values.values"
+local text_of = require("swarm.values.json").text_of
 local root = Scope.root
 
-values.keep(errors.metatable) -- a worker may return what went wrong as a part of its result
-
-values.register_opaque(function(value)
-  return handles.is(value) and "worker handle"
-    or cancel_token.is(value) and "cancel token"
-    or opaque.name_of(value)
-end)
-
-function json.stand_in(value)
-  if handles.is(value) then
-    return "T-" .. debug.getmetatable(value).id
-  end
-  return (cancel_token.is(value) or opaque.name_of(value)) and tostring(value) or nil
-end
+require "swarm.doors.wiring"
 
 local kernel = {
   holder_address = holder.address,

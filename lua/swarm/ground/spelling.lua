@@ -1,5 +1,5 @@
 -- Names that do not exist: the nearest that does, and what people try first.
-local sub, lower, byte, match = string.sub, string.lower, string.byte, string.match
+local sub, lower, byte = string.sub, string.lower, string.byte
 local min, max, floor, concat, sort = math.min, math.max, math.floor, table.concat, table.sort
 local pairs, type, tostring = pairs, type, tostring
 
@@ -52,8 +52,9 @@ function names.nearest(name, candidates)
   end
 end
 
--- What people try first, by other libraries' words, and what it is called here.
-local first_guesses = {
+-- What people try first, by other libraries' words, and what it is called here. What is told exists
+-- on every face: a test holds each against it.
+names.FIRST_GUESSES = {
   wait = "swarm.sleep",
   task = "swarm.worker",
   agent = "swarm.worker",
@@ -100,12 +101,9 @@ function names.hint(name, candidates, prefix)
   if type(name) ~= "string" then
     return ""
   end
-  local guess = first_guesses[name]
+  local guess = names.FIRST_GUESSES[name]
   if guess then
-    local on_face = match(guess, "^swarm%.([%w_]+)")
-    if not on_face or not names.face or names.face[on_face] ~= nil then
-      return "; use " .. guess
-    end
+    return "; use " .. guess
   end
   local near = names.nearest(name, candidates)
   return near and "; did you mean " .. (prefix or "") .. near .. "?" or ""

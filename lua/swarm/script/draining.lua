@@ -5,6 +5,7 @@ local blocks = require "swarm.structure.blocks"
 local clock = require "swarm.ground.clock"
 local definition = require "swarm.worker.definition"
 local errors = require "swarm.ground.errors"
+local gate = require "swarm.rights.gate"
 local let_go = require("swarm.script.generation").free
 local log = require "swarm.events.log"
 local S = require "swarm.scheduler.scheduler"
@@ -73,6 +74,12 @@ function draining.list(line)
     return a.number < b.number
   end)
   return values.array(list)
+end
+
+---swarm.generations(), of a worker that may know.
+function draining.generations(line)
+  gate.check(S.current, "read_task_state")
+  return draining.list(line)
 end
 
 -- The end of a generation -------------------------------------------------------------------------
