@@ -262,7 +262,7 @@ it("lists what there is", function(ctx)
   parts.event, parts.lock = object(swarm.event()), object(swarm.lock())
   parts.script, parts.handle, parts.assert = script, H.methods, assert
   parts.response = upvalue(meta(answer).__index, "methods")
-  parts.mock, parts.clock = upvalue(meta(mock).__index, "face"), clock
+  parts.mock, parts.clock = meta(mock).__index, clock
   parts.globals = {}
   for name in next, _G do
     parts.globals[name] = rawget(_G, name)

@@ -2,6 +2,7 @@
 -- on the way to one raises http_error{url, reason}.
 local arguments = require "swarm.ground.arguments"
 local bridge = require "swarm.outside.bridge"
+local closed = require "swarm.ground.closed"
 local errors = require "swarm.ground.errors"
 local json = require "swarm.values.json"
 local names = require "swarm.ground.spelling"
@@ -116,11 +117,7 @@ function Response.__index(response, name)
   for field in pairs(response) do
     known[field] = true
   end
-  return errors.throw(
-    "unknown_name",
-    "an answer of swarm.http has no " .. names.show(name) .. names.hint(name, known, ""),
-    { name = name }
-  )
+  return closed.has_no("an answer of swarm.http", name, known)
 end
 
 -- An answer crosses from worker to worker whole, and leaves the program as its four fields.

@@ -3,6 +3,7 @@
 -- generation. Trusted (--trust): Lua as it is. Both get coroutines that pass our yields through,
 -- and a `require` that is ours.
 local chunks = require "swarm.sandbox.chunks"
+local closed = require "swarm.ground.closed"
 local coroutines = require "swarm.scheduler.coroutines"
 local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
@@ -79,15 +80,11 @@ local function guarded_library(name, members, instead)
   return setmetatable(members, {
     __index = function(_, key)
       local hint = instead[key]
-      return errors.throw(
-        "unknown_name",
-        name
-          .. "."
-          .. tostring(key)
-          .. " is not part of guarded scripts"
-          .. (hint and ": use " .. hint or "")
-          .. ", or run with --trust",
-        { name = name .. "." .. tostring(key) }
+      local full = name .. "." .. tostring(key)
+      local instead_of_it = hint and ": use " .. hint or ""
+      return closed.throw(
+        full .. " is not part of guarded scripts" .. instead_of_it .. ", or run with --trust",
+        full
       )
     end,
   })

@@ -1,8 +1,8 @@
 -- assert.*: what specs say about values. A failure is an error of code `assertion_failed` that
 -- names the author's line, and shows where two values differ.
+local closed = require "swarm.ground.closed"
 local diff = require "swarm.testing.diff"
 local errors = require "swarm.ground.errors"
-local names = require "swarm.ground.spelling"
 local show = require("swarm.testing.show").value
 local type, pairs, tostring, pcall, find = type, pairs, tostring, pcall, string.find
 local same = diff.same
@@ -141,10 +141,5 @@ return setmetatable(asserts, {
     end
     return value, message, ...
   end,
-  __index = function(_, key)
-    return errors.throw(
-      "unknown_name",
-      "assert." .. tostring(key) .. " does not exist" .. names.hint(key, asserts, "assert.")
-    )
-  end,
+  __index = closed.index(asserts, "assert."),
 })

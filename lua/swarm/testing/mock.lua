@@ -2,6 +2,7 @@
 -- pipeline around it, and a function that answers in place of a port of the host.
 local app = require "swarm.testing.app"
 local bridge = require "swarm.outside.bridge"
+local closed = require "swarm.ground.closed"
 local errors = require "swarm.ground.errors"
 local json = require "swarm.values.json"
 local names = require "swarm.ground.spelling"
@@ -192,16 +193,8 @@ function mock.face(generation)
     worker = worker_mock(generation),
     port = port_mock(generation.line.script.ports),
   }
-  return setmetatable({}, {
-    __index = function(_, key)
-      return face[key]
-        or errors.throw(
-          "unknown_name",
-          "mock." .. tostring(key) .. " does not exist" .. names.hint(key, face, "mock.")
-        )
-    end,
-    __metatable = "swarm.mock",
-  })
+  setmetatable(face, { __index = closed.index(face, "mock.") })
+  return setmetatable({}, { __index = face, __metatable = "swarm.mock" })
 end
 
 return mock
