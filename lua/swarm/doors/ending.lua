@@ -1,5 +1,7 @@
 -- The end of the run: what is waited for once main has settled, what fails the run whatever main
 -- made of it, and the deadlock, when every worker waits and nothing can wake one.
+local frames = require "swarm.ground.frames"
+local raised = require "swarm.ground.raised"
 local Settle = require "swarm.worker.settle"
 local errors = require "swarm.ground.errors"
 local handles = require "swarm.worker.handle"
@@ -89,7 +91,7 @@ function ending.run_error()
     err = unowned and Scope.children_failed(unowned) or Settle.run_errors[1]
     err = err and Scope.with_others(err, Settle.run_errors)
   end
-  return err and text_of(errors.plain(err)) or nil
+  return err and text_of(raised.plain(err)) or nil
 end
 
 -- Deadlock by silence -----------------------------------------------------------------------------
@@ -115,7 +117,7 @@ local function all_waiting()
         agent = w.def.name or handles.label(w),
         task_id = "T-" .. w.id,
         waits_for = what_it_waits_for(w),
-        where = w.co and (errors.where(w.co) or handles.home(w)) or "(not begun)",
+        where = w.co and (frames.where(w.co) or handles.home(w)) or "(not begun)",
       }
     else
       more = more + 1

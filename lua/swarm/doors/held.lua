@@ -1,7 +1,7 @@
 -- The workers that Python waits for: held by id until Python releases them, so that it can ask how
 -- each is and how it ended.
+local raised = require "swarm.ground.raised"
 local Settle = require "swarm.worker.settle"
-local errors = require "swarm.ground.errors"
 local handles = require "swarm.worker.handle"
 local json = require "swarm.values.json"
 local Scope = require "swarm.scope.scope"
@@ -58,7 +58,7 @@ function held.outcome(id)
       err.where = err.where or handles.home(w)
     end
   end
-  return status, is_text, value, err and text_of(errors.plain(err)) or nil
+  return status, is_text, value, err and text_of(raised.plain(err)) or nil
 end
 
 ---@return string JSON list of events

@@ -1,10 +1,10 @@
 -- What the host calls: boot, one tick, and the few things that cross. Everything that crosses is a
 -- string of bytes, a number or a boolean, and nothing here raises towards the host.
+local frames = require "swarm.ground.frames"
 local Settle = require "swarm.worker.settle"
 local bridge = require "swarm.outside.bridge"
 local clock = require "swarm.ground.clock"
 local ending = require "swarm.doors.ending"
-local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
 local gate = require "swarm.rights.gate"
 local held = require "swarm.doors.held"
@@ -60,7 +60,7 @@ function kernel.boot(config, flush)
   config = json.decode(config)
   script.boot(config)
   modules.trust, modules.lua_path = config.trust, config.lua_path
-  errors.all_frames = config.debug
+  frames.all_frames = config.debug
   events.on = config.events
   ending.closed_world = config.closed_world
   if config.seed then

@@ -8,6 +8,7 @@ local held = require "swarm.doors.held"
 local json = require "swarm.values.json"
 local lines = require "swarm.script.line"
 local loading = require "swarm.script.loading"
+local raised = require "swarm.ground.raised"
 local make_face = require "swarm"
 local registry = require "swarm.script.registry"
 local text_of = require("swarm.values.json").text_of
@@ -107,8 +108,8 @@ local function guard(fn, ...)
   if ok then
     return true, a, b, c
   end
-  local err = errors.is(a) and a or errors.from_raised(a)
-  return false, text_of(errors.plain(err))
+  local err = errors.is(a) and a or raised.from_raised(a)
+  return false, text_of(raised.plain(err))
 end
 
 ---@return boolean ok, number|string id or error

@@ -1,6 +1,7 @@
 -- Checks of what authors give to the calls: a mistake is named where it was made.
 local errors = require "swarm.ground.errors"
-local names = require "swarm.ground.spelling"
+local shown = require "swarm.ground.shown"
+local spelling = require "swarm.ground.spelling"
 local type, pairs, tostring, format = type, pairs, tostring, string.format
 
 local arguments = {}
@@ -10,7 +11,7 @@ function arguments.seconds(value, what)
   if type(value) ~= "number" or value ~= value or value < 0 or value == 1 / 0 then
     return errors.throw(
       "invalid_argument",
-      what .. " takes a number of seconds, zero or more, and got " .. names.show(value)
+      what .. " takes a number of seconds, zero or more, and got " .. shown.value(value)
     )
   end
   return value
@@ -27,7 +28,7 @@ function arguments.whole(value, what, least, most)
         .. " to "
         .. format("%d", most)
         .. ", and got "
-        .. names.show(value)
+        .. shown.value(value)
     )
   end
   return value
@@ -38,18 +39,18 @@ function arguments.options(opts, known, call)
   if type(opts) ~= "table" then
     return errors.throw(
       "invalid_argument",
-      call .. " takes a table of options, and got " .. names.show(opts)
+      call .. " takes a table of options, and got " .. shown.value(opts)
     )
   end
   for key in pairs(opts) do
     if not known[key] then
-      local near = names.nearest(tostring(key), known)
+      local near = spelling.nearest(tostring(key), known)
       return errors.throw(
         "invalid_argument",
         call
           .. " has no option "
-          .. names.show(key)
-          .. (near and "; did you mean " .. near .. "?" or "; it has " .. names.list(known)),
+          .. shown.value(key)
+          .. (near and "; did you mean " .. near .. "?" or "; it has " .. spelling.list(known)),
         { name = tostring(key) }
       )
     end

@@ -1,6 +1,7 @@
 -- Closed tables: what scripts can read and not write, and what says so where a name does not exist.
 local errors = require "swarm.ground.errors"
-local names = require "swarm.ground.spelling"
+local shown = require "swarm.ground.shown"
+local spelling = require "swarm.ground.spelling"
 local setmetatable, tostring = setmetatable, tostring
 
 local closed = {}
@@ -17,7 +18,7 @@ end
 ---@param key any
 ---@param known table keys are the names that it has
 function closed.has_no(what, key, known)
-  return closed.throw(what .. " has no " .. names.show(key) .. names.hint(key, known, ""), key)
+  return closed.throw(what .. " has no " .. shown.value(key) .. spelling.hint(key, known, ""), key)
 end
 
 ---An __index that says that a name does not exist, and which was meant, instead of giving nil.
@@ -31,7 +32,7 @@ function closed.index(members, prefix, optional)
       return nil
     end
     local text = prefix .. tostring(key) .. " does not exist"
-    return closed.throw(text .. names.hint(key, members, prefix), key)
+    return closed.throw(text .. spelling.hint(key, members, prefix), key)
   end
 end
 

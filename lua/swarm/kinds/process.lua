@@ -4,11 +4,12 @@ local child = require "swarm.outside.process.child"
 local errors = require "swarm.ground.errors"
 local invocation = require "swarm.outside.process.plan"
 local json = require "swarm.values.json"
-local names = require "swarm.ground.spelling"
 local output = require "swarm.outside.process.output"
 local process_input = require "swarm.outside.process.input"
 local S = require "swarm.scheduler.scheduler"
 local secret = require "swarm.outside.secret"
+local shown = require "swarm.ground.shown"
+local spelling = require "swarm.ground.spelling"
 local template = require "swarm.outside.process.template"
 local find, format, gmatch = string.find, string.format, string.gmatch
 local pairs, type = pairs, type
@@ -88,7 +89,7 @@ local function named(generation, def, fields)
   local base = generation.commands[fields.command]
   if not base then
     local known = generation.commands
-    local hint = names.hint(fields.command, known, "")
+    local hint = spelling.hint(fields.command, known, "")
     return errors.throw(
       "load_error",
       format("worker %q: there is no swarm.command %q%s", def.name, fields.command, hint)
@@ -112,8 +113,8 @@ return {
     local who = format("command %q", name)
     for key in pairs(fields) do
       if not invocation.FIELDS[key] then
-        local hint = names.hint(key, invocation.FIELDS, "")
-        local message = format("%s has no field %s%s", who, names.show(key), hint)
+        local hint = spelling.hint(key, invocation.FIELDS, "")
+        local message = format("%s has no field %s%s", who, shown.value(key), hint)
         return errors.throw("load_error", message, { field = tostring(key) })
       end
     end

@@ -9,20 +9,22 @@ local blocks = require "swarm.structure.blocks"
 local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
+local frames = require "swarm.ground.frames"
 local gate = require "swarm.rights.gate"
 local handles = require "swarm.worker.handle"
 local log = require "swarm.events.log"
-local names = require "swarm.ground.spelling"
 local output = require "swarm.worker.output.say"
+local raised = require "swarm.ground.raised"
 local S = require "swarm.scheduler.scheduler"
 local Scope = require "swarm.scope.scope"
 local Settle = require "swarm.worker.settle"
+local shown = require "swarm.ground.shown"
 local values = require "swarm.values.values"
 
 local debug_getmetatable, xpcall, error = debug.getmetatable, xpcall, error
 local type, pairs, select = type, pairs, select
 local find, format, sub = string.find, string.format, string.sub
-local copy, passing = values.copy, errors.passing
+local copy, passing = values.copy, frames.passing
 
 local middleware = {}
 
@@ -42,7 +44,7 @@ end
 
 ---A copy of a value that a hook made; one that cannot cross is the hook's fault.
 local function copy_from(hook, value, path)
-  local ok, copied = xpcall(copy, errors.from_raised, value, path)
+  local ok, copied = xpcall(copy, raised.from_raised, value, path)
   if not ok then
     copied.message = hook.what .. " returned what cannot be used: " .. copied.message
     copied.where = hook.where
@@ -58,7 +60,7 @@ local function read_result(result, hook)
       "invalid_value",
       hook.what
         .. " must return a result { value, ok, reason }, and returned "
-        .. names.show(result),
+        .. shown.value(result),
       { path = "result", where = hook.where }
     )
   end
@@ -68,7 +70,7 @@ local function read_result(result, hook)
         "invalid_value",
         hook.what
           .. " returned a result with the field "
-          .. names.show(key)
+          .. shown.value(key)
           .. "; a result has value, ok and reason",
         { path = "result", where = hook.where }
       )
@@ -82,7 +84,8 @@ local function read_result(result, hook)
     end
     return errors.throw(
       "invalid_value",
-      format("%s returned a result whose %s is no %s: %s", hook.what, field, kind, names.show(got)),
+      hook.what
+        .. format(" returned a result whose %s is no %s: %s", field, kind, shown.value(got)),
       { path = "result." .. field, where = hook.where }
     )
   end
@@ -159,7 +162,7 @@ local function with_before(inner, hook)
       if w.cancel then
         return error(replaced, 0)
       end
-      local refusal = errors.from_raised(replaced)
+      local refusal = raised.from_raised(replaced)
       if events.on then
         events.publish("refused", w, { by = hook.what })
       end
@@ -272,7 +275,7 @@ function middleware.settled(w, status, value, err)
       hook.fn(w.handle, outcome)
     end)
     if not ok then
-      problem = errors.from_raised(problem)
+      problem = raised.from_raised(problem)
       local headline = errors.headline(problem)
       if not find(headline, hook.what, 1, true) then
         headline = hook.what .. " failed: " .. headline
@@ -300,7 +303,7 @@ local function layer_hooks(generation, entry, list)
           return fn(ctx, x, options)
         end or fn,
         rights = layer.rights,
-        what = "layer " .. names.show(entry.name) .. " (" .. kind .. ")",
+        what = "layer " .. shown.value(entry.name) .. " (" .. kind .. ")",
         where = layer.where,
       }
     end

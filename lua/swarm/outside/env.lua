@@ -1,7 +1,7 @@
 -- swarm.env: the variables of the host's environment, by way of port `env`.
 local bridge = require "swarm.outside.bridge"
 local errors = require "swarm.ground.errors"
-local names = require "swarm.ground.spelling"
+local shown = require "swarm.ground.shown"
 local type = type
 
 ---@param name string
@@ -10,7 +10,7 @@ return function(name)
   if type(name) ~= "string" then
     return errors.throw(
       "invalid_argument",
-      "swarm.env takes the name of a variable, and got " .. names.show(name)
+      "swarm.env takes the name of a variable, and got " .. shown.value(name)
     )
   end
   local _, value = bridge.request("env", { name = name }, nil, { verb = "read_env" })

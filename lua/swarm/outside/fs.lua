@@ -4,9 +4,9 @@ local bridge = require "swarm.outside.bridge"
 local errors = require "swarm.ground.errors"
 local gate = require "swarm.rights.gate"
 local json = require "swarm.values.json"
-local names = require "swarm.ground.spelling"
 local S = require "swarm.scheduler.scheduler"
 local Scope = require "swarm.scope.scope"
+local shown = require "swarm.ground.shown"
 local watched = require "swarm.outside.sources"
 local type = type
 
@@ -14,7 +14,7 @@ local fs = {}
 
 local function check_path(path, call)
   if type(path) ~= "string" or path == "" then
-    return errors.throw("invalid_argument", call .. " takes a path, and got " .. names.show(path))
+    return errors.throw("invalid_argument", call .. " takes a path, and got " .. shown.value(path))
   elseif path:find("\0", 1, true) then
     return errors.throw("invalid_argument", call .. ": a path cannot contain a NUL byte")
   end
@@ -57,7 +57,7 @@ local function put(op)
   return function(path, text)
     check_path(path, "swarm.fs." .. op)
     if type(text) ~= "string" then
-      local got = names.show(text)
+      local got = shown.value(text)
       local message = "swarm.fs." .. op .. " takes a string to write, and got " .. got
       return errors.throw("invalid_argument", message)
     end

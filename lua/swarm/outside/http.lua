@@ -5,8 +5,8 @@ local bridge = require "swarm.outside.bridge"
 local closed = require "swarm.ground.closed"
 local errors = require "swarm.ground.errors"
 local json = require "swarm.values.json"
-local names = require "swarm.ground.spelling"
 local Scope = require "swarm.scope.scope"
+local shown = require "swarm.ground.shown"
 local values = require "swarm.values.values"
 local type, pairs, setmetatable = type, pairs, setmetatable
 local rawget, next, sort = rawget, next, table.sort
@@ -31,7 +31,7 @@ local OPTIONS = {
 }
 
 local function wrong(message, got)
-  return errors.throw("invalid_argument", CALL .. message .. ", and got " .. names.show(got))
+  return errors.throw("invalid_argument", CALL .. message .. ", and got " .. shown.value(got))
 end
 
 -- Headers -----------------------------------------------------------------------------------------

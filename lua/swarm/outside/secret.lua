@@ -2,7 +2,7 @@
 -- Its value never enters the VM: the host reads it as the child starts, and masks it in what comes
 -- back.
 local errors = require "swarm.ground.errors"
-local names = require "swarm.ground.spelling"
+local shown = require "swarm.ground.shown"
 local debug_getmetatable = debug.getmetatable
 local match, setmetatable, type = string.match, setmetatable, type
 
@@ -28,7 +28,7 @@ function secret.new(name)
   if type(name) ~= "string" or not match(name, "^[%a_][%w_]*$") then
     return errors.throw(
       "invalid_argument",
-      "swarm.secret takes the name of a variable of the environment, and got " .. names.show(name)
+      "swarm.secret takes the name of a variable of the environment, and got " .. shown.value(name)
     )
   end
   local value = setmetatable({}, Secret)

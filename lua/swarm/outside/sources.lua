@@ -1,8 +1,8 @@
 -- What a generation came from, and so what a change of means that another one is due: files,
 -- folders that were listed, and files that were looked for and are missing.
 local errors = require "swarm.ground.errors"
-local names = require "swarm.ground.spelling"
 local S = require "swarm.scheduler.scheduler"
+local shown = require "swarm.ground.shown"
 local values = require "swarm.values.values"
 local pairs, type, match = pairs, type, string.match
 
@@ -56,7 +56,7 @@ function watched.watch_file(path)
   if type(path) ~= "string" or path == "" then
     return errors.throw(
       "invalid_argument",
-      "swarm.watch_file takes a path, and got " .. names.show(path)
+      "swarm.watch_file takes a path, and got " .. shown.value(path)
     )
   end
   local def = S.current.def

@@ -5,7 +5,8 @@
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
 local glob = require "swarm.ground.glob"
-local names = require "swarm.ground.spelling"
+local shown = require "swarm.ground.shown"
+local spelling = require "swarm.ground.spelling"
 local format, pairs, type = string.format, pairs, type
 
 local gate = {}
@@ -144,7 +145,7 @@ end
 function gate.check(me, verb, what)
   local right = me.rights[verb]
   if right ~= true and not admits(right, what) then
-    return gate.refuse(me, verb, what and (what == "" and "a function" or names.show(what)))
+    return gate.refuse(me, verb, what and (what == "" and "a function" or shown.value(what)))
   end
 end
 
@@ -225,8 +226,9 @@ end
 
 local function check_verb(role, verb, where)
   if type(verb) ~= "string" or not VERBS[verb] then
+    local hint = spelling.hint(verb, VERBS, "")
     return wrong(
-      format("role %q: there is no verb %s%s", role, names.show(verb), names.hint(verb, VERBS, "")),
+      format("role %q: there is no verb %s%s", role, shown.value(verb), hint),
       where
     )
   end
@@ -238,14 +240,14 @@ local function check_bounds(role, verb, bounds, where)
     return wrong(format("role %q: %s takes no bounds; write it as a list item", role, verb), where)
   elseif type(bounds) ~= "table" or #bounds == 0 then
     return wrong(
-      format("role %q: %s takes a list of %s, and got %s", role, verb, about, names.show(bounds)),
+      format("role %q: %s takes a list of %s, and got %s", role, verb, about, shown.value(bounds)),
       where
     )
   end
   local copied = {}
   for i = 1, #bounds do
     if type(bounds[i]) ~= "string" then
-      local got = names.show(bounds[i])
+      local got = shown.value(bounds[i])
       return wrong(format("role %q: %s[%d] must be a string, and is %s", role, verb, i, got), where)
     end
     copied[i] = bounds[i]
@@ -269,10 +271,10 @@ local function resolve(definitions, roles, name, chain, asked_by)
     for role in pairs(roles) do
       known[role] = true
     end
-    local hint = names.hint(name, known, "")
+    local hint = spelling.hint(name, known, "")
     return wrong(
-      format("there is no role %s%s", names.show(name), hint)
-        .. (hint == "" and "; roles: " .. names.list(known) or ""),
+      format("there is no role %s%s", shown.value(name), hint)
+        .. (hint == "" and "; roles: " .. spelling.list(known) or ""),
       asked_by
     )
   end
@@ -311,16 +313,16 @@ end
 ---Checks the fields of a `swarm.role`.
 function gate.check_role(name, fields)
   if type(fields) ~= "table" then
-    return wrong(format("role %q takes a table, and got %s", name, names.show(fields)))
+    return wrong(format("role %q takes a table, and got %s", name, shown.value(fields)))
   end
   for key, value in pairs(fields) do
     if not FIELDS[key] then
-      local hint = names.hint(key, FIELDS, "")
-      return wrong(format("role %q has no field %s%s", name, names.show(key), hint))
+      local hint = spelling.hint(key, FIELDS, "")
+      return wrong(format("role %q has no field %s%s", name, shown.value(key), hint))
     elseif key == "extends" and type(value) ~= "string" then
       return wrong(format("role %q: extends must be a role's name", name))
     elseif key ~= "extends" and type(value) ~= "table" then
-      local got = names.show(value)
+      local got = shown.value(value)
       return wrong(format("role %q: %s must be a list of verbs, and is %s", name, key, got))
     end
   end

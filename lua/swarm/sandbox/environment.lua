@@ -7,10 +7,11 @@ local closed = require "swarm.ground.closed"
 local coroutines = require "swarm.scheduler.coroutines"
 local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
+local frames = require "swarm.ground.frames"
 local log = require "swarm.events.log"
 local modules = require "swarm.sandbox.modules"
-local names = require "swarm.ground.spelling"
 local S = require "swarm.scheduler.scheduler"
+local shown = require "swarm.ground.shown"
 
 local real = _G
 local real_rawset = rawset
@@ -117,7 +118,7 @@ local function make_load(env)
       end
       source = concat(parts)
     elseif type(source) ~= "string" then
-      local got = names.show(source)
+      local got = shown.value(source)
       return errors.throw("invalid_argument", "load takes text or a function, and got " .. got)
     end
     if mode == "b" then
@@ -128,7 +129,7 @@ local function make_load(env)
     elseif type(chunk_env) ~= "table" then
       return errors.throw(
         "invalid_argument",
-        "load takes a table of globals as its fourth argument, and got " .. names.show(chunk_env)
+        "load takes a table of globals as its fourth argument, and got " .. shown.value(chunk_env)
       )
     end
     chunkname = chunkname ~= nil and tostring(chunkname) or source
@@ -184,8 +185,7 @@ local function traceback(...)
   if message ~= nil and type(message) ~= "string" and type(message) ~= "number" then
     return message
   end
-  local frames = errors.traceback(co)
-  return (message and message .. "\n" or "") .. "stack traceback:\n" .. frames
+  return (message and message .. "\n" or "") .. "stack traceback:\n" .. frames.traceback(co)
 end
 
 local function collect(what)

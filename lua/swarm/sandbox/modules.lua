@@ -3,9 +3,10 @@
 local bridge = require "swarm.outside.bridge"
 local chunks = require "swarm.sandbox.chunks"
 local errors = require "swarm.ground.errors"
-local names = require "swarm.ground.spelling"
+local frames = require "swarm.ground.frames"
 local S = require "swarm.scheduler.scheduler"
 local Scope = require "swarm.scope.scope"
+local shown = require "swarm.ground.shown"
 local waits = require "swarm.scope.waits"
 local watched = require "swarm.outside.sources"
 
@@ -131,7 +132,7 @@ function modules.require_for(generation, env, loaded)
   local innermost = {} -- worker → the entry that it is in the middle of
   local function require(name)
     if type(name) ~= "string" or name == "" or find(name, "%z") then
-      local got = names.show(name)
+      local got = shown.value(name)
       return errors.throw("invalid_argument", "require takes a module's name, and got " .. got)
     end
     local me = S.current
@@ -152,7 +153,7 @@ function modules.require_for(generation, env, loaded)
       waits_for = nil,
     }
     loading[name], innermost[me] = entry, entry
-    local ok, result = xpcall(load_module, errors.passing, generation, env, name)
+    local ok, result = xpcall(load_module, frames.passing, generation, env, name)
     loading[name], innermost[me] = nil, outer
     S.ready_all(entry.waiters)
     if not ok then

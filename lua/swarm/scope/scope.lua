@@ -8,6 +8,7 @@
 -- one look at the innermost scope: cancellation is level-triggered and costs nothing.
 local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
+local raised = require "swarm.ground.raised"
 local S = require "swarm.scheduler.scheduler"
 local type, error = type, error
 local rawequal, rawget, rawset = rawequal, rawget, rawset
@@ -331,7 +332,7 @@ function Scope.with_others(err, others)
   local own
   for i = 1, type(others) == "table" and #others or 0 do
     if not rawequal(others[i], err) then
-      own = own or errors.writable(err)
+      own = own or raised.writable(err)
       Scope.add_other(own, others[i])
     end
   end

@@ -1,5 +1,7 @@
 -- Draining: what was replaced goes on with the workers that it has, and is done with after the last
 -- of them. And who is alive in which generation, for whoever asks.
+local frames = require "swarm.ground.frames"
+local raised = require "swarm.ground.raised"
 local Settle = require "swarm.worker.settle"
 local blocks = require "swarm.structure.blocks"
 local clock = require "swarm.ground.clock"
@@ -93,7 +95,7 @@ end
 ---@param ends number when its time is up
 local function call_in_time(fn, ends)
   local info = getinfo(fn, "S")
-  local what = "swarm.on_dispose at " .. errors.source_of(info) .. ":" .. info.linedefined
+  local what = "swarm.on_dispose at " .. frames.source_of(info) .. ":" .. info.linedefined
   local left = floor((ends - clock.monotonic()) * 100 + 0.5) / 100
   return blocks.shielded(what, max(left, 0.01), fn)
 end
@@ -111,7 +113,7 @@ local function dispose(generation)
   W.spawn_root(def, function()
     local ends = clock.monotonic() + DISPOSE_SECONDS
     for i = #list, 1, -1 do
-      local ok, problem = xpcall(call_in_time, errors.from_raised, list[i], ends)
+      local ok, problem = xpcall(call_in_time, raised.from_raised, list[i], ends)
       if not ok then
         log.entry("error", "on_dispose failed: " .. errors.headline(problem), nil, S.current)
         Settle.fail_run(problem)

@@ -2,7 +2,8 @@
 -- names the field, and what was meant by it or what must stand there.
 local errors = require "swarm.ground.errors"
 local kinds = require "swarm.kinds.all"
-local names = require "swarm.ground.spelling"
+local shown = require "swarm.ground.shown"
+local spelling = require "swarm.ground.spelling"
 local type, pairs, tostring = type, pairs, tostring
 local format, floor, concat = string.format, math.floor, table.concat
 
@@ -72,11 +73,11 @@ local function kind_of(name, fields)
         format(
           "worker %q: there is no kind %s%s",
           name,
-          names.show(kind),
-          names.hint(kind, by_name, "")
+          shown.value(kind),
+          spelling.hint(kind, by_name, "")
         )
           .. "; known kinds: "
-          .. names.list(by_name)
+          .. spelling.list(by_name)
       )
     end
     return by_name[kind]
@@ -99,16 +100,16 @@ local function kind_of(name, fields)
     return found
   end
   for key in pairs(fields) do
-    local near = FIRST_GUESSES[key] or names.nearest(tostring(key), wanted)
+    local near = FIRST_GUESSES[key] or spelling.nearest(tostring(key), wanted)
     if near and not COMMON[key] then
       return wrong(
-        format("worker %q has no field %s; did you mean %s?", name, names.show(key), near),
+        format("worker %q has no field %s; did you mean %s?", name, shown.value(key), near),
         { field = key }
       )
     end
   end
   return wrong(
-    format("worker %q does not say what it runs: it needs one of %s", name, names.list(wanted))
+    format("worker %q does not say what it runs: it needs one of %s", name, spelling.list(wanted))
   )
 end
 
@@ -125,10 +126,10 @@ local function check_fields(name, fields, kind)
     if not check then
       local guess = FIRST_GUESSES[key]
       local hint = guess and known[guess] and "; did you mean " .. guess .. "?"
-        or names.hint(key, known, "")
+        or spelling.hint(key, known, "")
       return wrong(
-        format("worker %q has no field %s%s", name, names.show(key), hint)
-          .. (hint == "" and "; its fields are " .. names.list(known) or ""),
+        format("worker %q has no field %s%s", name, shown.value(key), hint)
+          .. (hint == "" and "; its fields are " .. spelling.list(known) or ""),
         { field = tostring(key) }
       )
     end
@@ -138,7 +139,7 @@ local function check_fields(name, fields, kind)
     end
     if not fits then
       return wrong(
-        format("worker %q: %s must be %s, and is %s", name, key, expected, names.show(value)),
+        format("worker %q: %s must be %s, and is %s", name, key, expected, shown.value(value)),
         { field = key }
       )
     end
@@ -158,7 +159,7 @@ end
 ---@return table kind the module of its kind
 return function(name, fields)
   if type(fields) ~= "table" then
-    return wrong(format("worker %q takes a table of fields, and got %s", name, names.show(fields)))
+    return wrong(format("worker %q takes a table of fields, and got %s", name, shown.value(fields)))
   end
   local kind = kind_of(name, fields)
   check_fields(name, fields, kind)

@@ -3,7 +3,7 @@
 local Settle = require "swarm.worker.settle"
 local draining = require "swarm.script.draining"
 local errors = require "swarm.ground.errors"
-local names = require "swarm.ground.spelling"
+local shown = require "swarm.ground.shown"
 local new_generation = require("swarm.script.generation").new
 local registry = require "swarm.script.registry"
 local values = require "swarm.values.values"
@@ -78,12 +78,12 @@ function lines.state(line, name, init)
   if type(name) ~= "string" or name == "" then
     return errors.throw(
       "invalid_argument",
-      "swarm.state takes a name, and got " .. names.show(name)
+      "swarm.state takes a name, and got " .. shown.value(name)
     )
   elseif init ~= nil and type(init) ~= "table" then
     return errors.throw(
       "invalid_argument",
-      "swarm.state takes a table to begin with, and got " .. names.show(init)
+      "swarm.state takes a table to begin with, and got " .. shown.value(init)
     )
   end
   local state = line.state[name]
@@ -97,7 +97,7 @@ end
 ---What swarm.state holds must be able to cross from one generation into the next.
 function lines.check_state(line)
   for name, state in pairs(line.state) do
-    local ok, problem = pcall(values.outside, state, "swarm.state(" .. names.show(name) .. ")")
+    local ok, problem = pcall(values.outside, state, "swarm.state(" .. shown.value(name) .. ")")
     if not ok then
       return errors.throw("invalid_value", problem.message, { path = problem.path })
     end
@@ -111,7 +111,7 @@ function lines.hook(generation, kind, fn)
   if type(fn) ~= "function" then
     return errors.throw(
       "load_error",
-      "swarm." .. kind .. " takes a function, and got " .. names.show(fn)
+      "swarm." .. kind .. " takes a function, and got " .. shown.value(fn)
     )
   end
   local list = generation[kind]

@@ -4,14 +4,15 @@ local attempts = require "swarm.worker.attempts"
 local check_fields = require "swarm.script.fields"
 local definition = require "swarm.worker.definition"
 local errors = require "swarm.ground.errors"
+local frames = require "swarm.ground.frames"
 local gate = require "swarm.rights.gate"
 local hooks = require "swarm.layers.hooks"
 local kinds = require "swarm.kinds.all"
-local names = require "swarm.ground.spelling"
 local pipeline = require "swarm.layers.pipeline"
 local schema = require "swarm.outside.schema"
 local Scope = require "swarm.scope.scope"
 local S = require "swarm.scheduler.scheduler"
+local shown = require "swarm.ground.shown"
 local values = require "swarm.values.values"
 local type, pairs, tostring = type, pairs, tostring
 local format, debug_getmetatable = string.format, debug.getmetatable
@@ -79,7 +80,8 @@ end
 
 local function define_command(generation, name, fields, where)
   if type(fields) ~= "table" then
-    return wrong(format("command %q takes a table of fields, and got %s", name, names.show(fields)))
+    local got = shown.value(fields)
+    return wrong(format("command %q takes a table of fields, and got %s", name, got))
   end
   kinds.check_command(name, fields)
   generation.commands[name] = { fields = fields, where = where }
@@ -100,7 +102,7 @@ function registry.define(generation, what, name, ...)
   local kept, make = NAMED[what][1], NAMED[what][2]
   still_loading(generation, call)
   if type(name) ~= "string" or name == "" then
-    return wrong(call .. " takes a name, and got " .. names.show(name))
+    return wrong(call .. " takes a name, and got " .. shown.value(name))
   end
   local key = what .. " " .. name
   local before = generation[kept][name] or generation.open[key]
@@ -111,7 +113,7 @@ function registry.define(generation, what, name, ...)
   elseif what == "role" and gate.ROLES[name] then
     return wrong(format("role %q comes with the host: extend it under a name of your own", name))
   end
-  local where = errors.where()
+  local where = frames.where()
   if select("#", ...) > 0 then
     generation.given[what][name] = (...)
     return make(generation, name, (...), where)
@@ -145,7 +147,7 @@ end
 function registry.main(generation, fn, args)
   still_loading(generation, "swarm.main")
   if type(fn) ~= "function" then
-    return wrong("swarm.main takes a function, and got " .. names.show(fn))
+    return wrong("swarm.main takes a function, and got " .. shown.value(fn))
   end
   local before = generation.main
   if before then
@@ -160,7 +162,7 @@ function registry.main(generation, fn, args)
       local extra = debug_getmetatable(ctx).extra
       return fn(values.copy(extra and extra.args or args, "args"), ctx)
     end,
-    where = errors.where(),
+    where = frames.where(),
   })
 end
 

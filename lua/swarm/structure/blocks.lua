@@ -1,11 +1,13 @@
 -- Blocks: scopes that a worker opens inside its own: scope, timeout and shield. A block ends only
 -- when the children spawned in it have settled; a block that raises or is cancelled cancels them
 -- first.
+local frames = require "swarm.ground.frames"
+local raised = require "swarm.ground.raised"
+local shown = require "swarm.ground.shown"
 local waits = require "swarm.scope.waits"
 local arguments = require "swarm.ground.arguments"
 local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
-local names = require "swarm.ground.spelling"
 local opaque = require "swarm.ground.opaque"
 local S = require "swarm.scheduler.scheduler"
 local Scope = require "swarm.scope.scope"
@@ -68,7 +70,7 @@ local function time_is_up(me, scope, cause)
   if scope.outer.cancel and not scope.shielded then
     return Scope.cancelled_error(me)
   end
-  local where = errors.where()
+  local where = frames.where()
   if not where and not scope.shielded then
     where = handles.home(me) -- a tail call has left no frame; the host's own shields have a name
   end
@@ -90,7 +92,7 @@ local function outcome(me, scope, waited, ok, ...)
     if is_cancel then
       first = Scope.with_others(first, err.others) -- of blocks further in
     elseif not ok and not rawequal(err, scope.first_error) then
-      first = Scope.with_others(first, { errors.from_raised(err) }) -- raised in clean-up
+      first = Scope.with_others(first, { raised.from_raised(err) }) -- raised in clean-up
     end
     return error(first, 0)
   end
@@ -100,7 +102,7 @@ local function outcome(me, scope, waited, ok, ...)
   end
   if not ok then
     if mine and type(err) == "table" then
-      err = errors.writable(err)
+      err = raised.writable(err)
       rawset(err, "cancel_reason", cause.reason)
     end
     return error(Scope.with_others(err, unowned), 0)
@@ -140,7 +142,8 @@ end
 
 local function check_function(fn, call)
   if type(fn) ~= "function" then
-    return errors.throw("invalid_argument", call .. " takes a function, and got " .. names.show(fn))
+    local got = shown.value(fn)
+    return errors.throw("invalid_argument", call .. " takes a function, and got " .. got)
   end
 end
 
@@ -150,7 +153,7 @@ function blocks.timeout(seconds, fn)
   check_function(fn, "swarm.timeout")
   local me = S.current
   local scope = open(me, "swarm.timeout", false, seconds)
-  return finish(me, scope, xpcall(fn, errors.passing))
+  return finish(me, scope, xpcall(fn, frames.passing))
 end
 
 ---Runs a function in a shield.
@@ -158,7 +161,7 @@ end
 function blocks.shielded(what, seconds, fn)
   local me = S.current
   local scope = open(me, what, true, seconds)
-  return finish(me, scope, xpcall(fn, errors.passing))
+  return finish(me, scope, xpcall(fn, frames.passing))
 end
 
 local SHIELD_OPTIONS = { timeout = true }
@@ -181,7 +184,7 @@ end
 function blocks.apart(what, fn, ...)
   local me = S.current
   local scope = open(me, what, false, nil)
-  return finish(me, scope, xpcall(fn, errors.passing, ...))
+  return finish(me, scope, xpcall(fn, frames.passing, ...))
 end
 
 -- The object that swarm.scope hands to its function.
@@ -220,7 +223,7 @@ function blocks.scope(fn)
   local scope = open(me, "swarm.scope", false, nil)
   scope.nursery = true
   local face = opaque.seal(ScopeFace, { scope = scope }, nil)
-  return finish(me, scope, xpcall(fn, errors.passing, face))
+  return finish(me, scope, xpcall(fn, frames.passing, face))
 end
 
 -- Waiting -----------------------------------------------------------------------------------------

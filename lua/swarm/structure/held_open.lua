@@ -5,13 +5,14 @@ local arguments = require "swarm.ground.arguments"
 local clock = require "swarm.ground.clock"
 local definition = require "swarm.worker.definition"
 local errors = require "swarm.ground.errors"
+local frames = require "swarm.ground.frames"
 local gate = require "swarm.rights.gate"
 local handles = require "swarm.worker.handle"
 local Join = require "swarm.worker.join"
-local names = require "swarm.ground.spelling"
 local S = require "swarm.scheduler.scheduler"
 local Scope = require "swarm.scope.scope"
 local Settle = require "swarm.worker.settle"
+local shown = require "swarm.ground.shown"
 local site = require "swarm.ground.site"
 local values = require "swarm.values.values"
 local waits = require "swarm.scope.waits"
@@ -92,7 +93,7 @@ local function check_definition(me, name)
   if type(name) ~= "string" then
     return errors.throw(
       "invalid_argument",
-      "swarm.open takes the name of a worker, and got " .. names.show(name)
+      "swarm.open takes the name of a worker, and got " .. shown.value(name)
     )
   end
   local of = me.def
@@ -154,7 +155,7 @@ function Session.open(name, opts)
   }
   session.waiting = { session = session, describe = describe }
   local def = definition.internal(me.def.generation, name)
-  def.where = errors.where()
+  def.where = frames.where()
   def.begins = true -- it may have an invocation before it has begun
   local handle, w = W.spawn_internal(owner, me, def, function()
     return run(session)

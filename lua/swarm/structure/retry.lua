@@ -6,13 +6,15 @@ local blocks = require "swarm.structure.blocks"
 local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
+local frames = require "swarm.ground.frames"
 local gate = require "swarm.rights.gate"
 local handles = require "swarm.worker.handle"
-local names = require "swarm.ground.spelling"
+local raised = require "swarm.ground.raised"
 local random = require "swarm.ground.random"
 local S = require "swarm.scheduler.scheduler"
 local Scope = require "swarm.scope.scope"
 local Settle = require "swarm.worker.settle"
+local shown = require "swarm.ground.shown"
 local values = require "swarm.values.values"
 local W = require "swarm.worker.spawn"
 local rawequal, type, xpcall, min = rawequal, type, xpcall, math.min
@@ -52,7 +54,8 @@ local function checked(answer, on)
   end
   return errors.throw(
     "invalid_value",
-    "retries.on must return false, true or a delay in seconds, and returned " .. names.show(answer),
+    "retries.on must return false, true or a delay in seconds, and returned "
+      .. shown.value(answer),
     { path = "retries.on", where = handles.place_of(on) }
   )
 end
@@ -63,7 +66,7 @@ local function ask(w, on, err, number)
   w.extra.ending = true -- a cancel comes too late for this attempt
   w.scope = w
   local what = "retries.on at " .. handles.place_of(on)
-  local ok, answer = xpcall(blocks.shielded, errors.passing, what, ON_SECONDS, function()
+  local ok, answer = xpcall(blocks.shielded, frames.passing, what, ON_SECONDS, function()
     return checked(on(err, number), on)
   end)
   if ok then
@@ -71,7 +74,7 @@ local function ask(w, on, err, number)
   elseif rawequal(answer, err) then
     return false -- it let the attempt's error pass: that says no, and nothing else
   end
-  return false, errors.from_raised(answer)
+  return false, raised.from_raised(answer)
 end
 
 ---Whether an attempt that ended so is followed by another, and after how many seconds.

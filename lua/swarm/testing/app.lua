@@ -5,10 +5,10 @@ local Join = require "swarm.worker.join"
 local errors = require "swarm.ground.errors"
 local lines = require "swarm.script.line"
 local loading = require "swarm.script.loading"
-local names = require "swarm.ground.spelling"
 local opaque = require "swarm.ground.opaque"
 local S = require "swarm.scheduler.scheduler"
 local Scope = require "swarm.scope.scope"
+local shown = require "swarm.ground.shown"
 local site = require "swarm.ground.site"
 local values = require "swarm.values.values"
 local waits = require "swarm.scope.waits"
@@ -102,7 +102,7 @@ local function check_args(args)
   if args == nil then
     return {}
   elseif type(args) ~= "table" then
-    local got = names.show(args)
+    local got = shown.value(args)
     return errors.throw("invalid_argument", "app:run takes a list of strings, and got " .. got)
   end
   local copy, count = {}, 0
@@ -111,7 +111,7 @@ local function check_args(args)
   end
   for i = 1, count do
     if type(args[i]) ~= "string" then
-      local got = "; item " .. i .. " is " .. names.show(args[i])
+      local got = "; item " .. i .. " is " .. shown.value(args[i])
       return errors.throw(
         "invalid_argument",
         "app:run takes a list of strings, as a command line gives them" .. got
@@ -145,7 +145,7 @@ end
 function app.face(generation)
   return function(path)
     if type(path) ~= "string" or path == "" then
-      local got = names.show(path)
+      local got = shown.value(path)
       return errors.throw("invalid_argument", "swarm.script takes a script's path, and got " .. got)
     end
     if path:sub(1, 1) ~= "/" then

@@ -3,13 +3,14 @@
 local closed = require "swarm.ground.closed"
 local diff = require "swarm.testing.diff"
 local errors = require "swarm.ground.errors"
+local frames = require "swarm.ground.frames"
 local show = require("swarm.testing.show").value
 local type, pairs, tostring, pcall, find = type, pairs, tostring, pcall, string.find
 local same = diff.same
 
 local function fail(message, note)
   local err = errors.new("assertion_failed", (note and tostring(note) .. ": " or "") .. message)
-  err.where = errors.where()
+  err.where = frames.where()
   return error(err, 0)
 end
 

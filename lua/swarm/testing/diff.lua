@@ -2,11 +2,12 @@
 -- are, so that a reader sees the difference and not the values.
 local errors = require "swarm.ground.errors"
 local show = require "swarm.testing.show"
+local shown = require "swarm.ground.shown"
 local values = require "swarm.values.values"
 local next, type, tostring, rawequal, rawget = next, type, tostring, rawequal, rawget
 local byte, find, format, sub = string.byte, string.find, string.format, string.sub
 local concat, min, max = table.concat, math.min, math.max
-local is_opaque, on_one_line, quoted = show.is_opaque, show.on_one_line, show.quoted
+local is_opaque, on_one_line, quoted = show.is_opaque, show.on_one_line, shown.quoted
 local sorted_keys, step, in_lines = show.sorted_keys, show.step, show.in_lines
 local TEXT_SHOWN, SHORT = show.TEXT_SHOWN, show.SHORT
 

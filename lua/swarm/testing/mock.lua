@@ -4,10 +4,12 @@ local app = require "swarm.testing.app"
 local bridge = require "swarm.outside.bridge"
 local closed = require "swarm.ground.closed"
 local errors = require "swarm.ground.errors"
+local frames = require "swarm.ground.frames"
 local json = require "swarm.values.json"
-local names = require "swarm.ground.spelling"
 local S = require "swarm.scheduler.scheduler"
 local Scope = require "swarm.scope.scope"
+local shown = require "swarm.ground.shown"
+local spelling = require "swarm.ground.spelling"
 local values = require "swarm.values.values"
 local type, pairs, pcall, error, tostring = type, pairs, pcall, error, tostring
 
@@ -46,11 +48,11 @@ local function stand_in_for(generation, name, stand_in, where)
     look(app.lines[i].newest.workers)
   end
   if not found then
-    local hint, list = names.hint(name, known, ""), names.list(known)
+    local hint, list = spelling.hint(name, known, ""), spelling.list(known)
     return errors.throw(
       "not_registered",
       "mock.worker: there is no worker "
-        .. names.show(name)
+        .. shown.value(name)
         .. (hint ~= "" and hint or list ~= "" and "; there are " .. list or "; there are none")
         .. " (a script's workers are there once swarm.script has loaded it)",
       { name = name, where = where }
@@ -60,9 +62,9 @@ end
 
 local function check(call, name, fn)
   if type(name) ~= "string" or name == "" then
-    return errors.throw("invalid_argument", call .. " takes a name, and got " .. names.show(name))
+    return errors.throw("invalid_argument", call .. " takes a name, and got " .. shown.value(name))
   elseif type(fn) ~= "function" then
-    local got = names.show(fn)
+    local got = shown.value(fn)
     return errors.throw("invalid_argument", call .. " takes a function second, and got " .. got)
   end
 end
@@ -70,7 +72,7 @@ end
 local function worker_mock(generation)
   return function(name, fn)
     check("mock.worker", name, fn)
-    local stand_in, where = { fn = fn, calls = {} }, errors.where()
+    local stand_in, where = { fn = fn, calls = {} }, frames.where()
     if generation.closed then
       stand_in_for(generation, name, stand_in, where)
     else
@@ -113,15 +115,15 @@ local function raise_for_port(name, err)
     end
     local code, message = fields.code or "host_error", fields.message
     fields.code, fields.message = nil, nil
-    local text = message == nil and "port " .. name .. " failed" or errors.text_of(message)
+    local text = message == nil and "port " .. name .. " failed" or shown.text(message)
     return errors.throw(tostring(code), text, fields)
   end
-  return errors.throw("host_error", "port " .. name .. " failed: " .. errors.text_of(err))
+  return errors.throw("host_error", "port " .. name .. " failed: " .. shown.text(err))
 end
 
 local function check_answer(name, value, data)
   if data ~= nil and type(data) ~= "string" then
-    local got = names.show(data)
+    local got = shown.value(data)
     return errors.throw(
       "invalid_value",
       "the mock of port " .. name .. " must return its data as a string, and returned " .. got
@@ -173,12 +175,12 @@ local function port_mock(ports)
   return function(name, fn)
     check("mock.port", name, fn)
     if not known[name] then
-      local hint = names.hint(name, known, "")
+      local hint = spelling.hint(name, known, "")
       return errors.throw(
         "host_error",
         "mock.port: there is no port "
-          .. names.show(name)
-          .. (hint ~= "" and hint or "; there are " .. names.list(known)),
+          .. shown.value(name)
+          .. (hint ~= "" and hint or "; there are " .. spelling.list(known)),
         { name = name }
       )
     end

@@ -8,11 +8,13 @@ local blocks = require "swarm.structure.blocks"
 local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
 local explore = require "swarm.testing.explore.explore"
+local frames = require "swarm.ground.frames"
 local json = require "swarm.values.json"
 local mock = require "swarm.testing.mock"
-local names = require "swarm.ground.spelling"
+local raised = require "swarm.ground.raised"
 local S = require "swarm.scheduler.scheduler"
 local Scope = require "swarm.scope.scope"
+local shown = require "swarm.ground.shown"
 local type, pcall, xpcall, max, concat = type, pcall, xpcall, math.max, table.concat
 
 local spec = {}
@@ -37,11 +39,11 @@ end
 local function check(call, name, fn)
   check_loading(call)
   if type(name) ~= "string" or name == "" then
-    return errors.throw("load_error", call .. " takes a name first, and got " .. names.show(name))
+    return errors.throw("load_error", call .. " takes a name first, and got " .. shown.value(name))
   elseif not pcall(json.encode, name, "name") then
     return errors.throw("load_error", call .. " takes a name that is UTF-8 text")
   elseif fn ~= nil and type(fn) ~= "function" then
-    local got = names.show(fn)
+    local got = shown.value(fn)
     return errors.throw("load_error", call .. " takes a function second, and got " .. got)
   end
 end
@@ -53,7 +55,7 @@ local function lines_of(where, fn)
     return first, first
   end
   local info = debug.getinfo(fn, "S")
-  local here = errors.source_of(info) == where:match "^(.*):%d+$"
+  local here = frames.source_of(info) == where:match "^(.*):%d+$"
   return first, here and max(info.lastlinedefined, first) or first
 end
 
@@ -71,10 +73,10 @@ local function describe(name, fn)
   if not fn then
     return errors.throw("load_error", "describe takes a function that holds its specs")
   end
-  local where, outer = errors.where(), group
+  local where, outer = frames.where(), group
   local first, last = lines_of(where, fn)
   group = { name = name, outer = outer, before = {}, after = {}, first = first, last = last }
-  local ok, err = xpcall(fn, errors.passing)
+  local ok, err = xpcall(fn, frames.passing)
   group = outer
   if not ok then
     return error(err, 0)
@@ -83,12 +85,12 @@ end
 
 local function define(call, name, fn, runs)
   check(call, name, fn)
-  local full, where = full_name(name), errors.where()
+  local full, where = full_name(name), frames.where()
   local before = by_name[full]
   if before then
     return errors.throw(
       "load_error",
-      "two specs are called " .. names.show(full) .. "; the first is at " .. before.where
+      "two specs are called " .. shown.value(full) .. "; the first is at " .. before.where
     )
   end
   local first, last = lines_of(where, fn)
@@ -110,7 +112,7 @@ local function hook(call, list)
   return function(fn)
     check_loading(call)
     if type(fn) ~= "function" then
-      local got = names.show(fn)
+      local got = shown.value(fn)
       return errors.throw("load_error", call .. " takes a function, and got " .. got)
     end
     local of = group[list]
@@ -192,7 +194,7 @@ end
 local function run_afters(scope, ctx, problems)
   while scope do
     for i = 1, #scope.after do
-      local ok, err = xpcall(scope.after[i], errors.from_raised, ctx)
+      local ok, err = xpcall(scope.after[i], raised.from_raised, ctx)
       if not ok then
         problems[#problems + 1] = err
       end
@@ -206,17 +208,17 @@ function spec.runner(name)
   local test = by_name[name]
   return function(ctx)
     if not test or not test.fn then
-      return errors.throw("load_error", "there is no spec " .. names.show(name) .. " any more")
+      return errors.throw("load_error", "there is no spec " .. shown.value(name) .. " any more")
     end
     local problems = {}
     local ok, err = xpcall(function()
       run_befores(test.group, ctx)
       test.fn(ctx)
-    end, errors.from_raised)
+    end, raised.from_raised)
     if not ok then
       problems[1] = err
     end
-    local cleaned, problem = xpcall(blocks.shield, errors.from_raised, function()
+    local cleaned, problem = xpcall(blocks.shield, raised.from_raised, function()
       run_afters(test.group, ctx, problems)
     end)
     if not cleaned then

@@ -1,10 +1,11 @@
 -- Cancel tokens: what a worker hands to those who must know that it was cancelled, or may cancel
 -- it. One for each worker, made when somebody asks for it.
+local shown = require "swarm.ground.shown"
+local spelling = require "swarm.ground.spelling"
 local waits = require "swarm.scope.waits"
 local Join = require "swarm.worker.join"
 local errors = require "swarm.ground.errors"
 local handles = require "swarm.worker.handle"
-local names = require "swarm.ground.spelling"
 local S = require "swarm.scheduler.scheduler"
 local Scope = require "swarm.scope.scope"
 local debug_getmetatable, rawget, setmetatable = debug.getmetatable, rawget, setmetatable
@@ -23,7 +24,7 @@ local function index(token, key)
   local known = { cancelled = true, reason = true, wait = true, cancel = true }
   return errors.throw(
     "unknown_name",
-    "a cancel token has no " .. names.show(key) .. names.hint(key, known, ""),
+    "a cancel token has no " .. shown.value(key) .. spelling.hint(key, known, ""),
     { name = tostring(key) }
   )
 end

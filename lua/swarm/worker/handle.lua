@@ -3,8 +3,10 @@
 -- record can be read, written or listed through it, the host finds the record in one step
 -- (debug.getmetatable, which scripts do not have), and both die together.
 local errors = require "swarm.ground.errors"
-local names = require "swarm.ground.spelling"
+local frames = require "swarm.ground.frames"
 local S = require "swarm.scheduler.scheduler"
+local shown = require "swarm.ground.shown"
+local spelling = require "swarm.ground.spelling"
 local debug_getmetatable = debug.getmetatable
 local type, tostring = type, tostring
 local format, match, sub = string.format, string.match, string.sub
@@ -53,10 +55,10 @@ function H.index(handle, key)
   end
   local guess = first_guesses[key]
   local hint = guess and (methods[guess] or getters[guess]) and "; did you mean " .. guess .. "?"
-    or names.hint(key, all_names or list_names(), "")
+    or spelling.hint(key, all_names or list_names(), "")
   return errors.throw(
     "unknown_name",
-    "a worker's handle (and ctx) has no " .. names.show(key) .. hint,
+    "a worker's handle (and ctx) has no " .. shown.value(key) .. hint,
     { name = tostring(key) }
   )
 end
@@ -65,7 +67,7 @@ function H.newindex(_, key)
   return errors.throw(
     "unknown_name",
     "a worker's handle (and ctx) cannot be written to ("
-      .. names.show(key)
+      .. shown.value(key)
       .. "): pass values as input, "
       .. "or keep them in a table of your own"
   )
@@ -85,7 +87,7 @@ end
 ---Where a function was defined, as file:line.
 function H.place_of(fn)
   local info = debug.getinfo(fn, "S")
-  return errors.source_of(info) .. ":" .. info.linedefined
+  return frames.source_of(info) .. ":" .. info.linedefined
 end
 
 ---Where the author's function that a worker runs was defined, or the worker where it runs none.
@@ -187,7 +189,7 @@ function H.record(value, call)
     "invalid_argument",
     call
       .. " takes a worker's handle (what swarm.spawn returned) or a task_id, and got "
-      .. names.show(value)
+      .. shown.value(value)
   )
 end
 

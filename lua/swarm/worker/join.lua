@@ -3,11 +3,12 @@
 local arguments = require "swarm.ground.arguments"
 local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
+local frames = require "swarm.ground.frames"
 local gate = require "swarm.rights.gate"
 local handles = require "swarm.worker.handle"
-local names = require "swarm.ground.spelling"
 local S = require "swarm.scheduler.scheduler"
 local Scope = require "swarm.scope.scope"
+local shown = require "swarm.ground.shown"
 local site = require "swarm.ground.site"
 local values = require "swarm.values.values"
 local waits = require "swarm.scope.waits"
@@ -218,7 +219,7 @@ function Join.join(target, opts)
       errors.new(
         "poll_timeout",
         message,
-        { where = errors.where(), traceback = errors.traceback() }
+        { where = frames.where(), traceback = frames.traceback() }
       )
   end
   local status = w.status
@@ -267,7 +268,7 @@ function Join.cancel(target, reason, opts)
   if reason ~= nil and type(reason) ~= "string" then
     return errors.throw(
       "invalid_argument",
-      "cancel takes a reason that is a string, and got " .. names.show(reason)
+      "cancel takes a reason that is a string, and got " .. shown.value(reason)
     )
   end
   if opts ~= nil then
@@ -292,7 +293,7 @@ function Join.mark(target, verdict)
   if verdict ~= "pass" and verdict ~= "blocked" then
     return errors.throw(
       "invalid_argument",
-      'mark takes "pass" or "blocked" second, and got ' .. names.show(verdict)
+      'mark takes "pass" or "blocked" second, and got ' .. shown.value(verdict)
     )
   end
   gate.check(S.current, "mark_" .. verdict)

@@ -7,6 +7,7 @@ local handles = require "swarm.worker.handle"
 local log = require "swarm.events.log"
 local S = require "swarm.scheduler.scheduler"
 local Scope = require "swarm.scope.scope"
+local shown = require "swarm.ground.shown"
 local site = require "swarm.ground.site"
 local values = require "swarm.values.values"
 
@@ -310,7 +311,7 @@ function Settle.reason(value)
     hint = " (a second value that `run` returns says why it is blocked; for one value only, write"
       .. " `return (...)`)"
   end
-  return { text = errors.text_of(value), hint = hint }
+  return { text = shown.text(value), hint = hint }
 end
 
 ---The error that goes with a blocked result.

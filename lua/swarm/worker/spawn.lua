@@ -8,17 +8,19 @@ local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
 local gate = require "swarm.rights.gate"
 local handles = require "swarm.worker.handle"
-local names = require "swarm.ground.spelling"
+local raised = require "swarm.ground.raised"
 local S = require "swarm.scheduler.scheduler"
 local Scope = require "swarm.scope.scope"
 local Settle = require "swarm.worker.settle"
+local shown = require "swarm.ground.shown"
 local site = require "swarm.ground.site"
+local spelling = require "swarm.ground.spelling"
 local values = require "swarm.values.values"
 
 local take_site, FORMAT, LEVELS = site.take, site.FORMAT, site.LEVELS
 local co_yield = coroutine.yield
 local type, setmetatable, xpcall = type, setmetatable, xpcall
-local copy, from_raised = values.copy, errors.from_raised
+local copy, from_raised = values.copy, raised.from_raised
 local raise, root = Scope.raise, Scope.root
 local SLOT, GRANTED, counts = Settle.SLOT, Settle.GRANTED, Settle.counts
 local index, newindex, handle_tostring = handles.index, handles.newindex, handles.tostring
@@ -169,7 +171,7 @@ local function read_options(owner, opts)
     owner = root
   end
   if detached ~= nil and type(detached) ~= "boolean" then
-    local got = names.show(detached)
+    local got = shown.value(detached)
     return errors.throw("invalid_argument", "spawn's option detached is true or false, not " .. got)
   end
   local meta
@@ -193,12 +195,12 @@ local function resolve(name, caller)
   if def then
     return def
   end
-  local hint = names.hint(name, known, "")
-  local list = names.list(known)
+  local hint = spelling.hint(name, known, "")
+  local list = spelling.list(known)
   return errors.throw(
     "not_registered",
     "there is no worker "
-      .. names.show(name)
+      .. shown.value(name)
       .. (
         hint ~= "" and hint
         or list ~= "" and "; this script defines " .. list
@@ -306,7 +308,7 @@ local function spawn_into(owner, me, name, input, opts, taken, from, extra)
   else
     return errors.throw(
       "invalid_argument",
-      "spawn takes a worker's name or a function, and got " .. names.show(name)
+      "spawn takes a worker's name or a function, and got " .. shown.value(name)
     )
   end
   local by = me.rights

@@ -4,7 +4,7 @@ local fs = require "swarm.outside.fs"
 local handles = require "swarm.worker.handle"
 local Join = require "swarm.worker.join"
 local json = require "swarm.values.json"
-local names = require "swarm.ground.spelling"
+local shown = require "swarm.ground.shown"
 local values = require "swarm.values.values"
 local type = type
 
@@ -32,7 +32,7 @@ function input.texts(value, place)
     "invalid_argument",
     place
       .. " must be a string, a swarm.file, a worker's handle or false, and is "
-      .. names.show(value)
+      .. shown.value(value)
   )
 end
 

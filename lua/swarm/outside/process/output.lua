@@ -1,7 +1,8 @@
 -- What a process wrote, made into a worker's value by `output = { format, result, ok }`.
 local errors = require "swarm.ground.errors"
 local json = require "swarm.values.json"
-local names = require "swarm.ground.spelling"
+local shown = require "swarm.ground.shown"
+local spelling = require "swarm.ground.spelling"
 local values = require "swarm.values.values"
 local find, format, gsub = string.find, string.format, string.gsub
 local gmatch, match, sub = string.gmatch, string.match, string.sub
@@ -25,21 +26,21 @@ function process_output.read(plan, output, fail)
     if FIELDS_LATER[key] then
       return fail("output", "output." .. key .. " belongs to stream formats: not supported yet")
     elseif not FIELDS[key] then
-      return fail("output", "output has no " .. names.show(key) .. names.hint(key, FIELDS, ""))
+      return fail("output", "output has no " .. shown.value(key) .. spelling.hint(key, FIELDS, ""))
     end
   end
   local name = output.format or "auto"
   if LATER[name] then
     return fail("output", format("output.format %q is not supported yet", name))
   elseif not FORMATS[name] then
-    local hint = names.hint(name, FORMATS, "")
+    local hint = spelling.hint(name, FORMATS, "")
     return fail(
       "output",
       "there is no output.format "
-        .. names.show(name)
+        .. shown.value(name)
         .. hint
         .. "; formats: "
-        .. names.list(FORMATS)
+        .. spelling.list(FORMATS)
     )
   end
   plan.format = name

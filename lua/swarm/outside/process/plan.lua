@@ -1,9 +1,9 @@
 -- What a process worker or a swarm.command says, checked and parsed once into a plan.
 local child = require "swarm.outside.process.child"
 local errors = require "swarm.ground.errors"
-local names = require "swarm.ground.spelling"
 local process_output = require "swarm.outside.process.output"
 local secret = require "swarm.outside.secret"
+local shown = require "swarm.ground.shown"
 local template = require "swarm.outside.process.template"
 local values = require "swarm.values.values"
 local floor, format = math.floor, string.format
@@ -37,7 +37,7 @@ local VARIABLES = {
 }
 
 local function must(fail, field, what, value)
-  return fail(field, format("%s must be %s, and is %s", field, what, names.show(value)))
+  return fail(field, format("%s must be %s, and is %s", field, what, shown.value(value)))
 end
 
 local function parse(fail, field, text)
@@ -71,7 +71,7 @@ function readers.command(plan, list, fail)
   end
   for key in pairs(list) do
     if type(key) ~= "number" or key < 1 or key > #list then
-      return fail("command", "command is a list and has the key " .. names.show(key))
+      return fail("command", "command is a list and has the key " .. shown.value(key))
     end
   end
   for i = 1, #list do
@@ -194,7 +194,7 @@ function readers.limits(plan, limits, fail)
     if key ~= "line" and key ~= "output" then
       return fail(
         "limits",
-        "limits of a process worker are line and output; it has no " .. names.show(key)
+        "limits of a process worker are line and output; it has no " .. shown.value(key)
       )
     elseif type(value) ~= "number" or value < 1 or floor(value) ~= value then
       return must(fail, "limits." .. key, "a number of bytes, one or more", value)

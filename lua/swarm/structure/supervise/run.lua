@@ -6,6 +6,7 @@
 -- cancel from them: the supervisor sees it and stops them in their order.
 local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
+local frames = require "swarm.ground.frames"
 local intensity = require "swarm.structure.supervise.intensity"
 local log = require "swarm.events.log"
 local S = require "swarm.scheduler.scheduler"
@@ -340,7 +341,7 @@ function supervision.run(sup)
     repeat
       local over = step(sup)
     until over
-  end, errors.passing)
+  end, frames.passing)
   sup.failure = sup.failure or (not ok and err) or nil
   close(sup)
   if sup.failure then

@@ -6,9 +6,11 @@ local bridge = require "swarm.outside.bridge"
 local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
+local frames = require "swarm.ground.frames"
 local handles = require "swarm.worker.handle"
 local invariants = require "swarm.testing.explore.invariants"
 local log = require "swarm.events.log"
+local raised = require "swarm.ground.raised"
 local random = require "swarm.ground.random"
 local S = require "swarm.scheduler.scheduler"
 local Scope = require "swarm.scope.scope"
@@ -69,7 +71,7 @@ local function silence(watch, asked)
   local waiting, lines = {}, {}
   for i = 1, watch.live_n do
     local w = watch.live[i]
-    local where = w.co and errors.where(w.co) or handles.home(w)
+    local where = w.co and frames.where(w.co) or handles.home(w)
     waiting[i] =
       { agent = trace.full_name(watch, w), waits_for = trace.what_it_waits_for(watch, w) }
     waiting[i].where = where
@@ -138,7 +140,7 @@ local function checked(job)
   }
   local ok, err = pcall(job.check)
   scope.cancel = nil
-  return not ok and errors.from_raised(err) or nil
+  return not ok and raised.from_raised(err) or nil
 end
 
 ---@return table? failure

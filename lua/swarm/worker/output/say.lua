@@ -2,11 +2,12 @@
 -- into its output tail. What its layers' `event` functions make of one is what everybody sees.
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
+local frames = require "swarm.ground.frames"
 local gate = require "swarm.rights.gate"
 local handles = require "swarm.worker.handle"
-local names = require "swarm.ground.spelling"
 local reading = require "swarm.worker.output.read"
 local S = require "swarm.scheduler.scheduler"
+local shown = require "swarm.ground.shown"
 local tails = require "swarm.worker.output.tail"
 local values = require "swarm.values.values"
 local type, pairs, select, xpcall, error = type, pairs, select, xpcall, error
@@ -44,7 +45,7 @@ local function filtered(w, event)
   for i = 1, #hooks do
     local hook, own = hooks[i], me.rights
     me.rights = hook.rights
-    local ok, seen = xpcall(hook.fn, errors.passing, w.handle, values.copy(event, "event"))
+    local ok, seen = xpcall(hook.fn, frames.passing, w.handle, values.copy(event, "event"))
     me.rights = own
     if not ok then
       return error(seen, 0)
@@ -63,7 +64,7 @@ local function filtered(w, event)
           "invalid_value",
           hook.what
             .. " must return the event, changed or not, or false; it returned "
-            .. (type(seen) == "table" and "one that is no " .. event.type or names.show(seen)),
+            .. (type(seen) == "table" and "one that is no " .. event.type or shown.value(seen)),
           { path = "event", where = hook.where }
         )
       end
@@ -177,7 +178,8 @@ local function text_argument(value, what, optional)
   if type(value) == "string" or (optional and value == nil) then
     return value
   end
-  return errors.throw("invalid_argument", what .. " must be a string, and is " .. names.show(value))
+  local got = shown.value(value)
+  return errors.throw("invalid_argument", what .. " must be a string, and is " .. got)
 end
 
 function handles.methods.progress(ctx, stage, note)
