@@ -13,7 +13,7 @@ local make_face = require "swarm"
 local registry = require "swarm.script.registry"
 local text_of = require("swarm.values.json").text_of
 local values = require "swarm.values.values"
-local watched = require "swarm.outside.sources"
+local sources = require "swarm.outside.sources"
 local W = require "swarm.worker.spawn"
 local hold = held.hold
 
@@ -67,7 +67,7 @@ end
 ---What to watch, as JSON: files, folders, and files that were looked for and are missing.
 function script.watched()
   line.watch_changed = false
-  return text_of(watched.of(line, spec and require("swarm.testing.app").lines))
+  return text_of(sources.of(line, spec and require("swarm.testing.app").lines))
 end
 
 ---Whether there is more to watch than was asked for.

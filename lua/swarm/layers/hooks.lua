@@ -1,5 +1,6 @@
 -- What a script says about middleware while it loads: hooks on workers, layers, and which layers
 -- are on every worker. Checked here; composed by pipeline.lua.
+local arguments = require "swarm.ground.arguments"
 local errors = require "swarm.ground.errors"
 local frames = require "swarm.ground.frames"
 local gate = require "swarm.rights.gate"
@@ -53,7 +54,7 @@ end
 function hooks.add(generation, kind, select, fn)
   local call = "swarm." .. kind
   if type(fn) ~= "function" then
-    return wrong(call .. " takes a function second, and got " .. shown.value(fn))
+    return arguments.wrong(call .. " takes a function second", fn, "load_error")
   end
   local plain = {}
   local where = frames.where()
@@ -81,7 +82,7 @@ local LAYER_FIELDS = {
 ---swarm.layer "name" { ... }
 function hooks.layer(generation, name, fields, where)
   if type(fields) ~= "table" then
-    return wrong(format("layer %q takes a table, and got %s", name, shown.value(fields)))
+    return arguments.wrong(format("layer %q takes a table", name), fields, "load_error")
   end
   for key, value in pairs(fields) do
     local expected = LAYER_FIELDS[key]

@@ -1,5 +1,6 @@
 -- swarm.fs: files, by way of port `files`. Paths are relative to the working directory. What goes
 -- wrong raises io_error{path, reason}; `stat` gives nil for what is not there.
+local arguments = require "swarm.ground.arguments"
 local bridge = require "swarm.outside.bridge"
 local errors = require "swarm.ground.errors"
 local gate = require "swarm.rights.gate"
@@ -7,14 +8,14 @@ local json = require "swarm.values.json"
 local S = require "swarm.scheduler.scheduler"
 local Scope = require "swarm.scope.scope"
 local shown = require "swarm.ground.shown"
-local watched = require "swarm.outside.sources"
+local sources = require "swarm.outside.sources"
 local type = type
 
 local fs = {}
 
 local function check_path(path, call)
   if type(path) ~= "string" or path == "" then
-    return errors.throw("invalid_argument", call .. " takes a path, and got " .. shown.value(path))
+    return arguments.wrong(call .. " takes a path", path)
   elseif path:find("\0", 1, true) then
     return errors.throw("invalid_argument", call .. ": a path cannot contain a NUL byte")
   end
@@ -35,7 +36,7 @@ local function request(op, payload, data)
   end
   payload.op = op
   if me.def.loading then
-    watched.note_reading(me.def.loading, op, payload.path)
+    sources.note_reading(me.def.loading, op, payload.path)
   end
   if op == "copy" then
     payload.from_bounds = gate.bounds(me, "read_files")
@@ -79,7 +80,7 @@ function fs.glob(pattern)
   local found = request("glob", { path = check_path(pattern, "swarm.fs.glob") })
   local loading = S.current.def.loading
   if loading then
-    watched.note_found(loading, found)
+    sources.note_found(loading, found)
   end
   return found
 end

@@ -6,7 +6,6 @@ local closed = require "swarm.ground.closed"
 local errors = require "swarm.ground.errors"
 local json = require "swarm.values.json"
 local Scope = require "swarm.scope.scope"
-local shown = require "swarm.ground.shown"
 local values = require "swarm.values.values"
 local type, pairs, setmetatable = type, pairs, setmetatable
 local rawget, next, sort = rawget, next, table.sort
@@ -31,7 +30,7 @@ local OPTIONS = {
 }
 
 local function wrong(message, got)
-  return errors.throw("invalid_argument", CALL .. message .. ", and got " .. shown.value(got))
+  return arguments.wrong(CALL .. message, got)
 end
 
 -- Headers -----------------------------------------------------------------------------------------

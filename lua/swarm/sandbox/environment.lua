@@ -2,6 +2,7 @@
 -- are the generation's own, so that nothing a script changes reaches the host or another
 -- generation. Trusted (--trust): Lua as it is. Both get coroutines that pass our yields through,
 -- and a `require` that is ours.
+local arguments = require "swarm.ground.arguments"
 local chunks = require "swarm.sandbox.chunks"
 local closed = require "swarm.ground.closed"
 local coroutines = require "swarm.scheduler.coroutines"
@@ -11,7 +12,6 @@ local frames = require "swarm.ground.frames"
 local log = require "swarm.events.log"
 local modules = require "swarm.sandbox.modules"
 local S = require "swarm.scheduler.scheduler"
-local shown = require "swarm.ground.shown"
 
 local real = _G
 local real_rawset = rawset
@@ -118,8 +118,7 @@ local function make_load(env)
       end
       source = concat(parts)
     elseif type(source) ~= "string" then
-      local got = shown.value(source)
-      return errors.throw("invalid_argument", "load takes text or a function, and got " .. got)
+      return arguments.wrong("load takes text or a function", source)
     end
     if mode == "b" then
       return nil, "attempt to load a text chunk (mode is 'b')"
@@ -127,10 +126,7 @@ local function make_load(env)
     if chunk_env == nil then
       chunk_env = env
     elseif type(chunk_env) ~= "table" then
-      return errors.throw(
-        "invalid_argument",
-        "load takes a table of globals as its fourth argument, and got " .. shown.value(chunk_env)
-      )
+      return arguments.wrong("load takes a table of globals as its fourth argument", chunk_env)
     end
     chunkname = chunkname ~= nil and tostring(chunkname) or source
     if sub(chunkname, 1, 7) == "=swarm/" then

@@ -1,14 +1,14 @@
 -- `require` for scripts, in Lua, so that a module may wait while it loads: modules beside the
 -- script first, then where --lua-path says.
+local arguments = require "swarm.ground.arguments"
 local bridge = require "swarm.outside.bridge"
 local chunks = require "swarm.sandbox.chunks"
 local errors = require "swarm.ground.errors"
 local frames = require "swarm.ground.frames"
 local S = require "swarm.scheduler.scheduler"
 local Scope = require "swarm.scope.scope"
-local shown = require "swarm.ground.shown"
 local waits = require "swarm.scope.waits"
-local watched = require "swarm.outside.sources"
+local sources = require "swarm.outside.sources"
 
 local real, real_require = _G, require
 local real_modules, preloaded = package.loaded, package.preload
@@ -114,7 +114,7 @@ local function load_module(generation, env, name)
     if places[i] == found then
       break
     end
-    watched.note(generation, "missing", places[i])
+    sources.note(generation, "missing", places[i])
   end
   if not found then
     if modules.trust and (real_modules[name] or preloaded[name]) then
@@ -122,7 +122,7 @@ local function load_module(generation, env, name)
     end
     return not_found(name, places)
   end
-  watched.note(generation, "files", found)
+  sources.note(generation, "files", found)
   return chunks.compile_file(source, found, env)(name)
 end
 
@@ -132,8 +132,7 @@ function modules.require_for(generation, env, loaded)
   local innermost = {} -- worker → the entry that it is in the middle of
   local function require(name)
     if type(name) ~= "string" or name == "" or find(name, "%z") then
-      local got = shown.value(name)
-      return errors.throw("invalid_argument", "require takes a module's name, and got " .. got)
+      return arguments.wrong("require takes a module's name", name)
     end
     local me = S.current
     while loaded[name] == nil and loading[name] do

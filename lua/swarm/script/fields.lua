@@ -1,5 +1,6 @@
 -- The fields of a worker's definition: which kind they make it, and what each may be. A mistake
 -- names the field, and what was meant by it or what must stand there.
+local arguments = require "swarm.ground.arguments"
 local errors = require "swarm.ground.errors"
 local kinds = require "swarm.kinds.all"
 local shown = require "swarm.ground.shown"
@@ -159,7 +160,7 @@ end
 ---@return table kind the module of its kind
 return function(name, fields)
   if type(fields) ~= "table" then
-    return wrong(format("worker %q takes a table of fields, and got %s", name, shown.value(fields)))
+    return arguments.wrong(format("worker %q takes a table of fields", name), fields, "load_error")
   end
   local kind = kind_of(name, fields)
   check_fields(name, fields, kind)

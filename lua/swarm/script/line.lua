@@ -1,5 +1,6 @@
 -- A script's line of generations: one after another, of which the newest is what names mean. What
 -- came before it drains (draining.lua): what is alive stays in it until its last worker settles.
+local arguments = require "swarm.ground.arguments"
 local Settle = require "swarm.worker.settle"
 local draining = require "swarm.script.draining"
 local errors = require "swarm.ground.errors"
@@ -76,15 +77,9 @@ end
 ---swarm.state(name, init?) → the table of that name, which lives as long as the run
 function lines.state(line, name, init)
   if type(name) ~= "string" or name == "" then
-    return errors.throw(
-      "invalid_argument",
-      "swarm.state takes a name, and got " .. shown.value(name)
-    )
+    return arguments.wrong("swarm.state takes a name", name)
   elseif init ~= nil and type(init) ~= "table" then
-    return errors.throw(
-      "invalid_argument",
-      "swarm.state takes a table to begin with, and got " .. shown.value(init)
-    )
+    return arguments.wrong("swarm.state takes a table to begin with", init)
   end
   local state = line.state[name]
   if not state then
@@ -109,10 +104,7 @@ end
 function lines.hook(generation, kind, fn)
   registry.still_loading(generation, "swarm." .. kind)
   if type(fn) ~= "function" then
-    return errors.throw(
-      "load_error",
-      "swarm." .. kind .. " takes a function, and got " .. shown.value(fn)
-    )
+    return arguments.wrong("swarm." .. kind .. " takes a function", fn, "load_error")
   end
   local list = generation[kind]
   list[#list + 1] = fn

@@ -1,5 +1,6 @@
 -- The definitions of one generation: what `swarm.worker` and `swarm.main` said while the script
 -- loaded, checked. Every mistake names the author's line, the field and the nearest known name.
+local arguments = require "swarm.ground.arguments"
 local attempts = require "swarm.worker.attempts"
 local check_fields = require "swarm.script.fields"
 local definition = require "swarm.worker.definition"
@@ -12,7 +13,6 @@ local pipeline = require "swarm.layers.pipeline"
 local schema = require "swarm.outside.schema"
 local Scope = require "swarm.scope.scope"
 local S = require "swarm.scheduler.scheduler"
-local shown = require "swarm.ground.shown"
 local values = require "swarm.values.values"
 local type, pairs, tostring = type, pairs, tostring
 local format, debug_getmetatable = string.format, debug.getmetatable
@@ -80,8 +80,7 @@ end
 
 local function define_command(generation, name, fields, where)
   if type(fields) ~= "table" then
-    local got = shown.value(fields)
-    return wrong(format("command %q takes a table of fields, and got %s", name, got))
+    return arguments.wrong(format("command %q takes a table of fields", name), fields, "load_error")
   end
   kinds.check_command(name, fields)
   generation.commands[name] = { fields = fields, where = where }
@@ -102,7 +101,7 @@ function registry.define(generation, what, name, ...)
   local kept, make = NAMED[what][1], NAMED[what][2]
   still_loading(generation, call)
   if type(name) ~= "string" or name == "" then
-    return wrong(call .. " takes a name, and got " .. shown.value(name))
+    return arguments.wrong(call .. " takes a name", name, "load_error")
   end
   local key = what .. " " .. name
   local before = generation[kept][name] or generation.open[key]
@@ -147,7 +146,7 @@ end
 function registry.main(generation, fn, args)
   still_loading(generation, "swarm.main")
   if type(fn) ~= "function" then
-    return wrong("swarm.main takes a function, and got " .. shown.value(fn))
+    return arguments.wrong("swarm.main takes a function", fn, "load_error")
   end
   local before = generation.main
   if before then

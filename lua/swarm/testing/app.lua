@@ -1,7 +1,8 @@
 -- swarm.script, in spec files: the script under test. It is loaded in a line of generations of its
 -- own, as a run would load it: names in it mean its own workers, and the spec reaches them by the
 -- object that it gets.
-local Join = require "swarm.worker.join"
+local arguments = require "swarm.ground.arguments"
+local join = require "swarm.worker.join"
 local errors = require "swarm.ground.errors"
 local lines = require "swarm.script.line"
 local loading = require "swarm.script.loading"
@@ -95,15 +96,14 @@ end
 function App.methods.call(object, name, input, opts)
   local generation, me = generation_of(object, "call")
   local from, taken = place_of(generation, me, name), take_site(FORMAT, LEVELS)
-  return Join.result((W.spawn_into(me.scope, me, name, input, opts, taken, from)))
+  return join.result((W.spawn_into(me.scope, me, name, input, opts, taken, from)))
 end
 
 local function check_args(args)
   if args == nil then
     return {}
   elseif type(args) ~= "table" then
-    local got = shown.value(args)
-    return errors.throw("invalid_argument", "app:run takes a list of strings, and got " .. got)
+    return arguments.wrong("app:run takes a list of strings", args)
   end
   local copy, count = {}, 0
   for _ in pairs(args) do
@@ -137,7 +137,7 @@ function App.methods.run(object, args, input)
   local handle, w = W.spawn_into(me.scope, me, "main", input, nil, taken, from)
   w.extra = w.extra or {}
   w.extra.args = args
-  return Join.result(handle)
+  return join.result(handle)
 end
 
 ---swarm.script for a spec file.
@@ -145,8 +145,7 @@ end
 function app.face(generation)
   return function(path)
     if type(path) ~= "string" or path == "" then
-      local got = shown.value(path)
-      return errors.throw("invalid_argument", "swarm.script takes a script's path, and got " .. got)
+      return arguments.wrong("swarm.script takes a script's path", path)
     end
     if path:sub(1, 1) ~= "/" then
       path = generation.script_dir .. path

@@ -1,6 +1,7 @@
 -- Stand-ins, in spec files: a function that runs in place of what a worker runs, with the worker's
 -- pipeline around it, and a function that answers in place of a port of the host.
 local app = require "swarm.testing.app"
+local arguments = require "swarm.ground.arguments"
 local bridge = require "swarm.outside.bridge"
 local closed = require "swarm.ground.closed"
 local errors = require "swarm.ground.errors"
@@ -62,10 +63,9 @@ end
 
 local function check(call, name, fn)
   if type(name) ~= "string" or name == "" then
-    return errors.throw("invalid_argument", call .. " takes a name, and got " .. shown.value(name))
+    return arguments.wrong(call .. " takes a name", name)
   elseif type(fn) ~= "function" then
-    local got = shown.value(fn)
-    return errors.throw("invalid_argument", call .. " takes a function second, and got " .. got)
+    return arguments.wrong(call .. " takes a function second", fn)
   end
 end
 

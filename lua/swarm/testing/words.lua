@@ -17,7 +17,7 @@ local Scope = require "swarm.scope.scope"
 local shown = require "swarm.ground.shown"
 local type, pcall, xpcall, max, concat = type, pcall, xpcall, math.max, table.concat
 
-local spec = {}
+local words = {}
 
 local tests = {} -- in the order of the file: { name, where, first, last, fn, group }
 local by_name = {} -- full name → test
@@ -39,12 +39,11 @@ end
 local function check(call, name, fn)
   check_loading(call)
   if type(name) ~= "string" or name == "" then
-    return errors.throw("load_error", call .. " takes a name first, and got " .. shown.value(name))
+    return arguments.wrong(call .. " takes a name first", name, "load_error")
   elseif not pcall(json.encode, name, "name") then
     return errors.throw("load_error", call .. " takes a name that is UTF-8 text")
   elseif fn ~= nil and type(fn) ~= "function" then
-    local got = shown.value(fn)
-    return errors.throw("load_error", call .. " takes a function second, and got " .. got)
+    return arguments.wrong(call .. " takes a function second", fn, "load_error")
   end
 end
 
@@ -112,8 +111,7 @@ local function hook(call, list)
   return function(fn)
     check_loading(call)
     if type(fn) ~= "function" then
-      local got = shown.value(fn)
-      return errors.throw("load_error", call .. " takes a function, and got " .. got)
+      return arguments.wrong(call .. " takes a function", fn, "load_error")
     end
     local of = group[list]
     of[#of + 1] = fn
@@ -144,7 +142,7 @@ end
 ---Gives a spec file its vocabulary.
 ---@param env table its globals
 ---@param generation table
-function spec.prepare(env, generation)
+function words.prepare(env, generation)
   env.describe = describe
   env.it = it
   env.pending = pending
@@ -158,7 +156,7 @@ function spec.prepare(env, generation)
 end
 
 ---@return table list of { name, where, first, last, pending, groups }; groups from the outside in
-function spec.list()
+function words.list()
   local list = {}
   for i = 1, #tests do
     local test = tests[i]
@@ -204,7 +202,7 @@ local function run_afters(scope, ctx, problems)
 end
 
 ---What the worker of one `it` runs.
-function spec.runner(name)
+function words.runner(name)
   local test = by_name[name]
   return function(ctx)
     if not test or not test.fn then
@@ -230,4 +228,4 @@ function spec.runner(name)
   end
 end
 
-return spec
+return words
