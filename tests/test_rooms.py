@@ -35,7 +35,7 @@ STILL_REQUIRED = {
     "events/log requires worker.handle",
     "events/run requires worker.handle",
 }
-STILL_FILLED = 40
+STILL_FILLED = 26
 STILL_LONG: set[str] = set()
 
 
