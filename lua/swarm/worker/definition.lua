@@ -13,7 +13,7 @@ function definition.new(generation, of)
     kind = of.kind or "lua", -- the name of its kind
     held_open = of.held_open or false, -- its kind can be held open by swarm.open
     description = of.description,
-    where = of.where, -- file:line of the author's that it comes from
+    where = of.where, -- file:line of the author's that it comes from; of the host's own: its maker
     generation = generation,
     names = generation.line.names, -- name → definition, of the newest generation of its script
 
@@ -28,7 +28,7 @@ function definition.new(generation, of)
     input_schema = of.input_schema, -- JSON Schemas, as tables
     output_schema = of.output_schema,
     loading = of.loading, -- the generation that its worker loads; line: nil once it is not the last
-    begins = of.begins or false, -- it runs even where it is cancelled before it could begin
+    begins = false, -- of the host's own, its maker: runs even if cancelled before it could begin
 
     -- What it may.
     role = of.role,
