@@ -1,5 +1,4 @@
 -- require "swarm": the public face of a generation. Nothing but names handed on.
-local W = require "swarm.worker.spawn"
 local blocked = require "swarm.worker.blocked"
 local blocks = require "swarm.structure.blocks"
 local channel = require "swarm.sharing.channel"
@@ -28,6 +27,7 @@ local semaphore = require "swarm.sharing.semaphore"
 local sources = require "swarm.outside.sources"
 local supervise = require "swarm.structure.supervise.calls"
 local values = require "swarm.values.values"
+local W = require "swarm.worker.spawn"
 
 ---The face of one generation.
 ---@param generation table

@@ -1,19 +1,19 @@
 -- The run's script: its generations, what they define, and the workers of the newest that Python
 -- spawns: `main`, one by name, the worker of a spec.
 local definition = require "swarm.worker.definition"
+local draining = require "swarm.script.draining"
 local ending = require "swarm.doors.ending"
 local errors = require "swarm.ground.errors"
-local draining = require "swarm.script.draining"
 local held = require "swarm.doors.held"
 local json = require "swarm.values.json"
 local lines = require "swarm.script.line"
 local loading = require "swarm.script.loading"
-local raised = require "swarm.ground.raised"
 local make_face = require "swarm"
+local raised = require "swarm.ground.raised"
 local registry = require "swarm.script.registry"
+local sources = require "swarm.outside.sources"
 local text_of = require("swarm.values.json").text_of
 local values = require "swarm.values.values"
-local sources = require "swarm.outside.sources"
 local W = require "swarm.worker.spawn"
 local hold = held.hold
 

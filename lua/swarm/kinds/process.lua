@@ -2,10 +2,10 @@
 -- run fills in the placeholders, has the host run the child, and makes its output a value.
 local child = require "swarm.outside.process.child"
 local errors = require "swarm.ground.errors"
-local plans = require "swarm.outside.process.plan"
+local inputs = require "swarm.outside.process.input"
 local json = require "swarm.values.json"
 local output = require "swarm.outside.process.output"
-local inputs = require "swarm.outside.process.input"
+local plans = require "swarm.outside.process.plan"
 local S = require "swarm.scheduler.scheduler"
 local secret = require "swarm.outside.secret"
 local shown = require "swarm.ground.shown"

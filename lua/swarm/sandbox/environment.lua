@@ -4,9 +4,9 @@
 -- and a `require` that is ours.
 local arguments = require "swarm.ground.arguments"
 local chunks = require "swarm.sandbox.chunks"
+local clock = require "swarm.ground.clock"
 local closed = require "swarm.ground.closed"
 local coroutines = require "swarm.scheduler.coroutines"
-local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
 local frames = require "swarm.ground.frames"
 local log = require "swarm.events.log"

@@ -7,8 +7,8 @@ local errors = require "swarm.ground.errors"
 local frames = require "swarm.ground.frames"
 local S = require "swarm.scheduler.scheduler"
 local Scope = require "swarm.scope.scope"
-local waits = require "swarm.scope.waits"
 local sources = require "swarm.outside.sources"
+local waits = require "swarm.scope.waits"
 
 local real, real_require = _G, require
 local real_modules, preloaded = package.loaded, package.preload

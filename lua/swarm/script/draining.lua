@@ -1,17 +1,17 @@
 -- Draining: what was replaced goes on with the workers that it has, and is done with after the last
 -- of them. And who is alive in which generation, for whoever asks.
-local frames = require "swarm.ground.frames"
-local raised = require "swarm.ground.raised"
-local Settle = require "swarm.worker.settle"
 local blocks = require "swarm.structure.blocks"
 local clock = require "swarm.ground.clock"
 local definition = require "swarm.worker.definition"
 local errors = require "swarm.ground.errors"
+local frames = require "swarm.ground.frames"
 local gate = require "swarm.rights.gate"
 local let_go = require("swarm.script.generation").free
 local log = require "swarm.events.log"
+local raised = require "swarm.ground.raised"
 local S = require "swarm.scheduler.scheduler"
 local Scope = require "swarm.scope.scope"
+local Settle = require "swarm.worker.settle"
 local values = require "swarm.values.values"
 local W = require "swarm.worker.spawn"
 local getinfo = debug.getinfo

@@ -1,12 +1,12 @@
 -- A script's line of generations: one after another, of which the newest is what names mean. What
 -- came before it drains (draining.lua): what is alive stays in it until its last worker settles.
 local arguments = require "swarm.ground.arguments"
-local Settle = require "swarm.worker.settle"
 local draining = require "swarm.script.draining"
 local errors = require "swarm.ground.errors"
-local shown = require "swarm.ground.shown"
 local new_generation = require("swarm.script.generation").new
 local registry = require "swarm.script.registry"
+local Settle = require "swarm.worker.settle"
+local shown = require "swarm.ground.shown"
 local values = require "swarm.values.values"
 local pairs, pcall, type = pairs, pcall, type
 

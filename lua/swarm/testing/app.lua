@@ -2,8 +2,8 @@
 -- own, as a run would load it: names in it mean its own workers, and the spec reaches them by the
 -- object that it gets.
 local arguments = require "swarm.ground.arguments"
-local join = require "swarm.worker.join"
 local errors = require "swarm.ground.errors"
+local join = require "swarm.worker.join"
 local lines = require "swarm.script.line"
 local loading = require "swarm.script.loading"
 local opaque = require "swarm.ground.opaque"
@@ -12,8 +12,8 @@ local Scope = require "swarm.scope.scope"
 local shown = require "swarm.ground.shown"
 local site = require "swarm.ground.site"
 local values = require "swarm.values.values"
-local waits = require "swarm.scope.waits"
 local W = require "swarm.worker.spawn"
+local waits = require "swarm.scope.waits"
 
 local take_site, FORMAT, LEVELS = site.take, site.FORMAT, site.LEVELS
 local type = type
@@ -26,8 +26,8 @@ local app = {
 
 ---Loads a script as a run would, by a worker of its own, and waits for it: also while the spec file
 ---itself loads, when nothing else may be waited for.
----@return table generation
 ---@param spec table the spec file, as its line has it
+---@return table generation
 local function load_apart(path, folder, spec)
   local me, run = S.current, spec.run
   local line = lines.new {
