@@ -240,7 +240,7 @@ it("lists what there is", function(ctx)
   local face = meta(swarm).__index
   local script = upvalue(host_require("swarm.testing.app").face, "App").methods
   local invocation = host_require "swarm.outside.process.plan"
-  local kinds = host_require("swarm.kinds.all").by_name
+  local kinds = host_require "swarm.kinds.all"
   local hooks, gate = host_require "swarm.layers.hooks", host_require "swarm.rights.gate"
   local child = host_require "swarm.structure.supervise.child_spec"
   local out = host_require "swarm.outside.process.output"
@@ -251,7 +251,7 @@ it("lists what there is", function(ctx)
     assert(at, guess)
   end
   local of_kinds = {}
-  for name, kind in next, kinds do of_kinds[name] = names(kind.fields) end
+  for name in next, kinds.by_name do of_kinds[name] = names(kinds.load(name).fields) end
   local function object(value) return meta(value).__index end
 
   local parts = { face = face, token = upvalue(token, "methods"), scope = scope_methods }

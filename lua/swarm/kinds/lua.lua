@@ -1,7 +1,5 @@
 -- Kind `lua`: a function of the script, run in this VM.
 return {
-  name = "lua",
-  by = { "run" },
   fields = { run = "function" },
   held_open = true,
   ---@param def table the checked definition

@@ -104,8 +104,6 @@ local function named(generation, def, fields)
 end
 
 return {
-  name = "process",
-  by = { "command", "shell" },
   fields = plans.FIELDS,
 
   ---Checks a swarm.command where it stands.

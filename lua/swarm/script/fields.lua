@@ -8,8 +8,6 @@ local spelling = require "swarm.ground.spelling"
 local type, pairs, tostring = type, pairs, tostring
 local format, floor, concat = string.format, math.floor, table.concat
 
-local by_name = kinds.by_name
-
 -- What people try first, by other hosts' words.
 local FIRST_GUESSES = {
   program = "command",
@@ -66,22 +64,23 @@ local function wrong(message, fields)
 end
 
 ---The kind of a definition: named by `kind`, or by the field that only it has.
+---@return table line of the list of kinds
 local function kind_of(name, fields)
   local kind = fields.kind
   if kind ~= nil then
-    if not by_name[kind] then
+    if not kinds.by_name[kind] then
       return wrong(
         format(
           "worker %q: there is no kind %s%s",
           name,
           shown.value(kind),
-          spelling.hint(kind, by_name, "")
+          spelling.hint(kind, kinds.by_name, "")
         )
           .. "; known kinds: "
-          .. spelling.list(by_name)
+          .. spelling.list(kinds.by_name)
       )
     end
-    return by_name[kind]
+    return kinds.by_name[kind]
   end
   local wanted, found = {}, nil
   for i = 1, #kinds.list do
@@ -114,7 +113,7 @@ local function kind_of(name, fields)
   )
 end
 
-local function check_fields(name, fields, kind)
+local function check_fields(name, fields, line, kind)
   local known = {}
   for key, check in pairs(COMMON) do
     known[key] = check
@@ -145,24 +144,25 @@ local function check_fields(name, fields, kind)
       )
     end
   end
-  for i = 1, #kind.by do
-    if fields[kind.by[i]] ~= nil then
+  for i = 1, #line.by do
+    if fields[line.by[i]] ~= nil then
       return
     end
   end
-  local needed = concat(kind.by, " or ")
-  return wrong(format("worker %q is of kind %s and needs the field %s", name, kind.name, needed))
+  local needed = concat(line.by, " or ")
+  return wrong(format("worker %q is of kind %s and needs the field %s", name, line.name, needed))
 end
 
 ---Checks the table of a worker's definition; raises load_error at what is wrong with it.
 ---@param name string the worker's
 ---@param fields any
----@return table kind the module of its kind
+---@return string kind its name, table kind what its file holds
 return function(name, fields)
   if type(fields) ~= "table" then
     return arguments.wrong(format("worker %q takes a table of fields", name), fields, "load_error")
   end
-  local kind = kind_of(name, fields)
-  check_fields(name, fields, kind)
-  return kind
+  local line = kind_of(name, fields)
+  local kind = kinds.load(line.name)
+  check_fields(name, fields, line, kind)
+  return line.name, kind
 end

@@ -46,10 +46,10 @@ local function slots_of(concurrency)
 end
 
 local function define_worker(generation, name, fields, where)
-  local kind = check_fields(name, fields)
+  local kind_name, kind = check_fields(name, fields)
   local def = definition.new(generation, {
     name = name,
-    kind = kind.name,
+    kind = kind_name,
     held_open = kind.held_open,
     fn = fields.run,
     run = fields.run,
