@@ -239,12 +239,18 @@ it("lists what there is", function(ctx)
   local face = meta(swarm).__index
   local script = upvalue(host_require("swarm.testing.app").face, "App").methods
   local invocation = host_require "swarm.outside.process.plan"
-  local kinds = upvalue(host_require "swarm.script.fields", "kinds")
+  local kinds = host_require "swarm.kinds.all"
   local hooks, gate = host_require "swarm.layers.hooks", host_require "swarm.rights.gate"
   local child = host_require "swarm.structure.supervise.child_spec"
   local out = host_require "swarm.outside.process.output"
+  local known = { swarm = swarm, ctx = ctx, print = print }
+  for _, guess in next, host_require("swarm.ground.spelling").FIRST_GUESSES do
+    local at = known
+    for name in guess:gmatch "[%a_]+" do at = at[name] end -- raises where there is no such name
+    assert(at, guess)
+  end
   local of_kinds = {}
-  for name, kind in next, kinds do of_kinds[name] = names(kind.fields) end
+  for name in next, kinds.by_name do of_kinds[name] = names(kinds.load(name).fields) end
   local function object(value) return meta(value).__index end
 
   local parts = { face = face, token = upvalue(token, "methods"), scope = scope_methods }
@@ -255,7 +261,7 @@ it("lists what there is", function(ctx)
   parts.event, parts.lock = object(swarm.event()), object(swarm.lock())
   parts.script, parts.handle, parts.assert = script, H.methods, assert
   parts.response = upvalue(meta(answer).__index, "methods")
-  parts.mock, parts.clock = upvalue(meta(mock).__index, "face"), clock
+  parts.mock, parts.clock = meta(mock).__index, clock
   parts.globals = {}
   for name in next, _G do
     parts.globals[name] = rawget(_G, name)

@@ -7,6 +7,7 @@ local clock = require "swarm.ground.clock"
 local ending = require "swarm.doors.ending"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
+local frames = require "swarm.ground.frames"
 local held = require "swarm.doors.held"
 local idle = require "swarm.scheduler.idle"
 local json = require "swarm.values.json"
@@ -14,12 +15,13 @@ local log = require "swarm.events.log"
 local modules = require "swarm.sandbox.modules"
 local roles = require "swarm.rights.roles"
 local VERBS = require "swarm.rights.verbs"
+local raised = require "swarm.ground.raised"
 local random = require "swarm.ground.random"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
 local settling = require "swarm.worker.settle"
 local script = require "swarm.doors.run"
-local text_of = require "swarm.doors.text"
+local text_of = json.text_of
 local turn = require "swarm.scheduler.turn"
 local root = scopes.root
 
@@ -64,7 +66,7 @@ function kernel.boot(config, flush)
   config = json.decode(config)
   script.boot(config)
   modules.trust, modules.lua_path = config.trust, config.lua_path
-  errors.all_frames = config.debug
+  frames.all_frames = config.debug
   events.on = config.events
   ending.closed_world = config.closed_world
   if config.seed then
@@ -150,7 +152,7 @@ local function answer(ok, ...)
     return true, ...
   end
   local err = ...
-  return false, text_of(errors.plain(errors.is(err) and err or errors.from_raised(err)))
+  return false, text_of(raised.plain(errors.is(err) and err or raised.from_raised(err)))
 end
 
 for name, fn in pairs(kernel) do

@@ -5,9 +5,9 @@ local buffer = require "string.buffer"
 local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
 local json = require "swarm.values.json"
-local names = require "swarm.ground.spelling"
 local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
+local shown = require "swarm.ground.shown"
 local tostring, select, type, concat = tostring, select, type, table.concat
 
 local UNOWNED_MOST = 100 -- unowned failures told one by one
@@ -50,7 +50,7 @@ local function joined(call, ...)
     if type(part) ~= "string" and type(part) ~= "number" then
       return errors.throw(
         "invalid_argument",
-        call .. " takes strings and numbers, and got " .. names.show(part)
+        call .. " takes strings and numbers, and got " .. shown.value(part)
       )
     end
     parts[i] = tostring(part)

@@ -2,9 +2,9 @@
 -- on the way to one raises http_error{url, reason}.
 local arguments = require "swarm.ground.arguments"
 local bridge = require "swarm.outside.bridge"
+local closed = require "swarm.ground.closed"
 local errors = require "swarm.ground.errors"
 local json = require "swarm.values.json"
-local names = require "swarm.ground.spelling"
 local cancelling = require "swarm.scope.cancel"
 local values = require "swarm.values.values"
 local type, pairs, setmetatable = type, pairs, setmetatable
@@ -30,7 +30,7 @@ local OPTIONS = {
 }
 
 local function wrong(message, got)
-  return errors.throw("invalid_argument", CALL .. message .. ", and got " .. names.show(got))
+  return arguments.wrong(CALL .. message, got)
 end
 
 -- Headers -----------------------------------------------------------------------------------------
@@ -116,11 +116,7 @@ function Response.__index(response, name)
   for field in pairs(response) do
     known[field] = true
   end
-  return errors.throw(
-    "unknown_name",
-    "an answer of swarm.http has no " .. names.show(name) .. names.hint(name, known, ""),
-    { name = name }
-  )
+  return closed.has_no("an answer of swarm.http", name, known)
 end
 
 -- An answer crosses from worker to worker whole, and leaves the program as its four fields.

@@ -1,8 +1,8 @@
 -- swarm.secret "NAME": stands for a variable of the host's environment, in `env` of a process only.
 -- Its value never enters the VM: the host reads it as the child starts, and masks it in what comes
 -- back.
+local arguments = require "swarm.ground.arguments"
 local errors = require "swarm.ground.errors"
-local names = require "swarm.ground.spelling"
 local debug_getmetatable = debug.getmetatable
 local match, setmetatable, type = string.match, setmetatable, type
 
@@ -26,10 +26,7 @@ Secret.__concat, Secret.__index, Secret.__newindex = misused, misused, misused
 ---@param name string a variable of the host's environment
 function secret.new(name)
   if type(name) ~= "string" or not match(name, "^[%a_][%w_]*$") then
-    return errors.throw(
-      "invalid_argument",
-      "swarm.secret takes the name of a variable of the environment, and got " .. names.show(name)
-    )
+    return arguments.wrong("swarm.secret takes the name of a variable of the environment", name)
   end
   local value = setmetatable({}, Secret)
   named[value] = name

@@ -2,13 +2,15 @@
 -- are the generation's own, so that nothing a script changes reaches the host or another
 -- generation. Trusted (--trust): Lua as it is. Both get coroutines that pass our yields through,
 -- and a `require` that is ours.
+local arguments = require "swarm.ground.arguments"
 local chunks = require "swarm.sandbox.chunks"
-local coroutines = require "swarm.scheduler.coroutines"
 local clock = require "swarm.ground.clock"
+local closed = require "swarm.ground.closed"
+local coroutines = require "swarm.scheduler.coroutines"
 local errors = require "swarm.ground.errors"
+local frames = require "swarm.ground.frames"
 local log = require "swarm.events.log"
 local modules = require "swarm.sandbox.modules"
-local names = require "swarm.ground.spelling"
 local S = require "swarm.scheduler.scheduler"
 
 local real = _G
@@ -18,7 +20,7 @@ local type, pairs, setmetatable, tostring, select = type, pairs, setmetatable, t
 local rawget, getmetatable = rawget, getmetatable
 local sub, concat, floor = string.sub, table.concat, math.floor
 
-local sandbox = {}
+local environment = {}
 
 -- Strings are indexed through one metatable for the whole VM: what scripts reach through it must be
 -- neither the host's `string` table nor a way to change it.
@@ -79,15 +81,11 @@ local function guarded_library(name, members, instead)
   return setmetatable(members, {
     __index = function(_, key)
       local hint = instead[key]
-      return errors.throw(
-        "unknown_name",
-        name
-          .. "."
-          .. tostring(key)
-          .. " is not part of guarded scripts"
-          .. (hint and ": use " .. hint or "")
-          .. ", or run with --trust",
-        { name = name .. "." .. tostring(key) }
+      local full = name .. "." .. tostring(key)
+      local instead_of_it = hint and ": use " .. hint or ""
+      return closed.throw(
+        full .. " is not part of guarded scripts" .. instead_of_it .. ", or run with --trust",
+        full
       )
     end,
   })
@@ -120,8 +118,7 @@ local function make_load(env)
       end
       source = concat(parts)
     elseif type(source) ~= "string" then
-      local got = names.show(source)
-      return errors.throw("invalid_argument", "load takes text or a function, and got " .. got)
+      return arguments.wrong("load takes text or a function", source)
     end
     if mode == "b" then
       return nil, "attempt to load a text chunk (mode is 'b')"
@@ -129,10 +126,7 @@ local function make_load(env)
     if chunk_env == nil then
       chunk_env = env
     elseif type(chunk_env) ~= "table" then
-      return errors.throw(
-        "invalid_argument",
-        "load takes a table of globals as its fourth argument, and got " .. names.show(chunk_env)
-      )
+      return arguments.wrong("load takes a table of globals as its fourth argument", chunk_env)
     end
     chunkname = chunkname ~= nil and tostring(chunkname) or source
     if sub(chunkname, 1, 7) == "=swarm/" then
@@ -187,8 +181,7 @@ local function traceback(...)
   if message ~= nil and type(message) ~= "string" and type(message) ~= "number" then
     return message
   end
-  local frames = errors.traceback(co)
-  return (message and message .. "\n" or "") .. "stack traceback:\n" .. frames
+  return (message and message .. "\n" or "") .. "stack traceback:\n" .. frames.traceback(co)
 end
 
 local function collect(what)
@@ -253,7 +246,7 @@ end
 ---The globals of a generation.
 ---@param generation table
 ---@param swarm table the public face
-function sandbox.environment(generation, swarm)
+function environment.make(generation, swarm)
   local env = {}
   generation.env = env
   local loaded = { swarm = swarm }
@@ -275,4 +268,4 @@ function sandbox.environment(generation, swarm)
   return env
 end
 
-return sandbox
+return environment

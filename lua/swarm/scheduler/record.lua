@@ -68,7 +68,7 @@
 --   supervisor  supervise what it keeps, where it is a supervisor
 --   args      registry    of a main that a spec runs
 --   each_nodes, each_most  each  nodes of loops among its watchers
-local errors = require "swarm.ground.errors"
+local frames = require "swarm.ground.frames"
 local format, sub = string.format, string.sub
 local getinfo = debug.getinfo
 
@@ -102,7 +102,7 @@ end
 ---Where a function was defined, as file:line.
 function record.place_of(fn)
   local info = getinfo(fn, "S")
-  return errors.source_of(info) .. ":" .. info.linedefined
+  return frames.source_of(info) .. ":" .. info.linedefined
 end
 
 ---Where the author's function that a task runs was defined, or the task where it runs none.

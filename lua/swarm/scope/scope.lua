@@ -5,6 +5,7 @@
 -- block also has `worker` and what new_block declares.
 local errors = require "swarm.ground.errors"
 local list = require "swarm.ground.list"
+local raised = require "swarm.ground.raised"
 local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
 local push_back, remove = list.push_back, list.remove
@@ -191,7 +192,7 @@ function scopes.with_others(err, others)
   local own
   for i = 1, type(others) == "table" and #others or 0 do
     if not rawequal(others[i], err) then
-      own = own or errors.writable(err)
+      own = own or raised.writable(err)
       scopes.add_other(own, others[i])
     end
   end

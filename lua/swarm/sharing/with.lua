@@ -2,7 +2,8 @@
 -- ends. No cancel scope: the children that the function spawns are its worker's.
 local coroutines = require "swarm.scheduler.coroutines"
 local errors = require "swarm.ground.errors"
-local names = require "swarm.ground.spelling"
+local frames = require "swarm.ground.frames"
+local shown = require "swarm.ground.shown"
 local error, type, unpack, xpcall = error, type, unpack, xpcall
 
 local with = {}
@@ -18,7 +19,8 @@ local SLOTS = 100
 ---@param call string the call's name, for the message
 function with.check(fn, call)
   if type(fn) ~= "function" then
-    return errors.throw("invalid_argument", call .. " takes a function, and got " .. names.show(fn))
+    local got = shown.value(fn)
+    return errors.throw("invalid_argument", call .. " takes a function, and got " .. got)
   end
   unpack(ROOM, 1, SLOTS)
 end
@@ -37,7 +39,7 @@ end
 ---@param release fun(record: table, ok: boolean)
 ---@param fn function
 function with.run(record, release, fn)
-  return finish(record, release, coroutines.open_with(), xpcall(fn, errors.passing))
+  return finish(record, release, coroutines.open_with(), xpcall(fn, frames.passing))
 end
 
 return with

@@ -7,6 +7,7 @@ local closing = require "swarm.worker.closing"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
 local gate = require "swarm.rights.gate"
+local raised = require "swarm.ground.raised"
 local record = require "swarm.scheduler.record"
 local result = require "swarm.worker.result"
 local S = require "swarm.scheduler.scheduler"
@@ -17,7 +18,7 @@ local values = require "swarm.values.values"
 
 local co_create, co_yield = coroutine.create, coroutine.yield
 local type, xpcall = type, xpcall
-local copy, from_raised = values.copy, errors.from_raised
+local copy, from_raised = values.copy, raised.from_raised
 local conclude, counts = settling.conclude, settling.counts
 local DONE = S.DONE
 

@@ -1,5 +1,6 @@
 -- What a worker's `run` may return besides a value: why it is blocked.
 local errors = require "swarm.ground.errors"
+local shown = require "swarm.ground.shown"
 local rawget, type = rawget, type
 
 local result = {}
@@ -15,7 +16,7 @@ function result.reason(value)
     hint = " (a second value that `run` returns says why it is blocked; for one value only, write"
       .. " `return (...)`)"
   end
-  return { text = errors.text_of(value), hint = hint }
+  return { text = shown.text(value), hint = hint }
 end
 
 ---The error that goes with a blocked result.

@@ -9,12 +9,13 @@ local events = require "swarm.events.run"
 local gate = require "swarm.rights.gate"
 local handles = require "swarm.worker.handle"
 local idle = require "swarm.scheduler.idle"
-local names = require "swarm.ground.spelling"
 local roles = require "swarm.rights.roles"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
 local settling = require "swarm.worker.settle"
+local shown = require "swarm.ground.shown"
 local site = require "swarm.ground.site"
+local spelling = require "swarm.ground.spelling"
 local values = require "swarm.values.values"
 
 local take_site, FORMAT, LEVELS = site.take, site.FORMAT, site.LEVELS
@@ -116,7 +117,7 @@ local function read_options(owner, opts, extra)
   arguments.options(opts, SPAWN_OPTIONS, "spawn")
   local detached = opts.detached
   if detached ~= nil and type(detached) ~= "boolean" then
-    local got = names.show(detached)
+    local got = shown.value(detached)
     return errors.throw("invalid_argument", "spawn's option detached is true or false, not " .. got)
   end
   local timeout, meta, retries = opts.timeout, opts.meta, opts.retries
@@ -214,12 +215,12 @@ local function resolve(name, caller)
   if def then
     return def
   end
-  local hint = names.hint(name, known, "")
-  local list = names.list(known)
+  local hint = spelling.hint(name, known, "")
+  local list = spelling.list(known)
   return errors.throw(
     "not_registered",
     "there is no worker "
-      .. names.show(name)
+      .. shown.value(name)
       .. (
         hint ~= "" and hint
         or list ~= "" and "; this script defines " .. list
@@ -247,7 +248,7 @@ local function spawn_named(owner, by, name, input, opts, taken, from, extra)
   else
     return errors.throw(
       "invalid_argument",
-      "spawn takes a worker's name or a function, and got " .. names.show(name)
+      "spawn takes a worker's name or a function, and got " .. shown.value(name)
     )
   end
   if by.rights.start_task ~= true then

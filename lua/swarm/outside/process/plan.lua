@@ -1,19 +1,19 @@
 -- What a process worker or a swarm.command says, checked and parsed once into a plan.
 local child = require "swarm.outside.process.child"
 local errors = require "swarm.ground.errors"
-local names = require "swarm.ground.spelling"
-local process_output = require "swarm.outside.process.output"
+local output = require "swarm.outside.process.output"
 local secret = require "swarm.outside.secret"
+local shown = require "swarm.ground.shown"
 local template = require "swarm.outside.process.template"
 local values = require "swarm.values.values"
 local floor, format = math.floor, string.format
 local find, sub = string.find, string.sub
 local pairs, type = pairs, type
 
-local invocation = {}
+local plans = {}
 
 -- The fields, which are checked here and not by the registry.
-invocation.FIELDS = {
+plans.FIELDS = {
   command = true,
   shell = true,
   stdin = true,
@@ -37,7 +37,7 @@ local VARIABLES = {
 }
 
 local function must(fail, field, what, value)
-  return fail(field, format("%s must be %s, and is %s", field, what, names.show(value)))
+  return fail(field, format("%s must be %s, and is %s", field, what, shown.value(value)))
 end
 
 local function parse(fail, field, text)
@@ -71,7 +71,7 @@ function readers.command(plan, list, fail)
   end
   for key in pairs(list) do
     if type(key) ~= "number" or key < 1 or key > #list then
-      return fail("command", "command is a list and has the key " .. names.show(key))
+      return fail("command", "command is a list and has the key " .. shown.value(key))
     end
   end
   for i = 1, #list do
@@ -154,8 +154,8 @@ function readers.cwd(plan, text, fail)
   end
 end
 
-function readers.output(plan, output, fail)
-  return process_output.read(plan, output, fail)
+function readers.output(plan, given, fail)
+  return output.read(plan, given, fail)
 end
 
 function readers.ok_codes(plan, list, fail)
@@ -194,7 +194,7 @@ function readers.limits(plan, limits, fail)
     if key ~= "line" and key ~= "output" then
       return fail(
         "limits",
-        "limits of a process worker are line and output; it has no " .. names.show(key)
+        "limits of a process worker are line and output; it has no " .. shown.value(key)
       )
     elseif type(value) ~= "number" or value < 1 or floor(value) ~= value then
       return must(fail, "limits." .. key, "a number of bytes, one or more", value)
@@ -210,7 +210,7 @@ function readers.pty(_, value, fail)
 end
 
 ---The fields of a worker over those of the swarm.command that it names; variables are merged.
-function invocation.over(fields, base)
+function plans.over(fields, base)
   local merged = {}
   for key, value in pairs(base) do
     merged[key] = value
@@ -232,12 +232,12 @@ function invocation.over(fields, base)
   return merged
 end
 
----Checks and parses the fields of one invocation.
+---Checks and parses the fields that say what runs.
 ---@param who string such as `worker "x"`
 ---@param fields table
 ---@param where string? the place of the definition, where it is not the one that runs
 ---@return table plan
-function invocation.compile(who, fields, where)
+function plans.compile(who, fields, where)
   local function fail(field, message)
     return errors.throw("load_error", who .. ": " .. message, { field = field, where = where })
   end
@@ -266,7 +266,7 @@ function invocation.compile(who, fields, where)
     line_limit = nil,
     output_limit = nil,
   }
-  for field in pairs(invocation.FIELDS) do
+  for field in pairs(plans.FIELDS) do
     if fields[field] ~= nil then
       readers[field](plan, fields[field], fail)
     end
@@ -281,4 +281,4 @@ function invocation.compile(who, fields, where)
   return plan
 end
 
-return invocation
+return plans

@@ -8,8 +8,10 @@ local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
 local failures = require "swarm.events.failures"
+local frames = require "swarm.ground.frames"
 local invariants = require "swarm.testing.explore.invariants"
 local log = require "swarm.events.log"
+local raised = require "swarm.ground.raised"
 local random = require "swarm.ground.random"
 local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
@@ -71,7 +73,7 @@ local function silence(watch, asked)
   local waiting, lines = {}, {}
   for i = 1, watch.live_n do
     local w = watch.live[i]
-    local where = w.co and errors.where(w.co) or record.home(w.task)
+    local where = w.co and frames.where(w.co) or record.home(w.task)
     waiting[i] =
       { agent = trace.full_name(watch, w.task), waits_for = trace.what_it_waits_for(watch, w) }
     waiting[i].where = where
@@ -140,7 +142,7 @@ local function checked(job)
   }
   local ok, err = pcall(job.check)
   scope.cancel = nil
-  return not ok and errors.from_raised(err) or nil
+  return not ok and raised.from_raised(err) or nil
 end
 
 ---@return table? failure
