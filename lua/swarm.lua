@@ -1,5 +1,4 @@
 -- require "swarm": the public face of a generation. Nothing but names handed on.
-local blocked = require "swarm.worker.blocked"
 local blocks = require "swarm.structure.blocks"
 local channel = require "swarm.sharing.channel"
 local clock = require "swarm.ground.clock"
@@ -23,6 +22,7 @@ local pauses = require "swarm.structure.pauses"
 local random = require "swarm.ground.random"
 local read = require "swarm.worker.output.read"
 local registry = require "swarm.script.registry"
+local result = require "swarm.worker.result"
 local secret = require "swarm.outside.secret"
 local semaphore = require "swarm.sharing.semaphore"
 local spawning = require "swarm.worker.spawn"
@@ -54,7 +54,7 @@ return function(generation, run)
     output_tail = read.output_tail,
     follow = read.follow,
     open = held_open.open,
-    blocked = blocked,
+    blocked = result.blocked,
 
     all = gather.all,
     map = gather.map,

@@ -240,7 +240,7 @@ it("lists what there is", function(ctx)
   local script = upvalue(host_require("swarm.testing.app").face, "App").methods
   local invocation = host_require "swarm.outside.process.plan"
   local kinds = host_require "swarm.kinds.all"
-  local hooks, gate = host_require "swarm.layers.hooks", host_require "swarm.rights.gate"
+  local hooks, roles = host_require "swarm.layers.hooks", host_require "swarm.rights.roles"
   local child = host_require "swarm.structure.supervise.child_spec"
   local out = host_require "swarm.outside.process.output"
   local known = { swarm = swarm, ctx = ctx, print = print }
@@ -259,7 +259,7 @@ it("lists what there is", function(ctx)
   end
   parts.channel, parts.semaphore = object(swarm.channel()), object(swarm.semaphore(1))
   parts.event, parts.lock = object(swarm.event()), object(swarm.lock())
-  parts.script, parts.handle, parts.assert = script, H.methods, assert
+  parts.script, parts.handle, parts.assert = script, upvalue(H.index, "methods"), assert
   parts.response = upvalue(meta(answer).__index, "methods")
   parts.mock, parts.clock = meta(mock).__index, clock
   parts.globals = {}
@@ -274,7 +274,7 @@ it("lists what there is", function(ctx)
     parts = listed,
     counts = counted,
     seen = saw,
-    getters = names(H.getters),
+    getters = names(upvalue(H.index, "getters")),
     token_getters = names(upvalue(token, "getters")),
     kinds = of_kinds,
     common = names(upvalue(host_require "swarm.script.fields", "COMMON")),
@@ -293,7 +293,7 @@ it("lists what there is", function(ctx)
       ExecCommand = names(upvalue(face.exec, "OPTIONS")),
       ExploreOptions = names(upvalue(explore, "OPTIONS")),
       Layer = names(upvalue(hooks.layer, "LAYER_FIELDS")),
-      Role = names(upvalue(gate.check_role, "FIELDS")),
+      Role = names(upvalue(roles.check, "FIELDS")),
       Invocation = names(invocation.FIELDS),
       ProcessOutput = names(upvalue(out.read, "FIELDS")),
     },
@@ -411,7 +411,7 @@ def test_the_verbs_are_those_of_the_host(types: Types) -> None:
 
 HOST = [*(ROOT / "lua").glob("swarm/**/*.lua")]
 PORTS = [*(ROOT / "host" / "swarm_host" / "ports").rglob("*.py")]
-OF_LUA = re.compile(r"errors\.(?:new|throw)\(\s*\"(\w+)\"|\bclose\(session, \"(\w+)\"")
+OF_LUA = re.compile(r"errors\.(?:new|throw)\(\s*\"(\w+)\"|\bclose\(held, \"(\w+)\"")
 OF_PORTS = re.compile(r"PortError\(\s*\"(\w+)\"")
 
 

@@ -17,7 +17,7 @@ local timers = require "swarm.scheduler.timers"
 local turn = require "swarm.scheduler.turn"
 local co_resume, co_yield = coroutine.resume, coroutine.yield
 local isyieldable = coroutine.isyieldable
-local error, tostring = error, tostring
+local error, pcall, tostring = error, pcall, tostring
 local real, take_due = clock.real, timers.take_due
 local push_back, push_front = list.push_back, list.push_front
 local insert_after, remove = list.insert_after, list.remove
@@ -209,8 +209,16 @@ local function serve(w)
   end
 end
 
--- Exploration serves one record after another itself, in every order (testing/explore).
-S.serve = serve
+---Exploration serves one worker after another itself, in every order, within its own turn.
+function S.serve_within(w)
+  local me = S.current
+  local ok, problem = pcall(serve, w)
+  S.current = me
+  if not ok then
+    error(problem, 0)
+  end
+end
+
 S.run_lists = { woken, front, back }
 
 local fair_at = 0 -- when `back` and the oldest of `front` are next due a turn that may begin

@@ -26,4 +26,14 @@ function result.blocked_error(value, reason)
   return errors.new("blocked", message, { value = value, reason = reason.text })
 end
 
+---swarm.blocked(value, reason): what a worker returns that cannot go on, as `return value, reason`
+---in one call that says so.
+---@param value any
+---@param reason any? why
+---@return any value, table reason
+function result.blocked(value, reason)
+  local why = result.reason(reason == nil and "no reason given" or reason)
+  return value, result.blocked_error(value, why)
+end
+
 return result

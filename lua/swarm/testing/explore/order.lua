@@ -202,8 +202,7 @@ local function step(job, watch, path, list, n)
   if candidate == CLOCK then
     fire((S.take_timer()))
   else
-    S.serve(candidate)
-    S.current = job.me
+    S.serve_within(candidate)
   end
 end
 
@@ -229,7 +228,7 @@ local function sweep(watch)
       elseif list[1] == CLOCK then
         fire((S.take_timer()))
       else
-        S.serve(list[1])
+        S.serve_within(list[1])
       end
     end
   end
@@ -292,14 +291,12 @@ function order.play(job, path)
   record.extra(main).owned = true
   local watch = invariants.watch(main)
   local ok, failure = pcall(run_steps, job, watch, path, asked)
-  S.current = me
   if ok and not failure then
     failure = failure_of(watch, hook_errors)
   end
   log.muted = true
   if counts.live > watch.live_before then
     pcall(sweep, watch)
-    S.current = me
   end
   set_timers_aside() -- what a broken order leaves
   order.playing = false
