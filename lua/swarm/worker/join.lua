@@ -151,7 +151,7 @@ function joining.call(name, input, opts)
   if scope.cancel then
     raise(me)
   end
-  return joining.result((spawning.named(scope, me, name, input, opts, (spawning.place(me, name)))))
+  return joining.result((spawning.here(scope, me, name, input, opts)))
 end
 
 -- Cancelling --------------------------------------------------------------------------------------

@@ -258,25 +258,27 @@ local function spawn_named(owner, by, name, input, opts, taken, from, extra)
 end
 spawning.named = spawn_named
 
----Where the public function that calls this was called, to spawn a name. Finding it out stops the
----compiler, so a place from which one definition has always spawned another is taken for granted.
----@param me table the running worker
-local function place(me, name)
+---Spawns for the running worker, from where the public function that calls this was called. Finding
+---that place out stops the compiler, so one from which a definition has always spawned another is
+---taken for granted.
+---@return table handle, table task
+local function spawn_here(scope, me, name, input, opts)
   local by = me.task.def
   local def = by.names[name]
   local habits = def and def.habits
   local habit = habits and habits[by]
-  if habit and habit.left > 0 then
+  if habit and habit.left > 0 and me.rights.start_task == true then
     habit.left = habit.left - 1
-    return habit.site
+    return spawn(scope, me, def, def.run, input, opts, habit.site)
   end
   local taken = take_site(FORMAT, LEVELS + 1)
   if habits then
     habits[by] = site.habit(habit, taken)
   end
-  return taken
+  local handle, task = spawn_named(scope, me, name, input, opts, taken)
+  return handle, task
 end
-spawning.place = place
+spawning.here = spawn_here
 
 ---swarm.spawn(name, input?, opts?) → handle
 function spawning.spawn(name, input, opts)
@@ -285,7 +287,7 @@ function spawning.spawn(name, input, opts)
   if scope.cancel then
     raise(me)
   end
-  return (spawn_named(scope, me, name, input, opts, (place(me, name))))
+  return (spawn_here(scope, me, name, input, opts))
 end
 
 ---Spawns a worker of the host's own that works for the running one, with its rights.
