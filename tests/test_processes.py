@@ -605,6 +605,49 @@ def test_a_program_bound_compares_resolved_paths(
     within(20, main)
 
 
+def test_a_program_bound_holds_variables_that_change_what_it_runs(
+    within: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HELD", "x")
+    script = """
+    swarm.role "narrow" { extends = "worker",
+      allow = { run_process = { "sh", "env:GIT_DIR", "env:RUBY*" } } }
+    swarm.role "wide" { extends = "worker", allow = { run_process = { "sh", "env:*" } } }
+    swarm.worker "exec" { role = "narrow", run = function(_, names)
+      local env = {}
+      for _, name in ipairs(names) do env[name] = "1" end
+      return swarm.exec { "sh", "-c", "echo ran", env = env }.stdout
+    end }
+    swarm.worker "secret" { role = "narrow", shell = "echo ran",
+      env = { BASH_ENV = swarm.secret "HELD" } }
+    swarm.worker "cut" { role = "narrow", run = function() return swarm.call "inner" end }
+    swarm.worker "inner" { role = "wide", shell = "echo ran", env = { LD_PRELOAD = "./x.so" } }
+    swarm.worker "free" { shell = "echo ran", env = { NODE_OPTIONS = "" } }
+    """
+    refused = (
+        *("LD_PRELOAD", "LD_AUDIT", "GIT_CONFIG_COUNT", "BASH_ENV", "ENV", "PERL5OPT", "PATH"),
+        *("NODE_OPTIONS", "PYTHONPATH", "PYTHONSTARTUP", "GCONV_PATH", "DYLD_INSERT_LIBRARIES"),
+        *("HOME", "XDG_CONFIG_HOME", "BASH_FUNC_ls%%", "PAGER", "GIT_DIR_X"),
+    )
+
+    async def main() -> None:
+        async with loaded(tmp_path, script) as host:
+            for name in refused:
+                with pytest.raises(WorkerFailed) as caught:
+                    await host.call("exec", ["MODE", name])
+                error = caught.value.error
+                assert (error["code"], error["verb"]) == ("role_violation", "run_process"), name
+                assert f'env.{name} (not listed as "env:{name}") is out of' in error["message"]
+            assert await host.call("exec", ["MODE", "GIT_DIR", "RUBYLIB", "NODE_ENV"]) == "ran\n"
+            for worker in ("secret", "cut"):
+                with pytest.raises(WorkerFailed, match="out of bounds"):
+                    await host.call(worker)
+            assert (await host.call("inner"))["raw"] == "ran\n"
+            assert (await host.call("free"))["raw"] == "ran\n"
+
+    within(20, main)
+
+
 def failing(folder: Path) -> dict[str, tuple[str, str, str]]:
     """Definitions that load and do not start: the fields, the code, what the message says."""
     (folder / "plain").write_text("echo hi\n")

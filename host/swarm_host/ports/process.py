@@ -147,6 +147,7 @@ def _start(order: _Order, secrets: dict[bytes, bytes]) -> children.Child:
     program = programs.find(arguments[0], order.folder, order.who)
     if payload.get("bounds"):
         arguments = programs.bounded(program, arguments, payload["bounds"], order.who)
+        programs.check_variables((*order.env, *secrets), payload["bounds"])
     inherit = payload["inherit"] if payload["inherits"] else None
     try:
         return children.start(
