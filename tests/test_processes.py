@@ -761,6 +761,83 @@ def test_a_secret_is_masked_however_it_is_cut() -> None:
         assert got + mask.rest() == wanted, size
 
 
+AWKWARD = 'hunter"2\nBEGIN-KEY\tü/€\\n😀\nabcdef'
+
+
+def spellings(secret: str) -> list[str]:
+    """Ways to write a secret in JSON, and in JSON that stands in JSON."""
+    plain = [json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]]
+    plain.append(plain[0].replace("/", "\\/"))
+    units = secret.encode("utf-16-be")
+    each = [f"\\u{units[i] * 256 + units[i + 1]:04X}" for i in range(0, len(units), 2)]
+    plain.append("".join(each))
+    plain.append(json.dumps(secret)[1:-1].replace("BEGIN", "\\u0042EGIN"))
+    nested = [json.dumps(one)[1:-1] for one in plain]
+    return [secret, *plain, *nested, *(json.dumps(one)[1:-1] for one in nested)]
+
+
+@pytest.mark.parametrize("secret", [AWKWARD, '"', "\\", "\\\\x", "plain-secret", "a/b", '\n"\n"x'])
+def test_a_secret_is_masked_however_json_spells_it(secret: str) -> None:
+    for spelled in spellings(secret):
+        text = f'{{"key":"{spelled}","n":1}}'.encode()
+        whole = Mask([secret.encode()]).whole(text)
+        assert b"***" in whole, spelled
+        if len(secret) > 2:
+            assert whole == b'{"key":"***","n":1}', spelled
+        for size in (1, 2, 3, 7):
+            mask = Mask([secret.encode()])
+            got = b"".join(mask.feed(text[i : i + size]) for i in range(0, len(text), size))
+            assert got + mask.rest() == whole, (spelled, size)
+
+
+def test_each_long_line_of_a_secret_is_masked() -> None:
+    key = b"-----BEGIN KEY-----\nMIIEvQIBADAN\nshort\n  indented line\n-----END KEY-----\n"
+    mask = Mask([key])
+    told = mask.whole(b"".join(b"  > " + line.strip() + b"\n" for line in key.splitlines()))
+    assert told == b"  > ***\n  > ***\n  > short\n  > ***\n  > ***\n"
+    assert mask.whole(b"x" + key + b"y") == b"x***y"
+    escaped = Mask([key.replace(b"\n", b"\\n")])  # as many .env files have it
+    assert escaped.whole(key).count(b"***") == 4
+
+
+def test_masking_takes_time_by_the_text_and_not_by_the_secret() -> None:
+    began = time.process_time()
+    for secret in (os.urandom(45_000).hex().encode(), b"0" * 64, b"\\" * 40):
+        for text in (b"0123456789abcdef" * 64, b"0" * 1024, b"\\" * 1024, b'\\"' * 512):
+            mask = Mask([secret])
+            for _ in range(200):
+                mask.feed(text)
+            mask.rest()
+    assert time.process_time() - began < 10
+
+
+def test_json_does_not_bring_a_secret_back(
+    within: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("K1", 'hunter"2\nBEGIN-KEY\nabcdef')
+    script = f"""
+    local dump = "import os,json,sys; print(json.dumps({{'key':os.environ['KEY']}}));"
+      .. "sys.stderr.write(json.dumps(os.environ['KEY']))"
+    local env = {{ KEY = swarm.secret "K1" }}
+    local command = {{ {lua(sys.executable)}, "-c", dump }}
+    swarm.worker "json" {{ output = {{ format = "json" }}, env = env, command = command }}
+    swarm.worker "text" {{ output = {{ format = "text" }}, env = env, command = command }}
+    swarm.worker "lines" {{ output = {{ format = "text" }}, env = env,
+      shell = [[printf %s "$KEY" | sed 's/^/  /'; printf %s "$KEY" | sed 's/^/> /' >&2]] }}
+    """
+    events: list[bytes] = []
+
+    async def main() -> None:
+        async with loaded(tmp_path, script, write_events=events.append) as host:
+            assert await host.call("json") == {"key": "***"}
+            assert await host.call("text") == '{"key": "***"}'
+            assert await host.call("lines") == "  ***\n  ***\n  abcdef"
+
+    within(20, main)
+    assert b"BEGIN-KEY" not in b"".join(events)
+    assert b"hunter" not in b"".join(events)
+
+
 def test_a_long_line_is_cut_and_counted() -> None:
     lines = Lines(4)
     assert lines.feed(b"ab") == []
