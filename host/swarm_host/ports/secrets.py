@@ -36,18 +36,17 @@ _NUMBERED = b"u005c"
 """A backslash by its number."""
 
 
-def reveal(name: str, who: str, code: str = "process_failed") -> bytes:
+def reveal(name: str, who: str) -> bytes:
     """The value of a secret, read now.
 
     :param name: the variable of the host's environment.
     :param who: who wants it, for the message.
-    :param code: the code of the error.
     :raises PortError: it is not set.
     """
     value = os.environb.get(os.fsencode(name))
     if value is None:
         raise PortError(
-            code,
+            "process_failed",
             f'{who}: the secret "{name}" is not set in the environment of swarm-host: '
             f"export {name} before it starts",
         )
