@@ -371,6 +371,20 @@ describe("bytecode", function()
     assert.matches("must return strings", problem)
   end)
 
+  it("of a reader that raises is a result of load, as in plain Lua", function()
+    local chunk, problem = load(function()
+      error("no more", 0)
+    end)
+    assert.is_nil(chunk)
+    assert.equal("no more", problem)
+    local mine = {}
+    chunk, problem = load(function()
+      error(mine)
+    end)
+    assert.is_nil(chunk)
+    assert.is_true(rawequal(mine, problem))
+  end)
+
   it("is no part of load: a reader may wait", function()
     local parts = { "return ", "1 + 1" }
     local chunk = load(function()
@@ -404,6 +418,17 @@ describe("a chunk's name", function()
       end,
     })
     assert.equal("mine:1", failure_of(load("error('boom')", name)).where)
+  end)
+end)
+
+describe("a chunk's name that is an object", function()
+  it("whose __tostring returns no text is an invalid argument, at the script's line", function()
+    local err = failure_of(function()
+      load("return 1", setmetatable({}, { __tostring = function() return {} end }))
+    end)
+    assert.equal("invalid_argument", err.code)
+    assert.matches("__tostring returned a table", err.message)
+    assert.matches("sandbox_spec.lua:%d+$", err.where)
   end)
 end)
 
@@ -458,10 +483,13 @@ describe("a handle", function()
         function() rawset(object, "mine", 1) end,
         function() table.insert(object, 1) end,
         function() table.insert(object, 1, 1) end,
+        function() table.move({ 7 }, 1, 1, 1, object) end,
+        function() table.move(object, 1, 1, 2) end,
       } do
         assert.has_error(write, { code = "unknown_name" })
       end
       assert.is_nil(next(object))
+      assert.is_nil(rawget(object, 1))
       assert.equal("running", object.status)
     end
     swarm.cancel(h)
@@ -616,6 +644,9 @@ describe("the other objects of the host", function()
       end, { code = "unknown_name" })
       assert.has_error(function()
         table.insert(object, never)
+      end, { code = "unknown_name" })
+      assert.has_error(function()
+        table.move({ 7 }, 1, 1, 1, object)
       end, { code = "unknown_name" })
     end
     for _, object in ipairs {

@@ -110,13 +110,13 @@ function log.warn(message, fields) end
 ---@param fields? table JSON-like
 function log.error(message, fields) end
 
----@alias swarm.HeaderValue string|number|swarm.Secret
+---@alias swarm.Header string|number|swarm.Secret
 
 ---What `http.request` is given.
 ---@class swarm.HttpRequest
 ---@field url string http:// or https://
 ---@field method? string GET without a body, POST with one
----@field headers? table<string, swarm.HeaderValue|swarm.HeaderValue[]> a list for several of one name
+---@field headers? table<string, swarm.Header|swarm.Header[]> a list for several of one name
 ---@field body? string bytes
 ---@field json? any a value sent as JSON; not beside `body`
 ---@field timeout? number seconds for the whole exchange: 30

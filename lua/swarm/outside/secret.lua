@@ -1,6 +1,6 @@
--- swarm.secret "NAME": stands for a variable of the host's environment, in `env` of a process and as
--- a header of a request. Its value does not enter the VM: the host reads it when it is needed, and
--- masks it in what comes back.
+-- swarm.secret "NAME": stands for a variable of the host's environment, in `env` of a process and
+-- as a header of a request. Its value does not enter the VM: the host reads it when it is needed
+-- and masks it in what comes back.
 local errors = require "swarm.ground.errors"
 local names = require "swarm.ground.spelling"
 local debug_getmetatable = debug.getmetatable
