@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -422,6 +425,78 @@ def test_too_much_output_stops_the_child(within: Callable[..., Any], tmp_path: P
             assert caught.value.error["signal"] == "SIGTERM"
 
     within(10, main)
+
+
+@contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """No file of this process gets longer, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("size", [2_000, 200_000])
+def test_a_file_that_does_not_fit_fails_its_worker_with_the_path(
+    within: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    script = f"""
+    swarm.worker "out" {{ shell = "head -c {size} /dev/zero", output = {{ format = "file" }} }}
+    swarm.worker "in" {{ command = {{ "wc", "-c", "{{prompt_file}}" }} }}
+    swarm.worker "fs" {{ run = function(_, path) swarm.fs.write(path, ("x"):rep({size})) end }}
+    """
+
+    async def main() -> None:
+        async with loaded(tmp_path, script) as host:
+            for worker, given, code in (
+                ("out", None, "process_failed"),
+                ("in", "x" * size, "process_failed"),
+                ("fs", str(tmp_path / "new"), "io_error"),
+            ):
+                with room_for(1000), pytest.raises(WorkerFailed) as caught:
+                    await host.call(worker, given)
+                error = caught.value.error
+                assert error["code"] == code, error
+                assert "file too large" in error["message"]
+                assert error["path"].startswith(str(tmp_path)), error
+                assert error["path"] in error["message"]
+            assert not [path for path in (tmp_path / "tmp").rglob("*") if path.is_file()]
+
+    within(20, main)
+
+
+def text_of(path: str) -> str:
+    return Path(path).read_text()
+
+
+def test_a_temporary_folder_that_is_gone_is_made_anew_or_named(
+    within: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    script = """
+    swarm.worker "out" { shell = "echo x", output = { format = "file" } }
+    swarm.worker "in" { command = { "rm", "{prompt_file}" } }
+    """
+
+    async def main() -> None:
+        async with loaded(tmp_path, script) as host:
+            first = (await host.call("out"))["path"]
+            shutil.rmtree(Path(first).parent)
+            assert text_of((await host.call("out"))["path"]) == "x\n"
+            await host.call("in", "text")  # the child removes the file itself
+            shutil.rmtree(tmp_path / "tmp")
+            for worker in ("out", "in"):
+                with pytest.raises(WorkerFailed, match="no such file or directory") as caught:
+                    await host.call(worker, "text")
+                assert caught.value.error["code"] == "process_failed"
+                assert caught.value.error["path"].startswith(str(tmp_path / "tmp"))
+
+    within(20, main)
 
 
 def test_a_secret_is_nowhere_but_in_the_child(
