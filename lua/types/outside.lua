@@ -9,7 +9,7 @@
 ---@class swarm.Fs
 local fs = {}
 
----A file whole.
+---A file whole, at most 256 MiB; a pipe or a device is no file.
 ---@param path string
 ---@return string bytes
 function fs.read(path) end
@@ -48,16 +48,16 @@ function fs.glob(pattern) end
 ---@param path string
 function fs.mkdir(path) end
 
----Removes a file, or a folder that is empty.
+---Removes a file, a link itself, or a folder that is empty.
 ---@param path string
 function fs.remove(path) end
 
----Copies a file.
+---Copies a file; into a folder, under its own name.
 ---@param from string
 ---@param to string
 function fs.copy(from, to) end
 
----Moves a file or folder.
+---Moves a file, a folder or a link itself; into a folder, under its own name.
 ---@param from string
 ---@param to string
 function fs.move(from, to) end

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import cache
 
 OPENAT2 = 437
-"""The number of the call, on every machine."""
+"""The number of the call, the same on every kind of machine that Python is built for."""
 
 FROM_HERE = -100
 """AT_FDCWD: a path that is not absolute would begin at the working directory."""
