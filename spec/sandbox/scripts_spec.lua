@@ -453,6 +453,26 @@ describe("require", function()
     end
   end)
 
+  it("takes no name that leads away from the script's folder", function()
+    for _, name in ipairs { "/tmp/x", ".tmp.x", "./modules", "modules/counted", ".modules.no" } do
+      local err = load_error(function()
+        require(name)
+      end)
+      assert.matches("not found: a name has dots between its folders", err.message)
+      assert.equal(name, err.name)
+    end
+  end)
+
+  it("loads again what is false in package.loaded, as Lua does", function()
+    require "modules.counted"
+    local times = _G.times_loaded
+    package.loaded["modules.counted"] = false
+    assert.equal(times + 1, require("modules.counted").times)
+    assert.equal(times + 1, require("modules.counted").times)
+    package.loaded["modules.nothing"] = false
+    assert.is_true((require "modules.nothing"))
+  end)
+
   it("gives the parts of LuaJIT that are safe", function()
     assert.equal(bit, require "bit")
     assert.same({}, require "table.new"(4, 0))

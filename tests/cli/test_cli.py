@@ -255,6 +255,12 @@ def test_seconds_that_nobody_can_wait_for_are_refused(
     assert f"Invalid value for '{words[-1]}': ".encode() in done.stderr
 
 
+def test_a_log_cannot_pass_for_another(tmp_path: Path) -> None:
+    log = 'swarm.log.info("x\\nerror: forged", { y = "1\\nwarn: too" })'
+    said = run(script(tmp_path, MAIN.format(log))).stderr
+    assert said == b"info: x\n  error: forged y='1\\nwarn: too'\n"
+
+
 def test_what_comes_from_elsewhere_does_not_move_the_terminals_cursor(tmp_path: Path) -> None:
     logs = 'swarm.log.info("a\\27[31mb\\rc", { x = "\\27]0;t\\7" })'
     body = logs + 'error("bad \\27[2J\\n\\tthing\\127")'

@@ -61,7 +61,8 @@ class Screen:
         if _LEVELS.index(level) < self._lowest:
             return
         fields = "".join(f" {key}={_shown(value)}" for key, value in _fields(entry))
-        said = _harmless(f"{message}{fields}")
+        # What follows a line break stands under the message: it never looks like a line of ours.
+        said = _harmless(f"{message}{fields}").replace("\n", "\n  ")
         self._line(f"{self._style(level, _COLOURS[level])}: {said}")
 
     def error(self, text: str) -> None:

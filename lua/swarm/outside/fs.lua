@@ -43,6 +43,7 @@ local function request(op, payload, data)
     payload.from_bounds = gate.bounds(me, "read_files")
   elseif op == "move" then
     payload.from_bounds = gate.bounds(me, "write_files")
+    payload.read_bounds = gate.bounds(me, "read_files") -- it may go where it is read
   end
   local verb = READS[op] and "read_files" or "write_files"
   return bridge.request("files", payload, data, { verb = verb })

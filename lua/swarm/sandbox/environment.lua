@@ -17,7 +17,7 @@ local real = _G
 local real_rawset = rawset
 local os_time, os_date, os_clock = os.time, os.date, os.clock
 local type, pairs, setmetatable, tostring, select = type, pairs, setmetatable, tostring, select
-local rawget, getmetatable = rawget, getmetatable
+local rawget, getmetatable, pcall = rawget, getmetatable, pcall
 local sub, concat, floor = string.sub, table.concat, math.floor
 
 local environment = {}
@@ -102,21 +102,33 @@ local function date(fmt, at)
   return os_date(fmt, at or os_time_now())
 end
 
+---The text that a reader function gives; what it raises is a result of `load`, as Lua has it. It is
+---called from Lua, not from within the compiler: it may wait.
+---@return string? text, any problem
+local function read_all(reader)
+  local parts = {}
+  while true do
+    local ok, part = pcall(reader)
+    if not ok then
+      return nil, part
+    elseif part == nil or part == "" then
+      return concat(parts)
+    elseif type(part) ~= "string" then
+      return nil, "the reader function must return strings"
+    end
+    parts[#parts + 1] = part
+  end
+end
+
 ---load for scripts: text only, in the script's own environment unless it names another.
 local function make_load(env)
   return function(source, chunkname, mode, chunk_env)
     if type(source) == "function" then
-      local parts = {}
-      while true do
-        local part = source()
-        if part == nil or part == "" then
-          break
-        elseif type(part) ~= "string" then
-          return nil, "the reader function must return strings"
-        end
-        parts[#parts + 1] = part
+      local text, problem = read_all(source)
+      if not text then
+        return nil, problem
       end
-      source = concat(parts)
+      source = text
     elseif type(source) ~= "string" then
       return arguments.wrong("load takes text or a function", source)
     end
@@ -128,7 +140,11 @@ local function make_load(env)
     elseif type(chunk_env) ~= "table" then
       return arguments.wrong("load takes a table of globals as its fourth argument", chunk_env)
     end
-    chunkname = chunkname ~= nil and tostring(chunkname) or source
+    local name = chunkname == nil and source or tostring(chunkname)
+    if type(name) ~= "string" then
+      return errors.throw("invalid_argument", "load: a __tostring returned a " .. type(name))
+    end
+    chunkname = name
     if sub(chunkname, 1, 7) == "=swarm/" then
       chunkname = "=" .. chunkname -- a script's code never passes for the host's
     end
@@ -162,11 +178,16 @@ local function guarded_rawset(t, key, value)
   return real_rawset(t, key, value)
 end
 
--- table.insert writes past __newindex, as rawset does.
-local table_insert = table.insert
+-- table.insert and table.move write past __newindex, as rawset does.
+local table_insert, table_move = table.insert, table.move
 local function guarded_insert(t, ...)
   check_writable(t, "table.insert")
   return table_insert(t, ...)
+end
+
+local function guarded_move(from, first, last, at, to)
+  check_writable(to == nil and from or to, "table.move")
+  return table_move(from, first, last, at, to == nil and from or to)
 end
 
 local function traceback(...)
@@ -205,6 +226,7 @@ local function guarded(env)
   env.string = copy_of(string, { dump = true })
   env.table = copy_of(table)
   env.table.insert = guarded_insert
+  env.table.move = guarded_move
   env.math = copy_of(math)
   env.bit = copy_of(bit)
   local of_os = { time = os_time_now, date = date, clock = os_clock, difftime = os.difftime }
@@ -235,6 +257,14 @@ local function trusted(env)
   local of_io = { write = log.write_out, stderr = { write = log.write_err } }
   env.io = setmetatable(of_io, { __index = io })
   env.load = function(source, chunkname, mode, chunk_env)
+    if type(source) == "function" then
+      local text, problem = read_all(source)
+      if not text then
+        return nil, problem
+      end
+      chunkname = chunkname == nil and "=(load)" or chunkname
+      source = text
+    end
     return load(source, chunkname, mode, chunk_env == nil and env or chunk_env)
   end
   env.loadstring = function(source, chunkname)

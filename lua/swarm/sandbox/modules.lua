@@ -129,16 +129,22 @@ function modules.require_for(generation, env, loaded)
   local function require(name)
     if type(name) ~= "string" or name == "" or find(name, "%z") then
       return arguments.wrong("require takes a module's name", name)
+    elseif find(name, "/", 1, true) or find(name, "^%.") then
+      -- Dots become slashes: it could name a file that is nowhere near the script.
+      local message = format("module %q not found: a name has dots between its folders, ", name)
+        .. 'such as "lib.text", and none in front'
+      return errors.throw("load_error", message, { name = name })
     end
     local me = S.current
-    while loaded[name] == nil and loading[name] do
+    while not loaded[name] and loading[name] do
       check_cycle(loading, innermost, loading[name], me)
       wait_for_loader(loading[name], me, innermost[me])
     end
     local module = loaded[name]
-    if module ~= nil then
+    if module then
       return module
     end
+    loaded[name] = nil -- false: load it anew
     local outer = innermost[me]
     local entry = {
       name = name,
