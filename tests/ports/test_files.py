@@ -18,7 +18,7 @@ import pytest
 
 from swarm_host import Host, Options, Outcome
 from swarm_host.ports.contract import Answer, Call, PortError
-from swarm_host.ports.files import beneath, port, straight
+from swarm_host.ports.files import beneath, port, straight, transfer
 from swarm_host.ports.files.bounds import admits_below, leads_to
 from swarm_host.ports.files.port import THREADS, Files
 from swarm_host.ports.files.threads import Left, Threads, Work
@@ -432,6 +432,7 @@ def test_a_full_disk_is_an_io_error_with_the_path(base: Path) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(port, "put", no_room)
+        patch.setattr(transfer, "put", no_room)
         calls = [["write", "in/new", "x"], ["append", "in/file", "x"], ["copy", "in/file", "in/c"]]
         found = results(SCRIPT.format(allow=IN), calls)
     assert [(one["code"], one["path"]) for one in found] == [
