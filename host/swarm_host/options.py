@@ -27,7 +27,7 @@ class Options:
         the last words before an endless loop matter.
     :ivar write_out: takes what scripts print.
     :ivar write_log: takes one log entry: ``level``, ``message``, ``fields``, ``task_id`` and
-        ``agent``.
+        ``name``.
     :ivar write_events: takes events of the run as JSON lines; None: none are made.
     :ivar ports: ports that go before those of installed packages.
     """

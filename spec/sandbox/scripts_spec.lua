@@ -165,7 +165,7 @@ describe("a name that does not exist", function()
       else
         assert.matches("does not exist$", err.message)
       end
-      assert.equal(wrong, err.name)
+      assert.equal(wrong, err.unknown)
     end
   end)
 
@@ -191,7 +191,7 @@ describe("a name that does not exist", function()
     for wrong, right in pairs {
       wait = "join", await = "join", value = "result", kill = "cancel", abort = "cancel",
       tail = "output_tail",
-      emit = "partial", name = "agent", token = "cancel_token", statsu = "status",
+      emit = "partial", agent = "name", token = "cancel_token", statsu = "status",
       progess = "progress",
       artefact = "artifact", taskid = "task_id",
     } do
@@ -219,7 +219,7 @@ describe("a name that does not exist", function()
   it("of a worker says which there are", function()
     local err = assert.has_error(function()
       swarm.spawn "one cal"
-    end, { code = "not_registered", name = "one cal" })
+    end, { code = "not_registered", unknown = "one cal" })
     assert.matches("did you mean one call%?", err.message)
     err = assert.has_error(function()
       swarm.spawn "qqqqqqq"
@@ -436,7 +436,7 @@ describe("require", function()
       dir .. "lua_modules/share/lua/5.1/not/there.lua",
       dir .. "lua_modules/share/lua/5.1/not/there/init.lua",
     }, places)
-    assert.equal("not.there", err.name)
+    assert.equal("not.there", err.unknown)
   end)
 
   it("takes names that are file names and nothing else", function()

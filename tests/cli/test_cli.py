@@ -143,7 +143,7 @@ def test_events_are_json_lines(tmp_path: Path) -> None:
         "task_attempt_completed",
         "task_failed",
     ]
-    assert all(event["task_id"] == "T-1" and event["agent"] == "main" for event in events)
+    assert all(event["task_id"] == "T-1" and event["name"] == "main" for event in events)
     assert "no" in events[-1]["reason"]
 
 

@@ -181,13 +181,13 @@ def test_only_the_listed_environment_is_inherited(
         assert "MY_OWN" not in default
         assert "UNLISTED" not in default
         assert default["PATH"] == os.environ["PATH"]
-        assert default["SWARM_AGENT"] == "default"
+        assert default["SWARM_NAME"] == "default"
         assert default["SWARM_ATTEMPT"] == "1"
         assert default["SWARM_TASK_ID"].startswith("T-")
         assert more["MY_OWN"] == "1"
         assert more["LC_TEST"] == "2"
         none.pop("LC_CTYPE", None)  # Python sets it itself
-        assert sorted(none) == ["A", "SWARM_AGENT", "SWARM_ATTEMPT", "SWARM_TASK_ID"]
+        assert sorted(none) == ["A", "SWARM_ATTEMPT", "SWARM_NAME", "SWARM_TASK_ID"]
         assert none["A"] == '"x"'
 
     within(10, main)
@@ -551,7 +551,12 @@ def test_a_wrong_definition_is_a_load_error_that_names_the_field(tmp_path: Path)
         'shell = "echo {prompt}"': '"$SWARM_PROMPT"',
         'shell = "echo {input}"': '"$SWARM_INPUT"',
         'shell = "echo {input.a.b}"': "env = { VALUE",
-        'shell = "echo {agent}"': '"$SWARM_AGENT"',
+        'shell = "echo {name}"': '"$SWARM_NAME"',
+        'shell = "echo {agent}"': '"$SWARM_NAME"',
+        'shell = "echo $SWARM_AGENT"': '"$SWARM_NAME"',
+        'command = { "echo", "{agent}" }': "command[2]: a worker's name is {name}, not {agent}",
+        'command = { "cat" }, stdin = "{agent}"': "stdin: a worker's name is {name}",
+        'shell = "a", env = { A = "{agent}" }': "env.A: a worker's name is {name}",
         'shell = "a", pty = true': "pty is not supported yet",
         'shell = "a", output = { format = "ndjson" }': '"ndjson" is not supported yet',
         'shell = "a", output = { format = "jsn" }': "did you mean json?",

@@ -424,7 +424,7 @@ async def test_a_generation_is_disposed_of_after_its_last_worker(
         save(DISPOSES % 2)
         await host.reload()
         assert said == []
-        assert [(g["number"], g["agents"]) for g in host.generations()] == [
+        assert [(g["number"], g["names"]) for g in host.generations()] == [
             (1, {"waits": 1}),
             (2, {}),
         ]

@@ -337,7 +337,7 @@ def test_an_object_has_the_names_that_are_annotated(types: Types, survey: Any, p
 
 
 def test_handles_and_ctx_have_the_names_that_are_annotated(types: Types, survey: Any) -> None:
-    annotated = types.names("swarm.Handle", "swarm.Ctx", "swarm.Session", "swarm.Supervisor")
+    annotated = types.names("swarm.Handle", "swarm.Ctx", "swarm.HeldOpen", "swarm.Supervisor")
     assert annotated == {*survey["parts"]["handle"], *survey["getters"]}
 
 
@@ -481,7 +481,7 @@ def test_functions_take_as_many_arguments_as_are_annotated(types: Types, survey:
                 assert takes == count, f"{table} {name}"
                 checked += 1
     for name, count in survey["counts"]["handle"].items():
-        owners = ("Handle", "Ctx", "Session", "Supervisor")
+        owners = ("Handle", "Ctx", "HeldOpen", "Supervisor")
         found = [types.functions.get(f"swarm.{owner}:{name}") for owner in owners]
         (function,) = filter(None, found)
         assert count in (-1, len(function.parameters) + 1), name

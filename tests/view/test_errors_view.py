@@ -12,7 +12,7 @@ def an_error(message: str, **fields: Any) -> dict[str, Any]:
 
 
 def of_worker(message: str, task: str, **fields: Any) -> dict[str, Any]:
-    return an_error(message, agent="w", task_id=task, spawned_at=f"x.lua:{task[2:]}", **fields)
+    return an_error(message, name="w", task_id=task, spawned_at=f"x.lua:{task[2:]}", **fields)
 
 
 def test_lists_branch_off_below_the_error_that_holds_them() -> None:

@@ -111,7 +111,7 @@ local function all_waiting()
     local task = w.task
     if #waiting < DEADLOCK_SHOWN then
       waiting[#waiting + 1] = {
-        agent = task.def.name or record.label(task),
+        name = task.def.name or record.label(task),
         task_id = "T-" .. task.id,
         waits_for = deadlocks.what_it_waits_for(w, named),
         where = w.co and (frames.where(w.co) or record.home(task)) or "(not begun)",
@@ -140,7 +140,7 @@ local function deadlock()
     lines[i] = "  "
       .. one.task_id
       .. " "
-      .. one.agent
+      .. one.name
       .. " at "
       .. one.where
       .. " waits for "

@@ -63,12 +63,12 @@ function log.write_out(...)
   gather(out, joined("io.write", ...))
 end
 
----One entry for the host: { level, message, fields?, task_id?, agent?, at }.
+---One entry for the host: { level, message, fields?, task_id?, name?, at }.
 local function entry(level, message, fields, task)
   local line = { level = level, message = tostring(message), fields = fields, at = clock.wall() }
   if task then
     line.task_id = "T-" .. task.id
-    line.agent = task.def.name
+    line.name = task.def.name
   end
   gather(lines, (json.encode(line, "fields", true)) .. "\n")
 end

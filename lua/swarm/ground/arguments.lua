@@ -69,7 +69,7 @@ function arguments.options(opts, known, call)
           .. " has no option "
           .. shown.value(key)
           .. (near and "; did you mean " .. near .. "?" or "; it has " .. spelling.list(known)),
-        { name = tostring(key) }
+        { unknown = tostring(key) }
       )
     end
   end

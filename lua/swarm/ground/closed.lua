@@ -10,7 +10,7 @@ local closed = {}
 ---@param message string
 ---@param name any
 function closed.throw(message, name)
-  return errors.throw("unknown_name", message, { name = tostring(name) })
+  return errors.throw("unknown_name", message, { unknown = tostring(name) })
 end
 
 ---Raises: an object has no such field.

@@ -68,7 +68,7 @@ function opaque.kind(name, guesses)
           .. " has no "
           .. shown.value(key)
           .. (guess and "; did you mean " .. name .. ":" .. guess .. "?" or known()),
-        { name = tostring(key) }
+        { unknown = tostring(key) }
       )
     end,
   })

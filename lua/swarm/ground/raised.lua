@@ -72,7 +72,7 @@ function raised.from_raised(value)
   if type(value) == "table" then
     local mt = debug_getmetatable(value)
     if mt == Error or arrived[value] then
-      if value.task_id and value.agent then
+      if value.task_id and value.name then
         -- Another worker's error raised again: this worker failed because of it.
         return errors.new("failed", value.message, {
           cause = value,
@@ -118,7 +118,7 @@ function raised.writable(value)
   local mt = debug_getmetatable(value)
   if not is_passive(mt) then
     return raised.from_raised(value)
-  elseif rawget(value, "task_id") and rawget(value, "agent") then
+  elseif rawget(value, "task_id") and rawget(value, "name") then
     local own = copy_of(value, mt)
     local others = rawget(value, "others")
     if type(others) == "table" then
@@ -141,7 +141,7 @@ local TEXTS = {
   traceback = true,
   spawned_at = true,
   cancel_reason = true,
-  agent = true,
+  name = true,
   task_id = true,
 }
 local LISTS = { errors = true, others = true, waiting = true }

@@ -133,7 +133,7 @@ function bridge.request(port, payload, data, options)
 end
 
 ---The next request, for the pump, or nothing.
----@return number? id, string port, string payload, string? data, string? agent
+---@return number? id, string port, string payload, string? data
 function bridge.take_request()
   local first = requests.first
   local request = requests[first]

@@ -96,7 +96,7 @@ local function not_found(name, places)
   return errors.throw(
     "load_error",
     format("module %q not found%s; tried:\n  ", name, hint) .. concat(places, "\n  "),
-    { name = name }
+    { unknown = name }
   )
 end
 

@@ -25,11 +25,11 @@ local draining = {}
 -- Who is alive ------------------------------------------------------------------------------------
 
 local function nobody()
-  return { count = 0, besides_main = 0, agents = {} }
+  return { count = 0, besides_main = 0, names = {} }
 end
 
 ---Counts the live workers of each generation.
----@return table census generation → { count, besides_main (main stays as long as the run), agents:
+---@return table census generation → { count, besides_main (main stays as long as the run), names:
 ---name → how many }
 local function take_census()
   local census = {}
@@ -44,7 +44,7 @@ local function take_census()
     local name = def.name or "(function)"
     of.count = of.count + 1
     of.besides_main = of.besides_main + (def == generation.main and 0 or 1)
-    of.agents[name] = (of.agents[name] or 0) + 1
+    of.names[name] = (of.names[name] or 0) + 1
   end)
   return census
 end
@@ -61,7 +61,7 @@ function draining.count(line, dry)
 end
 
 ---The generations that are alive and which workers keep them so, the newest last.
----@return table list of { number, newest, workers, besides_main, agents }
+---@return table list of { number, newest, workers, besides_main, names }
 function draining.list(line)
   local list, census = {}, take_census()
   for number, generation in pairs(line.alive) do
@@ -71,7 +71,7 @@ function draining.list(line)
       newest = generation == line.newest,
       workers = of.count,
       besides_main = of.besides_main,
-      agents = values.object(of.agents),
+      names = values.object(of.names),
     }
   end
   sort(list, function(a, b)

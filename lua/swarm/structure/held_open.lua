@@ -310,7 +310,7 @@ function methods.invoke(handle, input)
     gate.check(me, "poll_task")
   end
   if not isyieldable() then
-    return waiting.barred("session:invoke")
+    return waiting.barred("h:invoke")
   end
   check_open(held)
   check_deadlock(held, me)

@@ -56,7 +56,7 @@ local function stand_in_for(generation, name, stand_in, where)
         .. shown.value(name)
         .. (hint ~= "" and hint or list ~= "" and "; there are " .. list or "; there are none")
         .. " (a script's workers are there once swarm.script has loaded it)",
-      { name = name, where = where }
+      { unknown = name, where = where }
     )
   end
 end
@@ -179,7 +179,7 @@ local function port_mock(ports)
         "mock.port: there is no port "
           .. shown.value(name)
           .. (hint ~= "" and hint or "; there are " .. spelling.list(known)),
-        { name = name }
+        { unknown = name }
       )
     end
     bridge.mocks[name] = { takes = takes_from(name), answer = answer_with(name, fn) }

@@ -26,7 +26,7 @@ local function index(token, key)
   return errors.throw(
     "unknown_name",
     "a cancel token has no " .. shown.value(key) .. spelling.hint(key, KNOWN, ""),
-    { name = tostring(key) }
+    { unknown = tostring(key) }
   )
 end
 

@@ -39,7 +39,7 @@ local first_guesses = {
   abort = "cancel",
   tail = "output_tail",
   emit = "partial",
-  name = "agent",
+  agent = "name",
   token = "cancel_token",
 }
 
@@ -58,7 +58,7 @@ function handle.index(object, key)
   return errors.throw(
     "unknown_name",
     "a worker's handle (and ctx) has no " .. shown.value(key) .. hint,
-    { name = tostring(key) }
+    { unknown = tostring(key) }
   )
 end
 

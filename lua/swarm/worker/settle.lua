@@ -80,7 +80,7 @@ function settling.stamp(task, err)
   -- Whoever reads the error can ask for its task; nobody asks for the loading of a script.
   err.task_id = task.def.loading and "T-" .. task.id or tasks.task_id(task)
   err.traceback = err.traceback or ""
-  err.agent = task.def.name or label(task)
+  err.name = task.def.name or label(task)
   err.spawned_at = err.spawned_at or site.place(task.site)
   if
     err.where == nil

@@ -226,7 +226,7 @@ local function resolve(name, caller)
         or list ~= "" and "; this script defines " .. list
         or "; this script defines none"
       ),
-    { name = name }
+    { unknown = name }
   )
 end
 spawning.resolve = resolve

@@ -33,7 +33,8 @@ local VARIABLES = {
   input = "SWARM_INPUT",
   task_id = "SWARM_TASK_ID",
   attempt = "SWARM_ATTEMPT",
-  agent = "SWARM_AGENT",
+  name = "SWARM_NAME",
+  agent = "SWARM_NAME",
 }
 
 local function must(fail, field, what, value)
@@ -44,6 +45,8 @@ local function parse(fail, field, text)
   local pieces, forms = template.parse(text)
   if forms.token then
     return fail(field, field .. ": {token} is not supported yet")
+  elseif forms.agent then
+    return fail(field, field .. ": a worker's name is {name}, not {agent}")
   end
   return pieces, forms
 end
@@ -270,6 +273,9 @@ function plans.compile(who, fields, where)
     if fields[field] ~= nil then
       readers[field](plan, fields[field], fail)
     end
+  end
+  if plan.shell and find(plan.shell, "$SWARM_AGENT", 1, true) and not plan.env.SWARM_AGENT then
+    return fail("shell", 'shell: a worker\'s name is "$SWARM_NAME", not $SWARM_AGENT')
   end
   plan.prompt_file = plan.prompt_file or plan.forms.prompt_file or false
   plan.names_input = false

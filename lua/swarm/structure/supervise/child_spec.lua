@@ -101,7 +101,7 @@ function child_spec.read(item, place)
     if key ~= 1 and key ~= 2 and not FIELDS[key] then
       return wrong(
         place .. " has no field " .. shown.value(key) .. field_hint(key),
-        { name = tostring(key) }
+        { unknown = tostring(key) }
       )
     end
   end

@@ -75,11 +75,11 @@ local function silence(watch, asked)
     local w = watch.live[i]
     local where = w.co and frames.where(w.co) or record.home(w.task)
     waiting[i] =
-      { agent = trace.full_name(watch, w.task), waits_for = trace.what_it_waits_for(watch, w) }
+      { name = trace.full_name(watch, w.task), waits_for = trace.what_it_waits_for(watch, w) }
     waiting[i].where = where
     lines[i] = format(
       "  %s at %s waits for %s",
-      waiting[i].agent,
+      waiting[i].name,
       where or "(not begun)",
       waiting[i].waits_for
     )
