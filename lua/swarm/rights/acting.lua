@@ -2,16 +2,17 @@
 -- layer while it runs, a policy those of who gave it. They are lent here and nowhere else, and
 -- given back however the code ends. What a worker is (`ctx.role`) is never read from what it has
 -- been lent.
+local coroutines = require "swarm.scheduler.coroutines"
 local frames = require "swarm.ground.frames"
+local need_room = require "swarm.ground.room"
 local record = require "swarm.scheduler.record"
-local unpack, xpcall = unpack, xpcall
+local xpcall = xpcall
 
 local acting = {}
 
-local ROOM = {} -- nothing: unpacking it asks for stack
-
-local function give_back(me, own, ...)
+local function give_back(me, own, words, ...)
   me.rights = own
+  coroutines.close(words)
   return ...
 end
 
@@ -26,9 +27,10 @@ function acting.as(me, rights, fn, ...)
     local extra = record.extra(task)
     extra.own_rights = extra.own_rights or own
   end
-  unpack(ROOM, 1, 100) -- a stack that is all but full ends here, before anything is lent
+  need_room()
+  local words = coroutines.open("a hook, or what it runs,")
   me.rights = rights
-  return give_back(me, own, xpcall(fn, frames.passing, ...))
+  return give_back(me, own, words, xpcall(fn, frames.passing, ...))
 end
 
 ---The role of a task: its definition's, or that of who spawned it.

@@ -82,35 +82,39 @@ function coroutines.wrap(fn)
   end
 end
 
--- How many `with` blocks are open in a coroutine of the author's: a yield out of one would
--- leave what it holds with nobody.
-local open_withs = setmetatable({}, { __mode = "k" })
+-- What is open in a coroutine of the author's, and may not be left by a yield: what a `with` block
+-- holds would be with nobody, and the rights lent to a hook with somebody else.
+local open = setmetatable({}, { __mode = "k" }) -- coroutine → list of words
+local OWN = {} -- stands for the worker's own coroutine, which the author cannot leave
 
----A `with` block opens in the running coroutine.
----@return thread? block what close_with takes
-function coroutines.open_with()
+---Something opens in the running coroutine.
+---@param what string as messages name it
+---@return table words what `close` takes
+function coroutines.open(what)
   local running = co_running()
   if running == S.current.co then
-    return nil
+    return OWN
   end
-  open_withs[running] = (open_withs[running] or 0) + 1
-  return running
+  local words = open[running]
+  if not words then
+    words = {}
+    open[running] = words
+  end
+  words[#words + 1] = what
+  return words
 end
 
----@param block thread? what open_with returned
-function coroutines.close_with(block)
-  if block then
-    local left = open_withs[block] - 1
-    open_withs[block] = left > 0 and left or nil
-  end
+---@param words table what `open` returned
+function coroutines.close(words)
+  words[#words] = nil
 end
 
 local function throw_inside(what)
   return errors.throw(
     "invalid_argument",
-    "coroutine.yield out of a "
+    "coroutine.yield out of "
       .. what
-      .. " block that this coroutine opened: leave the block first, or open it around the loop"
+      .. " that this coroutine opened: leave the block first, or open it around the loop"
       .. " that resumes"
   )
 end
@@ -124,9 +128,11 @@ function coroutines.yield(...)
       "coroutine.yield outside a coroutine of your own: to let other workers run, use swarm.yield()"
     )
   elseif me.scope.co == running and me.scope.what then
-    return throw_inside(me.scope.what)
-  elseif open_withs[running] then
-    return throw_inside("with")
+    return throw_inside("a " .. me.scope.what .. " block")
+  end
+  local words = open[running]
+  if words and words[1] then
+    return throw_inside(words[#words])
   end
   return co_yield(...)
 end

@@ -13,6 +13,7 @@
 -- longest that the first of `back` waits is FAIR_SECONDS and a tick.
 local clock = require "swarm.ground.clock"
 local list = require "swarm.ground.list"
+local need_room = require "swarm.ground.room"
 local timers = require "swarm.scheduler.timers"
 local turn = require "swarm.scheduler.turn"
 local co_resume, co_yield = coroutine.resume, coroutine.yield
@@ -147,10 +148,22 @@ end
 
 ---Timers are fired between resumes; who asks in the middle of one whether time is up calls this.
 function S.fire_due_timers()
-  fire_timers(clock.monotonic())
+  local now, due = clock.monotonic(), timers.next_deadline()
+  if due and due <= now then
+    need_room()
+    fire_timers(now)
+  end
 end
 
 -- Parking -----------------------------------------------------------------------------------------
+
+---Whether the running coroutine can be left: no C function is in the way. Who asks has room on the
+---stack too, for what it enters itself into before it parks: each argument takes a slot.
+---@return boolean
+function S.can_park()
+  local can = isyieldable(nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil)
+  return can
+end
 
 ---Leaves the running worker's coroutine until somebody puts it on a run list.
 ---The caller checks afterwards why it was woken. False: a C function is in the way.
@@ -158,9 +171,11 @@ end
 ---@param waiting any what it waits for, for the reports of deadlocks (scheduler/record.lua)
 ---@return boolean
 function S.park(w, waiting)
-  if not isyieldable() then
-    return false
-  end
+  return isyieldable() and S.park_now(w, waiting)
+end
+
+---The same, for who has asked S.can_park.
+function S.park_now(w, waiting)
   w.waiting = waiting
   local answer = co_yield(PARK)
   w.waiting = nil
@@ -242,7 +257,7 @@ function S.step(slice)
   fire_timers(now)
   local budget, look = TICK_RESUMES, CLOCK_EVERY
   local served = 0
-  local oldest = front.tail -- left over from earlier ticks
+  local had = front.tail ~= nil -- left over from earlier ticks
 
   while woken.head and served < budget do
     serve(woken.head)
@@ -260,7 +275,8 @@ function S.step(slice)
   if fair then
     fair_at = now + FAIR_SECONDS
   end
-  if oldest and oldest.queue == front and (fair or oldest.co) then
+  local oldest = had and front.tail
+  if oldest and (fair or oldest.co) then
     serve(oldest)
   end
   local left = fair and not virtual and FAIR_TURNS or 1

@@ -60,9 +60,8 @@ end
 ---@param node table
 ---@param when number on the monotonic clock
 local function set(node, when)
-  size = size + 1
-  sequence = sequence + 1
-  return sift_up(size, when, sequence, node)
+  sift_up(size + 1, when, sequence + 1, node)
+  size, sequence = size + 1, sequence + 1 -- last: a full stack ends a call before it begins
 end
 timers.set = set
 

@@ -25,8 +25,11 @@ end
 ---@param what table what it waits for, for the reports of deadlocks
 ---@return boolean parked false: a C function is in the way
 function waiting.park_in(me, waiters, what)
+  if not S.can_park() then
+    return false
+  end
   list.push_back(waiters, me)
-  local parked = S.park(me, what)
+  local parked = S.park_now(me, what)
   if me.queue then
     list.remove(me)
   end
@@ -73,8 +76,8 @@ end
 ---@return table ticket
 function waiting.hand(w)
   local ticket = w.waiting
-  ticket.done = true
   S.hand(w)
+  ticket.done = true
   return ticket
 end
 

@@ -3,18 +3,13 @@
 local coroutines = require "swarm.scheduler.coroutines"
 local errors = require "swarm.ground.errors"
 local frames = require "swarm.ground.frames"
+local need_room = require "swarm.ground.room"
 local S = require "swarm.scheduler.scheduler"
 local task_records = require "swarm.scheduler.record"
 local shown = require "swarm.ground.shown"
-local error, type, unpack, xpcall = error, type, unpack, xpcall
+local error, type, xpcall = error, type, xpcall
 
 local with = {}
-
--- If the stack overflowed between the acquire and the release, what is held would be lost. This
--- call needs more of it than those two, and raises where it is not there; what a Lua function needs
--- compiled code would not look for.
-local ROOM = {}
-local SLOTS = 100
 
 ---What has to hold before anything is acquired.
 ---@param fn any
@@ -24,11 +19,11 @@ function with.check(fn, call)
     local got = shown.value(fn)
     return errors.throw("invalid_argument", call .. " takes a function, and got " .. got)
   end
-  unpack(ROOM, 1, SLOTS)
+  need_room()
 end
 
 local function finish(record, release, block, holds, ok, ...)
-  coroutines.close_with(block)
+  coroutines.close(block)
   holds[#holds], holds[#holds - 1] = nil, nil
   release(record, ok)
   if not ok then
@@ -50,7 +45,7 @@ function with.run(record, release, fn)
   end
   local n = #holds
   holds[n + 1], holds[n + 2] = record, release -- for an abandoned worker (worker/life.lua)
-  return finish(record, release, coroutines.open_with(), holds, xpcall(fn, frames.passing))
+  return finish(record, release, coroutines.open("a with block"), holds, xpcall(fn, frames.passing))
 end
 
 return with

@@ -6,6 +6,7 @@ local cancelling = require "swarm.scope.cancel"
 local closing = require "swarm.worker.closing"
 local errors = require "swarm.ground.errors"
 local frames = require "swarm.ground.frames"
+local need_room = require "swarm.ground.room"
 local opaque = require "swarm.ground.opaque"
 local raised = require "swarm.ground.raised"
 local record = require "swarm.scheduler.record"
@@ -123,6 +124,7 @@ local function open(me, what, shielded, seconds)
   then
     cancelling.raise(me)
   end
+  need_room() -- for its end, whatever the function does to the stack
   local scope = scopes.new_block(me, outer, what, shielded)
   scope.co = co_running()
   me.scope = scope

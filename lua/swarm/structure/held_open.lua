@@ -12,6 +12,7 @@ local gate = require "swarm.rights.gate"
 local handles = require "swarm.worker.handle"
 local joining = require "swarm.worker.join"
 local list = require "swarm.ground.list"
+local need_room = require "swarm.ground.room"
 local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
@@ -176,6 +177,7 @@ end
 
 ---What a held-open worker keeps: the one behind a handle, and not one of its invocations.
 local function held_of(handle, call)
+  need_room()
   local task = handles.task(handle, call)
   local held = task.extra and task.extra.held_open
   if not held then
@@ -246,6 +248,7 @@ local function take_turn(held, me)
     return
   end
   local what = format("its turn to invoke worker %q", held.name)
+  need_room()
   list.push_back(held.waiters, me)
   S.park(me, { what = what, held = held, some_live = some_live })
   local mine = held.turn == me

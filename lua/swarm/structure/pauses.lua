@@ -36,10 +36,13 @@ function pauses.sleep(seconds)
   if me.scope.cancel then
     cancelling.raise(me)
   end
-  S.set_timer(me, clock.monotonic() + seconds)
-  local parked = S.park(me, SLEEP)
-  if not parked then
-    S.wake_up(me)
+  local parked = S.can_park()
+  if parked then
+    S.set_timer(me, clock.monotonic() + seconds)
+    parked = S.park_now(me, SLEEP)
+    if not parked then
+      S.wake_up(me)
+    end
   end
   return go_on(me, parked, "swarm.sleep")
 end
@@ -50,10 +53,13 @@ function pauses.yield()
   if me.scope.cancel then
     cancelling.raise(me)
   end
-  S.later(me)
-  local parked = S.park(me, TURN)
-  if me.queue then
-    list.remove(me)
+  local parked = S.can_park()
+  if parked then
+    S.later(me)
+    parked = S.park_now(me, TURN)
+    if me.queue then
+      list.remove(me)
+    end
   end
   return go_on(me, parked, "swarm.yield")
 end

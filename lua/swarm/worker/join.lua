@@ -9,6 +9,7 @@ local frames = require "swarm.ground.frames"
 local gate = require "swarm.rights.gate"
 local handles = require "swarm.worker.handle"
 local list = require "swarm.ground.list"
+local need_room = require "swarm.ground.room"
 local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
@@ -42,6 +43,9 @@ end
 local function wait_for(me, task, timeout)
   local timer, waits_for = nil, task
   local w = task.worker
+  if not S.can_park() then
+    return waiting.barred("join")
+  end
   if timeout then
     timer = S.alarm(me, clock.monotonic() + timeout)
     waits_for = { what = "worker " .. label(task) .. ", for a time" }
@@ -57,7 +61,7 @@ local function wait_for(me, task, timeout)
     if w.co == nil and w.waiting == nil then
       S.ready(w)
     end
-    local parked = S.park(me, waits_for)
+    local parked = S.park_now(me, waits_for)
     local settled = task.worker == nil -- and `w` may be another's by now
     if not settled and w.joiners == me then
       w.joiners = nil
@@ -172,6 +176,7 @@ function joining.cancel(target, reason, opts)
   if opts ~= nil then
     arguments.options(opts, CANCEL_OPTIONS, "cancel")
   end
+  need_room()
   local w, extra = task.worker, task.extra
   local live = w ~= nil and not (extra and extra.ending)
   local before = w and w.cancel

@@ -58,11 +58,14 @@ end
 
 ---Whether somebody takes a failure upon itself as it happens.
 local function is_owned_at_once(extra, joiners)
-  local node = not joiners and extra and extra.watchers and extra.watchers.head
+  if joiners and (joiners.task or joiners.head) then
+    return true
+  end
+  local node = extra and extra.watchers and extra.watchers.head
   while node and not node.owns do
     node = node.queue_next
   end
-  return joiners or node
+  return node ~= nil
 end
 
 ---Whether anybody waits for a task's end.

@@ -90,6 +90,7 @@ local function create(owner, above, depth, def, run, input, extra, taken, rights
   end
   w.scope = w
   task.worker = w
+  S.later(w) -- first: a full stack ends a call before it begins, and what comes now calls nothing
   local first = owner.first_child
   if first then
     first.sib_prev = w
@@ -104,7 +105,6 @@ local function create(owner, above, depth, def, run, input, extra, taken, rights
   if events.on then
     events.publish("task_created", task)
   end
-  S.later(w)
   return handle, task
 end
 
@@ -196,9 +196,10 @@ local function spawn(owner, by, def, run, input, opts, taken, extra)
   local rights, lent = def.rights, by.rights
   if not rights then
     rights = lent -- a function has its spawner's role
-    if above ~= by and by ~= HOST then
+    local whose = by.task.extra
+    if (above ~= by and by ~= HOST) or (whose and whose.own_rights) then
       extra = extra or {}
-      extra.own_rights = lent
+      extra.own_rights = lent -- it cannot be told from who is above it
     end
   elseif rights ~= lent and by ~= HOST and not def.authority then
     rights = rights.cuts[lent] or gate.cut(rights, lent)

@@ -9,6 +9,7 @@ local gate = require "swarm.rights.gate"
 local handles = require "swarm.worker.handle"
 local intensity = require "swarm.structure.supervise.intensity"
 local list = require "swarm.ground.list"
+local need_room = require "swarm.ground.room"
 local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
@@ -92,6 +93,7 @@ end
 function calls.supervise(opts)
   local me = cancelling.enter()
   local owner = me.scope
+  need_room()
   spawning.check_room(me.depth, 1, 1)
   local plan = child_spec.plan(opts)
   local children = plan.children
@@ -108,6 +110,7 @@ end
 ---The supervisor behind a handle.
 local function supervisor_of(handle, call)
   local me = cancelling.enter()
+  need_room()
   local task = handles.task(handle, call)
   local sup = task.extra and task.extra.supervisor
   if not sup then

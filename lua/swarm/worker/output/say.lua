@@ -5,6 +5,7 @@ local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
 local gate = require "swarm.rights.gate"
 local handles = require "swarm.worker.handle"
+local need_room = require "swarm.ground.room"
 local reading = require "swarm.worker.output.read"
 local record_of = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
@@ -88,6 +89,7 @@ local function emit(handle, event)
   if me.rights.emit_output ~= true then
     gate.check(me, "emit_output")
   end
+  need_room()
   flush(task)
   if task.def.events then
     event = filtered(task, event)
