@@ -14,6 +14,7 @@ from swarm_host.host import Host, Options
 from swarm_host.testing.specs import BrokenFile, Result, Spec, from_listed
 from swarm_host.threads.apart import Apart, Held
 from swarm_host.threads.signals import Interrupted, Signals
+from swarm_host.view.log_lines import indented, said_by
 
 SECONDS = 30.0
 """Real seconds that one spec may take before it counts as hanging."""
@@ -50,10 +51,7 @@ class _Said:
         if entry["level"] == "raw":
             self._put(str(entry["message"]))
             return
-        fields = entry.get("fields")
-        shown = sorted(fields.items()) if isinstance(fields, dict) else []
-        rest = "".join(f" {key}={value}" for key, value in shown)
-        self._put(f"{entry['level']}: {entry['message']}{rest}\n")
+        self._put(f"{entry['level']}: {indented(said_by(entry))}\n")
 
     def text(self) -> str:
         parts = list(self._parts)
