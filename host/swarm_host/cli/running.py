@@ -170,11 +170,10 @@ class Running:
             self._tell_error(outcome.error)
 
     def _print_result(self, value: Any) -> None:
-        if isinstance(value, bytes):
-            text = value
-        elif isinstance(value, str) and not self._wish.as_json:
-            text = value.encode()
-        else:
+        if isinstance(value, str):
+            text = value.encode(errors="surrogateescape")  # the bytes that Lua had
+            value = text.decode(errors="replace")
+        if not isinstance(value, str) or self._wish.as_json:
             # As swarm.json.encode writes it.
             compact = (",", ":")
             text = json.dumps(

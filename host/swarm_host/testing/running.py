@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 
 import anyio
 
+from swarm_host.entries import indented, said_by
 from swarm_host.errors import SwarmError
 from swarm_host.host import Host, Options
 from swarm_host.testing.specs import BrokenFile, Result, Spec, from_listed
 from swarm_host.threads.apart import Apart, Held
 from swarm_host.threads.signals import Interrupted, Signals
-from swarm_host.view.log_lines import indented, said_by
 
 SECONDS = 30.0
 """Real seconds that one spec may take before it counts as hanging."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from swarm_host.entries import indented
 from swarm_host.errors import headline
-from swarm_host.view.log_lines import indented
 from swarm_host.view.source import excerpt
 
 _MOST = 10

@@ -16,7 +16,7 @@ from typing import Any
 import anyio
 import click
 
-from swarm_host.view.log_lines import harmless, line_of
+from swarm_host.entries import harmless, line_of
 from swarm_host.view.progress import progress_line, width_of
 
 _LEVELS = ("debug", "info", "warn", "error")

@@ -7,6 +7,7 @@ local failures = require "swarm.events.failures"
 local held = require "swarm.doors.held"
 local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
+local settling = require "swarm.worker.settle"
 local scopes = require "swarm.scope.scope"
 local text_of = require "swarm.doors.text"
 local values = require "swarm.values.values"
@@ -19,8 +20,29 @@ local ending = {
 local bounded -- main's task, where the run has a deadline: that timer wakes nobody
 local run_error -- a deadlock: fails the run whatever main made of it
 
+local ended_before = {} -- how many workers had ended in each way when the run began
+
+---How many workers a script has, and how many have ended in each way since the run began.
+---@return number live, number running, and how many ended pass, blocked, failed, cancelled, timeout
+function ending.counts()
+  local all, loading = settling.counts, settling.loading
+  local function ended(status)
+    return all[status] - loading[status] - (ended_before[status] or 0)
+  end
+  return all.live - loading.live,
+    all.running - loading.running,
+    ended "pass",
+    ended "blocked",
+    ended "failed",
+    ended "cancelled",
+    ended "timeout"
+end
+
 ---A run begins: what failed one before it in the same host is no matter of this one.
 function ending.begin()
+  for status in pairs(record.final) do
+    ended_before[status] = settling.counts[status] - settling.loading[status]
+  end
   run_error, failures.list = nil, {}
   scopes.forget_failed(root)
 end

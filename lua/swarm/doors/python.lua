@@ -17,7 +17,6 @@ local VERBS = require "swarm.rights.verbs"
 local random = require "swarm.ground.random"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
-local settling = require "swarm.worker.settle"
 local script = require "swarm.doors.run"
 local text_of = require "swarm.doors.text"
 local turn = require "swarm.scheduler.turn"
@@ -48,6 +47,7 @@ local kernel = {
   take_settled = held.take_settled,
 
   cancel_all = ending.cancel_all,
+  counts = ending.counts,
   finishing = ending.finishing,
   idle = ending.idle,
   run_error = ending.run_error,
@@ -116,12 +116,6 @@ end
 function kernel.take_said()
   local out, lines = log.take()
   return out, lines, events.take()
-end
-
----@return number live, number running, and how many ended pass, blocked, failed, cancelled, timeout
-function kernel.counts()
-  local c = settling.counts
-  return c.live, c.running, c.pass, c.blocked, c.failed, c.cancelled, c.timeout
 end
 
 ---@return number kilobytes of Lua memory

@@ -18,7 +18,7 @@ local values = require "swarm.values.values"
 local co_create, co_yield = coroutine.create, coroutine.yield
 local type, xpcall = type, xpcall
 local copy, from_raised = values.copy, errors.from_raised
-local conclude, counts = settling.conclude, settling.counts
+local conclude, counts, loading = settling.conclude, settling.counts, settling.loading
 local PARK = S.PARK
 
 local life = {}
@@ -84,6 +84,9 @@ local function live(w)
   counts.running = counts.running + 1
   local task = w.task
   local def = task.def
+  if def.generation.number == 0 then
+    loading.running = loading.running + 1
+  end
   if w.cancel and not def.begins then
     return finish(w, true) -- cancelled before it began; its settled hooks still run
   end

@@ -20,12 +20,17 @@ local values = require "swarm.values.values"
 local copy, label = values.copy, record.label
 local CHILDREN = scopes.CHILDREN
 
--- How many workers there are, and how many have ended in each way.
-local counts =
-  { live = 0, running = 0, pass = 0, blocked = 0, failed = 0, cancelled = 0, timeout = 0 }
+local function no_workers()
+  return { live = 0, running = 0, pass = 0, blocked = 0, failed = 0, cancelled = 0, timeout = 0 }
+end
+
+-- How many workers there are, and how many have ended in each way; and how many of them are of the
+-- generation before all others, which only loads scripts: the host's own, of which nobody is told.
+local counts, loading = no_workers(), no_workers()
 
 local settling = {
   counts = counts,
+  loading = loading,
   again = nil, -- structure/retry.lua: whether a further attempt follows
 }
 
@@ -131,6 +136,9 @@ function settling.end_attempt(w, status, value, err)
   w.co = nil
   if begun then
     counts.running = counts.running - 1
+    if task.def.generation.number == 0 then
+      loading.running = loading.running - 1
+    end
   end
   if task.def.slots then
     slots.leave(w, task.def.slots, begun)
@@ -183,6 +191,10 @@ local function settle(w, status, value, err)
   task.worker = nil
   counts.live = counts.live - 1
   counts[status] = counts[status] + 1
+  if def.generation.number == 0 then
+    loading.live = loading.live - 1
+    loading[status] = loading[status] + 1
+  end
 
   local owner, joiners = w.owner, w.joiners
   scopes.release(owner, w)
