@@ -80,6 +80,8 @@ class _Tree:
         lines = str(error.get("traceback") or "").splitlines()
         if error.get("spawned_at"):
             lines.append(f"  spawned at {error['spawned_at']}")
+        elif error.get("spawned_by"):
+            lines.append(f"  spawned by {error['spawned_by']}")
         if error.get("cancel_reason"):
             lines.append(f"  raised while it was being cancelled: {error['cancel_reason']}")
         cause = error.get("cause")

@@ -341,6 +341,7 @@ local TEXTS = {
   where = true,
   traceback = true,
   spawned_at = true,
+  spawned_by = true,
   cancel_reason = true,
   agent = true,
   task_id = true,

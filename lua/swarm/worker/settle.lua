@@ -87,6 +87,10 @@ function settling.stamp(task, err)
   err.traceback = err.traceback or ""
   err.agent = task.def.name or label(task)
   err.spawned_at = err.spawned_at or site.place(task.site)
+  if not err.spawned_at and task.parent then
+    -- `return swarm.call(...)` is a tail call: the line that spawned is gone.
+    err.spawned_by = err.spawned_by or "worker " .. label(task.parent) .. " (T-" .. task.parent.id .. ")"
+  end
   if
     err.where == nil
     and err.code ~= "cancelled"
