@@ -22,6 +22,7 @@ local log = require "swarm.events.log"
 local names = require "swarm.ground.spelling"
 local pauses = require "swarm.structure.pauses"
 local reading = require "swarm.worker.output.read"
+local port = require "swarm.outside.port"
 local random = require "swarm.ground.random"
 local registry = require "swarm.script.registry"
 local results = require "swarm.worker.result"
@@ -170,6 +171,7 @@ return function(generation, run)
     log = closed_table(log.face, "swarm.log."),
     env = env,
     exec = exec,
+    port = port.call,
     secret = secret.new,
     random = random.random,
     uuid = random.uuid,

@@ -49,7 +49,8 @@ local function load_apart(path, folder)
   end
   local err = records.err(task)
   if err then
-    err.task_id, err.agent, err.spawned_at, err.spawned_by = nil, nil, nil, nil -- the script's error, not a worker's
+    err.spawned_at, err.spawned_by = nil, nil
+    err.task_id, err.agent = nil, nil -- the script's error, not a worker's
     return error(err, 0)
   end
   return line.newest

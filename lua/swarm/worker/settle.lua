@@ -89,7 +89,8 @@ function settling.stamp(task, err)
   err.spawned_at = err.spawned_at or site.place(task.site)
   if not err.spawned_at and task.parent then
     -- `return swarm.call(...)` is a tail call: the line that spawned is gone.
-    err.spawned_by = err.spawned_by or "worker " .. label(task.parent) .. " (T-" .. task.parent.id .. ")"
+    local above = task.parent
+    err.spawned_by = err.spawned_by or "worker " .. label(above) .. " (T-" .. above.id .. ")"
   end
   if
     err.where == nil
