@@ -20,6 +20,7 @@ local scopes = require "swarm.scope.scope"
 local script = require "swarm.doors.run"
 local text_of = require "swarm.doors.text"
 local turn = require "swarm.scheduler.turn"
+local unowned = require "swarm.worker.unowned"
 local root = scopes.root
 
 require "swarm.doors.wiring"
@@ -88,6 +89,7 @@ end
 ---@return boolean watches there is more to watch than was asked for
 function kernel.step(slice)
   local more = S.step(slice)
+  unowned.look()
   local wait
   if not more then
     local deadline = S.next_deadline()
@@ -99,6 +101,8 @@ function kernel.step(slice)
         more = ending.if_deadlocked()
       end
     end
+    local due = unowned.due() -- under a virtual clock nobody waits for it
+    deadline = deadline and due and math.min(deadline, due) or deadline or due
     if deadline then
       wait = deadline - clock.monotonic()
     end

@@ -15,6 +15,7 @@ local site = require "swarm.ground.site"
 local slots = require "swarm.worker.slots"
 local tails = require "swarm.worker.output.tail"
 local tasks = require "swarm.worker.tasks"
+local unowned = require "swarm.worker.unowned"
 local values = require "swarm.values.values"
 
 local copy, label = values.copy, record.label
@@ -68,6 +69,15 @@ local function is_owned_at_once(extra, joiners)
     node = node.queue_next
   end
   return joiners or node
+end
+
+---Whether who waits for it has said that its failure is nobody's.
+local function is_nobodys(extra)
+  local node = extra.watchers and extra.watchers.head
+  while node and node.owns ~= false do
+    node = node.queue_next
+  end
+  return node ~= nil
 end
 
 ---Whether anybody waits for a task's end.
@@ -163,8 +173,10 @@ local function tell_owner(owner, task, err, joiners)
   local extra = task.extra
   if not extra.owned then
     scopes.keep_failed(owner, task)
-    if not is_owned_at_once(extra, joiners) then
+    if is_nobodys(extra) then
       log.unowned(task, err)
+    elseif not is_owned_at_once(extra, joiners) then
+      unowned.failed(task, err, record.worker_of(owner))
     end
   end
   if owner.nursery and not owner.first_error then
@@ -269,23 +281,23 @@ end
 ---@param before boolean it failed before it was cancelled, if it was
 function settling.conclude(w, ok, value, reason, before)
   local task, cause = w.task, w.cancel
-  local unowned = scopes.unowned(w)
+  local untaken = scopes.unowned(w)
   if cause then
     local extra = task.extra
     if ok or value == (extra and extra.cancelled) then
       local status, err = ended_by(w, cause)
       err = scopes.with_others(err, not ok and value.others or nil)
-      return settle(w, status, nil, scopes.with_others(err, unowned))
+      return settle(w, status, nil, scopes.with_others(err, untaken))
     end
     if not before then
       value.cancel_reason = cause.reason -- an error of the clean-up
     end
   end
   if not ok then
-    return settle(w, "failed", nil, stamp(task, scopes.with_others(value, unowned)))
+    return settle(w, "failed", nil, stamp(task, scopes.with_others(value, untaken)))
   end
-  if unowned then
-    local err = scopes.children_failed(unowned)
+  if untaken then
+    local err = scopes.children_failed(untaken)
     err.traceback = ""
     return settle(w, "failed", nil, stamp(task, err))
   end
