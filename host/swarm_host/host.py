@@ -180,6 +180,11 @@ class Host:
         """Who waits: ``agent``, ``task_id``, ``waits_for``, ``where`` of the first live workers."""
         return self.kernel.waiting()
 
+    def lingering(self) -> dict[str, Any] | None:
+        """Who is waited for where main is done and the run is not
+        (:meth:`swarm_host.vm.kernel.Kernel.lingering`)."""
+        return self.kernel.lingering()
+
     def counts(self) -> dict[str, int]:
         """How many workers are live and running, and how many have ended in each way since ``main``
         last began; those that load a script are not among them."""

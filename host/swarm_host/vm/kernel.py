@@ -146,6 +146,13 @@ class Kernel:
         waiting: list[dict[str, Any]] = self._ask_json("waiting")
         return waiting
 
+    def lingering(self) -> dict[str, Any] | None:
+        """Who is waited for where main is done, or over, and the run is not: ``why`` (``done``,
+        ``timeout``, ``cancelled`` and the like), how ``many`` they are, and the first ``workers``
+        as :meth:`waiting` has them."""
+        lingering: dict[str, Any] | None = self._ask_json("lingering")
+        return lingering
+
     def counts(self) -> dict[str, int]:
         """How many workers are live and running, and how many have ended in each way since ``main``
         last began; those that load a script are not among them."""

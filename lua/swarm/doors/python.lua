@@ -53,6 +53,7 @@ local kernel = {
   idle = ending.idle,
   run_error = ending.run_error,
   waiting = ending.waiting,
+  lingering = ending.lingering,
 
   take_request = bridge.take_request,
   deliver = bridge.deliver,
