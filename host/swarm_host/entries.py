@@ -38,7 +38,7 @@ def line_of(entry: dict[str, Any], level: str) -> str:
 
 def worker_of(entry: dict[str, Any]) -> str:
     """The worker that an entry speaks of, such as ``[count T-3]`` and a blank; or nothing."""
-    names = [str(entry[key]) for key in ("agent", "task_id") if entry.get(key)]
+    names = [str(entry[key]) for key in ("name", "task_id") if entry.get(key)]
     return f"[{' '.join(names)}] " if names else ""
 
 

@@ -100,7 +100,7 @@ class Host:
 
     def generations(self) -> list[dict[str, Any]]:
         """The generations that are alive: ``number``, ``newest``, how many ``workers`` keep each
-        alive, how many of them are not ``main`` (``besides_main``), and their ``agents`` (name →
+        alive, how many of them are not ``main`` (``besides_main``), and their ``names`` (name →
         how many)."""
         return self.kernel.generations()
 
@@ -177,7 +177,7 @@ class Host:
         return self.kernel.specs()
 
     def waiting(self) -> list[dict[str, Any]]:
-        """Who waits: ``agent``, ``task_id``, ``waits_for``, ``where`` of the first live workers."""
+        """Who waits: ``name``, ``task_id``, ``waits_for``, ``where`` of the first live workers."""
         return self.kernel.waiting()
 
     def lingering(self) -> dict[str, Any] | None:

@@ -23,11 +23,13 @@ class Options:
         ``mock`` and ``swarm.script``.
     :ivar seed: what random numbers come from, 0 to 2^53; None: from the system.
     :ivar closed_world: nobody outside spawns or cancels, so that silence is a deadlock.
+    :ivar cancel_grace: seconds that a worker may go on after its cancel, by catching what that
+        raises, until it is abandoned.
     :ivar eager: what scripts say is handed over at once, not once a tick: for a terminal, where
         the last words before an endless loop matter.
     :ivar write_out: takes what scripts print.
     :ivar write_log: takes one log entry: ``level``, ``message``, ``at`` (Unix seconds), ``fields``,
-        ``task_id`` and ``agent``. None: they go to Python's ``logging``, logger ``swarm_host``, and
+        ``task_id`` and ``name``. None: they go to Python's ``logging``, logger ``swarm_host``, and
         each record has its entry as ``swarm``.
     :ivar write_events: takes events of the run as JSON lines; None: none are made.
     :ivar ports: ports that go before those of installed packages.
@@ -42,6 +44,7 @@ class Options:
     spec: bool = False
     seed: int | None = None
     closed_world: bool = False
+    cancel_grace: float = 10
     eager: bool = False
     write_out: Callable[[bytes], None] | None = None
     write_log: Callable[[dict[str, Any]], None] | None = None
@@ -64,6 +67,7 @@ class Options:
             "spec": self.spec,
             "events": self.write_events is not None,
             "closed_world": self.closed_world,
+            "cancel_grace": self.cancel_grace,
             "eager": self.eager,
         }
         if self.input is not None:

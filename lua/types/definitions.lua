@@ -32,7 +32,7 @@
 
 ---What runs as a process, by `command` or `shell`. In command, stdin, cwd and the values of env
 ---these stand for what they name: {prompt} {prompt_file} {input} {input.a.b} {task_id} {attempt}
----{agent}.
+---{name}.
 ---@class swarm.Invocation
 ---@field command? string[]|string the program and its arguments, or the name of a `swarm.command`
 ---@field shell? string a text for `sh -c`, which has "$SWARM_PROMPT" and "$SWARM_INPUT"

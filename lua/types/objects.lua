@@ -18,7 +18,7 @@
 ---@field worker_id string the same as `id`
 ---@field task_id string such as "T-12"; calls take it in place of the handle
 ---@field attempt integer from 1
----@field agent string? the worker's name; nil for a function
+---@field name string? the worker's name; nil for a function
 ---@field status swarm.Status
 ---@field generation integer the generation whose code it runs
 ---@field input any a copy of its input; in the worker itself the input
@@ -83,19 +83,19 @@ function Ctx:partial(value) end
 function Ctx:usage(amounts) end
 
 ---A worker that is held open (`swarm.open`).
----@class swarm.Session : swarm.Handle
-local Session = {}
+---@class swarm.HeldOpen : swarm.Handle
+local HeldOpen = {}
 
 ---Runs it once more, in its turn; returns and raises as `swarm.call`. Raises `token_expired`,
 ---`token_uses_exhausted` or `token_revoked` where it is closed, and `deadlock` from inside itself.
 ---@param input? any a JSON-like value
 ---@return any value
 ---@return swarm.Error? blocked
-function Session:invoke(input) end
+function HeldOpen:invoke(input) end
 
 ---Nothing more can be invoked; what runs goes on to its end. Never waits.
 ---@return boolean open whether it was
-function Session:close() end
+function HeldOpen:close() end
 
 ---What `swarm.supervise` returns.
 ---@class swarm.Supervisor : swarm.Handle
@@ -206,9 +206,9 @@ function Scope:spawn(name, input, opts) end
 ---| "rejected_by_middleware" # { reason }
 ---| "task_not_found" # { task_id }
 ---| "token_task_mismatch" # { bound, arg }
----| "token_expired" # of a session
----| "token_uses_exhausted" # of a session
----| "token_revoked" # of a session
+---| "token_expired" # of a held-open worker
+---| "token_uses_exhausted" # of a held-open worker
+---| "token_revoked" # of a held-open worker
 ---| "spawn_depth_exceeded" # { current, max }
 ---| "spawn_bound_exceeded"
 ---| "budget_exceeded" # { what }
@@ -231,7 +231,7 @@ function Scope:spawn(name, input, opts) end
 ---@field where string? file:line in the author's code
 ---@field traceback string? the author's frames, innermost first
 ---@field task_id string? whose error it was
----@field agent string? the worker's name
+---@field name string? the worker's name, or where its function stands
 ---@field spawned_at string? file:line
 ---@field spawned_by string? the worker above, where the line that spawned is not known
 ---@field cause swarm.Error? what it comes from
@@ -244,7 +244,7 @@ function Scope:spawn(name, input, opts) end
 ---@field kind string? cancelled: what cancelled it, such as "cancel" or "parent"
 ---@field value any blocked
 ---@field waiting table[]? deadlock: who waits for what, and where
----@field name string? unknown_name, not_registered, invalid_argument
+---@field unknown string? unknown_name, not_registered, invalid_argument: what there is not
 ---@field path string? invalid_value, load_error, io_error
 ---@field line integer? invalid_value: of a text that is not JSON
 ---@field column integer? invalid_value: of a text that is not JSON
@@ -338,7 +338,7 @@ function Lock:with(fn) end
 ---@field newest boolean
 ---@field workers integer how many workers of it are live
 ---@field besides_main integer how many of them are not main, which stays as long as the run
----@field agents table<string, integer> how many of each name
+---@field names table<string, integer> how many of each name
 
 ---What `on_reload` is told of the generation before.
 ---@class swarm.OldGeneration

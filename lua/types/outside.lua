@@ -9,7 +9,7 @@
 ---@class swarm.Fs
 local fs = {}
 
----A file whole.
+---A file whole, at most 256 MiB; a pipe or a device is no file.
 ---@param path string
 ---@return string bytes
 function fs.read(path) end
@@ -48,16 +48,16 @@ function fs.glob(pattern) end
 ---@param path string
 function fs.mkdir(path) end
 
----Removes a file, or a folder that is empty.
+---Removes a file, a link itself, or a folder that is empty.
 ---@param path string
 function fs.remove(path) end
 
----Copies a file.
+---Copies a file; into a folder, under its own name.
 ---@param from string
 ---@param to string
 function fs.copy(from, to) end
 
----Moves a file or folder.
+---Moves a file, a folder or a link itself; into a folder, under its own name.
 ---@param from string
 ---@param to string
 function fs.move(from, to) end
@@ -110,11 +110,13 @@ function log.warn(message, fields) end
 ---@param fields? table JSON-like
 function log.error(message, fields) end
 
+---@alias swarm.Header string|number|swarm.Secret
+
 ---What `http.request` is given.
 ---@class swarm.HttpRequest
 ---@field url string http:// or https://
 ---@field method? string GET without a body, POST with one
----@field headers? table<string, string|number|(string|number)[]> a list for several of one name
+---@field headers? table<string, swarm.Header|swarm.Header[]> a list for several of one name
 ---@field body? string bytes
 ---@field json? any a value sent as JSON; not beside `body`
 ---@field timeout? number seconds for the whole exchange: 30

@@ -92,7 +92,7 @@ function swarm.follow(target, opts) end
 ---Raises `not_registered`.
 ---@param name string
 ---@param opts? swarm.OpenOptions
----@return swarm.Session
+---@return swarm.HeldOpen
 function swarm.open(name, opts) end
 
 ---What `run` returns to say no: `return swarm.blocked(value, "why")`.

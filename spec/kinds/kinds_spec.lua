@@ -157,7 +157,7 @@ for kind in pairs(KINDS) do
       local ok, err = swarm.join(h)
       assert.is_nil(ok)
       assert.equal("failed", h.status)
-      assert.equal(worker "fail", err.agent)
+      assert.equal(worker "fail", err.name)
       assert.equal(h.task_id, err.task_id)
       assert.equal("string", type(err.code))
       assert.equal("string", type(err.message))

@@ -29,7 +29,7 @@ swarm.worker "forms" {
     "{input.list.2}",
     "{input.n}",
     "{attempt}",
-    "{agent}",
+    "{name}",
     "x{input.a.b}y{input.n}z",
     "{{prompt}} {other} { prompt } {prompt",
   },
@@ -52,7 +52,7 @@ swarm.worker "named" { command = { "sh", "-c", "cat", "sh", "{prompt}" }, output
 swarm.worker "made" {
   command = { "cat" },
   stdin = function(ctx, input)
-    return ctx.agent .. ":" .. input
+    return ctx.name .. ":" .. input
   end,
   output = TEXT,
 }

@@ -12,7 +12,7 @@ local looked_at = {}
 
 local function count(label)
   return function(ctx)
-    say(label, tostring(ctx.agent))
+    say(label, tostring(ctx.name))
   end
 end
 
@@ -34,8 +34,8 @@ swarm.worker "in the house" { run = function() end }
 swarm.settled(function()
   return true -- every definition that there is
 end, function(ctx)
-  if ctx.agent == "house" or ctx.agent == "in the house" then
-    say("house", ctx.agent)
+  if ctx.name == "house" or ctx.name == "in the house" then
+    say("house", ctx.name)
   end
 end)
 

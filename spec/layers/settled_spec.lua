@@ -11,7 +11,7 @@ local outcomes = {}
 worker("seen", {
   settled = function(ctx, outcome)
     outcomes[#outcomes + 1] = outcome
-    say("seen", ctx.agent, outcome.status)
+    say("seen", ctx.name, outcome.status)
   end,
 }, {
   timeout = 10,

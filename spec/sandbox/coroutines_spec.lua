@@ -364,7 +364,7 @@ describe("errors", function()
       return swarm.call "boom"
     end))
     assert.is_false(ok)
-    assert.equal("boom", err.agent)
+    assert.equal("boom", err.name)
     assert.equal("failed", err.code)
   end)
 

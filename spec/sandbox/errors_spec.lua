@@ -169,7 +169,7 @@ describe("errors", function()
       { where = {} },
       { traceback = never }, { errors = 5 }, { errors = { 1, never } }, { cause = "x" },
       { others = "x" },
-      { agent = {}, task_id = 5 }, { reason = never },
+      { name = {}, task_id = 5 }, { reason = never },
     } do
       local err = failure_of(function()
         error(raised)

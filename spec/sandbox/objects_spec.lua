@@ -59,10 +59,13 @@ describe("a handle", function()
         function() rawset(object, "mine", 1) end,
         function() table.insert(object, 1) end,
         function() table.insert(object, 1, 1) end,
+        function() table.move({ 7 }, 1, 1, 1, object) end,
+        function() table.move(object, 1, 1, 2) end,
       } do
         assert.has_error(write, { code = "unknown_name" })
       end
       assert.is_nil(next(object))
+      assert.is_nil(rawget(object, 1))
       assert.equal("running", object.status)
     end
     swarm.cancel(h)
@@ -217,6 +220,9 @@ describe("the other objects of the host", function()
       end, { code = "unknown_name" })
       assert.has_error(function()
         table.insert(object, never)
+      end, { code = "unknown_name" })
+      assert.has_error(function()
+        table.move({ 7 }, 1, 1, 1, object)
       end, { code = "unknown_name" })
     end
     for _, object in ipairs {

@@ -165,7 +165,7 @@ describe("a name that does not exist", function()
       else
         assert.matches("does not exist$", err.message)
       end
-      assert.equal(wrong, err.name)
+      assert.equal(wrong, err.unknown)
     end
   end)
 
@@ -191,7 +191,7 @@ describe("a name that does not exist", function()
     for wrong, right in pairs {
       wait = "join", await = "join", value = "result", kill = "cancel", abort = "cancel",
       tail = "output_tail",
-      emit = "partial", name = "agent", token = "cancel_token", statsu = "status",
+      emit = "partial", agent = "name", token = "cancel_token", statsu = "status",
       progess = "progress",
       artefact = "artifact", taskid = "task_id",
     } do
@@ -219,7 +219,7 @@ describe("a name that does not exist", function()
   it("of a worker says which there are", function()
     local err = assert.has_error(function()
       swarm.spawn "one cal"
-    end, { code = "not_registered", name = "one cal" })
+    end, { code = "not_registered", unknown = "one cal" })
     assert.matches("did you mean one call%?", err.message)
     err = assert.has_error(function()
       swarm.spawn "qqqqqqq"
@@ -436,7 +436,7 @@ describe("require", function()
       dir .. "lua_modules/share/lua/5.1/not/there.lua",
       dir .. "lua_modules/share/lua/5.1/not/there/init.lua",
     }, places)
-    assert.equal("not.there", err.name)
+    assert.equal("not.there", err.unknown)
   end)
 
   it("takes names that are file names and nothing else", function()
@@ -451,6 +451,26 @@ describe("require", function()
       end)
       assert.matches("not found", err.message)
     end
+  end)
+
+  it("takes no name that leads away from the script's folder", function()
+    for _, name in ipairs { "/tmp/x", ".tmp.x", "./modules", "modules/counted", ".modules.no" } do
+      local err = load_error(function()
+        require(name)
+      end)
+      assert.matches("not found: a name has dots between its folders", err.message)
+      assert.equal(name, err.name)
+    end
+  end)
+
+  it("loads again what is false in package.loaded, as Lua does", function()
+    require "modules.counted"
+    local times = _G.times_loaded
+    package.loaded["modules.counted"] = false
+    assert.equal(times + 1, require("modules.counted").times)
+    assert.equal(times + 1, require("modules.counted").times)
+    package.loaded["modules.nothing"] = false
+    assert.is_true((require "modules.nothing"))
   end)
 
   it("gives the parts of LuaJIT that are safe", function()

@@ -207,7 +207,7 @@ describe("all of them", function()
           return object[guess]
         end)
         assert.equal("unknown_name", err.code)
-        assert.equal(guess, err.name)
+        assert.equal(guess, err.unknown)
         assert.matches(":" .. right .. "%?$", err.message)
         assert.matches("all_spec%.lua:%d+$", err.where)
       end

@@ -56,7 +56,7 @@ describe("failures", function()
     assert.equal("failed", h.status)
     assert.equal("children_failed", err.code)
     assert.equal("broke", err.errors[1].code)
-    assert.equal("fail_after", err.errors[1].agent)
+    assert.equal("fail_after", err.errors[1].name)
   end)
 
   it("are all kept, in the order in which they happened", function()

@@ -315,7 +315,7 @@ describe("cancel", function()
     end
     assert.has_error(function()
       h:cancel("x", { wiat = true })
-    end, { code = "invalid_argument", name = "wiat" })
+    end, { code = "invalid_argument", unknown = "wiat" })
     assert.has_error(function()
       h:cancel("x", true)
     end, { code = "invalid_argument" })

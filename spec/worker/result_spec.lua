@@ -29,7 +29,7 @@ describe("result and call", function()
     local ok, err = pcall(swarm.call, "boom", "no good")
     assert.is_false(ok)
     assert.equal("failed", err.code)
-    assert.equal("boom", err.agent)
+    assert.equal("boom", err.name)
     assert.matches("no good", err.message)
   end)
 

@@ -1,4 +1,5 @@
 -- A tree of 1,111,111 workers: ten children each, six deep; every parent joins its children.
+-- Beside it one worker looks at the Lua heap in every tick.
 swarm.worker "node" {
   run = function(_, input)
     local number, size = input[1], input[2]
@@ -18,7 +19,16 @@ swarm.worker "node" {
 
 swarm.main(function(args)
   local leaves = tonumber(args[1] or 1000000)
+  local peak = 0
+  local looking = swarm.spawn(function()
+    while true do
+      peak = math.max(peak, collectgarbage "count")
+      swarm.sleep(0.002)
+    end
+  end)
   local started = swarm.monotonic()
   local sum = swarm.call("node", { 0, leaves })
-  return { sum = sum, seconds = swarm.monotonic() - started }
+  local seconds = swarm.monotonic() - started
+  swarm.cancel(looking)
+  return { sum = sum, seconds = seconds, lua_mb = peak / 1024 }
 end)

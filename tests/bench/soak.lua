@@ -111,11 +111,11 @@ local rounds = {
     return 40
   end,
   function() -- held open
-    local session = swarm.open "held"
+    local held = swarm.open "held"
     for i = 1, 10 do
-      assert(session:invoke(1) == i)
+      assert(held:invoke(1) == i)
     end
-    session:close()
+    held:close()
     return 11
   end,
   function() -- a channel between two

@@ -143,7 +143,7 @@ def test_events_are_json_lines(tmp_path: Path) -> None:
         "task_attempt_completed",
         "task_failed",
     ]
-    assert all(event["task_id"] == "T-1" and event["agent"] == "main" for event in events)
+    assert all(event["task_id"] == "T-1" and event["name"] == "main" for event in events)
     assert "no" in events[-1]["reason"]
 
 
@@ -274,6 +274,12 @@ def test_seconds_that_nobody_can_wait_for_are_refused(
     done = run(*words, seconds, script(tmp_path, "it('x', function() end)"))
     assert done.returncode == 2
     assert f"Invalid value for '{words[-1]}': ".encode() in done.stderr
+
+
+def test_a_log_cannot_pass_for_another(tmp_path: Path) -> None:
+    log = 'swarm.log.info("x\\nerror: forged", { y = "1\\nwarn: too" })'
+    said = run(script(tmp_path, MAIN.format(log))).stderr
+    assert untimed(said) == b'- info: [main T-1] x\n  error: forged y="1\\nwarn: too"\n'
 
 
 def test_what_comes_from_elsewhere_does_not_move_the_terminals_cursor(tmp_path: Path) -> None:

@@ -166,20 +166,19 @@ def test_signals_that_come_together_count_once(tmp_path: Path) -> None:
 
 
 def test_a_signal_while_loading_ends_the_run(tmp_path: Path) -> None:
-    fifo = tmp_path / "fifo"
-    os.mkfifo(fifo)
-    path = script(tmp_path, f"swarm.fs.read({str(fifo)!r})")
+    path = tmp_path / "script.lua"
+    os.mkfifo(path)
     with popen(path) as process:
         deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:  # the fifo has a reader once the script has got there
+        while time.monotonic() < deadline:  # the pipe has a reader once the loading has begun
             try:
-                writer = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+                writer = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
                 break
             except OSError:
                 time.sleep(0.01)
         process.send_signal(signal.SIGINT)
-        os.close(writer)
         _, err = process.communicate(timeout=20)
+        os.close(writer)
     assert process.returncode == 130
     says = b"cancelling the run; Ctrl-C again ends at once, without clean-up\n"
     assert err == says + b"cancelled by SIGINT\n"

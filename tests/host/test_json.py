@@ -12,17 +12,18 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 LUA_DIR = Path(__file__).resolve().parents[2] / "lua" / "swarm"
+MODULES = (
+    "ground/frames",
+    "ground/shown",
+    "ground/errors",
+    "values/kinds",
+    "values/faults",
+    "values/values",
+    "values/json_decode",
+    "values/json",
+)
 
 PRELUDE = b"""
-package.preload["swarm.ground.errors"] = function()
-  return {
-    throw = function(code, message, fields)
-      fields = fields or {}
-      fields.code, fields.message = code, message
-      error(fields, 0)
-    end,
-  }
-end
 function load_module(name, source)
   local label = "=swarm/" .. name .. ".lua"
   package.preload["swarm." .. name:gsub("/", ".")] = assert(loadstring(source, label))
@@ -78,9 +79,9 @@ class Fault(Exception):
 def make_runtime() -> Any:
     runtime = luajit.LuaRuntime(encoding=None, register_eval=False, register_builtins=False)
     runtime.execute(PRELUDE)
-    for name in ("kinds", "faults", "values", "json_decode", "json"):
-        source = (LUA_DIR / "values" / f"{name}.lua").read_bytes()
-        runtime.globals()[b"load_module"](f"values/{name}".encode(), source)
+    for name in MODULES:
+        source = (LUA_DIR / f"{name}.lua").read_bytes()
+        runtime.globals()[b"load_module"](name.encode(), source)
     runtime.execute(HELPERS)
     return runtime
 
@@ -401,7 +402,7 @@ OFFENCES = [
     ),
     ("{a = setmetatable({}, {__metatable = false})}", "input.a", "is a table with a metatable,"),
     ("{['a b'] = {['1'] = print}}", 'input["a b"]["1"]', "is a function"),
-    ("{['\"\\\\\\n\\0'] = print}", 'input["\\"\\\\\\010\\000"]', "is a function"),
+    ("{['\"\\\\\\n\\0'] = print}", 'input["\\"\\\\\\n\\000"]', "is a function"),
     ("{[('é'):rep(50)] = print}", 'input["' + "é" * 30 + '..."]', "is a function"),
     ("{[('xé'):rep(31)] = print}", 'input["' + "xé" * 20 + '..."]', "is a function"),
     ("{a = {1, n = 2}}", "input.a", 'has both list items and named keys, such as "n"'),

@@ -39,7 +39,7 @@ swarm.layer "redact" {
 }
 swarm.use "redact"
 swarm.after("*", function(ctx, result)
-  if ctx.agent == "leaky" then
+  if ctx.name == "leaky" then
     return { value = result.value .. "hunter2", ok = false, reason = "hunter2" }
   end
 end)
@@ -86,7 +86,7 @@ def test_hooks_stand_around_main(tmp_path: Path) -> None:
     said = run(
         tmp_path,
         """
-swarm.before("main", function(ctx) print("before", ctx.agent) end)
+swarm.before("main", function(ctx) print("before", ctx.name) end)
 swarm.after("main", function(_, result) return { value = result.value + 1 } end)
 swarm.settled("*", function(_, outcome) print("settled", outcome.status) end)
 swarm.main(function() return 1 end)

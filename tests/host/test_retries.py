@@ -30,7 +30,7 @@ def events_of(folder: Path, text: str) -> list[dict[str, Any]]:
     file = folder / "events.jsonl"
     run("--events", file, script(folder, text))
     events = [json.loads(line) for line in file.read_text().splitlines()]
-    return [event for event in events if event.get("agent") == "flaky"]
+    return [event for event in events if event.get("name") == "flaky"]
 
 
 def test_the_events_of_a_task_that_is_tried_again_come_in_order(tmp_path: Path) -> None:
@@ -92,10 +92,10 @@ def test_the_events_of_invocations_name_the_worker_of_the_session(tmp_path: Path
     """
     events = events_of(tmp_path, FLAKY + main)
     created = [event for event in events if event["type"] == "task_created"]
-    session, *invocations = created
+    held, *invocations = created
     assert len(invocations) == 2
-    assert {event["worker_id"] for event in events} == {session["worker_id"]}
-    assert {event["parent"] for event in invocations} == {session["task_id"]}
+    assert {event["worker_id"] for event in events} == {held["worker_id"]}
+    assert {event["parent"] for event in invocations} == {held["task_id"]}
 
 
 def test_a_failure_that_nobody_owns_is_logged_once_after_the_last_attempt(tmp_path: Path) -> None:

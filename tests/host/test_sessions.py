@@ -30,7 +30,7 @@ end"""
 
 
 def after_a_reload(folder: Path, runs: str) -> object:
-    """What an open session comes to when its worker is defined anew."""
+    """What a held-open worker comes to when its worker is defined anew."""
     path = script(folder, VERSION.format(runs=RUN.format(version="old")))
 
     async def main() -> object:

@@ -125,6 +125,16 @@ def test_json_is_written_and_posted(web: Web, tmp_path: Path) -> None:
         ('url = BASE, headers = { ["a b"] = "y" }', "takes headers by their names"),
         (r'url = BASE, headers = { a = "x\r\nb: y" }', "without line breaks"),
         ("url = BASE, headers = { a = true }", "must be a string"),
+        ("url = BASE, headers = { a = {} }", "header a must be a string"),
+        ("url = BASE, headers = { a = { a = 1 } }", "header a must be a string"),
+        ("url = BASE, headers = { a = { 'x', n = 1 } }", "header a must be a string"),
+        ("url = BASE, headers = { a = swarm.channel() }", "header a must be a string"),
+        ("url = BASE, headers = { a = swarm.file 'x' }", "header a must be a string"),
+        ("url = BASE, headers = { a = swarm.spawn(print) }", "header a must be a string"),
+        ("url = BASE, headers = { a = { { 'x' } } }", "header a must be a string"),
+        ("url = BASE, headers = { a = swarm.null }", "header a must be a string"),
+        ("url = BASE, body = swarm.secret 'K'", "takes its body as a string"),
+        ("url = BASE, headers = { a = 'Bearer ' .. swarm.secret 'K' }", "stands alone"),
         ("url = BASE, body = {}", "takes its body as a string; for other values there is json"),
         ('url = BASE, body = "x", json = 1', "takes a body or json, not both"),
         ("url = BASE, timeout = -1", "takes a number of seconds"),
@@ -293,6 +303,59 @@ def test_credentials_do_not_go_to_another_origin(web: Web, tmp_path: Path) -> No
     assert second["host"] == f"localhost:{web.port}"
     assert fourth["authorization"].startswith("Basic ")
     assert "authorization" not in fifth
+
+
+def test_a_secret_is_a_header_and_comes_back_masked(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("API_KEY", 'tok-"1/2"-en\n')
+    body = """
+    local there = "http://localhost:" .. PORT
+    local headers = { ["x-key"] = swarm.secret "API_KEY", b = { "x", swarm.secret "API_KEY" } }
+    local echo = swarm.http.request { url = BASE .. "/echo", headers = headers }
+    swarm.http.request { url = BASE .. "/to?url=" .. there .. "/echo", headers = headers }
+    return { echo.body, echo:json() }
+    """
+    text, echo = value(web, tmp_path, body)
+    first, second, third = (asked["headers"] for asked in web.asked)
+    assert first["x-key"] == second["x-key"] == 'tok-"1/2"-en'
+    assert not {"x-key", "b"} & set(third), "another origin gets no secret"
+    assert echo["headers"]["x-key"] == "***"
+    assert "tok-" not in text
+
+
+def test_a_secret_that_is_no_header_fails_before_anything_is_sent(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("API_KEY", "one\ntwo")
+    monkeypatch.delenv("NOT_THERE", raising=False)
+    field = 'url = BASE .. "/echo", headers = {{ a = swarm.secret "{}" }}'
+    broken = error(web, tmp_path, field.format("API_KEY"))
+    assert (broken["code"], "line break" in broken["reason"]) == ("http_error", True)
+    missing = error(web, tmp_path, field.format("NOT_THERE"))
+    assert (missing["code"], "is not set" in missing["reason"]) == ("http_error", True)
+    text = """
+    swarm.role "r" { extends = "worker", deny = { "read_env" } }
+    swarm.worker "w" { role = "r", run = function()
+      swarm.http.request { url = BASE, headers = { a = swarm.secret "API_KEY" } }
+    end }
+    swarm.main(function() swarm.call "w" end)
+    """
+    refused = run(web, tmp_path, text).error
+    assert refused is not None
+    assert "does not allow read_env" in refused["message"]
+    assert web.asked == []
+
+
+@pytest.mark.parametrize("length", ["5", "1", "x", "3, 3", ""])
+def test_a_length_that_is_not_the_bodys_is_an_http_error(
+    web: Web, tmp_path: Path, length: str
+) -> None:
+    headers = f'headers = {{ ["Content-Length"] = "{length}" }}'
+    problem = error(web, tmp_path, f'url = BASE .. "/echo", body = "abc", {headers}')
+    assert problem["code"] == "http_error"
+    assert f"content-length says {length}, and the body has 3 bytes" in problem["reason"]
+    assert web.asked == []
 
 
 def test_ten_redirects_are_followed_and_no_more(web: Web, tmp_path: Path) -> None:

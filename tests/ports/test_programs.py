@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import resource
+import shutil
 import sys
-from collections.abc import Callable
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +24,78 @@ from swarm_host.ports.process import programs
 from swarm_host.ports.process.port import Lines
 from swarm_host.ports.secrets import Mask
 from tests.support.processes import descriptors, loaded, lua
+
+
+@contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """No file of this process gets longer, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("size", [2_000, 200_000])
+def test_a_file_that_does_not_fit_fails_its_worker_with_the_path(
+    within: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    script = f"""
+    swarm.worker "out" {{ shell = "head -c {size} /dev/zero", output = {{ format = "file" }} }}
+    swarm.worker "in" {{ command = {{ "wc", "-c", "{{prompt_file}}" }} }}
+    swarm.worker "fs" {{ run = function(_, path) swarm.fs.write(path, ("x"):rep({size})) end }}
+    """
+
+    async def main() -> None:
+        async with loaded(tmp_path, script) as host:
+            for worker, given, code in (
+                ("out", None, "process_failed"),
+                ("in", "x" * size, "process_failed"),
+                ("fs", str(tmp_path / "new"), "io_error"),
+            ):
+                with room_for(1000), pytest.raises(WorkerFailed) as caught:
+                    await host.call(worker, given)
+                error = caught.value.error
+                assert error["code"] == code, error
+                assert "file too large" in error["message"]
+                assert error["path"].startswith(str(tmp_path)), error
+                assert error["path"] in error["message"]
+            assert not [path for path in (tmp_path / "tmp").rglob("*") if path.is_file()]
+
+    within(20, main)
+
+
+def text_of(path: str) -> str:
+    return Path(path).read_text()
+
+
+def test_a_temporary_folder_that_is_gone_is_made_anew_or_named(
+    within: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    script = """
+    swarm.worker "out" { shell = "echo x", output = { format = "file" } }
+    swarm.worker "in" { command = { "rm", "{prompt_file}" } }
+    """
+
+    async def main() -> None:
+        async with loaded(tmp_path, script) as host:
+            first = (await host.call("out"))["path"]
+            shutil.rmtree(Path(first).parent)
+            assert text_of((await host.call("out"))["path"]) == "x\n"
+            await host.call("in", "text")  # the child removes the file itself
+            shutil.rmtree(tmp_path / "tmp")
+            for worker in ("out", "in"):
+                with pytest.raises(WorkerFailed, match="no such file or directory") as caught:
+                    await host.call(worker, "text")
+                assert caught.value.error["code"] == "process_failed"
+                assert caught.value.error["path"].startswith(str(tmp_path / "tmp"))
+
+    within(20, main)
 
 
 def test_a_secret_is_nowhere_but_in_the_child(
@@ -104,13 +182,13 @@ def test_only_the_listed_environment_is_inherited(
         assert "MY_OWN" not in default
         assert "UNLISTED" not in default
         assert default["PATH"] == os.environ["PATH"]
-        assert default["SWARM_AGENT"] == "default"
+        assert default["SWARM_NAME"] == "default"
         assert default["SWARM_ATTEMPT"] == "1"
         assert default["SWARM_TASK_ID"].startswith("T-")
         assert more["MY_OWN"] == "1"
         assert more["LC_TEST"] == "2"
         none.pop("LC_CTYPE", None)  # Python sets it itself
-        assert sorted(none) == ["A", "SWARM_AGENT", "SWARM_ATTEMPT", "SWARM_TASK_ID"]
+        assert sorted(none) == ["A", "SWARM_ATTEMPT", "SWARM_NAME", "SWARM_TASK_ID"]
         assert none["A"] == '"x"'
 
     within(10, main)
@@ -198,6 +276,49 @@ def test_a_program_bound_compares_resolved_paths(
     if not real.exists():
         pytest.skip("no git there")
     monkeypatch.chdir(tmp_path)
+    within(20, main)
+
+
+def test_a_program_bound_holds_variables_that_change_what_it_runs(
+    within: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HELD", "x")
+    script = """
+    swarm.role "narrow" { extends = "worker",
+      allow = { run_process = { "sh", "env:GIT_DIR", "env:RUBY*" } } }
+    swarm.role "wide" { extends = "worker", allow = { run_process = { "sh", "env:*" } } }
+    swarm.worker "exec" { role = "narrow", run = function(_, names)
+      local env = {}
+      for _, name in ipairs(names) do env[name] = "1" end
+      return swarm.exec { "sh", "-c", "echo ran", env = env }.stdout
+    end }
+    swarm.worker "secret" { role = "narrow", shell = "echo ran",
+      env = { BASH_ENV = swarm.secret "HELD" } }
+    swarm.worker "cut" { role = "narrow", run = function() return swarm.call "inner" end }
+    swarm.worker "inner" { role = "wide", shell = "echo ran", env = { LD_PRELOAD = "./x.so" } }
+    swarm.worker "free" { shell = "echo ran", env = { NODE_OPTIONS = "" } }
+    """
+    refused = (
+        *("LD_PRELOAD", "LD_AUDIT", "GIT_CONFIG_COUNT", "BASH_ENV", "ENV", "PERL5OPT", "PATH"),
+        *("NODE_OPTIONS", "PYTHONPATH", "PYTHONSTARTUP", "GCONV_PATH", "DYLD_INSERT_LIBRARIES"),
+        *("HOME", "XDG_CONFIG_HOME", "BASH_FUNC_ls%%", "PAGER", "GIT_DIR_X"),
+    )
+
+    async def main() -> None:
+        async with loaded(tmp_path, script) as host:
+            for name in refused:
+                with pytest.raises(WorkerFailed) as caught:
+                    await host.call("exec", ["MODE", name])
+                error = caught.value.error
+                assert (error["code"], error["verb"]) == ("role_violation", "run_process"), name
+                assert f'env.{name} (not listed as "env:{name}") is out of' in error["message"]
+            assert await host.call("exec", ["MODE", "GIT_DIR", "RUBYLIB", "NODE_ENV"]) == "ran\n"
+            for worker in ("secret", "cut"):
+                with pytest.raises(WorkerFailed, match="out of bounds"):
+                    await host.call(worker)
+            assert (await host.call("inner"))["raw"] == "ran\n"
+            assert (await host.call("free"))["raw"] == "ran\n"
+
     within(20, main)
 
 
@@ -314,6 +435,83 @@ def test_a_secret_is_masked_however_it_is_cut() -> None:
         assert got + mask.rest() == wanted, size
 
 
+AWKWARD = 'hunter"2\nBEGIN-KEY\tü/€\\n😀\nabcdef'
+
+
+def spellings(secret: str) -> list[str]:
+    """Ways to write a secret in JSON, and in JSON that stands in JSON."""
+    plain = [json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]]
+    plain.append(plain[0].replace("/", "\\/"))
+    units = secret.encode("utf-16-be")
+    each = [f"\\u{units[i] * 256 + units[i + 1]:04X}" for i in range(0, len(units), 2)]
+    plain.append("".join(each))
+    plain.append(json.dumps(secret)[1:-1].replace("BEGIN", "\\u0042EGIN"))
+    nested = [json.dumps(one)[1:-1] for one in plain]
+    return [secret, *plain, *nested, *(json.dumps(one)[1:-1] for one in nested)]
+
+
+@pytest.mark.parametrize("secret", [AWKWARD, '"', "\\", "\\\\x", "plain-secret", "a/b", '\n"\n"x'])
+def test_a_secret_is_masked_however_json_spells_it(secret: str) -> None:
+    for spelled in spellings(secret):
+        text = f'{{"key":"{spelled}","n":1}}'.encode()
+        whole = Mask([secret.encode()]).whole(text)
+        assert b"***" in whole, spelled
+        if len(secret) > 2:
+            assert whole == b'{"key":"***","n":1}', spelled
+        for size in (1, 2, 3, 7):
+            mask = Mask([secret.encode()])
+            got = b"".join(mask.feed(text[i : i + size]) for i in range(0, len(text), size))
+            assert got + mask.rest() == whole, (spelled, size)
+
+
+def test_each_long_line_of_a_secret_is_masked() -> None:
+    key = b"-----BEGIN KEY-----\nMIIEvQIBADAN\nshort\n  indented line\n-----END KEY-----\n"
+    mask = Mask([key])
+    told = mask.whole(b"".join(b"  > " + line.strip() + b"\n" for line in key.splitlines()))
+    assert told == b"  > ***\n  > ***\n  > short\n  > ***\n  > ***\n"
+    assert mask.whole(b"x" + key + b"y") == b"x***y"
+    escaped = Mask([key.replace(b"\n", b"\\n")])  # as many .env files have it
+    assert escaped.whole(key).count(b"***") == 4
+
+
+def test_masking_takes_time_by_the_text_and_not_by_the_secret() -> None:
+    began = time.process_time()
+    for secret in (os.urandom(45_000).hex().encode(), b"0" * 64, b"\\" * 40):
+        for text in (b"0123456789abcdef" * 64, b"0" * 1024, b"\\" * 1024, b'\\"' * 512):
+            mask = Mask([secret])
+            for _ in range(200):
+                mask.feed(text)
+            mask.rest()
+    assert time.process_time() - began < 10
+
+
+def test_json_does_not_bring_a_secret_back(
+    within: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("K1", 'hunter"2\nBEGIN-KEY\nabcdef')
+    script = f"""
+    local dump = "import os,json,sys; print(json.dumps({{'key':os.environ['KEY']}}));"
+      .. "sys.stderr.write(json.dumps(os.environ['KEY']))"
+    local env = {{ KEY = swarm.secret "K1" }}
+    local command = {{ {lua(sys.executable)}, "-c", dump }}
+    swarm.worker "json" {{ output = {{ format = "json" }}, env = env, command = command }}
+    swarm.worker "text" {{ output = {{ format = "text" }}, env = env, command = command }}
+    swarm.worker "lines" {{ output = {{ format = "text" }}, env = env,
+      shell = [[printf %s "$KEY" | sed 's/^/  /'; printf %s "$KEY" | sed 's/^/> /' >&2]] }}
+    """
+    events: list[bytes] = []
+
+    async def main() -> None:
+        async with loaded(tmp_path, script, write_events=events.append) as host:
+            assert await host.call("json") == {"key": "***"}
+            assert await host.call("text") == '{"key": "***"}'
+            assert await host.call("lines") == "  ***\n  ***\n  abcdef"
+
+    within(20, main)
+    assert b"BEGIN-KEY" not in b"".join(events)
+    assert b"hunter" not in b"".join(events)
+
+
 def test_a_long_line_is_cut_and_counted() -> None:
     lines = Lines(4)
     assert lines.feed(b"ab") == []
@@ -354,7 +552,12 @@ def test_a_wrong_definition_is_a_load_error_that_names_the_field(tmp_path: Path)
         'shell = "echo {prompt}"': '"$SWARM_PROMPT"',
         'shell = "echo {input}"': '"$SWARM_INPUT"',
         'shell = "echo {input.a.b}"': "env = { VALUE",
-        'shell = "echo {agent}"': '"$SWARM_AGENT"',
+        'shell = "echo {name}"': '"$SWARM_NAME"',
+        'shell = "echo {agent}"': '"$SWARM_NAME"',
+        'shell = "echo $SWARM_AGENT"': '"$SWARM_NAME"',
+        'command = { "echo", "{agent}" }': "command[2]: a worker's name is {name}, not {agent}",
+        'command = { "cat" }, stdin = "{agent}"': "stdin: a worker's name is {name}",
+        'shell = "a", env = { A = "{agent}" }': "env.A: a worker's name is {name}",
         'shell = "a", pty = true': "pty is not supported yet",
         'shell = "a", output = { format = "ndjson" }': '"ndjson" is not supported yet',
         'shell = "a", output = { format = "jsn" }': "did you mean json?",

@@ -61,14 +61,14 @@ def refusal(folder: Path, schema: str, value: str, field: str = "input_schema") 
       return {{
         code = err.code, message = err.message, path = err.path, where = err.where,
         spawned_at = err.spawned_at, refused = err.refused or false, status = h.status,
-        agent = err.agent, ran = RAN or false, finals = #h:output_tail(),
+        name = err.name, ran = RAN or false, finals = #h:output_tail(),
       }}
     end)
     """
     outcome = run(folder, text)
     assert outcome.status == "pass", outcome.error
     error: dict[str, Any] = outcome.value
-    assert (error["code"], error["status"], error["agent"]) == ("invalid_value", "failed", "w")
+    assert (error["code"], error["status"], error["name"]) == ("invalid_value", "failed", "w")
     assert error["finals"] == 0
     return error
 

@@ -424,7 +424,7 @@ async def test_a_generation_is_disposed_of_after_its_last_worker(
         save(DISPOSES % 2)
         await host.reload()
         assert said == []
-        assert [(g["number"], g["agents"]) for g in host.generations()] == [
+        assert [(g["number"], g["names"]) for g in host.generations()] == [
             (1, {"waits": 1}),
             (2, {}),
         ]
@@ -598,3 +598,38 @@ async def test_trusted_scripts_reload_too(tmp_path: Path, save: Save) -> None:
         save("local ffi = require 'ffi'\n" + TWO)
         assert (await host.reload()).changed == ["worker w"]
         assert await host.call("w") == [2, 2]
+
+
+COUNTS_ALIVE = """
+local alive = getmetatable(_G).__index.alive or setmetatable({}, { __mode = "k" })
+getmetatable(_G).__index.alive = alive
+local of_this_one = { VERSION = %d }
+alive[of_this_one] = true
+swarm.layer "layer" { before = function() return nil, of_this_one end }
+swarm.worker "w" {
+  run = function(ctx) return of_this_one.VERSION .. " " .. ctx.task_id end, -- findable from now on
+  layers = { "layer" },
+}
+swarm.worker "count" { run = function()
+  collectgarbage()
+  collectgarbage()
+  local count = 0
+  for _ in pairs(alive) do count = count + 1 end
+  return count
+end }
+"""
+
+
+async def test_a_task_that_can_still_be_found_keeps_nothing_of_its_generation(
+    tmp_path: Path, save: Save
+) -> None:
+    save(COUNTS_ALIVE % 1)
+    async with loaded(tmp_path, trust=True) as host:
+        for version in range(1, 4):
+            assert (await host.call("w")).startswith(f"{version} T-")
+            assert await host.call("count") == 1
+            save(COUNTS_ALIVE % (version + 1))
+            await host.reload()
+            while len(host.generations()) > 1:
+                await anyio.lowlevel.checkpoint()
+        assert await host.call("count") == 1

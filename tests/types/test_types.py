@@ -239,12 +239,18 @@ it("lists what there is", function(ctx)
   local face = meta(swarm).__index
   local script = upvalue(host_require("swarm.testing.app").face, "App").methods
   local invocation = host_require "swarm.outside.process.plan"
-  local kinds = upvalue(host_require "swarm.script.fields", "kinds")
-  local hooks, gate = host_require "swarm.layers.hooks", host_require "swarm.rights.gate"
+  local kinds = host_require "swarm.kinds.all"
+  local hooks, roles = host_require "swarm.layers.hooks", host_require "swarm.rights.roles"
   local child = host_require "swarm.structure.supervise.child_spec"
   local out = host_require "swarm.outside.process.output"
+  local known = { swarm = swarm, ctx = ctx, print = print }
+  for _, guess in next, host_require("swarm.ground.spelling").FIRST_GUESSES do
+    local at = known
+    for name in guess:gmatch "[%a_]+" do at = at[name] end -- raises where there is no such name
+    assert(at, guess)
+  end
   local of_kinds = {}
-  for name, kind in next, kinds do of_kinds[name] = names(kind.fields) end
+  for name in next, kinds.by_name do of_kinds[name] = names(kinds.load(name).fields) end
   local function object(value) return meta(value).__index end
 
   local parts = { face = face, token = upvalue(token, "methods"), scope = scope_methods }
@@ -253,9 +259,9 @@ it("lists what there is", function(ctx)
   end
   parts.channel, parts.semaphore = object(swarm.channel()), object(swarm.semaphore(1))
   parts.event, parts.lock = object(swarm.event()), object(swarm.lock())
-  parts.script, parts.handle, parts.assert = script, H.methods, assert
+  parts.script, parts.handle, parts.assert = script, upvalue(H.index, "methods"), assert
   parts.response = upvalue(meta(answer).__index, "methods")
-  parts.mock, parts.clock = upvalue(meta(mock).__index, "face"), clock
+  parts.mock, parts.clock = meta(mock).__index, clock
   parts.globals = {}
   for name in next, _G do
     parts.globals[name] = rawget(_G, name)
@@ -268,7 +274,7 @@ it("lists what there is", function(ctx)
     parts = listed,
     counts = counted,
     seen = saw,
-    getters = names(H.getters),
+    getters = names(upvalue(H.index, "getters")),
     token_getters = names(upvalue(token, "getters")),
     kinds = of_kinds,
     common = names(upvalue(host_require "swarm.script.fields", "COMMON")),
@@ -287,7 +293,7 @@ it("lists what there is", function(ctx)
       ExecCommand = names(upvalue(face.exec, "OPTIONS")),
       ExploreOptions = names(upvalue(explore, "OPTIONS")),
       Layer = names(upvalue(hooks.layer, "LAYER_FIELDS")),
-      Role = names(upvalue(gate.check_role, "FIELDS")),
+      Role = names(upvalue(roles.check, "FIELDS")),
       Invocation = names(invocation.FIELDS),
       ProcessOutput = names(upvalue(out.read, "FIELDS")),
     },
@@ -331,7 +337,7 @@ def test_an_object_has_the_names_that_are_annotated(types: Types, survey: Any, p
 
 
 def test_handles_and_ctx_have_the_names_that_are_annotated(types: Types, survey: Any) -> None:
-    annotated = types.names("swarm.Handle", "swarm.Ctx", "swarm.Session", "swarm.Supervisor")
+    annotated = types.names("swarm.Handle", "swarm.Ctx", "swarm.HeldOpen", "swarm.Supervisor")
     assert annotated == {*survey["parts"]["handle"], *survey["getters"]}
 
 
@@ -405,7 +411,7 @@ def test_the_verbs_are_those_of_the_host(types: Types) -> None:
 
 HOST = [*(ROOT / "lua").glob("swarm/**/*.lua")]
 PORTS = [*(ROOT / "host" / "swarm_host" / "ports").rglob("*.py")]
-OF_LUA = re.compile(r"errors\.(?:new|throw)\(\s*\"(\w+)\"|\bclose\(session, \"(\w+)\"")
+OF_LUA = re.compile(r"errors\.(?:new|throw)\(\s*\"(\w+)\"|\bclose\(held, \"(\w+)\"")
 OF_PORTS = re.compile(r"PortError\(\s*\"(\w+)\"")
 
 
@@ -475,7 +481,7 @@ def test_functions_take_as_many_arguments_as_are_annotated(types: Types, survey:
                 assert takes == count, f"{table} {name}"
                 checked += 1
     for name, count in survey["counts"]["handle"].items():
-        owners = ("Handle", "Ctx", "Session", "Supervisor")
+        owners = ("Handle", "Ctx", "HeldOpen", "Supervisor")
         found = [types.functions.get(f"swarm.{owner}:{name}") for owner in owners]
         (function,) = filter(None, found)
         assert count in (-1, len(function.parameters) + 1), name

@@ -12,7 +12,7 @@ def an_error(message: str, **fields: Any) -> dict[str, Any]:
 
 
 def of_worker(message: str, task: str, **fields: Any) -> dict[str, Any]:
-    return an_error(message, agent="w", task_id=task, spawned_at=f"x.lua:{task[2:]}", **fields)
+    return an_error(message, name="w", task_id=task, spawned_at=f"x.lua:{task[2:]}", **fields)
 
 
 def test_lists_branch_off_below_the_error_that_holds_them() -> None:
@@ -43,7 +43,7 @@ def test_lists_branch_off_below_the_error_that_holds_them() -> None:
 
 
 def test_who_spawned_is_named_where_the_line_is_not_known() -> None:
-    cause = an_error("cause", agent="w", task_id="T-2", spawned_by='worker "main" (T-1)')
+    cause = an_error("cause", name="w", task_id="T-2", spawned_by='worker "main" (T-1)')
     lines = render(an_error("top", cause=cause)).splitlines()
     assert lines[-1] == '  spawned by worker "main" (T-1)'
 

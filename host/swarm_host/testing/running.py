@@ -187,7 +187,7 @@ class Runner:
         lines = [f"did not {what} within {self._seconds:g} s of real time"]
         for one in host.waiting():
             lines.append(
-                f"  {one['task_id']} {one['agent']} at {one['where']} waits for {one['waits_for']}"
+                f"  {one['task_id']} {one['name']} at {one['where']} waits for {one['waits_for']}"
             )
         return {"code": "timeout", "where": where, "message": "\n".join(lines)}
 

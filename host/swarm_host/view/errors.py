@@ -52,8 +52,8 @@ def _set_apart(text: str, error: dict[str, Any]) -> str:
 
 def _with_worker(error: dict[str, Any]) -> str:
     """The headline after the worker's name, where the message does not name it already."""
-    text, agent, task = _headline(error), error.get("agent"), error.get("task_id")
-    if not agent or not task or error.get("code") in ("timeout", "cancelled"):
+    text, name, task = _headline(error), error.get("name"), error.get("task_id")
+    if not name or not task or error.get("code") in ("timeout", "cancelled"):
         return text
     if error.get("code") == "blocked":
         return f"{_name(error)} ({task}) {text}"
@@ -61,8 +61,8 @@ def _with_worker(error: dict[str, Any]) -> str:
 
 
 def _name(error: dict[str, Any]) -> str:
-    agent = str(error["agent"])
-    return f"worker {agent}" if agent.startswith("function at ") else f'worker "{agent}"'
+    name = str(error["name"])
+    return f"worker {name}" if name.startswith("function at ") else f'worker "{name}"'
 
 
 class _Tree:
@@ -87,7 +87,7 @@ class _Tree:
         cause = error.get("cause")
         if cause:
             lines += _set_apart(f"because {_with_worker(cause)}", cause).splitlines()
-            named = cause.get("agent") and cause.get("task_id")
+            named = cause.get("name") and cause.get("task_id")
             lines += self.below(cause, f" beside that of {_name(cause)}" if named else "")
         lines += self._branches(error.get("errors") or [])
         others = error.get("others") or []

@@ -41,8 +41,8 @@ def cancelling(workers: Sequence[dict[str, Any]], live: int, word: str) -> str:
 
 def name_of(worker: dict[str, Any]) -> str:
     """A worker as messages name it."""
-    agent = str(worker["agent"])
-    shown = agent if agent.startswith("function at ") else f'"{agent}"'
+    name = str(worker["name"])
+    shown = name if name.startswith("function at ") else f'"{name}"'
     return f"worker {shown} ({worker['task_id']})"
 
 

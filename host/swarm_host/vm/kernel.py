@@ -142,7 +142,7 @@ class Kernel:
         self._ask("cancel_all", reason.encode())
 
     def waiting(self) -> list[dict[str, Any]]:
-        """Who waits: ``agent``, ``task_id``, ``waits_for``, ``where`` of the first live workers."""
+        """Who waits: ``name``, ``task_id``, ``waits_for``, ``where`` of the first live workers."""
         waiting: list[dict[str, Any]] = self._ask_json("waiting")
         return waiting
 
@@ -190,7 +190,7 @@ class Kernel:
 
     def generations(self) -> list[dict[str, Any]]:
         """The generations that are alive: ``number``, ``newest``, ``workers``, ``besides_main`` and
-        ``agents``."""
+        ``names``."""
         generations: list[dict[str, Any]] = self._ask_json("generations")
         return generations
 

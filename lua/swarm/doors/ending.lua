@@ -4,12 +4,14 @@ local cancelling = require "swarm.scope.cancel"
 local errors = require "swarm.ground.errors"
 local deadlocks = require "swarm.worker.deadlock"
 local failures = require "swarm.events.failures"
+local frames = require "swarm.ground.frames"
 local held = require "swarm.doors.held"
+local raised = require "swarm.ground.raised"
 local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
 local settling = require "swarm.worker.settle"
 local scopes = require "swarm.scope.scope"
-local text_of = require "swarm.doors.text"
+local text_of = require("swarm.values.json").text_of
 local values = require "swarm.values.values"
 local root = scopes.root
 
@@ -113,7 +115,7 @@ function ending.run_error()
     err = unowned and scopes.children_failed(unowned) or failures.list[1]
     err = err and scopes.with_others(err, failures.list)
   end
-  return err and text_of(errors.plain(err)) or nil
+  return err and text_of(raised.plain(err)) or nil
 end
 
 -- Deadlock by silence -----------------------------------------------------------------------------
@@ -128,10 +130,10 @@ local LINGERING_SHOWN = 5
 local function described(w)
   local task = w.task
   return {
-    agent = task.def.name or record.label(task),
+    name = task.def.name or record.label(task),
     task_id = "T-" .. task.id,
     waits_for = deadlocks.what_it_waits_for(w, named),
-    where = w.co and (errors.where(w.co) or record.home(task)) or "(not begun)",
+    where = w.co and (frames.where(w.co) or record.home(task)) or "(not begun)",
   }
 end
 
@@ -203,7 +205,7 @@ local function deadlock()
     lines[i] = "  "
       .. one.task_id
       .. " "
-      .. one.agent
+      .. one.name
       .. " at "
       .. one.where
       .. " waits for "

@@ -1,13 +1,13 @@
 -- The tasks that Python waits for: held by id until Python releases them, so that it can ask how
 -- each is and how it ended. A failure that it never asks for is nobody's, and is logged.
 local cancelling = require "swarm.scope.cancel"
-local errors = require "swarm.ground.errors"
 local json = require "swarm.values.json"
 local log = require "swarm.events.log"
+local raised = require "swarm.ground.raised"
 local record = require "swarm.scheduler.record"
 local settling = require "swarm.worker.settle"
 local tails = require "swarm.worker.output.tail"
-local text_of = require "swarm.doors.text"
+local text_of = json.text_of
 local values = require "swarm.values.values"
 
 local held = {}
@@ -72,7 +72,7 @@ function held.outcome(id)
       err.where = err.where or record.home(task)
     end
   end
-  return status, is_text, value, err and text_of(errors.plain(err)) or nil
+  return status, is_text, value, err and text_of(raised.plain(err)) or nil
 end
 
 ---@return string JSON list of events

@@ -3,10 +3,12 @@
 -- nothing here raises towards the host: a function answers true and what it returns, or false and
 -- the error as JSON.
 local bridge = require "swarm.outside.bridge"
+local cancelling = require "swarm.scope.cancel"
 local clock = require "swarm.ground.clock"
 local ending = require "swarm.doors.ending"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
+local frames = require "swarm.ground.frames"
 local held = require "swarm.doors.held"
 local idle = require "swarm.scheduler.idle"
 local json = require "swarm.values.json"
@@ -14,13 +16,14 @@ local log = require "swarm.events.log"
 local modules = require "swarm.sandbox.modules"
 local roles = require "swarm.rights.roles"
 local VERBS = require "swarm.rights.verbs"
+local raised = require "swarm.ground.raised"
 local random = require "swarm.ground.random"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
 local script = require "swarm.doors.run"
-local text_of = require "swarm.doors.text"
+local text_of = json.text_of
 local turn = require "swarm.scheduler.turn"
-local unowned = require "swarm.worker.unowned"
+local unowned = require "swarm.events.unowned"
 local root = scopes.root
 
 require "swarm.doors.wiring"
@@ -66,9 +69,10 @@ function kernel.boot(config, flush)
   config = json.decode(config)
   script.boot(config)
   modules.trust, modules.lua_path = config.trust, config.lua_path
-  errors.all_frames = config.debug
+  frames.all_frames = config.debug
   events.on = config.events
   ending.closed_world = config.closed_world
+  cancelling.grace = config.cancel_grace
   if config.seed then
     random.seed(config.seed)
   end
@@ -149,7 +153,7 @@ local function answer(ok, ...)
     return true, ...
   end
   local err = ...
-  return false, text_of(errors.plain(errors.is(err) and err or errors.from_raised(err)))
+  return false, text_of(raised.plain(errors.is(err) and err or raised.from_raised(err)))
 end
 
 for name, fn in pairs(kernel) do

@@ -1,19 +1,20 @@
 -- The run's script: its generations, what they define, and the workers of the newest that Python
 -- spawns: `main`, one by name, the worker of a spec.
+local definition = require "swarm.worker.definition"
+local draining = require "swarm.script.draining"
 local ending = require "swarm.doors.ending"
 local errors = require "swarm.ground.errors"
-local draining = require "swarm.script.draining"
-local generations = require "swarm.script.line"
 local held = require "swarm.doors.held"
 local json = require "swarm.values.json"
+local lines = require "swarm.script.line"
+local loading = require "swarm.script.loading"
+local make_face = require "swarm"
 local registry = require "swarm.script.registry"
-local text_of = require "swarm.doors.text"
-local values = require "swarm.values.values"
-local watched = require "swarm.outside.sources"
 local spawning = require "swarm.worker.spawn"
+local sources = require "swarm.outside.sources"
+local text_of = require("swarm.values.json").text_of
+local values = require "swarm.values.values"
 local hold = held.hold
-
-generations.make_face = require "swarm"
 
 local script = {}
 
@@ -33,13 +34,12 @@ function script.boot(given)
   }
 end
 
----What only specs need: it is not loaded for others.
-local function for_specs()
-  local mock = require "swarm.testing.mock"
+---What only spec files need: it is not loaded for other scripts.
+local function for_specs(of)
   spec = require "swarm.testing.words"
-  registry.around_run = mock.around_run
-  mock.ports, require("swarm.testing.app").run = config.ports, run
-  return spec
+  of.prepare = spec.prepare
+  of.around_run = require("swarm.testing.mock").around_run
+  of.ports = config.ports
 end
 
 ---Starts loading a script as a worker of its own; it becomes the newest generation.
@@ -47,13 +47,12 @@ end
 ---@param folder string the script's, with its slash
 ---@return number id of the loading worker
 function script.load(path, folder)
-  line = generations.new_line {
-    path = path,
-    folder = folder,
-    run = run,
-    prepare = config.spec and for_specs().prepare or nil,
-  }
-  return hold(generations.start(line))
+  local of = { path = path, folder = folder, run = run, face = make_face }
+  if config.spec then
+    for_specs(of)
+  end
+  line = lines.new(of)
+  return hold(loading.start(line))
 end
 
 ---Starts loading the script anew; it takes over where all is well. The worker's result says what
@@ -61,13 +60,13 @@ end
 ---@param dry boolean only say what would change
 ---@return number id of the loading worker
 function script.reload(dry)
-  return hold(generations.start(line, dry))
+  return hold(loading.start(line, dry))
 end
 
 ---What to watch, as JSON: files, folders, and files that were looked for and are missing.
 function script.watched()
   line.watch_changed = false
-  return text_of(watched.of(line, spec and require("swarm.testing.app").lines))
+  return text_of(sources.of(line, spec and require("swarm.testing.app").lines))
 end
 
 ---Whether there is more to watch than was asked for.
@@ -104,15 +103,15 @@ end
 
 ---@return number id
 function script.spawn_main(timeout)
-  local definition = line.newest.main
-  if not definition then
+  local main = line.newest.main
+  if not main then
     return errors.throw(
       "load_error",
       line.newest.files[1] .. " has no main: add swarm.main(function(args, ctx) ... end)"
     )
   end
   ending.begin()
-  local task = spawning.root(definition, definition.run, run.input, timeout)
+  local task = spawning.root(main, main.run, run.input, timeout)
   ending.bounded_by(task)
   return hold(task)
 end
@@ -132,7 +131,7 @@ end
 ---Spawns the worker of one `it`.
 ---@return number id
 function script.spawn_spec(name)
-  local def = registry.internal(line.newest, name)
+  local def = definition.internal(line.newest, name)
   return hold(spawning.root(def, spec.runner(name)))
 end
 

@@ -5,9 +5,9 @@ local buffer = require "string.buffer"
 local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
 local json = require "swarm.values.json"
-local names = require "swarm.ground.spelling"
 local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
+local shown = require "swarm.ground.shown"
 local tostring, select, type, concat = tostring, select, type, table.concat
 
 local UNOWNED_MOST = 100 -- unowned failures told one by one
@@ -50,7 +50,7 @@ local function joined(call, ...)
     if type(part) ~= "string" and type(part) ~= "number" then
       return errors.throw(
         "invalid_argument",
-        call .. " takes strings and numbers, and got " .. names.show(part)
+        call .. " takes strings and numbers, and got " .. shown.value(part)
       )
     end
     parts[i] = tostring(part)
@@ -63,12 +63,12 @@ function log.write_out(...)
   gather(out, joined("io.write", ...))
 end
 
----One entry for the host: { level, message, fields?, task_id?, agent?, at }.
+---One entry for the host: { level, message, fields?, task_id?, name?, at }.
 local function entry(level, message, fields, task)
   local line = { level = level, message = tostring(message), fields = fields, at = clock.wall() }
   if task then
     line.task_id = "T-" .. task.id
-    line.agent = task.def.name
+    line.name = task.def.name
   end
   gather(lines, (json.encode(line, "fields", true)) .. "\n")
 end

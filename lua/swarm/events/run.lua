@@ -22,7 +22,7 @@ function events.publish(kind, task, fields)
   local retries = task.extra and task.extra.retries
   event.worker_id = "W-" .. (task.extra and task.extra.worker_id or task.id)
   event.attempt = retries and retries.number or 1
-  event.agent = task.def.name
+  event.name = task.def.name
   local parent = task.parent
   if parent then
     event.parent = "T-" .. parent.id

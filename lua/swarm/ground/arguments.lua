@@ -1,17 +1,48 @@
 -- Checks of what authors give to the calls: a mistake is named where it was made.
 local errors = require "swarm.ground.errors"
-local names = require "swarm.ground.spelling"
-local type, pairs, tostring, format = type, pairs, tostring, string.format
+local shown = require "swarm.ground.shown"
+local spelling = require "swarm.ground.spelling"
+local next, pairs, rawget = next, pairs, rawget
+local format, tostring, type = string.format, tostring, type
 
 local arguments = {}
+
+---Raises: something else was expected.
+---@param expected string such as "swarm.fs.read takes a path"
+---@param got any what the author gave
+---@param code string? of the error, invalid_argument by default
+function arguments.wrong(expected, got, code)
+  return errors.throw(code or "invalid_argument", expected .. ", and got " .. shown.value(got))
+end
+local wrong = arguments.wrong
+
+---How many items a list has.
+---@param list table
+---@return integer? n nil: it is none
+---@return any at then what keeps it from being one: the least place where nothing is, or a key
+---@return boolean? has_hole it is such a place
+function arguments.length(list)
+  local n = 0
+  for _ in next, list do
+    n = n + 1
+  end
+  for i = 1, n do
+    if rawget(list, i) == nil then
+      for key in next, list do
+        if type(key) ~= "number" or key < 1 or key % 1 ~= 0 then
+          return nil, key, false
+        end
+      end
+      return nil, i, true
+    end
+  end
+  return n
+end
 
 ---Checks a number of seconds that an author gave.
 function arguments.seconds(value, what)
   if type(value) ~= "number" or value ~= value or value < 0 or value == 1 / 0 then
-    return errors.throw(
-      "invalid_argument",
-      what .. " takes a number of seconds, zero or more, and got " .. names.show(value)
-    )
+    return wrong(what .. " takes a number of seconds, zero or more", value)
   end
   return value
 end
@@ -19,16 +50,7 @@ end
 ---Checks a whole number that an author gave.
 function arguments.whole(value, what, least, most)
   if type(value) ~= "number" or value % 1 ~= 0 or value < least or value > most then
-    return errors.throw(
-      "invalid_argument",
-      what
-        .. " takes a whole number from "
-        .. least
-        .. " to "
-        .. format("%d", most)
-        .. ", and got "
-        .. names.show(value)
-    )
+    return wrong(format("%s takes a whole number from %d to %d", what, least, most), value)
   end
   return value
 end
@@ -36,21 +58,18 @@ end
 ---Checks that an author gave a table of options, and none that does not exist.
 function arguments.options(opts, known, call)
   if type(opts) ~= "table" then
-    return errors.throw(
-      "invalid_argument",
-      call .. " takes a table of options, and got " .. names.show(opts)
-    )
+    return wrong(call .. " takes a table of options", opts)
   end
   for key in pairs(opts) do
     if not known[key] then
-      local near = names.nearest(tostring(key), known)
+      local near = spelling.nearest(tostring(key), known)
       return errors.throw(
         "invalid_argument",
         call
           .. " has no option "
-          .. names.show(key)
-          .. (near and "; did you mean " .. near .. "?" or "; it has " .. names.list(known)),
-        { name = tostring(key) }
+          .. shown.value(key)
+          .. (near and "; did you mean " .. near .. "?" or "; it has " .. spelling.list(known)),
+        { unknown = tostring(key) }
       )
     end
   end

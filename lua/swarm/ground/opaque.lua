@@ -2,8 +2,9 @@
 -- an empty table whose protected metatable is its record: a script reaches none of its fields, the
 -- host finds them in one step, and both die together.
 local errors = require "swarm.ground.errors"
-local names = require "swarm.ground.spelling"
+local shown = require "swarm.ground.shown"
 local site = require "swarm.ground.site"
+local spelling = require "swarm.ground.spelling"
 local debug_getmetatable = debug.getmetatable
 local rawget, setmetatable, tostring, type = rawget, setmetatable, tostring, type
 
@@ -55,19 +56,19 @@ function opaque.kind(name, guesses)
   local one = with_article(name)
 
   local function known()
-    return "; its methods are " .. names.list(methods)
+    return "; its methods are " .. spelling.list(methods)
   end
 
   setmetatable(methods, {
     __index = function(_, key)
-      local guess = type(key) == "string" and (guesses[key] or names.nearest(key, methods))
+      local guess = type(key) == "string" and (guesses[key] or spelling.nearest(key, methods))
       return errors.throw(
         "unknown_name",
         one
           .. " has no "
-          .. names.show(key)
+          .. shown.value(key)
           .. (guess and "; did you mean " .. name .. ":" .. guess .. "?" or known()),
-        { name = tostring(key) }
+        { unknown = tostring(key) }
       )
     end,
   })
@@ -75,7 +76,7 @@ function opaque.kind(name, guesses)
   function kind.newindex(_, key)
     return errors.throw(
       "unknown_name",
-      one .. " cannot be written to (" .. names.show(key) .. ")" .. known()
+      one .. " cannot be written to (" .. shown.value(key) .. ")" .. known()
     )
   end
 

@@ -3,7 +3,7 @@
 -- dumpstack gives the last levels of the stack as one string, the same one for every spawn of a
 -- place, for a quarter of that; but it writes into one buffer for all VMs of the process, which
 -- belongs to the VM that used it first. So the first VM of a process, and no other ever, uses it.
-local errors = require "swarm.ground.errors"
+local frames = require "swarm.ground.frames"
 local is_first_vm = require("swarm.vm").is_first
 local getinfo = debug.getinfo
 local find, match, sub, type = string.find, string.match, string.sub, type
@@ -63,7 +63,7 @@ local places = {} -- site → file:line or false; as many as there are places in
 ---@return string?
 function site.place(taken)
   if type(taken) == "table" then
-    return not errors.is_host_frame(taken) and errors.source_of(taken) .. ":" .. taken.currentline
+    return not frames.is_host(taken) and frames.source_of(taken) .. ":" .. taken.currentline
       or nil
   end
   local place = places[taken]

@@ -1,9 +1,9 @@
 -- Names that do not exist: the nearest that does, and what people try first.
-local sub, lower, byte, match = string.sub, string.lower, string.byte, string.match
+local lower, byte = string.lower, string.byte
 local min, max, floor, concat, sort = math.min, math.max, math.floor, table.concat, table.sort
-local pairs, type, tostring = pairs, type, tostring
+local pairs, type = pairs, type
 
-local names = {}
+local spelling = {}
 
 ---How many slips of the fingers lie between two names, without regard to case: a byte too many, too
 ---few or wrong, or two that changed places.
@@ -34,7 +34,7 @@ local MAX_LENGTH = 40 -- of a name that may be a slip; the distance costs the pr
 ---@param name string
 ---@param candidates table keys are the names that exist
 ---@return string?
-function names.nearest(name, candidates)
+function spelling.nearest(name, candidates)
   if #name > MAX_LENGTH then
     return nil
   end
@@ -52,8 +52,9 @@ function names.nearest(name, candidates)
   end
 end
 
--- What people try first, by other libraries' words, and what it is called here.
-local first_guesses = {
+-- What people try first, by other libraries' words, and what it is called here. What is told exists
+-- on every face: a test holds each against it.
+spelling.FIRST_GUESSES = {
   wait = "swarm.sleep",
   task = "swarm.worker",
   agent = "swarm.worker",
@@ -96,24 +97,21 @@ local first_guesses = {
 ---@param candidates table keys are the names that exist
 ---@param prefix string how the author writes them, such as "swarm."
 ---@return string
-function names.hint(name, candidates, prefix)
+function spelling.hint(name, candidates, prefix)
   if type(name) ~= "string" then
     return ""
   end
-  local guess = first_guesses[name]
+  local guess = spelling.FIRST_GUESSES[name]
   if guess then
-    local on_face = match(guess, "^swarm%.([%w_]+)")
-    if not on_face or not names.face or names.face[on_face] ~= nil then
-      return "; use " .. guess
-    end
+    return "; use " .. guess
   end
-  local near = names.nearest(name, candidates)
+  local near = spelling.nearest(name, candidates)
   return near and "; did you mean " .. (prefix or "") .. near .. "?" or ""
 end
 
 ---A list of names for a message, sorted, at most `most` of them.
 ---@return string
-function names.list(candidates, most)
+function spelling.list(candidates, most)
   local list = {}
   for name in pairs(candidates) do
     if type(name) == "string" then
@@ -131,19 +129,4 @@ function names.list(candidates, most)
   return concat(list, ", ")
 end
 
----How a message shows a value that is not what was expected.
----@return string
-function names.show(value)
-  local kind = type(value)
-  if kind == "string" then
-    local text = #value > 40 and sub(value, 1, 40) .. "..." or value
-    return '"' .. text .. '"'
-  elseif kind == "nil" then
-    return "nil"
-  elseif kind == "number" or kind == "boolean" then
-    return tostring(value)
-  end
-  return "a " .. kind
-end
-
-return names
+return spelling

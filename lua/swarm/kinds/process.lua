@@ -2,13 +2,14 @@
 -- run fills in the placeholders, has the host run the child, and makes its output a value.
 local child = require "swarm.outside.process.child"
 local errors = require "swarm.ground.errors"
-local invocation = require "swarm.outside.process.plan"
+local inputs = require "swarm.outside.process.input"
 local json = require "swarm.values.json"
-local names = require "swarm.ground.spelling"
 local output = require "swarm.outside.process.output"
-local process_input = require "swarm.outside.process.input"
+local plans = require "swarm.outside.process.plan"
 local S = require "swarm.scheduler.scheduler"
 local secret = require "swarm.outside.secret"
+local shown = require "swarm.ground.shown"
+local spelling = require "swarm.ground.spelling"
 local template = require "swarm.outside.process.template"
 local find, format, gmatch = string.find, string.format, string.gmatch
 local pairs, type = pairs, type
@@ -47,7 +48,7 @@ local function standard_input(plan, ctx, input)
   elseif type(given) == "function" then
     given = given(ctx, input)
   end
-  return process_input.texts(given, plan.who .. ": stdin")
+  return inputs.texts(given, plan.who .. ": stdin")
 end
 
 ---Lines of stderr, as they come. A worker that may not emit runs without.
@@ -88,7 +89,7 @@ local function named(generation, def, fields)
   local base = generation.commands[fields.command]
   if not base then
     local known = generation.commands
-    local hint = names.hint(fields.command, known, "")
+    local hint = spelling.hint(fields.command, known, "")
     return errors.throw(
       "load_error",
       format("worker %q: there is no swarm.command %q%s", def.name, fields.command, hint)
@@ -99,25 +100,23 @@ local function named(generation, def, fields)
       { field = "command", where = def.where }
     )
   end
-  return invocation.over(fields, base.fields)
+  return plans.over(fields, base.fields)
 end
 
 return {
-  name = "process",
-  by = { "command", "shell" },
-  fields = invocation.FIELDS,
+  fields = plans.FIELDS,
 
   ---Checks a swarm.command where it stands.
   check_command = function(name, fields)
     local who = format("command %q", name)
     for key in pairs(fields) do
-      if not invocation.FIELDS[key] then
-        local hint = names.hint(key, invocation.FIELDS, "")
-        local message = format("%s has no field %s%s", who, names.show(key), hint)
+      if not plans.FIELDS[key] then
+        local hint = spelling.hint(key, plans.FIELDS, "")
+        local message = format("%s has no field %s%s", who, shown.value(key), hint)
         return errors.throw("load_error", message, { field = tostring(key) })
       end
     end
-    invocation.compile(who, fields)
+    plans.compile(who, fields)
   end,
 
   ---@param def table the checked definition
@@ -130,10 +129,10 @@ return {
     if type(fields.command) == "string" then
       -- Order is free: the command may be defined further down.
       generation.closing[#generation.closing + 1] = function()
-        plan = invocation.compile(who, named(generation, def, fields), def.where)
+        plan = plans.compile(who, named(generation, def, fields), def.where)
       end
     else
-      plan = invocation.compile(who, fields)
+      plan = plans.compile(who, fields)
     end
     return function(ctx, input)
       return run(plan, ctx, input)

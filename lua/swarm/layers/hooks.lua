@@ -1,9 +1,12 @@
 -- What a script says about middleware while it loads: hooks on workers, layers, and which layers
 -- are on every worker. Checked here; composed by pipeline.lua.
+local arguments = require "swarm.ground.arguments"
 local errors = require "swarm.ground.errors"
-local glob = require "swarm.ground.glob"
+local frames = require "swarm.ground.frames"
 local roles = require "swarm.rights.roles"
-local names = require "swarm.ground.spelling"
+local glob = require "swarm.ground.glob"
+local shown = require "swarm.ground.shown"
+local spelling = require "swarm.ground.spelling"
 local type, pairs, format = type, pairs, string.format
 
 local hooks = {}
@@ -43,7 +46,7 @@ local function selector(select, call, plain)
   return wrong(
     call
       .. " takes a worker's name, a glob, a list of these or a function first, and got "
-      .. names.show(select)
+      .. shown.value(select)
   )
 end
 
@@ -51,10 +54,10 @@ end
 function hooks.add(generation, kind, select, fn)
   local call = "swarm." .. kind
   if type(fn) ~= "function" then
-    return wrong(call .. " takes a function second, and got " .. names.show(fn))
+    return arguments.wrong(call .. " takes a function second", fn, "load_error")
   end
   local plain = {}
-  local where = errors.where()
+  local where = frames.where()
   generation.hooks[#generation.hooks + 1] = {
     kind = kind,
     fn = fn,
@@ -79,19 +82,19 @@ local LAYER_FIELDS = {
 ---swarm.layer "name" { ... }
 function hooks.layer(generation, name, fields, where)
   if type(fields) ~= "table" then
-    return wrong(format("layer %q takes a table, and got %s", name, names.show(fields)))
+    return arguments.wrong(format("layer %q takes a table", name), fields, "load_error")
   end
   for key, value in pairs(fields) do
     local expected = LAYER_FIELDS[key]
     if not expected then
-      local hint = names.hint(key, LAYER_FIELDS, "")
+      local hint = spelling.hint(key, LAYER_FIELDS, "")
       return wrong(
-        format("layer %q has no field %s%s", name, names.show(key), hint)
-          .. (hint == "" and "; its fields are " .. names.list(LAYER_FIELDS) or "")
+        format("layer %q has no field %s%s", name, shown.value(key), hint)
+          .. (hint == "" and "; its fields are " .. spelling.list(LAYER_FIELDS) or "")
       )
     elseif type(value) ~= expected then
       return wrong(
-        format("layer %q: %s must be a %s, and is %s", name, key, expected, names.show(value))
+        format("layer %q: %s must be a %s, and is %s", name, key, expected, shown.value(value))
       )
     end
   end
@@ -101,16 +104,16 @@ end
 ---One entry of `layers` or of swarm.use: a name with its options.
 local function entry_of(name, options, where, what)
   if type(name) ~= "string" then
-    return wrong(what .. " takes a layer's name, and got " .. names.show(name), where)
+    return wrong(what .. " takes a layer's name, and got " .. shown.value(name), where)
   elseif options ~= nil and type(options) ~= "table" then
-    return wrong(what .. " takes a table of options, and got " .. names.show(options), where)
+    return wrong(what .. " takes a table of options, and got " .. shown.value(options), where)
   end
   return { name = name, options = options, where = where }
 end
 
 ---swarm.use(name, opts?)
 function hooks.use(generation, name, options)
-  local entry = entry_of(name, options, errors.where(), "swarm.use")
+  local entry = entry_of(name, options, frames.where(), "swarm.use")
   generation.uses[#generation.uses + 1] = entry
 end
 
@@ -121,7 +124,7 @@ function hooks.layers_of(worker, list, where)
   for key in pairs(list) do
     if type(key) ~= "number" then
       local example = '{ "name", { "name", option = 1 } }'
-      return wrong(what .. " is a list, " .. example .. ", and has the key " .. names.show(key))
+      return wrong(what .. " is a list, " .. example .. ", and has the key " .. shown.value(key))
     end
   end
   for i = 1, #list do
@@ -143,8 +146,8 @@ end
 
 local function check_layer(generation, entry)
   if not generation.layers[entry.name] then
-    local hint = names.hint(entry.name, generation.layers, "")
-    local known = names.list(generation.layers)
+    local hint = spelling.hint(entry.name, generation.layers, "")
+    local known = spelling.list(generation.layers)
     return wrong(
       format("there is no layer %q", entry.name)
         .. (hint ~= "" and hint or known ~= "" and "; layers: " .. known or ""),
@@ -160,11 +163,9 @@ function hooks.check(generation)
     for j = 1, #hook.plain do
       local name = hook.plain[j]
       if not generation.workers[name] and name ~= "main" then
-        local hint = names.hint(name, generation.workers, "")
-        return wrong(
-          hook.what .. " names the worker " .. names.show(name) .. ", which does not exist" .. hint,
-          hook.where
-        )
+        local hint = spelling.hint(name, generation.workers, "")
+        local named = hook.what .. " names the worker " .. shown.value(name)
+        return wrong(named .. ", which does not exist" .. hint, hook.where)
       end
     end
   end

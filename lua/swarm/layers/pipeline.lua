@@ -11,20 +11,22 @@ local cancelling = require "swarm.scope.cancel"
 local closing = require "swarm.worker.closing"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
+local frames = require "swarm.ground.frames"
 local gate = require "swarm.rights.gate"
-local names = require "swarm.ground.spelling"
 local output = require "swarm.worker.output.say"
+local raised = require "swarm.ground.raised"
 local record = require "swarm.scheduler.record"
 local result = require "swarm.layers.result"
 local results = require "swarm.worker.result"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
 local settled = require "swarm.layers.settled"
+local shown = require "swarm.ground.shown"
 local values = require "swarm.values.values"
 
 local debug_getmetatable, xpcall, error = debug.getmetatable, xpcall, error
 local pairs, select, sub = pairs, select, string.sub
-local copy, passing = values.copy, errors.passing
+local copy, passing = values.copy, frames.passing
 
 local pipeline = {}
 
@@ -70,8 +72,8 @@ local function core(run)
 end
 
 ---The error of a `before` hook that raised.
-local function refusal_of(task, hook, raised)
-  local refusal = errors.from_raised(raised)
+local function refusal_of(task, hook, err)
+  local refusal = raised.from_raised(err)
   if events.on then
     events.publish("refused", task, { by = hook.what })
   end
@@ -188,7 +190,7 @@ local function layer_hooks(generation, entry, list)
           return fn(ctx, x, options)
         end or fn,
         rights = layer.rights,
-        what = "layer " .. names.show(entry.name) .. " (" .. kind .. ")",
+        what = "layer " .. shown.value(entry.name) .. " (" .. kind .. ")",
         where = layer.where,
       }
     end

@@ -1,7 +1,8 @@
 -- Results, as hooks see and make them: { value, ok, reason? }.
 local errors = require "swarm.ground.errors"
-local names = require "swarm.ground.spelling"
+local raised = require "swarm.ground.raised"
 local results = require "swarm.worker.result"
+local shown = require "swarm.ground.shown"
 local values = require "swarm.values.values"
 local error, pairs, type, xpcall = error, pairs, type, xpcall
 local copy, format = values.copy, string.format
@@ -20,7 +21,7 @@ end
 
 ---A copy of a value that a hook made; one that cannot cross is the hook's fault.
 function result.copy_from(hook, value, path)
-  local ok, copied = xpcall(copy, errors.from_raised, value, path)
+  local ok, copied = xpcall(copy, raised.from_raised, value, path)
   if not ok then
     copied.message = hook.what .. " returned what cannot be used: " .. copied.message
     copied.where = hook.where
@@ -36,7 +37,7 @@ function result.read(made, hook)
       "invalid_value",
       hook.what
         .. " must return a result { value, ok, reason }, and returned "
-        .. names.show(made),
+        .. shown.value(made),
       { path = "result", where = hook.where }
     )
   end
@@ -46,7 +47,7 @@ function result.read(made, hook)
         "invalid_value",
         hook.what
           .. " returned a result with the field "
-          .. names.show(key)
+          .. shown.value(key)
           .. "; a result has value, ok and reason",
         { path = "result", where = hook.where }
       )
@@ -60,7 +61,8 @@ function result.read(made, hook)
     end
     return errors.throw(
       "invalid_value",
-      format("%s returned a result whose %s is no %s: %s", hook.what, field, kind, names.show(got)),
+      hook.what
+        .. format(" returned a result whose %s is no %s: %s", field, kind, shown.value(got)),
       { path = "result." .. field, where = hook.where }
     )
   end

@@ -6,6 +6,7 @@ local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
 local failures = require "swarm.events.failures"
 local log = require "swarm.events.log"
+local raised = require "swarm.ground.raised"
 local record = require "swarm.scheduler.record"
 local values = require "swarm.values.values"
 local find = string.find
@@ -19,7 +20,7 @@ local function run(hook, w, outcome)
     hook.fn(task.handle, outcome)
   end)
   if not ok then
-    problem = errors.from_raised(problem)
+    problem = raised.from_raised(problem)
     local headline = errors.headline(problem)
     if not find(headline, hook.what, 1, true) then
       headline = hook.what .. " failed: " .. headline

@@ -1,20 +1,21 @@
 -- swarm.fs: files, by way of port `files`. Paths are relative to the working directory. What goes
 -- wrong raises io_error{path, reason}; `stat` gives nil for what is not there.
+local arguments = require "swarm.ground.arguments"
 local bridge = require "swarm.outside.bridge"
 local errors = require "swarm.ground.errors"
 local gate = require "swarm.rights.gate"
 local json = require "swarm.values.json"
-local names = require "swarm.ground.spelling"
 local S = require "swarm.scheduler.scheduler"
 local cancelling = require "swarm.scope.cancel"
-local watched = require "swarm.outside.sources"
+local shown = require "swarm.ground.shown"
+local sources = require "swarm.outside.sources"
 local type = type
 
 local fs = {}
 
 local function check_path(path, call)
   if type(path) ~= "string" or path == "" then
-    return errors.throw("invalid_argument", call .. " takes a path, and got " .. names.show(path))
+    return arguments.wrong(call .. " takes a path", path)
   elseif path:find("\0", 1, true) then
     return errors.throw("invalid_argument", call .. ": a path cannot contain a NUL byte")
   end
@@ -36,12 +37,13 @@ local function request(op, payload, data)
   payload.op = op
   local loading = me.task.def.loading
   if loading then
-    watched.note_reading(loading, op, payload.path)
+    sources.note_reading(loading, op, payload.path)
   end
   if op == "copy" then
     payload.from_bounds = gate.bounds(me, "read_files")
   elseif op == "move" then
     payload.from_bounds = gate.bounds(me, "write_files")
+    payload.read_bounds = gate.bounds(me, "read_files") -- it may go where it is read
   end
   local verb = READS[op] and "read_files" or "write_files"
   return bridge.request("files", payload, data, { verb = verb })
@@ -58,7 +60,7 @@ local function put(op)
   return function(path, text)
     check_path(path, "swarm.fs." .. op)
     if type(text) ~= "string" then
-      local got = names.show(text)
+      local got = shown.value(text)
       local message = "swarm.fs." .. op .. " takes a string to write, and got " .. got
       return errors.throw("invalid_argument", message)
     end
@@ -80,7 +82,7 @@ function fs.glob(pattern)
   local found = request("glob", { path = check_path(pattern, "swarm.fs.glob") })
   local loading = S.current.task.def.loading
   if loading then
-    watched.note_found(loading, found)
+    sources.note_found(loading, found)
   end
   return found
 end

@@ -2,10 +2,13 @@
 -- on the way to one raises http_error{url, reason}.
 local arguments = require "swarm.ground.arguments"
 local bridge = require "swarm.outside.bridge"
+local closed = require "swarm.ground.closed"
 local errors = require "swarm.ground.errors"
+local gate = require "swarm.rights.gate"
 local json = require "swarm.values.json"
-local names = require "swarm.ground.spelling"
 local cancelling = require "swarm.scope.cancel"
+local S = require "swarm.scheduler.scheduler"
+local secret = require "swarm.outside.secret"
 local values = require "swarm.values.values"
 local type, pairs, setmetatable = type, pairs, setmetatable
 local rawget, next, sort = rawget, next, table.sort
@@ -30,7 +33,7 @@ local OPTIONS = {
 }
 
 local function wrong(message, got)
-  return errors.throw("invalid_argument", CALL .. message .. ", and got " .. names.show(got))
+  return arguments.wrong(CALL .. message, got)
 end
 
 -- Headers -----------------------------------------------------------------------------------------
@@ -55,14 +58,44 @@ end
 
 local TOKEN = "^[%w!#$%%&'*+%-.^_`|~]+$" -- RFC 9110, 5.6.2: names of headers and methods
 
+local function wrong_header(name, value)
+  return wrong(
+    ": header "
+      .. name
+      .. " must be a string without line breaks, a number, a swarm.secret, or a list of these",
+    value
+  )
+end
+
+---@return string|table text, or the name of a secret for the host
 local function header_value(name, value)
+  local secret_name = secret.name(value)
+  if secret_name then
+    gate.check(S.current, "read_env")
+    return { secret = secret_name }
+  end
   if type(value) == "number" then
     value = json.encode(value, "headers")
   end
   if type(value) ~= "string" or find(value, "[%z\r\n]") then
-    return wrong(": header " .. name .. " must be a string without line breaks", value)
+    return wrong_header(name, value)
   end
   return to_text(value)
+end
+
+---One value, or those of a list; no other table says what its text would be.
+local function header_values(name, value)
+  if type(value) ~= "table" or secret.name(value) then
+    return { header_value(name, value) }
+  end
+  local count, list = 0, {}
+  for _ in next, value do
+    count = count + 1
+  end
+  for i = 1, count do
+    list[i] = header_value(name, rawget(value, i))
+  end
+  return count > 0 and list or wrong_header(name, value)
 end
 
 ---The headers as sorted pairs: a list as a value stands for several fields of one name.
@@ -83,14 +116,10 @@ local function header_pairs(headers)
   sort(sorted)
   for i = 1, #sorted do
     local name = sorted[i]
-    local value = rawget(headers, name)
+    local several = header_values(name, rawget(headers, name))
     seen[lower(name)] = true
-    if type(value) == "table" then
-      for j = 1, #value do
-        list[#list + 1] = { name, header_value(name, value[j]) }
-      end
-    else
-      list[#list + 1] = { name, header_value(name, value) }
+    for j = 1, #several do
+      list[#list + 1] = { name, several[j] }
     end
   end
   return list, seen
@@ -116,11 +145,7 @@ function Response.__index(response, name)
   for field in pairs(response) do
     known[field] = true
   end
-  return errors.throw(
-    "unknown_name",
-    "an answer of swarm.http has no " .. names.show(name) .. names.hint(name, known, ""),
-    { name = name }
-  )
+  return closed.has_no("an answer of swarm.http", name, known)
 end
 
 -- An answer crosses from worker to worker whole, and leaves the program as its four fields.

@@ -5,8 +5,8 @@ local cancelling = require "swarm.scope.cancel"
 local errors = require "swarm.ground.errors"
 local gate = require "swarm.rights.gate"
 local json = require "swarm.values.json"
-local names = require "swarm.ground.spelling"
 local S = require "swarm.scheduler.scheduler"
+local shown = require "swarm.ground.shown"
 local values = require "swarm.values.values"
 
 -- The host's own (host/swarm_host/ports/registry.py), and the calls that they are behind.
@@ -21,7 +21,7 @@ local OWN = {
 local port = { own = OWN }
 
 local function wrong(message, got)
-  return errors.throw("invalid_argument", "swarm.port " .. message .. names.show(got))
+  return errors.throw("invalid_argument", "swarm.port " .. message .. shown.value(got))
 end
 
 ---Asks a port and waits for its answer.

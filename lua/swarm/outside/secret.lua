@@ -1,8 +1,8 @@
--- swarm.secret "NAME": stands for a variable of the host's environment, in `env` of a process only.
--- Its value never enters the VM: the host reads it as the child starts, and masks it in what comes
--- back.
+-- swarm.secret "NAME": stands for a variable of the host's environment, in `env` of a process and
+-- as a header of a request. Its value does not enter the VM: the host reads it when it is needed
+-- and masks it in what comes back.
+local arguments = require "swarm.ground.arguments"
 local errors = require "swarm.ground.errors"
-local names = require "swarm.ground.spelling"
 local debug_getmetatable = debug.getmetatable
 local match, setmetatable, type = string.match, setmetatable, type
 
@@ -18,7 +18,8 @@ end
 local function misused()
   return errors.throw(
     "invalid_argument",
-    'a swarm.secret stands alone as a value in env: env = { KEY = swarm.secret "API_KEY" }'
+    'a swarm.secret stands alone as a value in env, env = { KEY = swarm.secret "API_KEY" }, '
+      .. "or as a header of swarm.http.request"
   )
 end
 Secret.__concat, Secret.__index, Secret.__newindex = misused, misused, misused
@@ -26,10 +27,7 @@ Secret.__concat, Secret.__index, Secret.__newindex = misused, misused, misused
 ---@param name string a variable of the host's environment
 function secret.new(name)
   if type(name) ~= "string" or not match(name, "^[%a_][%w_]*$") then
-    return errors.throw(
-      "invalid_argument",
-      "swarm.secret takes the name of a variable of the environment, and got " .. names.show(name)
-    )
+    return arguments.wrong("swarm.secret takes the name of a variable of the environment", name)
   end
   local value = setmetatable({}, Secret)
   named[value] = name

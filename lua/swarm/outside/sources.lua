@@ -1,12 +1,11 @@
 -- What a generation came from, and so what a change of means that another one is due: files,
 -- folders that were listed, and files that were looked for and are missing.
-local errors = require "swarm.ground.errors"
-local names = require "swarm.ground.spelling"
+local arguments = require "swarm.ground.arguments"
 local S = require "swarm.scheduler.scheduler"
 local values = require "swarm.values.values"
 local pairs, type, match = pairs, type, string.match
 
-local watched = {}
+local sources = {}
 
 local KINDS = { "files", "folders", "missing" }
 
@@ -14,9 +13,8 @@ local KINDS = { "files", "folders", "missing" }
 ---@param generation table
 ---@param kind string "files", "folders" or "missing"
 ---@param path string
-function watched.note(generation, kind, path)
-  local noted = generation.noted or {}
-  generation.noted = noted
+function sources.note(generation, kind, path)
+  local noted = generation.noted
   local known = noted[kind] or {}
   noted[kind] = known
   if not known[path] then
@@ -30,45 +28,42 @@ end
 ---What a script reads while it loads may come out differently another time.
 ---@param op string as swarm.fs names it
 ---@param path string
-function watched.note_reading(generation, op, path)
+function sources.note_reading(generation, op, path)
   if op == "list" then
-    watched.note(generation, "folders", path)
+    sources.note(generation, "folders", path)
   elseif op == "glob" then
-    watched.note(generation, "folders", match(path, "^[^*?%[]*/") or ".")
+    sources.note(generation, "folders", match(path, "^[^*?%[]*/") or ".")
   else
-    watched.note(generation, "files", path)
+    sources.note(generation, "files", path)
   end
 end
 
 ---The folders of what a glob has found: others may come to be there.
-function watched.note_found(generation, paths)
+function sources.note_found(generation, paths)
   local seen = {}
   for i = 1, #paths do
     local folder = match(paths[i], "^.*/") or "."
     if not seen[folder] then
       seen[folder] = true
-      watched.note(generation, "folders", folder)
+      sources.note(generation, "folders", folder)
     end
   end
 end
 
 ---swarm.watch_file(path)
-function watched.watch_file(path)
+function sources.watch_file(path)
   if type(path) ~= "string" or path == "" then
-    return errors.throw(
-      "invalid_argument",
-      "swarm.watch_file takes a path, and got " .. names.show(path)
-    )
+    return arguments.wrong("swarm.watch_file takes a path", path)
   end
   local def = S.current.task.def
-  watched.note(def.loading or def.generation.line.newest, "files", path)
+  sources.note(def.loading or def.generation.line.newest, "files", path)
 end
 
 ---What to watch for the newest generation, and for the last attempt at the next.
 ---@param line table
 ---@param others table[]? further lines that count as well
 ---@return table { files, folders, missing }
-function watched.of(line, others)
+function sources.of(line, others)
   local all = {}
   for _, kind in pairs(KINDS) do
     local list, seen = values.array {}, {}
@@ -92,4 +87,4 @@ function watched.of(line, others)
   return all
 end
 
-return watched
+return sources

@@ -2,7 +2,7 @@
 -- layer while it runs, a policy those of who gave it. They are lent here and nowhere else, and
 -- given back however the code ends. What a worker is (`ctx.role`) is never read from what it has
 -- been lent.
-local errors = require "swarm.ground.errors"
+local frames = require "swarm.ground.frames"
 local record = require "swarm.scheduler.record"
 local unpack, xpcall = unpack, xpcall
 
@@ -28,7 +28,7 @@ function acting.as(me, rights, fn, ...)
   end
   unpack(ROOM, 1, 100) -- a stack that is all but full ends here, before anything is lent
   me.rights = rights
-  return give_back(me, own, xpcall(fn, errors.passing, ...))
+  return give_back(me, own, xpcall(fn, frames.passing, ...))
 end
 
 ---The role of a task: its definition's, or that of who spawned it.

@@ -1,11 +1,11 @@
 -- The gate: role × verb. Every call that acts on a worker or on the outside asks whether the rights
 -- of who is running have its verb. Rights are made once for each role (roles.lua), and once for
 -- each pair of a role and the rights that cut it down: a look-up at the call.
+local shown = require "swarm.ground.shown"
 local VERBS = require "swarm.rights.verbs"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
 local glob = require "swarm.ground.glob"
-local names = require "swarm.ground.spelling"
 local format, pairs = string.format, pairs
 
 local gate = {}
@@ -60,7 +60,7 @@ end
 function gate.check(me, verb, what)
   local right = me.rights[verb]
   if right ~= true and not admits(right, what) then
-    return gate.refuse(me, verb, what and (what == "" and "a function" or names.show(what)))
+    return gate.refuse(me, verb, what and (what == "" and "a function" or shown.value(what)))
   end
 end
 

@@ -1,9 +1,10 @@
 -- Roles: their definitions, and the rights that come of them: a table, verb → true or bounds, made
 -- once for each role. Bounds are a list of lists of patterns: each list must admit what is asked
 -- for.
+local shown = require "swarm.ground.shown"
+local spelling = require "swarm.ground.spelling"
 local VERBS = require "swarm.rights.verbs"
 local errors = require "swarm.ground.errors"
-local names = require "swarm.ground.spelling"
 local format, pairs, type = string.format, pairs, type
 
 local roles = {}
@@ -52,10 +53,8 @@ end
 
 local function check_verb(role, verb, where)
   if type(verb) ~= "string" or not VERBS[verb] then
-    return wrong(
-      format("role %q: there is no verb %s%s", role, names.show(verb), names.hint(verb, VERBS, "")),
-      where
-    )
+    local hint = spelling.hint(verb, VERBS, "")
+    return wrong(format("role %q: there is no verb %s%s", role, shown.value(verb), hint), where)
   end
 end
 
@@ -65,14 +64,14 @@ local function check_bounds(role, verb, bounds, where)
     return wrong(format("role %q: %s takes no bounds; write it as a list item", role, verb), where)
   elseif type(bounds) ~= "table" or #bounds == 0 then
     return wrong(
-      format("role %q: %s takes a list of %s, and got %s", role, verb, about, names.show(bounds)),
+      format("role %q: %s takes a list of %s, and got %s", role, verb, about, shown.value(bounds)),
       where
     )
   end
   local copied = {}
   for i = 1, #bounds do
     if type(bounds[i]) ~= "string" then
-      local got = names.show(bounds[i])
+      local got = shown.value(bounds[i])
       return wrong(format("role %q: %s[%d] must be a string, and is %s", role, verb, i, got), where)
     end
     copied[i] = bounds[i]
@@ -96,10 +95,10 @@ local function resolve(definitions, resolved, name, chain, asked_by)
     for role in pairs(resolved) do
       known[role] = true
     end
-    local hint = names.hint(name, known, "")
+    local hint = spelling.hint(name, known, "")
     return wrong(
-      format("there is no role %s%s", names.show(name), hint)
-        .. (hint == "" and "; roles: " .. names.list(known) or ""),
+      format("there is no role %s%s", shown.value(name), hint)
+        .. (hint == "" and "; roles: " .. spelling.list(known) or ""),
       asked_by
     )
   end
@@ -138,16 +137,16 @@ end
 ---Checks the fields of a `swarm.role`.
 function roles.check(name, fields)
   if type(fields) ~= "table" then
-    return wrong(format("role %q takes a table, and got %s", name, names.show(fields)))
+    return wrong(format("role %q takes a table, and got %s", name, shown.value(fields)))
   end
   for key, value in pairs(fields) do
     if not FIELDS[key] then
-      local hint = names.hint(key, FIELDS, "")
-      return wrong(format("role %q has no field %s%s", name, names.show(key), hint))
+      local hint = spelling.hint(key, FIELDS, "")
+      return wrong(format("role %q has no field %s%s", name, shown.value(key), hint))
     elseif key == "extends" and type(value) ~= "string" then
       return wrong(format("role %q: extends must be a role's name", name))
     elseif key ~= "extends" and type(value) ~= "table" then
-      local got = names.show(value)
+      local got = shown.value(value)
       return wrong(format("role %q: %s must be a list of verbs, and is %s", name, key, got))
     end
   end

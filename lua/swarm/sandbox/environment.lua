@@ -2,23 +2,25 @@
 -- are the generation's own, so that nothing a script changes reaches the host or another
 -- generation. Trusted (--trust): Lua as it is. Both get coroutines that pass our yields through,
 -- and a `require` that is ours.
+local arguments = require "swarm.ground.arguments"
 local chunks = require "swarm.sandbox.chunks"
-local coroutines = require "swarm.scheduler.coroutines"
 local clock = require "swarm.ground.clock"
+local closed = require "swarm.ground.closed"
+local coroutines = require "swarm.scheduler.coroutines"
 local errors = require "swarm.ground.errors"
+local frames = require "swarm.ground.frames"
 local log = require "swarm.events.log"
 local modules = require "swarm.sandbox.modules"
-local names = require "swarm.ground.spelling"
 local S = require "swarm.scheduler.scheduler"
 
 local real = _G
 local real_rawset = rawset
 local os_time, os_date, os_clock = os.time, os.date, os.clock
 local type, pairs, setmetatable, tostring, select = type, pairs, setmetatable, tostring, select
-local rawget, getmetatable = rawget, getmetatable
+local rawget, getmetatable, pcall = rawget, getmetatable, pcall
 local sub, concat, floor = string.sub, table.concat, math.floor
 
-local sandbox = {}
+local environment = {}
 
 -- Strings are indexed through one metatable for the whole VM: what scripts reach through it must be
 -- neither the host's `string` table nor a way to change it.
@@ -79,15 +81,11 @@ local function guarded_library(name, members, instead)
   return setmetatable(members, {
     __index = function(_, key)
       local hint = instead[key]
-      return errors.throw(
-        "unknown_name",
-        name
-          .. "."
-          .. tostring(key)
-          .. " is not part of guarded scripts"
-          .. (hint and ": use " .. hint or "")
-          .. ", or run with --trust",
-        { name = name .. "." .. tostring(key) }
+      local full = name .. "." .. tostring(key)
+      local instead_of_it = hint and ": use " .. hint or ""
+      return closed.throw(
+        full .. " is not part of guarded scripts" .. instead_of_it .. ", or run with --trust",
+        full
       )
     end,
   })
@@ -104,24 +102,35 @@ local function date(fmt, at)
   return os_date(fmt, at or os_time_now())
 end
 
+---The text that a reader function gives; what it raises is a result of `load`, as Lua has it. It is
+---called from Lua, not from within the compiler: it may wait.
+---@return string? text, any problem
+local function read_all(reader)
+  local parts = {}
+  while true do
+    local ok, part = pcall(reader)
+    if not ok then
+      return nil, part
+    elseif part == nil or part == "" then
+      return concat(parts)
+    elseif type(part) ~= "string" then
+      return nil, "the reader function must return strings"
+    end
+    parts[#parts + 1] = part
+  end
+end
+
 ---load for scripts: text only, in the script's own environment unless it names another.
 local function make_load(env)
   return function(source, chunkname, mode, chunk_env)
     if type(source) == "function" then
-      local parts = {}
-      while true do
-        local part = source()
-        if part == nil or part == "" then
-          break
-        elseif type(part) ~= "string" then
-          return nil, "the reader function must return strings"
-        end
-        parts[#parts + 1] = part
+      local text, problem = read_all(source)
+      if not text then
+        return nil, problem
       end
-      source = concat(parts)
+      source = text
     elseif type(source) ~= "string" then
-      local got = names.show(source)
-      return errors.throw("invalid_argument", "load takes text or a function, and got " .. got)
+      return arguments.wrong("load takes text or a function", source)
     end
     if mode == "b" then
       return nil, "attempt to load a text chunk (mode is 'b')"
@@ -129,12 +138,13 @@ local function make_load(env)
     if chunk_env == nil then
       chunk_env = env
     elseif type(chunk_env) ~= "table" then
-      return errors.throw(
-        "invalid_argument",
-        "load takes a table of globals as its fourth argument, and got " .. names.show(chunk_env)
-      )
+      return arguments.wrong("load takes a table of globals as its fourth argument", chunk_env)
     end
-    chunkname = chunkname ~= nil and tostring(chunkname) or source
+    local name = chunkname == nil and source or tostring(chunkname)
+    if type(name) ~= "string" then
+      return errors.throw("invalid_argument", "load: a __tostring returned a " .. type(name))
+    end
+    chunkname = name
     if sub(chunkname, 1, 7) == "=swarm/" then
       chunkname = "=" .. chunkname -- a script's code never passes for the host's
     end
@@ -168,11 +178,16 @@ local function guarded_rawset(t, key, value)
   return real_rawset(t, key, value)
 end
 
--- table.insert writes past __newindex, as rawset does.
-local table_insert = table.insert
+-- table.insert and table.move write past __newindex, as rawset does.
+local table_insert, table_move = table.insert, table.move
 local function guarded_insert(t, ...)
   check_writable(t, "table.insert")
   return table_insert(t, ...)
+end
+
+local function guarded_move(from, first, last, at, to)
+  check_writable(to == nil and from or to, "table.move")
+  return table_move(from, first, last, at, to == nil and from or to)
 end
 
 local function traceback(...)
@@ -187,8 +202,7 @@ local function traceback(...)
   if message ~= nil and type(message) ~= "string" and type(message) ~= "number" then
     return message
   end
-  local frames = errors.traceback(co)
-  return (message and message .. "\n" or "") .. "stack traceback:\n" .. frames
+  return (message and message .. "\n" or "") .. "stack traceback:\n" .. frames.traceback(co)
 end
 
 local function collect(what)
@@ -212,6 +226,7 @@ local function guarded(env)
   env.string = copy_of(string, { dump = true })
   env.table = copy_of(table)
   env.table.insert = guarded_insert
+  env.table.move = guarded_move
   env.math = copy_of(math)
   env.bit = copy_of(bit)
   local of_os = { time = os_time_now, date = date, clock = os_clock, difftime = os.difftime }
@@ -242,6 +257,14 @@ local function trusted(env)
   local of_io = { write = log.write_out, stderr = { write = log.write_err } }
   env.io = setmetatable(of_io, { __index = io })
   env.load = function(source, chunkname, mode, chunk_env)
+    if type(source) == "function" then
+      local text, problem = read_all(source)
+      if not text then
+        return nil, problem
+      end
+      chunkname = chunkname == nil and "=(load)" or chunkname
+      source = text
+    end
     return load(source, chunkname, mode, chunk_env == nil and env or chunk_env)
   end
   env.loadstring = function(source, chunkname)
@@ -253,7 +276,7 @@ end
 ---The globals of a generation.
 ---@param generation table
 ---@param swarm table the public face
-function sandbox.environment(generation, swarm)
+function environment.make(generation, swarm)
   local env = {}
   generation.env = env
   local loaded = { swarm = swarm }
@@ -275,4 +298,4 @@ function sandbox.environment(generation, swarm)
   return env
 end
 
-return sandbox
+return environment

@@ -1,13 +1,14 @@
 -- `require` for scripts, in Lua, so that a module may wait while it loads: modules beside the
 -- script first, then where --lua-path says.
+local arguments = require "swarm.ground.arguments"
 local bridge = require "swarm.outside.bridge"
 local cancelling = require "swarm.scope.cancel"
 local chunks = require "swarm.sandbox.chunks"
 local errors = require "swarm.ground.errors"
-local names = require "swarm.ground.spelling"
+local frames = require "swarm.ground.frames"
 local S = require "swarm.scheduler.scheduler"
+local sources = require "swarm.outside.sources"
 local waiting = require "swarm.scope.waiting"
-local watched = require "swarm.outside.sources"
 
 local real, real_require = _G, require
 local real_modules, preloaded = package.loaded, package.preload
@@ -95,7 +96,7 @@ local function not_found(name, places)
   return errors.throw(
     "load_error",
     format("module %q not found%s; tried:\n  ", name, hint) .. concat(places, "\n  "),
-    { name = name }
+    { unknown = name }
   )
 end
 
@@ -109,7 +110,7 @@ local function load_module(generation, env, name)
     if places[i] == found then
       break
     end
-    watched.note(generation, "missing", places[i])
+    sources.note(generation, "missing", places[i])
   end
   if not found then
     if modules.trust and (real_modules[name] or preloaded[name]) then
@@ -117,7 +118,7 @@ local function load_module(generation, env, name)
     end
     return not_found(name, places)
   end
-  watched.note(generation, "files", found)
+  sources.note(generation, "files", found)
   return chunks.compile_file(source, found, env)(name)
 end
 
@@ -127,18 +128,23 @@ function modules.require_for(generation, env, loaded)
   local innermost = {} -- worker → the entry that it is in the middle of
   local function require(name)
     if type(name) ~= "string" or name == "" or find(name, "%z") then
-      local got = names.show(name)
-      return errors.throw("invalid_argument", "require takes a module's name, and got " .. got)
+      return arguments.wrong("require takes a module's name", name)
+    elseif find(name, "/", 1, true) or find(name, "^%.") then
+      -- Dots become slashes: it could name a file that is nowhere near the script.
+      local message = format("module %q not found: a name has dots between its folders, ", name)
+        .. 'such as "lib.text", and none in front'
+      return errors.throw("load_error", message, { name = name })
     end
     local me = S.current
-    while loaded[name] == nil and loading[name] do
+    while not loaded[name] and loading[name] do
       check_cycle(loading, innermost, loading[name], me)
       wait_for_loader(loading[name], me, innermost[me])
     end
     local module = loaded[name]
-    if module ~= nil then
+    if module then
       return module
     end
+    loaded[name] = nil -- false: load it anew
     local outer = innermost[me]
     local entry = {
       name = name,
@@ -148,7 +154,7 @@ function modules.require_for(generation, env, loaded)
       waits_for = nil,
     }
     loading[name], innermost[me] = entry, entry
-    local ok, result = xpcall(load_module, errors.passing, generation, env, name)
+    local ok, result = xpcall(load_module, frames.passing, generation, env, name)
     loading[name], innermost[me] = nil, outer
     S.ready_all(entry.waiters)
     if not ok then

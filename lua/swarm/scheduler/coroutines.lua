@@ -2,8 +2,9 @@
 -- PARK, which our resume passes upwards and the author's code never sees. Everything else is as
 -- Lua has it.
 local errors = require "swarm.ground.errors"
-local names = require "swarm.ground.spelling"
+local frames = require "swarm.ground.frames"
 local S = require "swarm.scheduler.scheduler"
+local shown = require "swarm.ground.shown"
 
 local co_create, co_resume, co_yield = coroutine.create, coroutine.resume, coroutine.yield
 local co_running, co_status, isyieldable =
@@ -20,7 +21,7 @@ local function check_thread(co, call)
   if type(co) ~= "thread" then
     return errors.throw(
       "invalid_argument",
-      call .. " takes a coroutine, and got " .. names.show(co)
+      call .. " takes a coroutine, and got " .. shown.value(co)
     )
   end
 end
@@ -54,7 +55,7 @@ function coroutines.create(fn)
   if type(fn) ~= "function" then
     return errors.throw(
       "invalid_argument",
-      "coroutine.create takes a function, and got " .. names.show(fn)
+      "coroutine.create takes a function, and got " .. shown.value(fn)
     )
   end
   return co_create(fn)
@@ -64,7 +65,7 @@ local function unwrap(co, ok, ...)
   if ok then
     return ...
   end
-  errors.leaving(co, (...))
+  frames.leaving(co, (...))
   return error((...), 0)
 end
 
@@ -72,7 +73,7 @@ function coroutines.wrap(fn)
   if type(fn) ~= "function" then
     return errors.throw(
       "invalid_argument",
-      "coroutine.wrap takes a function, and got " .. names.show(fn)
+      "coroutine.wrap takes a function, and got " .. shown.value(fn)
     )
   end
   local co = co_create(fn)

@@ -29,7 +29,8 @@
 --   owner     spawn, blocks  the scope that it belongs to: the run's root, a block, or a worker
 --   depth     spawn       workers above it
 --   rights    spawn, acting  what it may do now: a hook's while the hook runs (rights/acting.lua)
---   queue, queue_prev, queue_next  list  the run list, or the list of waiters that it stands in
+--   queue, queue_prev, queue_next  list  the run list, or the list of waiters that it stands in;
+--                         while it sleeps queue_prev is its place among the timers
 --   co        life        its coroutine; nil: it has not begun
 --   waiting   scheduler   what it waits for while it is parked: a task that it joins, or a table
 --                         with some of what, describe, on_cancel, some_live, joins; a slot or a
@@ -59,6 +60,10 @@
 --   residents scope       nodes to close once only children are left of its scope
 --   ending    pipeline, retry  hooks or retries look at its end: a cancel comes too late
 --   pierced   cancel      its time for clean-up is used up
+--   raised_in cancel      the turn in which a call raised for its cancel last (turn.running)
+--   swallowing cancel     { since, raises, told }, where it goes on after such a raise
+--   abandoned cancel      it went on for too long: never resumed again
+--   holds     with        what it holds by `with` blocks: record, release, and so on
 --   started   life        Unix seconds, for settled hooks
 --   no_slot   life        it began only to end, and holds no slot of its definition's
 --   own_rights  acting    its own, while it has those of a hook
@@ -67,7 +72,7 @@
 --   supervisor  supervise what it keeps, where it is a supervisor
 --   args      registry    of a main that a spec runs
 --   each_nodes, each_most  each  nodes of loops among its watchers
-local errors = require "swarm.ground.errors"
+local frames = require "swarm.ground.frames"
 local format, sub = string.format, string.sub
 local getinfo = debug.getinfo
 
@@ -101,7 +106,7 @@ end
 ---Where a function was defined, as file:line.
 function record.place_of(fn)
   local info = getinfo(fn, "S")
-  return errors.source_of(info) .. ":" .. info.linedefined
+  return frames.source_of(info) .. ":" .. info.linedefined
 end
 
 ---Where the author's function that a task runs was defined, or the task where it runs none.
@@ -110,8 +115,14 @@ function record.home(task)
   if not task.run then
     return task.extra.home -- retired
   end
-  local place = record.place_of(task.def.fn or record.wrapped[task.run] or task.run)
-  return sub(place, 1, 6) ~= "swarm/" and place or task.def.where
+  local def = task.def
+  local home = def.home -- asked for at every end that is no pass
+  if not home then
+    local place = record.place_of(def.fn or record.wrapped[task.run] or task.run)
+    home = sub(place, 1, 6) ~= "swarm/" and place or def.where
+    def.home = def.name and home
+  end
+  return home
 end
 
 ---The name of a task as messages show it.

@@ -17,7 +17,7 @@ local timers = require "swarm.scheduler.timers"
 local turn = require "swarm.scheduler.turn"
 local co_resume, co_yield = coroutine.resume, coroutine.yield
 local isyieldable = coroutine.isyieldable
-local error, tostring = error, tostring
+local error, pcall, tostring = error, pcall, tostring
 local real, take_due = clock.real, timers.take_due
 local push_back, push_front = list.push_back, list.push_front
 local insert_after, remove = list.insert_after, list.remove
@@ -27,9 +27,12 @@ local TICK_RESUMES = 20000 -- resumes in one tick at the most
 local CLOCK_EVERY = 64 -- resumes between two looks at the clock
 local HANDS = 64 -- hand-overs that go before `back`, until it has its turn
 local FAIR_SECONDS = 0.1 -- between two turns of `back` that begin something
+local FAIR_TURNS = 8 -- of `back`, when its turn to begin something has come
 
 -- What a parked coroutine yields, all the way up through the author's own coroutines.
 local PARK = {}
+-- What a coroutine yields that has brought a worker to its end, and waits for the next.
+local DONE = {}
 -- What a park gets back where a C function below it (string.gsub, table.sort) bars the way up.
 local BARRED = {}
 
@@ -39,6 +42,7 @@ local back = { head = nil, tail = nil, runs = true, name = "back" }
 
 local S = {
   PARK = PARK,
+  DONE = DONE,
   BARRED = BARRED,
   current = nil, -- the running worker
   begin = nil, -- worker/life.lua: gives a pending worker its coroutine, or nil: not yet
@@ -47,6 +51,7 @@ local S = {
   take_timer = timers.take,
   timer_at = timers.at,
   alarm = timers.alarm,
+  wake_up = timers.wake_up,
   next_deadline = timers.next_deadline,
   has_timers = timers.any,
 }
@@ -134,7 +139,7 @@ local function fire_timers(now)
     if expire then
       expire(node)
     else
-      S.wake(node.worker)
+      S.wake(node.worker or node)
     end
     node = take_due(now)
   end
@@ -164,6 +169,19 @@ end
 
 -- Ticks -------------------------------------------------------------------------------------------
 
+local POOL = 4096 -- coroutines kept
+local pool, pooled = {}, 0
+
+---A coroutine that is done with another worker, or nil.
+function S.take_coroutine()
+  if pooled > 0 then
+    local co = pool[pooled]
+    pool[pooled] = nil
+    pooled = pooled - 1
+    return co
+  end
+end
+
 local turns = 0 -- counts resumes, up to TURNS
 
 local function serve(w)
@@ -183,13 +201,24 @@ local function serve(w)
     end
   end
   S.current = nil
-  if not ok then
+  if problem == DONE and pooled < POOL then
+    pooled = pooled + 1
+    pool[pooled] = co
+  elseif not ok then
     error("swarm-host: a worker's coroutine broke: " .. tostring(problem), 0)
   end
 end
 
--- Exploration serves one record after another itself, in every order (testing/explore).
-S.serve = serve
+---Exploration serves one worker after another itself, in every order, within its own turn.
+function S.serve_within(w)
+  local me = S.current
+  local ok, problem = pcall(serve, w)
+  S.current = me
+  if not ok then
+    error(problem, 0)
+  end
+end
+
 S.run_lists = { woken, front, back }
 
 local fair_at = 0 -- when `back` and the oldest of `front` are next due a turn that may begin
@@ -234,8 +263,10 @@ function S.step(slice)
   if oldest and oldest.queue == front and (fair or oldest.co) then
     serve(oldest)
   end
-  if back.head and (fair or back.head.co) then
+  local left = fair and not virtual and FAIR_TURNS or 1
+  while left > 0 and back.head and (fair or back.head.co) do
     serve(back.head)
+    left = left - 1
   end
 
   while served < budget do

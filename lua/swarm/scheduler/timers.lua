@@ -1,88 +1,113 @@
 -- Timers: a binary heap in three arrays, so that a million sleepers are a million entries and no
 -- more. It knows what is due; what comes of it is the scheduler's.
+--
+-- What is set is a node, which keeps its place in the heap as `pos`, or a worker itself that
+-- sleeps: that stands in no list then, and keeps its place as `queue_prev`.
 local timers = {}
 
 local at, order, nodes = {}, {}, {} -- when, ties in the order of setting, and what
 local size, sequence = 0, 0
 
-local function less(i, j)
-  local a, b = at[i], at[j]
-  return a < b or (a == b and order[i] < order[j])
-end
-
-local function swap(i, j)
-  at[i], at[j] = at[j], at[i]
-  order[i], order[j] = order[j], order[i]
-  local a, b = nodes[j], nodes[i]
-  nodes[i], nodes[j] = a, b
-  a.pos, b.pos = i, j
-end
-
-local function sift_up(i)
-  while i > 1 do
-    local parent = (i - i % 2) / 2
-    if not less(i, parent) then
-      break
-    end
-    swap(i, parent)
-    i = parent
+---Puts an entry to a place, and tells what is set where it is.
+local function put(i, when, nth, node)
+  at[i], order[i], nodes[i] = when, nth, node
+  if node.task then
+    node.queue_prev = i
+  else
+    node.pos = i
   end
 end
 
-local function sift_down(i)
+---Moves an entry up from the place i, which is free, to where it belongs.
+local function sift_up(i, when, nth, node)
+  while i > 1 do
+    local parent = (i - i % 2) / 2
+    local above = at[parent]
+    if above < when or (above == when and order[parent] < nth) then
+      break
+    end
+    put(i, above, order[parent], nodes[parent])
+    i = parent
+  end
+  put(i, when, nth, node)
+end
+
+---Moves an entry down from the place i, which is free, to where it belongs.
+local function sift_down(i, when, nth, node)
   while true do
     local child = i * 2
     if child > size then
       break
     end
-    if child < size and less(child + 1, child) then
-      child = child + 1
+    local below = at[child]
+    if child < size then
+      local other = at[child + 1]
+      if other < below or (other == below and order[child + 1] < order[child]) then
+        child, below = child + 1, other
+      end
     end
-    if not less(child, i) then
+    if when < below or (when == below and nth < order[child]) then
       break
     end
-    swap(i, child)
+    put(i, below, order[child], nodes[child])
     i = child
   end
+  put(i, when, nth, node)
 end
 
----Sets a timer. When it is due, `node.expire(node)` is called; without one, `node.worker` is woken.
+---Sets a timer. When it is due, `node.expire(node)` is called; without one, `node.worker` is woken,
+---or the node itself, which is a worker that sleeps.
 ---@param node table
 ---@param when number on the monotonic clock
 local function set(node, when)
   size = size + 1
   sequence = sequence + 1
-  at[size], order[size], nodes[size] = when, sequence, node
-  node.pos = size
-  sift_up(size)
+  return sift_up(size, when, sequence, node)
 end
 timers.set = set
+
+---Takes out what is at a place.
+local function take_out(i)
+  local node, last = nodes[i], size
+  local when, nth, moved = at[last], order[last], nodes[last]
+  at[last], order[last], nodes[last] = nil, nil, nil
+  size = last - 1
+  if node.task then
+    node.queue_prev = nil
+  else
+    node.pos = nil
+  end
+  if i == last then
+    return
+  end
+  local parent = (i - i % 2) / 2
+  if i > 1 and (when < at[parent] or (when == at[parent] and nth < order[parent])) then
+    return sift_up(i, when, nth, moved)
+  end
+  return sift_down(i, when, nth, moved)
+end
 
 ---Takes a timer out, if it is set.
 local function drop(node)
   local i = node.pos
-  if not i then
-    return
-  end
-  if i ~= size then
-    swap(i, size)
-  end
-  at[size], order[size], nodes[size] = nil, nil, nil
-  size = size - 1
-  node.pos = nil
-  if i <= size then
-    sift_up(i)
-    sift_down(i)
+  if i then
+    return take_out(i)
   end
 end
 timers.drop = drop
+
+---A worker that sleeps is woken for something else, or cannot sleep here.
+---@param w table one that the heap has
+function timers.wake_up(w)
+  return take_out(w.queue_prev)
+end
 
 ---Takes the next timer out of the heap, for exploration, which fires timers one by one.
 ---@return table? node, number? when
 function timers.take()
   local node, when = nodes[1], at[1]
   if node then
-    drop(node)
+    take_out(1)
   end
   return node, when
 end
@@ -98,7 +123,7 @@ end
 function timers.take_due(now)
   if size > 0 and at[1] <= now then
     local node = nodes[1]
-    drop(node)
+    take_out(1)
     return node
   end
   return nil

@@ -3,10 +3,14 @@
 local blocks = require "swarm.structure.blocks"
 local cancelling = require "swarm.scope.cancel"
 local clock = require "swarm.ground.clock"
+local definition = require "swarm.worker.definition"
 local errors = require "swarm.ground.errors"
 local failures = require "swarm.events.failures"
+local frames = require "swarm.ground.frames"
+local gate = require "swarm.rights.gate"
+local free = require("swarm.script.generation").free
 local log = require "swarm.events.log"
-local registry = require "swarm.script.registry"
+local raised = require "swarm.ground.raised"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
 local spawning = require "swarm.worker.spawn"
@@ -21,11 +25,11 @@ local draining = {}
 -- Who is alive ------------------------------------------------------------------------------------
 
 local function nobody()
-  return { count = 0, besides_main = 0, agents = {} }
+  return { count = 0, besides_main = 0, names = {} }
 end
 
 ---Counts the live workers of each generation.
----@return table census generation → { count, besides_main (main stays as long as the run), agents:
+---@return table census generation → { count, besides_main (main stays as long as the run), names:
 ---name → how many }
 local function take_census()
   local census = {}
@@ -40,7 +44,7 @@ local function take_census()
     local name = def.name or "(function)"
     of.count = of.count + 1
     of.besides_main = of.besides_main + (def == generation.main and 0 or 1)
-    of.agents[name] = (of.agents[name] or 0) + 1
+    of.names[name] = (of.names[name] or 0) + 1
   end)
   return census
 end
@@ -57,7 +61,7 @@ function draining.count(line, dry)
 end
 
 ---The generations that are alive and which workers keep them so, the newest last.
----@return table list of { number, newest, workers, besides_main, agents }
+---@return table list of { number, newest, workers, besides_main, names }
 function draining.list(line)
   local list, census = {}, take_census()
   for number, generation in pairs(line.alive) do
@@ -67,7 +71,7 @@ function draining.list(line)
       newest = generation == line.newest,
       workers = of.count,
       besides_main = of.besides_main,
-      agents = values.object(of.agents),
+      names = values.object(of.names),
     }
   end
   sort(list, function(a, b)
@@ -76,48 +80,19 @@ function draining.list(line)
   return values.array(list)
 end
 
--- The end of a generation -------------------------------------------------------------------------
-
----Forgets what only running workers need, so that a settled one that somebody still holds costs no
----more than itself.
-local function free(generation)
-  generation.line.alive[generation.number] = nil
-  local function strip(def)
-    def.run, def.fn, def.wrap, def.settled, def.events = nil, nil, nil, nil, nil
-    def.layers, def.input_schema, def.output_schema, def.options = nil, nil, nil, nil
-  end
-  for _, def in pairs(generation.workers) do
-    strip(def)
-  end
-  if generation.main then
-    strip(generation.main)
-  end
-  strip(generation.unnamed)
-  for _, kept in pairs {
-    "workers",
-    "hooks",
-    "layers",
-    "commands",
-    "closing",
-    "uses",
-    "files",
-    "folders",
-    "missing",
-    "noted",
-    "on_reload",
-    "on_dispose",
-    "prints",
-  } do
-    generation[kept] = {}
-  end
-  generation.env, generation.face, generation.main = nil, nil, nil
+---swarm.generations(), of a worker that may know.
+function draining.generations(line)
+  gate.check(S.current, "read_task_state")
+  return draining.list(line)
 end
+
+-- The end of a generation -------------------------------------------------------------------------
 
 ---Calls a function in a shield: a cancel of the run, or main's new start, leaves it its time.
 ---@param ends number when its time is up
 local function call_in_time(fn, ends)
   local info = getinfo(fn, "S")
-  local what = "swarm.on_dispose at " .. errors.source_of(info) .. ":" .. info.linedefined
+  local what = "swarm.on_dispose at " .. frames.source_of(info) .. ":" .. info.linedefined
   local left = floor((ends - clock.monotonic()) * 100 + 0.5) / 100
   return blocks.shielded(what, max(left, 0.01), fn)
 end
@@ -130,12 +105,12 @@ local function dispose(generation)
   if #list == 0 then
     return false
   end
-  local def = registry.internal(generation, "dispose of generation " .. generation.number)
+  local def = definition.internal(generation, "dispose of generation " .. generation.number)
   def.begins = true -- even where all is cancelled before it could
   spawning.root(def, function()
     local ends = clock.monotonic() + DISPOSE_SECONDS
     for i = #list, 1, -1 do
-      local ok, problem = xpcall(call_in_time, errors.from_raised, list[i], ends)
+      local ok, problem = xpcall(call_in_time, raised.from_raised, list[i], ends)
       if not ok then
         log.entry("error", "on_dispose failed: " .. errors.headline(problem), nil, S.current.task)
         failures.add(problem)

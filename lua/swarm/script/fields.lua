@@ -1,11 +1,12 @@
 -- The fields of a worker's definition: which kind they make it, and what each may be. A mistake
 -- names the field, and what was meant by it or what must stand there.
+local arguments = require "swarm.ground.arguments"
 local errors = require "swarm.ground.errors"
-local names = require "swarm.ground.spelling"
+local kinds = require "swarm.kinds.all"
+local shown = require "swarm.ground.shown"
+local spelling = require "swarm.ground.spelling"
 local type, pairs, tostring = type, pairs, tostring
 local format, floor, concat = string.format, math.floor, table.concat
-
-local kinds = { lua = require "swarm.kinds.lua", process = require "swarm.kinds.process" }
 
 -- What people try first, by other hosts' words.
 local FIRST_GUESSES = {
@@ -63,35 +64,33 @@ local function wrong(message, fields)
 end
 
 ---The kind of a definition: named by `kind`, or by the field that only it has.
+---@return table line of the list of kinds
 local function kind_of(name, fields)
   local kind = fields.kind
   if kind ~= nil then
-    if not kinds[kind] then
+    if not kinds.by_name[kind] then
       return wrong(
         format(
           "worker %q: there is no kind %s%s",
           name,
-          names.show(kind),
-          names.hint(kind, kinds, "")
+          shown.value(kind),
+          spelling.hint(kind, kinds.by_name, "")
         )
           .. "; known kinds: "
-          .. names.list(kinds)
+          .. spelling.list(kinds.by_name)
       )
     end
-    return kinds[kind]
+    return kinds.by_name[kind]
   end
   local wanted, found = {}, nil
-  for _, candidate in pairs(kinds) do
-    for i = 1, #candidate.by do
-      wanted[candidate.by[i]] = true
-      if fields[candidate.by[i]] ~= nil then
+  for i = 1, #kinds.list do
+    local candidate = kinds.list[i]
+    for j = 1, #candidate.by do
+      wanted[candidate.by[j]] = true
+      if fields[candidate.by[j]] ~= nil then
         if found and found ~= candidate then
-          local kinds_named = "worker %q has fields of kind %s and of kind %s; it is of one kind"
-          local one, other = found.name, candidate.name
-          if one > other then
-            one, other = other, one
-          end
-          return wrong(format(kinds_named, name, one, other))
+          local both = "worker %q has fields of kind %s and of kind %s; it is of one kind"
+          return wrong(format(both, name, found.name, candidate.name))
         end
         found = candidate
       end
@@ -101,20 +100,20 @@ local function kind_of(name, fields)
     return found
   end
   for key in pairs(fields) do
-    local near = FIRST_GUESSES[key] or names.nearest(tostring(key), wanted)
+    local near = FIRST_GUESSES[key] or spelling.nearest(tostring(key), wanted)
     if near and not COMMON[key] then
       return wrong(
-        format("worker %q has no field %s; did you mean %s?", name, names.show(key), near),
+        format("worker %q has no field %s; did you mean %s?", name, shown.value(key), near),
         { field = key }
       )
     end
   end
   return wrong(
-    format("worker %q does not say what it runs: it needs one of %s", name, names.list(wanted))
+    format("worker %q does not say what it runs: it needs one of %s", name, spelling.list(wanted))
   )
 end
 
-local function check_fields(name, fields, kind)
+local function check_fields(name, fields, line, kind)
   local known = {}
   for key, check in pairs(COMMON) do
     known[key] = check
@@ -127,10 +126,10 @@ local function check_fields(name, fields, kind)
     if not check then
       local guess = FIRST_GUESSES[key]
       local hint = guess and known[guess] and "; did you mean " .. guess .. "?"
-        or names.hint(key, known, "")
+        or spelling.hint(key, known, "")
       return wrong(
-        format("worker %q has no field %s%s", name, names.show(key), hint)
-          .. (hint == "" and "; its fields are " .. names.list(known) or ""),
+        format("worker %q has no field %s%s", name, shown.value(key), hint)
+          .. (hint == "" and "; its fields are " .. spelling.list(known) or ""),
         { field = tostring(key) }
       )
     end
@@ -140,29 +139,30 @@ local function check_fields(name, fields, kind)
     end
     if not fits then
       return wrong(
-        format("worker %q: %s must be %s, and is %s", name, key, expected, names.show(value)),
+        format("worker %q: %s must be %s, and is %s", name, key, expected, shown.value(value)),
         { field = key }
       )
     end
   end
-  for i = 1, #kind.by do
-    if fields[kind.by[i]] ~= nil then
+  for i = 1, #line.by do
+    if fields[line.by[i]] ~= nil then
       return
     end
   end
-  local needed = concat(kind.by, " or ")
-  return wrong(format("worker %q is of kind %s and needs the field %s", name, kind.name, needed))
+  local needed = concat(line.by, " or ")
+  return wrong(format("worker %q is of kind %s and needs the field %s", name, line.name, needed))
 end
 
 ---Checks the table of a worker's definition; raises load_error at what is wrong with it.
 ---@param name string the worker's
 ---@param fields any
----@return table kind the module of its kind
+---@return string kind its name, table kind what its file holds
 return function(name, fields)
   if type(fields) ~= "table" then
-    return wrong(format("worker %q takes a table of fields, and got %s", name, names.show(fields)))
+    return arguments.wrong(format("worker %q takes a table of fields", name), fields, "load_error")
   end
-  local kind = kind_of(name, fields)
-  check_fields(name, fields, kind)
-  return kind
+  local line = kind_of(name, fields)
+  local kind = kinds.load(line.name)
+  check_fields(name, fields, line, kind)
+  return line.name, kind
 end

@@ -1,7 +1,7 @@
 -- What a definition is made of, as text: two that behave alike have the same, wherever they stand
 -- in their files. A function is its bytecode without line numbers, and what it closes over; a table
 -- its items. Taken as a generation is loaded, before anything it closes over has moved.
-local errors = require "swarm.ground.errors"
+local frames = require "swarm.ground.frames"
 local debug_getmetatable, getinfo, getupvalue = debug.getmetatable, debug.getinfo, debug.getupvalue
 local type, pairs, pcall, tostring, next = type, pairs, pcall, tostring, next
 local concat, sort, dump = table.concat, table.sort, string.dump
@@ -15,7 +15,7 @@ local print_of
 local function print_function(fn, walk, out)
   local info = getinfo(fn, "S")
   local ok, code = pcall(dump, fn, "sd") -- deterministic, without what only debuggers need
-  if errors.is_host_frame(info) or not ok then
+  if frames.is_host(info) or not ok then
     out[#out + 1] = "host function"
     return
   end

@@ -1,72 +1,27 @@
 -- The definitions of one generation: what `swarm.worker` and `swarm.main` said while the script
 -- loaded, checked. Every mistake names the author's line, the field and the nearest known name.
+local arguments = require "swarm.ground.arguments"
 local attempts = require "swarm.worker.attempts"
 local cancelling = require "swarm.scope.cancel"
-local check_command = require("swarm.kinds.process").check_command
 local check_fields = require "swarm.script.fields"
+local definition = require "swarm.worker.definition"
 local errors = require "swarm.ground.errors"
+local frames = require "swarm.ground.frames"
 local hooks = require "swarm.layers.hooks"
-local middleware = require "swarm.layers.pipeline"
-local names = require "swarm.ground.spelling"
-local slots = require "swarm.worker.slots"
-local schema = require "swarm.outside.schema"
+local kinds = require "swarm.kinds.all"
+local pipeline = require "swarm.layers.pipeline"
 local roles = require "swarm.rights.roles"
 local S = require "swarm.scheduler.scheduler"
+local schema = require "swarm.outside.schema"
+local slots = require "swarm.worker.slots"
 local values = require "swarm.values.values"
 local type, pairs, tostring = type, pairs, tostring
 local format, debug_getmetatable = string.format, debug.getmetatable
 
-local registry = {
-  around_run = nil, -- specs: (def, run) → the run that a mock may stand in for
-}
+local registry = {}
 
 local function wrong(message, fields)
   return errors.throw("load_error", message, fields)
-end
-
----A new, empty set of definitions.
----@param number integer the generation's number
----@param line table the script's (line.lua)
-function registry.new(number, line)
-  local generation = {
-    number = number,
-    line = line,
-    workers = {}, -- name → definition
-    main = nil,
-    roles = {}, -- name → { fields, where }, then name → rights
-    hooks = {}, -- in the order of registration
-    layers = {}, -- name → { fields, where, rights }
-    commands = {}, -- name → { fields, where }
-    closing = {}, -- functions to call when all is there
-    uses = {}, -- the layers that are on every worker
-    open = {}, -- names of `swarm.worker "x"` whose table has not come yet
-    given = { worker = {}, role = {}, layer = {}, command = {} }, -- name → the author's table
-    files = {}, -- what was read while loading
-    folders = {}, -- what was listed
-    missing = {}, -- what was looked for and is not there
-    on_reload = {}, -- functions
-    on_dispose = {},
-    env = nil, -- its globals
-    closed = false, -- loading has ended
-    retired = false, -- another one has taken over
-    live = 0, -- of a retired one: workers that have not settled
-  }
-  -- A worker made from a function has no name; it belongs to the generation of its spawner.
-  generation.unnamed = registry.internal(generation, nil)
-  generation.rights = roles.ROLES
-  return generation
-end
-
----A definition that no script wrote down: a worker made from a function, or one of the host's own.
----@param name string? the worker's name, as messages show it
-function registry.internal(generation, name)
-  return {
-    name = name,
-    kind = "lua",
-    generation = generation,
-    names = generation.line.names,
-    unnamed = name == nil,
-  }
 end
 
 ---Raises where the loading that a call belongs to has ended.
@@ -79,40 +34,37 @@ end
 
 registry.still_loading = still_loading
 
+local function retries_of(name, retries)
+  local ok, policy = pcall(attempts.policy, retries, format("worker %q: retries", name))
+  if not ok then
+    return wrong(policy.message, { field = "retries" })
+  end
+  return policy
+end
+
 local function define_worker(generation, name, fields, where)
-  local kind = check_fields(name, fields)
-  local def = {
+  local kind_name, kind = check_fields(name, fields)
+  local def = definition.new(generation, {
     name = name,
-    kind = kind.name,
-    run = fields.run,
+    kind = kind_name,
+    held_open = kind.held_open,
     fn = fields.run,
+    run = fields.run,
     description = fields.description,
     timeout = fields.timeout,
-    slots = nil,
-    habits = setmetatable({}, { __mode = "k" }), -- spawner's definition → from where it spawns this
-    retries = nil,
+    retries = fields.retries and retries_of(name, fields.retries),
+    slots = fields.concurrency and slots.new(fields.concurrency),
     role = fields.role or "worker",
     authority = fields.authority,
     layers = fields.layers and hooks.layers_of(name, fields.layers, where),
     input_schema = fields.input_schema,
     output_schema = fields.output_schema,
-    generation = generation,
-    names = generation.line.names,
     where = where,
-  }
-  if fields.concurrency then
-    def.slots = slots.new(fields.concurrency)
-  end
-  if fields.retries then
-    local ok, policy = pcall(attempts.policy, fields.retries, format("worker %q: retries", name))
-    if not ok then
-      return wrong(policy.message, { field = "retries" })
-    end
-    def.retries = policy
-  end
+  })
   local run = kind.start(def, fields, generation)
-  if registry.around_run then
-    run = registry.around_run(def, run)
+  local around_run = generation.line.script.around_run
+  if around_run then
+    run = around_run(def, run)
   end
   def.run = schema.wrap(def, run)
   generation.workers[name] = def
@@ -125,9 +77,9 @@ end
 
 local function define_command(generation, name, fields, where)
   if type(fields) ~= "table" then
-    return wrong(format("command %q takes a table of fields, and got %s", name, names.show(fields)))
+    return arguments.wrong(format("command %q takes a table of fields", name), fields, "load_error")
   end
-  check_command(name, fields)
+  kinds.check_command(name, fields)
   generation.commands[name] = { fields = fields, where = where }
 end
 
@@ -146,7 +98,7 @@ function registry.define(generation, what, name, ...)
   local kept, make = NAMED[what][1], NAMED[what][2]
   still_loading(generation, call)
   if type(name) ~= "string" or name == "" then
-    return wrong(call .. " takes a name, and got " .. names.show(name))
+    return arguments.wrong(call .. " takes a name", name, "load_error")
   end
   local key = what .. " " .. name
   local before = generation[kept][name] or generation.open[key]
@@ -157,7 +109,7 @@ function registry.define(generation, what, name, ...)
   elseif what == "role" and roles.ROLES[name] then
     return wrong(format("role %q comes with the host: extend it under a name of your own", name))
   end
-  local where = errors.where()
+  local where = frames.where()
   if select("#", ...) > 0 then
     generation.given[what][name] = (...)
     return make(generation, name, (...), where)
@@ -191,25 +143,23 @@ end
 function registry.main(generation, fn, args)
   still_loading(generation, "swarm.main")
   if type(fn) ~= "function" then
-    return wrong("swarm.main takes a function, and got " .. names.show(fn))
+    return arguments.wrong("swarm.main takes a function", fn, "load_error")
   end
   local before = generation.main
   if before then
     return wrong("swarm.main is there twice; the first is at " .. tostring(before.where))
   end
-  generation.main = {
+  generation.main = definition.new(generation, {
     name = "main",
-    kind = "lua",
+    held_open = true,
     role = "operator",
     fn = fn,
     run = function(ctx)
       local extra = debug_getmetatable(ctx).extra
       return fn(values.copy(extra and extra.args or args, "args"), ctx)
     end,
-    generation = generation,
-    names = generation.line.names,
-    where = errors.where(),
-  }
+    where = frames.where(),
+  })
 end
 
 ---A definition whose table never came.
@@ -251,12 +201,12 @@ function registry.close(generation)
   end
   for _, def in pairs(generation.workers) do
     def.rights = roles.of(generation.roles, rights, def.role, def.where)
-    middleware.compose(generation, def)
+    pipeline.compose(generation, def)
   end
-  middleware.compose(generation, generation.unnamed)
+  pipeline.compose(generation, generation.unnamed)
   if generation.main then
     generation.main.rights = rights.operator
-    middleware.compose(generation, generation.main)
+    pipeline.compose(generation, generation.main)
   end
   generation.rights = rights
   generation.closed = true

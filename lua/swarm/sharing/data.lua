@@ -3,8 +3,8 @@
 local cancelling = require "swarm.scope.cancel"
 local errors = require "swarm.ground.errors"
 local gate = require "swarm.rights.gate"
-local names = require "swarm.ground.spelling"
 local S = require "swarm.scheduler.scheduler"
+local shown = require "swarm.ground.shown"
 local values = require "swarm.values.values"
 local type, copy = type, values.copy
 
@@ -15,7 +15,7 @@ local kept = {} -- name → value
 local function check_name(name, call)
   cancelling.not_while_loading()
   if type(name) ~= "string" or name == "" then
-    return errors.throw("invalid_argument", call .. " takes a name, and got " .. names.show(name))
+    return errors.throw("invalid_argument", call .. " takes a name, and got " .. shown.value(name))
   end
 end
 

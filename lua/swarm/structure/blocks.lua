@@ -5,11 +5,13 @@ local arguments = require "swarm.ground.arguments"
 local cancelling = require "swarm.scope.cancel"
 local closing = require "swarm.worker.closing"
 local errors = require "swarm.ground.errors"
-local names = require "swarm.ground.spelling"
+local frames = require "swarm.ground.frames"
 local opaque = require "swarm.ground.opaque"
+local raised = require "swarm.ground.raised"
 local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
+local shown = require "swarm.ground.shown"
 local site = require "swarm.ground.site"
 local spawning = require "swarm.worker.spawn"
 local waiting = require "swarm.scope.waiting"
@@ -59,7 +61,7 @@ local function time_is_up(me, scope, cause)
   if scope.outer.cancel and not scope.shielded then
     return cancelling.error_of(me)
   end
-  local where = errors.where()
+  local where = frames.where()
   if not where and not scope.shielded then
     where = record.home(me.task) -- a tail call left no frame; the host's own shields have a name
   end
@@ -81,7 +83,7 @@ local function outcome(me, scope, waited, ok, ...)
     if is_cancel then
       first = scopes.with_others(first, err.others) -- of blocks further in
     elseif not ok and not rawequal(err, scope.first_error) then
-      first = scopes.with_others(first, { errors.from_raised(err) }) -- raised in clean-up
+      first = scopes.with_others(first, { raised.from_raised(err) }) -- raised in clean-up
     end
     return error(first, 0)
   end
@@ -91,7 +93,7 @@ local function outcome(me, scope, waited, ok, ...)
   end
   if not ok then
     if mine and type(err) == "table" then
-      err = errors.writable(err)
+      err = raised.writable(err)
       rawset(err, "cancel_reason", cause.reason)
     end
     return error(scopes.with_others(err, unowned), 0)
@@ -132,7 +134,8 @@ end
 
 local function check_function(fn, call)
   if type(fn) ~= "function" then
-    return errors.throw("invalid_argument", call .. " takes a function, and got " .. names.show(fn))
+    local got = shown.value(fn)
+    return errors.throw("invalid_argument", call .. " takes a function, and got " .. got)
   end
 end
 
@@ -142,7 +145,7 @@ function blocks.timeout(seconds, fn)
   check_function(fn, "swarm.timeout")
   local me = S.current
   local scope = open(me, "swarm.timeout", false, seconds)
-  return finish(me, scope, xpcall(fn, errors.passing))
+  return finish(me, scope, xpcall(fn, frames.passing))
 end
 
 ---Runs a function in a shield.
@@ -150,7 +153,7 @@ end
 function blocks.shielded(what, seconds, fn)
   local me = S.current
   local scope = open(me, what, true, seconds)
-  return finish(me, scope, xpcall(fn, errors.passing))
+  return finish(me, scope, xpcall(fn, frames.passing))
 end
 
 local SHIELD_OPTIONS = { timeout = true }
@@ -173,7 +176,7 @@ end
 function blocks.apart(what, fn, ...)
   local me = S.current
   local scope = open(me, what, false, nil)
-  return finish(me, scope, xpcall(fn, errors.passing, ...))
+  return finish(me, scope, xpcall(fn, frames.passing, ...))
 end
 
 -- The object that swarm.scope hands to its function.
@@ -210,7 +213,7 @@ function blocks.scope(fn)
   local scope = open(me, "swarm.scope", false, nil)
   scope.nursery = true
   local face = opaque.seal(ScopeFace, { scope = scope }, nil)
-  return finish(me, scope, xpcall(fn, errors.passing, face))
+  return finish(me, scope, xpcall(fn, frames.passing, face))
 end
 
 blocks.getters = {

@@ -9,9 +9,9 @@ local errors = require "swarm.ground.errors"
 local gate = require "swarm.rights.gate"
 local groups = require "swarm.structure.group"
 local members = require "swarm.structure.members"
-local names = require "swarm.ground.spelling"
 local record = require "swarm.scheduler.record"
 local scopes = require "swarm.scope.scope"
+local shown = require "swarm.ground.shown"
 local site = require "swarm.ground.site"
 local spawning = require "swarm.worker.spawn"
 local values = require "swarm.values.values"
@@ -111,7 +111,7 @@ function Blockeds.__tostring(blockeds)
     count,
     count == 1 and " is" or "s are",
     least,
-    errors.text_of(blockeds[least].reason)
+    shown.text(blockeds[least].reason)
   )
 end
 
@@ -191,7 +191,7 @@ local function check_concurrency(value)
   if type(value) ~= "number" or value < 1 or value % 1 ~= 0 then
     return errors.throw(
       "invalid_argument",
-      "map's option concurrency takes a whole number, one or more, and got " .. names.show(value)
+      "map's option concurrency takes a whole number, one or more, and got " .. shown.value(value)
     )
   end
   return value
@@ -209,7 +209,7 @@ function gather.map(name, items, opts)
   elseif type(name) ~= "function" then
     return errors.throw(
       "invalid_argument",
-      "swarm.map takes a worker's name or a function first, and got " .. names.show(name)
+      "swarm.map takes a worker's name or a function first, and got " .. shown.value(name)
     )
   end
   local n = members.check_list(items, "swarm.map", "items")

@@ -4,18 +4,19 @@
 local arguments = require "swarm.ground.arguments"
 local cancelling = require "swarm.scope.cancel"
 local clock = require "swarm.ground.clock"
+local definition = require "swarm.worker.definition"
 local deadlock = require "swarm.worker.deadlock"
 local errors = require "swarm.ground.errors"
+local frames = require "swarm.ground.frames"
 local gate = require "swarm.rights.gate"
 local handles = require "swarm.worker.handle"
 local joining = require "swarm.worker.join"
 local list = require "swarm.ground.list"
-local names = require "swarm.ground.spelling"
 local record = require "swarm.scheduler.record"
-local registry = require "swarm.script.registry"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
 local settling = require "swarm.worker.settle"
+local shown = require "swarm.ground.shown"
 local site = require "swarm.ground.site"
 local spawning = require "swarm.worker.spawn"
 local values = require "swarm.values.values"
@@ -98,12 +99,12 @@ local function check_definition(me, name)
   if type(name) ~= "string" then
     return errors.throw(
       "invalid_argument",
-      "swarm.open takes the name of a worker, and got " .. names.show(name)
+      "swarm.open takes the name of a worker, and got " .. shown.value(name)
     )
   end
   local of = me.task.def
   local def = of.names[name] or spawning.resolve(name, of.generation)
-  if def.kind ~= "lua" then
+  if not def.held_open then
     return errors.throw(
       "invalid_argument",
       format("worker %q is of kind %s: only workers of kind lua can be held open", name, def.kind)
@@ -156,8 +157,8 @@ function held_open.open(name, opts)
     waiting = nil, -- what its worker waits for
   }
   held.waiting = { held = held, describe = describe }
-  local def = registry.internal(me.task.def.generation, name)
-  def.where = errors.where()
+  local def = definition.internal(me.task.def.generation, name)
+  def.where = frames.where()
   def.begins = true -- it may have an invocation before it has begun
   local handle, task = spawning.internal(owner, me, def, function()
     return run(held)
@@ -309,7 +310,7 @@ function methods.invoke(handle, input)
     gate.check(me, "poll_task")
   end
   if not isyieldable() then
-    return waiting.barred("session:invoke")
+    return waiting.barred("h:invoke")
   end
   check_open(held)
   check_deadlock(held, me)

@@ -3,8 +3,8 @@
 local deadlocks = require "swarm.worker.deadlock"
 local errors = require "swarm.ground.errors"
 local handles = require "swarm.worker.handle"
-local names = require "swarm.ground.spelling"
 local record = require "swarm.scheduler.record"
+local shown = require "swarm.ground.shown"
 local find, format = string.find, string.format
 local next, rawget, type, sort = next, rawget, type, table.sort
 
@@ -21,10 +21,10 @@ end
 ---@return integer n
 function members.check_list(list, call, of)
   if type(list) == "function" or handles.is(list) then
-    local got = type(list) == "function" and names.show(list) or "a worker's handle"
+    local got = type(list) == "function" and shown.value(list) or "a worker's handle"
     return wrong("%s takes a list of %s, and got %s: put braces around it", call, of, got)
   elseif type(list) ~= "table" then
-    return wrong("%s takes a list of %s, and got %s", call, of, names.show(list))
+    return wrong("%s takes a list of %s, and got %s", call, of, shown.value(list))
   end
   local n = 0
   for _ in next, list do
@@ -34,7 +34,7 @@ function members.check_list(list, call, of)
     if rawget(list, i) == nil then
       for key in next, list do
         if type(key) ~= "number" or key < 1 or key % 1 ~= 0 then
-          return wrong("%s takes a list of %s, and it has the key %s", call, of, names.show(key))
+          return wrong("%s takes a list of %s, and it has the key %s", call, of, shown.value(key))
         end
       end
       return wrong("%s takes a list without holes, and [%d] is nil", call, i)
@@ -49,7 +49,7 @@ function members.check_no_more(extra, call)
     return wrong(
       "%s takes one list and nothing else, and got %s too; swarm.timeout(s, fn) bounds its time",
       call,
-      names.show(extra)
+      shown.value(extra)
     )
   end
 end
@@ -62,7 +62,7 @@ local function task_of(item, call, i)
   return wrong(
     "%s must be a worker's handle, a task_id or a function, and is %s%s",
     place,
-    names.show(item),
+    shown.value(item),
     type(item) == "string" and "; swarm.spawn starts a worker by its name" or ""
   )
 end

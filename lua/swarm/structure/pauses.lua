@@ -8,7 +8,16 @@ local waiting = require "swarm.scope.waiting"
 
 local pauses = {}
 
-local SLEEP = { what = "a timer" }
+-- A sleeping worker is its own timer (scheduler/timers.lua).
+local SLEEP = {
+  what = "a timer",
+  on_cancel = function(_, w)
+    if not w.queue then -- else it was woken already
+      S.wake_up(w)
+      S.wake(w)
+    end
+  end,
+}
 local TURN = { what = "its turn" }
 
 ---What is to be said after a pause.
@@ -27,9 +36,11 @@ function pauses.sleep(seconds)
   if me.scope.cancel then
     cancelling.raise(me)
   end
-  local timer = S.alarm(me, clock.monotonic() + seconds)
+  S.set_timer(me, clock.monotonic() + seconds)
   local parked = S.park(me, SLEEP)
-  S.drop_timer(timer)
+  if not parked then
+    S.wake_up(me)
+  end
   return go_on(me, parked, "swarm.sleep")
 end
 

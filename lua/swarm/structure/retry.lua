@@ -8,12 +8,13 @@ local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
 local gate = require "swarm.rights.gate"
-local names = require "swarm.ground.spelling"
+local raised = require "swarm.ground.raised"
 local random = require "swarm.ground.random"
 local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
 local settling = require "swarm.worker.settle"
+local shown = require "swarm.ground.shown"
 local spawning = require "swarm.worker.spawn"
 local tails = require "swarm.worker.output.tail"
 local values = require "swarm.values.values"
@@ -54,7 +55,8 @@ local function checked(answer, on)
   end
   return errors.throw(
     "invalid_value",
-    "retries.on must return false, true or a delay in seconds, and returned " .. names.show(answer),
+    "retries.on must return false, true or a delay in seconds, and returned "
+      .. shown.value(answer),
     { path = "retries.on", where = record.place_of(on) }
   )
 end
@@ -75,7 +77,7 @@ local function ask(w, retries, on, err, number)
   elseif rawequal(answer, err) then
     return false -- it let the attempt's error pass: that says no, and nothing else
   end
-  return false, errors.from_raised(answer)
+  return false, raised.from_raised(answer)
 end
 
 ---Whether an attempt that ended so is followed by another, and after how many seconds.
@@ -146,6 +148,7 @@ local function reset(w, retries)
   w.cancel, w.scope = nil, w
   extra.err, extra.tail, extra.cancelled = nil, nil, nil
   extra.started, extra.ending, extra.no_slot = nil, nil, nil
+  extra.raised_in, extra.swallowing, extra.abandoned, extra.holds = nil, nil, nil, nil
   retries.number, retries.is_new = retries.number + 1, true
   if not extra.invoked_by then -- one worker runs all invocations
     extra.worker_id = spawning.next_id()

@@ -1,14 +1,16 @@
 -- swarm.script, in spec files: the script under test. It is loaded in a line of generations of its
 -- own, as a run would load it: names in it mean its own workers, and the spec reaches them by the
 -- object that it gets.
+local arguments = require "swarm.ground.arguments"
 local cancelling = require "swarm.scope.cancel"
 local errors = require "swarm.ground.errors"
-local generations = require "swarm.script.line"
-local joining = require "swarm.worker.join"
-local names = require "swarm.ground.spelling"
+local join = require "swarm.worker.join"
+local lines = require "swarm.script.line"
+local loading = require "swarm.script.loading"
 local opaque = require "swarm.ground.opaque"
 local records = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
+local shown = require "swarm.ground.shown"
 local site = require "swarm.ground.site"
 local spawning = require "swarm.worker.spawn"
 local values = require "swarm.values.values"
@@ -17,25 +19,27 @@ local waiting = require "swarm.scope.waiting"
 local take_site, FORMAT, LEVELS = site.take, site.FORMAT, site.LEVELS
 local type = type
 
-local script = {
-  run = nil, -- kernel: what scripts read of the run
-  lines = {}, -- in the order of loading
+local app = {
+  lines = {}, -- of the scripts, in the order of loading
 }
 
 -- Loading -----------------------------------------------------------------------------------------
 
 ---Loads a script as a run would, by a worker of its own, and waits for it: also while the spec file
 ---itself loads, when nothing else may be waited for.
+---@param spec table the spec file, as its line has it
 ---@return table generation
-local function load_apart(path, folder)
-  local me, run = S.current, script.run
-  local line = generations.new_line {
+local function load_apart(path, folder, spec)
+  local me, run = S.current, spec.run
+  local line = lines.new {
     path = path,
     folder = folder,
     run = { args = {}, input = nil, run_id = run.run_id, version = run.version },
+    face = spec.face,
+    around_run = spec.around_run,
   }
-  script.lines[#script.lines + 1] = line
-  local task = generations.start(line)
+  app.lines[#app.lines + 1] = line
+  local task = loading.start(line)
   while task.worker do
     task.worker.joiners = me
     local parked = S.park(me, { what = "script " .. path .. " to load" })
@@ -50,7 +54,7 @@ local function load_apart(path, folder)
   local err = records.err(task)
   if err then
     err.spawned_at, err.spawned_by = nil, nil
-    err.task_id, err.agent = nil, nil -- the script's error, not a worker's
+    err.task_id, err.name = nil, nil -- the script's error, not a worker's
     return error(err, 0)
   end
   return line.newest
@@ -64,8 +68,8 @@ local App = opaque.kind("script", {
   invoke = "call",
 })
 
-local function generation_of(app, call)
-  local generation = opaque.record(App, app, "app:" .. call .. "(...)").generation
+local function generation_of(object, call)
+  local generation = opaque.record(App, object, "app:" .. call .. "(...)").generation
   return generation, cancelling.enter()
 end
 
@@ -79,25 +83,24 @@ local function place_of(generation, me, name)
 end
 
 ---app:spawn(name, input?, opts?) → handle
-function App.methods.spawn(app, name, input, opts)
-  local generation, me = generation_of(app, "spawn")
+function App.methods.spawn(object, name, input, opts)
+  local generation, me = generation_of(object, "spawn")
   local from, taken = place_of(generation, me, name), take_site(FORMAT, LEVELS)
   return (spawning.named(me.scope, me, name, input, opts, taken, from))
 end
 
 ---app:call(name, input?, opts?), as swarm.call
-function App.methods.call(app, name, input, opts)
-  local generation, me = generation_of(app, "call")
+function App.methods.call(object, name, input, opts)
+  local generation, me = generation_of(object, "call")
   local from, taken = place_of(generation, me, name), take_site(FORMAT, LEVELS)
-  return joining.result((spawning.named(me.scope, me, name, input, opts, taken, from)))
+  return join.result((spawning.named(me.scope, me, name, input, opts, taken, from)))
 end
 
 local function check_args(args)
   if args == nil then
     return {}
   elseif type(args) ~= "table" then
-    local got = names.show(args)
-    return errors.throw("invalid_argument", "app:run takes a list of strings, and got " .. got)
+    return arguments.wrong("app:run takes a list of strings", args)
   end
   local copy, count = {}, 0
   for _ in pairs(args) do
@@ -105,7 +108,7 @@ local function check_args(args)
   end
   for i = 1, count do
     if type(args[i]) ~= "string" then
-      local got = "; item " .. i .. " is " .. names.show(args[i])
+      local got = "; item " .. i .. " is " .. shown.value(args[i])
       return errors.throw(
         "invalid_argument",
         "app:run takes a list of strings, as a command line gives them" .. got
@@ -117,8 +120,8 @@ local function check_args(args)
 end
 
 ---app:run(args?, input?): runs main, and returns as swarm.result does.
-function App.methods.run(app, args, input)
-  local generation, me = generation_of(app, "run")
+function App.methods.run(object, args, input)
+  local generation, me = generation_of(object, "run")
   local main = generation.main
   args = check_args(args)
   if not main then
@@ -130,26 +133,25 @@ function App.methods.run(app, args, input)
   local taken = take_site(FORMAT, LEVELS)
   local handle, task = spawning.named(me.scope, me, "main", input, nil, taken, from)
   records.extra(task).args = args
-  return joining.result(handle)
+  return join.result(handle)
 end
 
 ---swarm.script for a spec file.
----@param script_dir string the spec file's folder, with a slash at its end, or ""
-function script.face(script_dir)
+---@param generation table the spec file's
+function app.face(generation)
   return function(path)
     if type(path) ~= "string" or path == "" then
-      local got = names.show(path)
-      return errors.throw("invalid_argument", "swarm.script takes a script's path, and got " .. got)
+      return arguments.wrong("swarm.script takes a script's path", path)
     end
     if path:sub(1, 1) ~= "/" then
-      path = script_dir .. path
+      path = generation.script_dir .. path
     end
-    local generation = load_apart(path, path:match "^(.*/)" or "")
-    local record = { generation = generation }
-    local app = opaque.seal(App, record, nil)
+    local spec = generation.line.script
+    local record = { generation = load_apart(path, path:match "^(.*/)" or "", spec) }
+    local object = opaque.seal(App, record, nil)
     record.text = "script " .. path
-    return app
+    return object
   end
 end
 
-return script
+return app

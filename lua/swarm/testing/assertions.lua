@@ -1,15 +1,16 @@
 -- assert.*: what specs say about values. A failure is an error of code `assertion_failed` that
 -- names the author's line, and shows where two values differ.
+local closed = require "swarm.ground.closed"
 local diff = require "swarm.testing.diff"
 local errors = require "swarm.ground.errors"
-local names = require "swarm.ground.spelling"
+local frames = require "swarm.ground.frames"
 local show = require("swarm.testing.show").value
 local type, pairs, tostring, pcall, find = type, pairs, tostring, pcall, string.find
 local same = diff.same
 
 local function fail(message, note)
   local err = errors.new("assertion_failed", (note and tostring(note) .. ": " or "") .. message)
-  err.where = errors.where()
+  err.where = frames.where()
   return error(err, 0)
 end
 
@@ -141,10 +142,5 @@ return setmetatable(asserts, {
     end
     return value, message, ...
   end,
-  __index = function(_, key)
-    return errors.throw(
-      "unknown_name",
-      "assert." .. tostring(key) .. " does not exist" .. names.hint(key, asserts, "assert.")
-    )
-  end,
+  __index = closed.index(asserts, "assert."),
 })

@@ -1,12 +1,14 @@
 -- Whether two values are the same, and where they differ: place by place, bounded however big they
 -- are, so that a reader sees the difference and not the values.
+local arguments = require "swarm.ground.arguments"
 local errors = require "swarm.ground.errors"
 local show = require "swarm.testing.show"
+local shown = require "swarm.ground.shown"
 local values = require "swarm.values.values"
 local next, type, tostring, rawequal, rawget = next, type, tostring, rawequal, rawget
 local byte, find, format, sub = string.byte, string.find, string.format, string.sub
 local concat, min, max = table.concat, math.min, math.max
-local is_opaque, on_one_line, quoted = show.is_opaque, show.on_one_line, show.quoted
+local is_opaque, on_one_line, quoted = show.is_opaque, show.on_one_line, shown.quoted
 local sorted_keys, step, in_lines = show.sorted_keys, show.step, show.in_lines
 local TEXT_SHOWN, SHORT = show.TEXT_SHOWN, show.SHORT
 
@@ -181,24 +183,10 @@ local function put_leaf(out, path, wanted, actual)
   return put(out, path .. ":", minus, plus)
 end
 
----The length of a list, or nil where a table has other keys too.
-local function length(list)
-  local n = 0
-  for _ in next, list do
-    n = n + 1
-  end
-  for i = 1, n do
-    if rawget(list, i) == nil then
-      return nil
-    end
-  end
-  return n
-end
-
 ---Two lists of which one has items more: what was put in or left out, where that is all.
 ---@return boolean told
 local function put_inserted(out, path, wanted, actual)
-  local a, b = length(wanted), length(actual)
+  local a, b = arguments.length(wanted), arguments.length(actual)
   if not a or not b or a == b then
     return false
   end

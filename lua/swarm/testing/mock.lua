@@ -1,18 +1,20 @@
 -- Stand-ins, in spec files: a function that runs in place of what a worker runs, with the worker's
 -- pipeline around it, and a function that answers in place of a port of the host.
+local app = require "swarm.testing.app"
+local arguments = require "swarm.ground.arguments"
 local bridge = require "swarm.outside.bridge"
+local closed = require "swarm.ground.closed"
 local cancelling = require "swarm.scope.cancel"
 local errors = require "swarm.ground.errors"
+local frames = require "swarm.ground.frames"
 local json = require "swarm.values.json"
-local names = require "swarm.ground.spelling"
-local script = require "swarm.testing.app"
 local S = require "swarm.scheduler.scheduler"
+local shown = require "swarm.ground.shown"
+local spelling = require "swarm.ground.spelling"
 local values = require "swarm.values.values"
 local type, pairs, pcall, error, tostring = type, pairs, pcall, error, tostring
 
-local mock = {
-  ports = {}, -- the names of those that there are
-}
+local mock = {}
 
 -- Workers -----------------------------------------------------------------------------------------
 
@@ -43,35 +45,34 @@ local function stand_in_for(generation, name, stand_in, where)
     end
   end
   look(generation.workers)
-  for i = 1, #script.lines do
-    look(script.lines[i].newest.workers)
+  for i = 1, #app.lines do
+    look(app.lines[i].newest.workers)
   end
   if not found then
-    local hint, list = names.hint(name, known, ""), names.list(known)
+    local hint, list = spelling.hint(name, known, ""), spelling.list(known)
     return errors.throw(
       "not_registered",
       "mock.worker: there is no worker "
-        .. names.show(name)
+        .. shown.value(name)
         .. (hint ~= "" and hint or list ~= "" and "; there are " .. list or "; there are none")
         .. " (a script's workers are there once swarm.script has loaded it)",
-      { name = name, where = where }
+      { unknown = name, where = where }
     )
   end
 end
 
 local function check(call, name, fn)
   if type(name) ~= "string" or name == "" then
-    return errors.throw("invalid_argument", call .. " takes a name, and got " .. names.show(name))
+    return arguments.wrong(call .. " takes a name", name)
   elseif type(fn) ~= "function" then
-    local got = names.show(fn)
-    return errors.throw("invalid_argument", call .. " takes a function second, and got " .. got)
+    return arguments.wrong(call .. " takes a function second", fn)
   end
 end
 
 local function worker_mock(generation)
   return function(name, fn)
     check("mock.worker", name, fn)
-    local stand_in, where = { fn = fn, calls = {} }, errors.where()
+    local stand_in, where = { fn = fn, calls = {} }, frames.where()
     if generation.closed then
       stand_in_for(generation, name, stand_in, where)
     else
@@ -114,15 +115,15 @@ local function raise_for_port(name, err)
     end
     local code, message = fields.code or "host_error", fields.message
     fields.code, fields.message = nil, nil
-    local text = message == nil and "port " .. name .. " failed" or errors.text_of(message)
+    local text = message == nil and "port " .. name .. " failed" or shown.text(message)
     return errors.throw(tostring(code), text, fields)
   end
-  return errors.throw("host_error", "port " .. name .. " failed: " .. errors.text_of(err))
+  return errors.throw("host_error", "port " .. name .. " failed: " .. shown.text(err))
 end
 
 local function check_answer(name, value, data)
   if data ~= nil and type(data) ~= "string" then
-    local got = names.show(data)
+    local got = shown.value(data)
     return errors.throw(
       "invalid_value",
       "the mock of port " .. name .. " must return its data as a string, and returned " .. got
@@ -163,39 +164,37 @@ local function takes_from(name)
   end
 end
 
-local function port_mock(name, fn)
-  check("mock.port", name, fn)
+---@param ports string[] the names of those that there are
+local function port_mock(ports)
   local known = {}
-  for i = 1, #mock.ports do
-    known[mock.ports[i]] = true
+  for i = 1, #ports do
+    known[ports[i]] = true
   end
-  if not known[name] then
-    local hint = names.hint(name, known, "")
-    return errors.throw(
-      "host_error",
-      "mock.port: there is no port "
-        .. names.show(name)
-        .. (hint ~= "" and hint or "; there are " .. names.list(known)),
-      { name = name }
-    )
+  return function(name, fn)
+    check("mock.port", name, fn)
+    if not known[name] then
+      local hint = spelling.hint(name, known, "")
+      return errors.throw(
+        "host_error",
+        "mock.port: there is no port "
+          .. shown.value(name)
+          .. (hint ~= "" and hint or "; there are " .. spelling.list(known)),
+        { unknown = name }
+      )
+    end
+    bridge.mocks[name] = { takes = takes_from(name), answer = answer_with(name, fn) }
   end
-  bridge.mocks[name] = { takes = takes_from(name), answer = answer_with(name, fn) }
 end
 
 ---`mock` for a spec file.
 ---@param generation table the spec file's
 function mock.face(generation)
-  local face = { worker = worker_mock(generation), port = port_mock }
-  return setmetatable({}, {
-    __index = function(_, key)
-      return face[key]
-        or errors.throw(
-          "unknown_name",
-          "mock." .. tostring(key) .. " does not exist" .. names.hint(key, face, "mock.")
-        )
-    end,
-    __metatable = "swarm.mock",
-  })
+  local face = {
+    worker = worker_mock(generation),
+    port = port_mock(generation.line.script.ports),
+  }
+  setmetatable(face, { __index = closed.index(face, "mock.") })
+  return setmetatable({}, { __index = face, __metatable = "swarm.mock" })
 end
 
 return mock

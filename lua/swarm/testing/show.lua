@@ -1,9 +1,10 @@
 -- How values look in a message: bounded however big they are, their keys in an order that a reader
 -- expects.
 local errors = require "swarm.ground.errors"
+local shown = require "swarm.ground.shown"
 local values = require "swarm.values.values"
 local getmetatable, next, type, tostring, rawget = getmetatable, next, type, tostring, rawget
-local byte, find, format = string.byte, string.find, string.format
+local find, format = string.find, string.format
 local gsub, sub = string.gsub, string.sub
 local concat, sort, min = table.concat, table.sort, math.min
 
@@ -16,15 +17,7 @@ local TEXT_SHOWN, SHORT = show.TEXT_SHOWN, show.SHORT
 local KEYS_SHOWN = 20 -- of a table
 local DEPTH_SHOWN = 5
 
-local function escaped(char)
-  return char == "\n" and "\\n" or char == "\t" and "\\t" or format("\\%03d", byte(char))
-end
-
----A text in quotes, on one line.
-local function quoted(text)
-  return '"' .. gsub(gsub(text, '[\\"]', "\\%0"), "%c", escaped) .. '"'
-end
-show.quoted = quoted
+local quoted = shown.quoted
 
 local function show_text(text)
   if #text <= TEXT_SHOWN then
@@ -64,17 +57,14 @@ local function sorted_keys(first, second)
     elseif kind_a == "number" or kind_a == "string" then
       return a < b
     end
-    return errors.text_of(a) < errors.text_of(b)
+    return shown.text(a) < shown.text(b)
   end)
   return keys
 end
 
 ---What leads from a table to one of its items, such as `.name` or `[2]`.
 local function step(key)
-  if type(key) == "string" then
-    return find(key, "^[%a_][%w_]*$") and "." .. key or "[" .. show_text(key) .. "]"
-  end
-  return "[" .. errors.text_of(key) .. "]"
+  return shown.step(key, TEXT_SHOWN)
 end
 
 local show_value
@@ -112,7 +102,7 @@ function show_value(value, pad, depth, within)
     local text = tostring(value)
     return (value ~= value or tonumber(text) == value) and text or format("%.17g", value)
   elseif kind ~= "table" or show.is_opaque(value) then
-    return errors.text_of(value)
+    return shown.text(value)
   elseif errors.is(value) then
     return "error: " .. tostring(value)
   end

@@ -1,6 +1,7 @@
 -- Specs: busted's vocabulary (describe, it, before_each, after_each, pending, assert.*). A spec
 -- file is a script like any other: it defines its workers, and each `it` is a worker of the run
 -- under a virtual clock, which jumps to the next timer when all wait.
+local app = require "swarm.testing.app"
 local arguments = require "swarm.ground.arguments"
 local assertions = require "swarm.testing.assertions"
 local blocks = require "swarm.structure.blocks"
@@ -8,16 +9,17 @@ local clock = require "swarm.ground.clock"
 local cancelling = require "swarm.scope.cancel"
 local errors = require "swarm.ground.errors"
 local explore = require "swarm.testing.explore.explore"
+local frames = require "swarm.ground.frames"
 local json = require "swarm.values.json"
 local mock = require "swarm.testing.mock"
-local names = require "swarm.ground.spelling"
-local script = require "swarm.testing.app"
+local raised = require "swarm.ground.raised"
 local pauses = require "swarm.structure.pauses"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
+local shown = require "swarm.ground.shown"
 local type, pcall, xpcall, max, concat = type, pcall, xpcall, math.max, table.concat
 
-local spec = {}
+local words = {}
 
 local tests = {} -- in the order of the file: { name, where, first, last, fn, group }
 local by_name = {} -- full name → test
@@ -39,12 +41,11 @@ end
 local function check(call, name, fn)
   check_loading(call)
   if type(name) ~= "string" or name == "" then
-    return errors.throw("load_error", call .. " takes a name first, and got " .. names.show(name))
+    return arguments.wrong(call .. " takes a name first", name, "load_error")
   elseif not pcall(json.encode, name, "name") then
     return errors.throw("load_error", call .. " takes a name that is UTF-8 text")
   elseif fn ~= nil and type(fn) ~= "function" then
-    local got = names.show(fn)
-    return errors.throw("load_error", call .. " takes a function second, and got " .. got)
+    return arguments.wrong(call .. " takes a function second", fn, "load_error")
   end
 end
 
@@ -55,7 +56,7 @@ local function lines_of(where, fn)
     return first, first
   end
   local info = debug.getinfo(fn, "S")
-  local here = errors.source_of(info) == where:match "^(.*):%d+$"
+  local here = frames.source_of(info) == where:match "^(.*):%d+$"
   return first, here and max(info.lastlinedefined, first) or first
 end
 
@@ -73,10 +74,10 @@ local function describe(name, fn)
   if not fn then
     return errors.throw("load_error", "describe takes a function that holds its specs")
   end
-  local where, outer = errors.where(), group
+  local where, outer = frames.where(), group
   local first, last = lines_of(where, fn)
   group = { name = name, outer = outer, before = {}, after = {}, first = first, last = last }
-  local ok, err = xpcall(fn, errors.passing)
+  local ok, err = xpcall(fn, frames.passing)
   group = outer
   if not ok then
     return error(err, 0)
@@ -85,12 +86,12 @@ end
 
 local function define(call, name, fn, runs)
   check(call, name, fn)
-  local full, where = full_name(name), errors.where()
+  local full, where = full_name(name), frames.where()
   local before = by_name[full]
   if before then
     return errors.throw(
       "load_error",
-      "two specs are called " .. names.show(full) .. "; the first is at " .. before.where
+      "two specs are called " .. shown.value(full) .. "; the first is at " .. before.where
     )
   end
   local first, last = lines_of(where, fn)
@@ -112,8 +113,7 @@ local function hook(call, list)
   return function(fn)
     check_loading(call)
     if type(fn) ~= "function" then
-      local got = names.show(fn)
-      return errors.throw("load_error", call .. " takes a function, and got " .. got)
+      return arguments.wrong(call .. " takes a function", fn, "load_error")
     end
     local of = group[list]
     of[#of + 1] = fn
@@ -144,7 +144,7 @@ end
 ---Gives a spec file its vocabulary.
 ---@param env table its globals
 ---@param generation table
-function spec.prepare(env, generation)
+function words.prepare(env, generation)
   env.describe = describe
   env.it = it
   env.pending = pending
@@ -154,11 +154,11 @@ function spec.prepare(env, generation)
   env.clock = clock_face
   env.explore = explore
   env.mock = mock.face(generation)
-  generation.face.script = script.face(generation.script_dir)
+  generation.face.script = app.face(generation)
 end
 
 ---@return table list of { name, where, first, last, pending, groups }; groups from the outside in
-function spec.list()
+function words.list()
   local list = {}
   for i = 1, #tests do
     local test = tests[i]
@@ -194,7 +194,7 @@ end
 local function run_afters(scope, ctx, problems)
   while scope do
     for i = 1, #scope.after do
-      local ok, err = xpcall(scope.after[i], errors.from_raised, ctx)
+      local ok, err = xpcall(scope.after[i], raised.from_raised, ctx)
       if not ok then
         problems[#problems + 1] = err
       end
@@ -204,21 +204,21 @@ local function run_afters(scope, ctx, problems)
 end
 
 ---What the worker of one `it` runs.
-function spec.runner(name)
+function words.runner(name)
   local test = by_name[name]
   return function(ctx)
     if not test or not test.fn then
-      return errors.throw("load_error", "there is no spec " .. names.show(name) .. " any more")
+      return errors.throw("load_error", "there is no spec " .. shown.value(name) .. " any more")
     end
     local problems = {}
     local ok, err = xpcall(function()
       run_befores(test.group, ctx)
       test.fn(ctx)
-    end, errors.from_raised)
+    end, raised.from_raised)
     if not ok then
       problems[1] = err
     end
-    local cleaned, problem = xpcall(blocks.shield, errors.from_raised, function()
+    local cleaned, problem = xpcall(blocks.shield, raised.from_raised, function()
       run_afters(test.group, ctx, problems)
     end)
     if not cleaned then
@@ -230,4 +230,4 @@ function spec.runner(name)
   end
 end
 
-return spec
+return words

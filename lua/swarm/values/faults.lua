@@ -3,13 +3,14 @@
 
 local errors = require "swarm.ground.errors"
 local kinds = require "swarm.values.kinds"
+local shown = require "swarm.ground.shown"
 
 local debug_getmetatable, next, type = debug.getmetatable, next, type
-local byte, find, format = string.byte, string.find, string.format
-local gsub, sub = string.gsub, string.sub
+local find, format = string.find, string.format
 local floor, huge = math.floor, math.huge
 local concat, sort = table.concat, table.sort
 local array_meta, object_meta, file_meta = kinds.array_meta, kinds.object_meta, kinds.file_meta
+local step = shown.step
 local null, kept, opaque_name = kinds.null, kinds.kept, kinds.opaque_name
 
 local faults = {
@@ -18,7 +19,6 @@ local faults = {
 }
 
 local MAX_DEPTH, MAX_NODES = faults.MAX_DEPTH, faults.MAX_NODES
-local MAX_KEY_SHOWN = 60
 
 ---@class swarm.value_faults.Walk
 ---@field path string[]  the steps that lead to the value under inspection
@@ -28,33 +28,8 @@ local MAX_KEY_SHOWN = 60
 ---@field text_fault? fun(text: string): string?
 
 local function throw_at(path, message, ...)
-  local shown = concat(path)
-  errors.throw("invalid_value", shown .. " " .. format(message, ...), { path = shown })
-end
-
-local function show_key(key)
-  if #key > MAX_KEY_SHOWN then
-    local last = MAX_KEY_SHOWN
-    -- Not inside a UTF-8 sequence.
-    while last > 0 and find(key, "^[\128-\191]", last + 1) do
-      last = last - 1
-    end
-    key = sub(key, 1, last) .. "..."
-  end
-  key = gsub(key, '["\\]', "\\%0")
-  return '"' .. gsub(key, "%c", function(c)
-    return format("\\%03d", byte(c))
-  end) .. '"'
-end
-
-local function step(key)
-  if type(key) == "number" then
-    return format("[%d]", key)
-  end
-  if #key <= MAX_KEY_SHOWN and find(key, "^[%a_][%w_]*$") then
-    return "." .. key
-  end
-  return "[" .. show_key(key) .. "]"
+  local place = concat(path)
+  errors.throw("invalid_value", place .. " " .. format(message, ...), { path = place })
 end
 
 -- The sorted names of an object, or nil and the length of a list; throws if it is neither.
@@ -67,18 +42,18 @@ local function shape(t, mark, path)
     elseif kind == "number" and key >= 1 and key < huge and floor(key) == key then
       items = items + 1
     else
-      local shown = kind == "number" and format("%.14g", key) or "of type " .. kind
-      throw_at(path, "has the key %s; keys are strings, or 1, 2, 3 and so on in a list", shown)
+      local got = kind == "number" and format("%.14g", key) or "of type " .. kind
+      throw_at(path, "has the key %s; keys are strings, or 1, 2, 3 and so on in a list", got)
     end
   end
   sort(names)
   if items == 0 then
     if mark == array_meta and names[1] then
-      throw_at(path, "is marked as an array but has the key %s", show_key(names[1]))
+      throw_at(path, "is marked as an array but has the key %s", shown.key(names[1]))
     end
     return names
   elseif names[1] then
-    throw_at(path, "has both list items and named keys, such as %s", show_key(names[1]))
+    throw_at(path, "has both list items and named keys, such as %s", shown.key(names[1]))
   elseif mark == object_meta then
     throw_at(path, "is marked as an object but has list items")
   end

@@ -18,7 +18,7 @@ local null = values.null
 
 local json = {
   decode = decode,
-  stand_in = nil, -- kernel: what stands for a live object where bytes may be lost: logs, events
+  stand_in = nil, -- wiring: what stands for a live object where bytes may be lost: logs, events
 }
 
 local MAX_DEPTH, MAX_NODES = values.MAX_DEPTH, values.MAX_NODES
@@ -316,5 +316,21 @@ function json.encode(value, root, allow_lossy)
   local path = root or "value"
   return errors.throw("invalid_value", path .. " cannot be written as JSON", { path = path })
 end
+
+---JSON text of a value for the host, whatever is in it: bytes that are not UTF-8 are replaced.
+---@return string
+function json.text_of(value)
+  return (json.encode(value, "value", true))
+end
+
+---swarm.json, as scripts have it.
+json.face = {
+  encode = function(value)
+    return (json.encode(value, "value"))
+  end,
+  decode = function(source)
+    return (decode(source))
+  end,
+}
 
 return json

@@ -60,6 +60,21 @@ local function copy_item(value, depth)
   return nil
 end
 
+---A list whose items come in order when it is walked, as they do where nothing was put into it
+---backwards: one walk is enough. Nil for any other table, and where an item cannot be copied.
+local function copy_list(t, length, depth)
+  local copy, i = table_new(length, 0), 0
+  for key, value in next, t do
+    i = i + 1
+    local item = key == i and copy_item(value, depth)
+    if item == nil or key ~= i then
+      return nil
+    end
+    copy[i] = item
+  end
+  return copy
+end
+
 function copy_table(t, depth)
   local mark
   -- The global getmetatable is nil exactly when there is none: a protected one shows its mark.
@@ -72,6 +87,19 @@ function copy_table(t, depth)
       return nil
     end
   end
+  local copy
+  local length = #t
+  if mark == nil and length > 0 and next(t) == 1 then
+    nodes = nodes + length + 1
+    if depth > MAX_DEPTH or nodes > MAX_NODES then
+      return nil
+    end
+    copy = copy_list(t, length, depth)
+    if copy then
+      return copy
+    end
+    nodes = nodes - length - 1
+  end
   local count = 0
   for _ in next, t do
     count = count + 1
@@ -81,8 +109,6 @@ function copy_table(t, depth)
     return nil
   end
 
-  local copy
-  local length = #t
   if length > 0 then
     -- With as many keys as items, 1..length all present means there is no other key.
     if count ~= length or mark == object_meta then

@@ -2,8 +2,8 @@
 -- is one worker; what is left of earlier attempts is kept beside the task.
 local arguments = require "swarm.ground.arguments"
 local errors = require "swarm.ground.errors"
-local names = require "swarm.ground.spelling"
 local S = require "swarm.scheduler.scheduler"
+local shown = require "swarm.ground.shown"
 local type, pairs, floor = type, pairs, math.floor
 
 local attempts = {
@@ -41,7 +41,7 @@ local function read_on(on, what)
       "invalid_argument",
       what
         .. '.on takes a list such as { "failed", "timeout" } or a function, and got '
-        .. names.show(on)
+        .. shown.value(on)
     )
   elseif set.cancelled or set.pass then
     return errors.throw(
@@ -58,7 +58,7 @@ local function number_of(value, default, what, least)
   elseif type(value) ~= "number" or value ~= value or value < least or value == 1 / 0 then
     return errors.throw(
       "invalid_argument",
-      what .. " takes a number, " .. least .. " or more, and got " .. names.show(value)
+      what .. " takes a number, " .. least .. " or more, and got " .. shown.value(value)
     )
   end
   return value
@@ -72,7 +72,7 @@ function attempts.policy(value, what)
   if type(fields) ~= "table" then
     return errors.throw(
       "invalid_argument",
-      what .. " takes a number of further attempts or a table, and got " .. names.show(value)
+      what .. " takes a number of further attempts or a table, and got " .. shown.value(value)
     )
   end
   arguments.options(fields, FIELDS, what)
@@ -80,7 +80,7 @@ function attempts.policy(value, what)
   if type(max) ~= "number" or max < 0 or max == 1 / 0 or floor(max) ~= max then
     return errors.throw(
       "invalid_argument",
-      what .. " takes how many further attempts there may be, and got " .. names.show(max)
+      what .. " takes how many further attempts there may be, and got " .. shown.value(max)
     )
   elseif fields.jitter ~= nil and type(fields.jitter) ~= "boolean" then
     return errors.throw("invalid_argument", what .. ".jitter is true or false")

@@ -3,8 +3,9 @@
 local cancelling = require "swarm.scope.cancel"
 local errors = require "swarm.ground.errors"
 local joining = require "swarm.worker.join"
-local names = require "swarm.ground.spelling"
 local record = require "swarm.scheduler.record"
+local shown = require "swarm.ground.shown"
+local spelling = require "swarm.ground.spelling"
 local waiting = require "swarm.scope.waiting"
 local debug_getmetatable, rawget, setmetatable = debug.getmetatable, rawget, setmetatable
 local tostring, type = tostring, type
@@ -24,8 +25,8 @@ local function index(token, key)
   end
   return errors.throw(
     "unknown_name",
-    "a cancel token has no " .. names.show(key) .. names.hint(key, KNOWN, ""),
-    { name = tostring(key) }
+    "a cancel token has no " .. shown.value(key) .. spelling.hint(key, KNOWN, ""),
+    { unknown = tostring(key) }
   )
 end
 

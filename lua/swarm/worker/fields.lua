@@ -27,7 +27,7 @@ fields.task_id = tasks.task_id
 fields.attempt = attempts.number
 fields.role = acting.role_of
 
-function fields.agent(task)
+function fields.name(task)
   return task.def.name
 end
 

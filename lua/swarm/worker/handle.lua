@@ -3,8 +3,9 @@
 -- read, written or listed through it, the host finds the task in one step (debug.getmetatable,
 -- which scripts do not have), and both die together.
 local errors = require "swarm.ground.errors"
-local names = require "swarm.ground.spelling"
 local record = require "swarm.scheduler.record"
+local shown = require "swarm.ground.shown"
+local spelling = require "swarm.ground.spelling"
 local tasks = require "swarm.worker.tasks"
 local debug_getmetatable = debug.getmetatable
 local type, tostring = type, tostring
@@ -38,7 +39,7 @@ local first_guesses = {
   abort = "cancel",
   tail = "output_tail",
   emit = "partial",
-  name = "agent",
+  agent = "name",
   token = "cancel_token",
 }
 
@@ -53,11 +54,11 @@ function handle.index(object, key)
   end
   local guess = first_guesses[key]
   local hint = guess and known[guess] and "; did you mean " .. guess .. "?"
-    or names.hint(key, known, "")
+    or spelling.hint(key, known, "")
   return errors.throw(
     "unknown_name",
-    "a worker's handle (and ctx) has no " .. names.show(key) .. hint,
-    { name = tostring(key) }
+    "a worker's handle (and ctx) has no " .. shown.value(key) .. hint,
+    { unknown = tostring(key) }
   )
 end
 
@@ -65,7 +66,7 @@ function handle.newindex(_, key)
   return errors.throw(
     "unknown_name",
     "a worker's handle (and ctx) cannot be written to ("
-      .. names.show(key)
+      .. shown.value(key)
       .. "): pass values as input, "
       .. "or keep them in a table of your own"
   )
@@ -103,7 +104,7 @@ function handle.task(value, call)
     "invalid_argument",
     call
       .. " takes a worker's handle (what swarm.spawn returned) or a task_id, and got "
-      .. names.show(value)
+      .. shown.value(value)
   )
 end
 

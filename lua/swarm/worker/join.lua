@@ -5,13 +5,14 @@ local cancelling = require "swarm.scope.cancel"
 local clock = require "swarm.ground.clock"
 local deadlock = require "swarm.worker.deadlock"
 local errors = require "swarm.ground.errors"
+local frames = require "swarm.ground.frames"
 local gate = require "swarm.rights.gate"
 local handles = require "swarm.worker.handle"
 local list = require "swarm.ground.list"
-local names = require "swarm.ground.spelling"
 local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
+local shown = require "swarm.ground.shown"
 local spawning = require "swarm.worker.spawn"
 local values = require "swarm.values.values"
 local waiting = require "swarm.scope.waiting"
@@ -116,7 +117,7 @@ function joining.join(target, opts)
       errors.new(
         "poll_timeout",
         message,
-        { where = errors.where(), traceback = errors.traceback() }
+        { where = frames.where(), traceback = frames.traceback() }
       )
   end
   local status = task.status
@@ -150,7 +151,7 @@ function joining.call(name, input, opts)
   if scope.cancel then
     raise(me)
   end
-  return joining.result((spawning.named(scope, me, name, input, opts, (spawning.place(me, name)))))
+  return joining.result((spawning.here(scope, me, name, input, opts)))
 end
 
 -- Cancelling --------------------------------------------------------------------------------------
@@ -165,7 +166,7 @@ function joining.cancel(target, reason, opts)
   if reason ~= nil and type(reason) ~= "string" then
     return errors.throw(
       "invalid_argument",
-      "cancel takes a reason that is a string, and got " .. names.show(reason)
+      "cancel takes a reason that is a string, and got " .. shown.value(reason)
     )
   end
   if opts ~= nil then
@@ -191,7 +192,7 @@ function joining.mark(target, verdict)
   if verdict ~= "pass" and verdict ~= "blocked" then
     return errors.throw(
       "invalid_argument",
-      'mark takes "pass" or "blocked" second, and got ' .. names.show(verdict)
+      'mark takes "pass" or "blocked" second, and got ' .. shown.value(verdict)
     )
   end
   gate.check(S.current, "mark_" .. verdict)

@@ -7,6 +7,7 @@ local closing = require "swarm.worker.closing"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
 local gate = require "swarm.rights.gate"
+local raised = require "swarm.ground.raised"
 local record = require "swarm.scheduler.record"
 local result = require "swarm.worker.result"
 local S = require "swarm.scheduler.scheduler"
@@ -17,13 +18,11 @@ local values = require "swarm.values.values"
 
 local co_create, co_yield = coroutine.create, coroutine.yield
 local type, xpcall = type, xpcall
-local copy, from_raised = values.copy, errors.from_raised
+local copy, from_raised = values.copy, raised.from_raised
 local conclude, counts, loading = settling.conclude, settling.counts, settling.loading
-local PARK = S.PARK
+local DONE = S.DONE
 
 local life = {}
-
-local POOL = 4096 -- idle coroutines kept
 
 ---Checks what `run` returned, for a worker that nothing stands around: layers have done so else.
 ---@return boolean ok, any value the value as it crosses, or the error
@@ -79,22 +78,50 @@ local function finish(w, ok, value, reason)
   return conclude(w, ok, value, reason, before)
 end
 
----Runs a worker from its beginning to its end.
-local function live(w)
-  counts.running = counts.running + 1
+local function nothing() end
+
+---Brings an abandoned worker to its end from outside: gives back what its `with` blocks hold, and
+---closes the blocks that are open in it, the innermost first.
+local function close_from_outside(w)
+  local extra = w.task.extra
+  local holds = extra.holds or {}
+  for i = #holds, 1, -2 do
+    holds[i](holds[i - 1], false)
+  end
+  local err
+  while w.scope ~= w do
+    local block = w.scope
+    err = err or cancelling.error_of(w)
+    closing.close(w, block, false, err, "the worker that they belong to was abandoned")
+    block.closed = true
+    cancelling.disarm(block)
+    w.scope = block.outer
+  end
+  if not w.cancel then
+    return error(err, 0) -- it was only a block of its own that was over
+  end
+end
+
+---A worker begins.
+---@return function run, function handler, table ctx, any input what it runs, as xpcall takes it
+local function begin(w)
   local task = w.task
-  local def = task.def
+  local def, extra = task.def, task.extra
+  if extra and extra.abandoned then
+    return close_from_outside, raised.from_raised, w
+  end
+  counts.running = counts.running + 1
   if def.generation.number == 0 then
     loading.running = loading.running + 1
   end
   if w.cancel and not def.begins then
-    return finish(w, true) -- cancelled before it began; its settled hooks still run
+    return nothing, from_raised -- cancelled before it began; its settled hooks still run
   end
   task.status = "running"
   if def.settled then
     record.extra(task).started = clock.wall()
   end
-  local extra = task.extra
+  extra = task.extra
   local seconds = extra and extra.timeout or def.timeout -- a pending one has no clock of its own
   if seconds then
     cancelling.arm(w, seconds, "ran out of time after " .. seconds .. " s")
@@ -102,35 +129,18 @@ local function live(w)
   if events.on then
     events.publish("task_attempt_started", task)
   end
-  return finish(w, xpcall(task.run, from_raised, task.handle, task.input))
+  return task.run, from_raised, task.handle, task.input
 end
 
 -- Coroutines --------------------------------------------------------------------------------------
 
-local pool, pooled = {}, 0
-
----What a pooled coroutine does: one worker after another.
+---What a pooled coroutine does: one worker after another. As few slots as can be lie below what a
+---worker runs: where many are parked, their stacks are most of what they cost.
 local function body(w)
-  local co = w.co
   while true do
-    live(w)
-    if pooled == POOL then
-      return
-    end
-    pooled = pooled + 1
-    pool[pooled] = co
-    w = co_yield(PARK)
+    finish(w, xpcall(begin(w)))
+    w = co_yield(DONE)
   end
-end
-
-local function take_coroutine()
-  if pooled > 0 then
-    local co = pool[pooled]
-    pool[pooled] = nil
-    pooled = pooled - 1
-    return co
-  end
-  return co_create(body)
 end
 
 ---A pending worker's turn has come.
@@ -140,11 +150,11 @@ function life.begin(w)
   if task.extra then
     attempts.begin(w)
   end
-  local of = task.def.slots
+  local of = not (task.extra and task.extra.abandoned) and task.def.slots
   if of and not slots.take(w, of) then
     return nil
   end
-  local co = take_coroutine()
+  local co = S.take_coroutine() or co_create(body)
   w.co = co
   return co
 end

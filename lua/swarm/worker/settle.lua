@@ -15,7 +15,7 @@ local site = require "swarm.ground.site"
 local slots = require "swarm.worker.slots"
 local tails = require "swarm.worker.output.tail"
 local tasks = require "swarm.worker.tasks"
-local unowned = require "swarm.worker.unowned"
+local unowned = require "swarm.events.unowned"
 local values = require "swarm.values.values"
 
 local copy, label = values.copy, record.label
@@ -95,7 +95,7 @@ function settling.stamp(task, err)
   -- Whoever reads the error can ask for its task; nobody asks for the loading of a script.
   err.task_id = task.def.loading and "T-" .. task.id or tasks.task_id(task)
   err.traceback = err.traceback or ""
-  err.agent = task.def.name or label(task)
+  err.name = task.def.name or label(task)
   err.spawned_at = err.spawned_at or site.place(task.site)
   if not err.spawned_at and task.parent then
     -- `return swarm.call(...)` is a tail call: the line that spawned is gone.
@@ -282,10 +282,12 @@ end
 function settling.conclude(w, ok, value, reason, before)
   local task, cause = w.task, w.cancel
   local untaken = scopes.unowned(w)
+  local abandoned = task.extra and task.extra.abandoned
   if cause then
     local extra = task.extra
     if ok or value == (extra and extra.cancelled) then
       local status, err = ended_by(w, cause)
+      err.abandoned = abandoned
       err = scopes.with_others(err, not ok and value.others or nil)
       return settle(w, status, nil, scopes.with_others(err, untaken))
     end
@@ -294,6 +296,7 @@ function settling.conclude(w, ok, value, reason, before)
     end
   end
   if not ok then
+    value.abandoned = abandoned
     return settle(w, "failed", nil, stamp(task, scopes.with_others(value, untaken)))
   end
   if untaken then

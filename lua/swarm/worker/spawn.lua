@@ -9,12 +9,13 @@ local events = require "swarm.events.run"
 local gate = require "swarm.rights.gate"
 local handles = require "swarm.worker.handle"
 local idle = require "swarm.scheduler.idle"
-local names = require "swarm.ground.spelling"
 local roles = require "swarm.rights.roles"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
 local settling = require "swarm.worker.settle"
+local shown = require "swarm.ground.shown"
 local site = require "swarm.ground.site"
+local spelling = require "swarm.ground.spelling"
 local values = require "swarm.values.values"
 
 local take_site, FORMAT, LEVELS = site.take, site.FORMAT, site.LEVELS
@@ -119,7 +120,7 @@ local function read_options(owner, opts, extra)
   arguments.options(opts, SPAWN_OPTIONS, "spawn")
   local detached = opts.detached
   if detached ~= nil and type(detached) ~= "boolean" then
-    local got = names.show(detached)
+    local got = shown.value(detached)
     return errors.throw("invalid_argument", "spawn's option detached is true or false, not " .. got)
   end
   local timeout, meta, retries = opts.timeout, opts.meta, opts.retries
@@ -217,18 +218,18 @@ local function resolve(name, caller)
   if def then
     return def
   end
-  local hint = names.hint(name, known, "")
-  local list = names.list(known)
+  local hint = spelling.hint(name, known, "")
+  local list = spelling.list(known)
   return errors.throw(
     "not_registered",
     "there is no worker "
-      .. names.show(name)
+      .. shown.value(name)
       .. (
         hint ~= "" and hint
         or list ~= "" and "; this script defines " .. list
         or "; this script defines none"
       ),
-    { name = name }
+    { unknown = name }
   )
 end
 spawning.resolve = resolve
@@ -250,7 +251,7 @@ local function spawn_named(owner, by, name, input, opts, taken, from, extra)
   else
     return errors.throw(
       "invalid_argument",
-      "spawn takes a worker's name or a function, and got " .. names.show(name)
+      "spawn takes a worker's name or a function, and got " .. shown.value(name)
     )
   end
   if by.rights.start_task ~= true then
@@ -260,25 +261,27 @@ local function spawn_named(owner, by, name, input, opts, taken, from, extra)
 end
 spawning.named = spawn_named
 
----Where the public function that calls this was called, to spawn a name. Finding it out stops the
----compiler, so a place from which one definition has always spawned another is taken for granted.
----@param me table the running worker
-local function place(me, name)
+---Spawns for the running worker, from where the public function that calls this was called. Finding
+---that place out stops the compiler, so one from which a definition has always spawned another is
+---taken for granted.
+---@return table handle, table task
+local function spawn_here(scope, me, name, input, opts)
   local by = me.task.def
   local def = by.names[name]
   local habits = def and def.habits
   local habit = habits and habits[by]
-  if habit and habit.left > 0 then
+  if habit and habit.left > 0 and me.rights.start_task == true then
     habit.left = habit.left - 1
-    return habit.site
+    return spawn(scope, me, def, def.run, input, opts, habit.site)
   end
   local taken = take_site(FORMAT, LEVELS + 1)
   if habits then
     habits[by] = site.habit(habit, taken)
   end
-  return taken
+  local handle, task = spawn_named(scope, me, name, input, opts, taken)
+  return handle, task
 end
-spawning.place = place
+spawning.here = spawn_here
 
 ---swarm.spawn(name, input?, opts?) → handle
 function spawning.spawn(name, input, opts)
@@ -287,7 +290,7 @@ function spawning.spawn(name, input, opts)
   if scope.cancel then
     raise(me)
   end
-  return (spawn_named(scope, me, name, input, opts, (place(me, name))))
+  return (spawn_here(scope, me, name, input, opts))
 end
 
 ---Spawns a worker of the host's own that works for the running one, with its rights.

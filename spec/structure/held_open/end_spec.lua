@@ -8,7 +8,7 @@ local note, noted = notes.note, notes.noted
 local raised, code_of = outcomes.raised, outcomes.code_of
 local invoke_code, invoker = stock.invoke_code, stock.invoker
 
--- A supervised user of sessions: each run opens one of its own.
+-- A supervised user of held-open workers: each run opens one of its own.
 swarm.worker "supervised" {
   run = function(_, seconds)
     local s = swarm.open "unit"
@@ -122,7 +122,7 @@ describe("sessions: the end", function()
 
   it("can come from inside an invocation", function()
     local s = swarm.open "itself"
-    assert.is_true(s:invoke { how = "close", session = s })
+    assert.is_true(s:invoke { how = "close", held = s })
     assert.equal("token_revoked", invoke_code(s, {}))
   end)
 
@@ -237,7 +237,7 @@ describe("sessions: the end", function()
 
   it("comes with a cancel from inside an invocation, even before the session began", function()
     local s = swarm.open "itself"
-    assert.equal("cancelled", invoke_code(s, { how = "cancel", session = s }))
+    assert.equal("cancelled", invoke_code(s, { how = "cancel", held = s }))
     s:join()
     assert.equal("cancelled", s.status)
     assert.equal(0, swarm.monotonic())
@@ -274,7 +274,7 @@ describe("close", function()
   swarm.worker "closer" {
     role = "cannot_cancel",
     run = function(_, input)
-      return input.session:close()
+      return input.held:close()
     end,
   }
   swarm.worker "opener" {
@@ -286,11 +286,11 @@ describe("close", function()
   swarm.worker "closed_by_its_opener" { run = function() end }
 
   it("of somebody else's session needs the verb cancel_task", function()
-    local session = swarm.open "closed_by_its_opener"
+    local held = swarm.open "closed_by_its_opener"
     assert.has_error(function()
-      swarm.call("closer", { session = session })
+      swarm.call("closer", { held = held })
     end, { code = "role_violation", verb = "cancel_task" })
-    assert.is_nil(session:invoke(1))
+    assert.is_nil(held:invoke(1))
   end)
 
   it("of one's own needs none", function()

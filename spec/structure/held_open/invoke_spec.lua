@@ -103,8 +103,8 @@ swarm.role "no_joins" { extends = "worker", deny = { "poll_task" } }
 
 swarm.worker "may_not_invoke" {
   role = "no_joins",
-  run = function(_, session)
-    session:invoke()
+  run = function(_, held)
+    held:invoke()
   end,
 }
 
@@ -120,7 +120,7 @@ describe("sessions: invoke", function()
       local _ = s:invoke { fail = true }
     end)
     assert.equal("broke", broke.code)
-    assert.equal("unit", broke.agent)
+    assert.equal("unit", broke.name)
     assert.matches("invoke_spec.lua:%d+$", broke.spawned_at)
     assert.equal(4, s:invoke {}, "and goes on")
   end)
@@ -175,7 +175,7 @@ describe("sessions: invoke", function()
     assert.equal(s.id, a.id)
     assert.not_equal(a.task_id, b.task_id)
     assert.not_equal(s.task_id, a.task_id)
-    assert.equal("identity", a.agent)
+    assert.equal("identity", a.name)
   end)
 
   it("has a tail of its own, which can be asked for by its task_id", function()
@@ -184,7 +184,7 @@ describe("sessions: invoke", function()
     local id = s:invoke().task_id
     assert.equal("final", swarm.output_tail(id)[1].type)
     unit:invoke { name = "x" }
-    assert.same({}, unit:output_tail(), "the session says nothing itself")
+    assert.same({}, unit:output_tail(), "the held-open worker says nothing itself")
   end)
 
   it("keeps anything in ctx.state, functions and cycles too", function()
@@ -310,7 +310,7 @@ describe("sessions: invoke", function()
   it("closes the session with a cancel of the invocation", function()
     local s = swarm.open "itself"
     local h = swarm.spawn(function()
-      return s:invoke { how = "cancel", session = swarm.open "unit" }
+      return s:invoke { how = "cancel", held = swarm.open "unit" }
     end)
     swarm.sleep(1)
     h:cancel()
@@ -358,7 +358,7 @@ describe("sessions: invoke", function()
     b:join()
     assert.equal(1, swarm.monotonic(), "neither waits for the clean-up")
     assert.is_true(s:join())
-    assert.equal(3, swarm.monotonic(), "the session does")
+    assert.equal(3, swarm.monotonic(), "the held-open worker does")
     local text = noted()
     assert.matches("a=cancelled", text)
     assert.matches("b=token_revoked", text)
@@ -406,8 +406,8 @@ describe("sessions: invoke", function()
     assert.equal(
       3,
       swarm.call(function(_, input)
-        return input.session:invoke { seconds = 1 }
-      end, { session = s })
+        return input.held:invoke { seconds = 1 }
+      end, { held = s })
     )
   end)
 
@@ -417,7 +417,7 @@ describe("sessions: invoke", function()
       return s:invoke { seconds = 1 }
     end)
     assert.equal("invalid_argument", err.code)
-    assert.matches("session:invoke", err.message)
+    assert.matches("h:invoke", err.message)
     assert.equal(1, s:invoke())
     assert.equal(2, s:invoke())
   end)
@@ -425,7 +425,7 @@ describe("sessions: invoke", function()
   it("raises deadlock from inside its own invocation, and from a child of it", function()
     local s = swarm.open "itself"
     for _, how in ipairs { "invoke", "child" } do
-      local err = raised(s.invoke, s, { how = how, session = s })
+      local err = raised(s.invoke, s, { how = how, held = s })
       local inner = err.code == "deadlock" and err or err.cause
       assert.equal("deadlock", inner.code)
     end
@@ -435,7 +435,7 @@ describe("sessions: invoke", function()
 
   it("raises deadlock by way of another session", function()
     local s, other = swarm.open "itself", swarm.open "itself"
-    local err = raised(s.invoke, s, { how = "other", session = s, other = other })
+    local err = raised(s.invoke, s, { how = "other", held = s, other = other })
     assert.equal("deadlock", (err.cause or err).code)
     assert.equal(0, swarm.monotonic())
     assert.equal("done", s:invoke {})
@@ -444,7 +444,7 @@ describe("sessions: invoke", function()
 
   it("raises deadlock by way of a detached worker that the invocation joins", function()
     local s = swarm.open "itself"
-    local err = raised(s.invoke, s, { how = "detached", session = s })
+    local err = raised(s.invoke, s, { how = "detached", held = s })
     assert.equal("deadlock", (err.cause or err).code)
     assert.equal(0, swarm.monotonic())
   end)

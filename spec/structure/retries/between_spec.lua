@@ -22,7 +22,7 @@ describe("retries: between two attempts", function()
     assert.equal(second, h.id)
     h:join()
     assert.equal("failed", h.status)
-    assert.equal("flaky", h.agent)
+    assert.equal("flaky", h.name)
   end)
 
   it("keeps its task_id through all", function()

@@ -22,7 +22,7 @@ describe("its own end", function()
     local sup = swarm.supervise {}
     swarm.sleep(100)
     assert.equal("running", sup.status)
-    assert.equal("unit", sup:start({ "unit", { name = "a" }, restart = "temporary" }).agent)
+    assert.equal("unit", sup:start({ "unit", { name = "a" }, restart = "temporary" }).name)
     swarm.sleep(1)
     assert.equal("+a", noted())
     assert.is_true(sup:stop "unit")

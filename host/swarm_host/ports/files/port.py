@@ -2,27 +2,62 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
-
-from anyio import to_thread
+from typing import Any, NamedTuple
 
 from swarm_host.ports.contract import Answer, Call, PortError
-from swarm_host.ports.files.bounds import admits, check_path
+from swarm_host.ports.files import beneath, search, transfer
+from swarm_host.ports.files.bounds import Bounds, admits_resolved, refusal
+from swarm_host.ports.files.threads import Threads, Work
+from swarm_host.ports.writing import put
+
+THREADS = 40
+"""File operations of scripts that run at once."""
+
+LOADING_THREADS = 8
+"""The same for scripts and modules: what files hold up, no ``require`` waits for."""
 
 
-def _read(payload: dict[str, Any], _: bytes | None) -> Answer:
-    return Answer(data=Path(payload["path"]).read_bytes())
+class Request(NamedTuple):
+    """What a script asks for: ``bounds`` of the path and, in a move, those of who may read it."""
+
+    payload: dict[str, Any]
+    data: bytes
+    work: Work
+
+    @property
+    def path(self) -> str:
+        """The path, or the first of two."""
+        return str(self.payload["path"])
+
+    @property
+    def bounds(self) -> Bounds | None:
+        """What the path is held to."""
+        return self.payload.get("bounds")
 
 
-def _source(payload: dict[str, Any], _: bytes | None) -> Answer:
-    """A script's text; what is not there or not a file is a load error."""
-    path = payload["path"]
+def _read(request: Request) -> Answer:
+    with (
+        beneath.entry(request.bounds, request.path) as where,
+        beneath.opened(where, os.O_RDONLY) as file,
+    ):
+        return Answer(data=beneath.content(file))
+
+
+def _source(request: Request) -> Answer:
+    """A script's text; what is not there or not a file is a load error. It may come by a pipe."""
+    path = request.path
     try:
-        return Answer(data=Path(path).read_bytes())
+        file = os.open(path, os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC)
+        try:
+            return Answer(data=beneath.content(file))
+        finally:
+            os.close(file)
     except OSError as problem:
         if isinstance(problem, IsADirectoryError):
             hint = "it is a folder; name the script in it"
@@ -31,11 +66,12 @@ def _source(payload: dict[str, Any], _: bytes | None) -> Answer:
         raise PortError("load_error", f"cannot read script {path}: {hint}", path=path) from None
 
 
-def _first(payload: dict[str, Any], _: bytes | None) -> Answer:
+def _first(request: Request) -> Answer:
     """The first of several paths that is there, with its bytes."""
-    for path in payload["paths"]:
+    for path in request.payload["paths"]:
         try:
-            return Answer(value=path, data=Path(path).read_bytes())
+            with beneath.opened((None, path), os.O_RDONLY) as file:
+                return Answer(value=path, data=beneath.content(file))
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             continue
         except OSError as problem:
@@ -43,28 +79,47 @@ def _first(payload: dict[str, Any], _: bytes | None) -> Answer:
     return Answer()
 
 
-def _write(payload: dict[str, Any], data: bytes | None) -> Answer:
-    Path(payload["path"]).write_bytes(data or b"")
+def _write(request: Request) -> Answer:
+    with (
+        beneath.entry(request.bounds, request.path) as where,
+        beneath.opened(where, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as file,
+    ):
+        put(file, request.data)
     return Answer()
 
 
-def _append(payload: dict[str, Any], data: bytes | None) -> Answer:
-    with Path(payload["path"]).open("ab") as file:
-        file.write(data or b"")
+def _append(request: Request) -> Answer:
+    with (
+        beneath.entry(request.bounds, request.path) as where,
+        beneath.opened(where, os.O_WRONLY | os.O_CREAT | os.O_APPEND) as file,
+    ):
+        put(file, request.data)
     return Answer()
 
 
-def _exists(payload: dict[str, Any], _: bytes | None) -> Answer:
-    return Answer(value=Path(payload["path"]).exists())
+def _status(request: Request) -> os.stat_result | None:
+    try:
+        with beneath.entry(request.bounds, request.path) as where:
+            return beneath.found(where)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _exists(request: Request) -> Answer:
+    try:
+        return Answer(value=_status(request) is not None)
+    except OSError as problem:
+        if problem.errno == errno.ELOOP:  # links that lead to each other lead nowhere
+            return Answer(value=False)
+        raise
 
 
 _TYPES = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}
 
 
-def _stat(payload: dict[str, Any], _: bytes | None) -> Answer:
-    try:
-        found = Path(payload["path"]).stat()
-    except (FileNotFoundError, NotADirectoryError):
+def _stat(request: Request) -> Answer:
+    found = _status(request)
+    if found is None:
         return Answer(value={})
     return Answer(
         value={
@@ -87,55 +142,70 @@ def _names(found: list[str]) -> Answer:
     return Answer(value=found)
 
 
-def _list(payload: dict[str, Any], _: bytes | None) -> Answer:
-    return _names(sorted(os.listdir(payload["path"])))  # noqa: PTH208 - names, not paths
+def _list(request: Request) -> Answer:
+    with (
+        beneath.entry(request.bounds, request.path) as where,
+        beneath.listed(where) as number,
+    ):
+        return _names(sorted(os.listdir(number)))  # noqa: PTH208 - names, not paths
 
 
-def _glob(payload: dict[str, Any], _: bytes | None) -> Answer:
-    """Files (no folders) that match; ``**`` crosses folders, hidden ones left out."""
-    import glob
-
-    pattern = payload["path"]
-    found = glob.glob(pattern, recursive=True)  # noqa: PTH207 - keeps the pattern's own spelling
-    bounds = payload.get("bounds")
-    return _names(
-        sorted(
-            path
-            for path in found
-            if not Path(path).is_dir() and (bounds is None or admits(bounds, path))
-        )
-    )
+def _glob(request: Request) -> Answer:
+    return _names(search.files(request.path, request.bounds, request.work.check))
 
 
-def _mkdir(payload: dict[str, Any], _: bytes | None) -> Answer:
-    Path(payload["path"]).mkdir(parents=True, exist_ok=True)
+def _mkdir(request: Request) -> Answer:
+    """A folder and those above it; within bounds, each that is made has to be admitted."""
+    bounds = request.bounds
+    if bounds is None:
+        Path(request.path).mkdir(parents=True, exist_ok=True)
+        return Answer()
+    missing: list[str] = []
+    real = beneath.resolved(request.path)
+    if not admits_resolved(bounds, real):
+        raise refusal(bounds, request.path)
+    while not os.path.lexists(real):
+        if not admits_resolved(bounds, real):
+            raise refusal(bounds, os.path.relpath(real))
+        real, name = os.path.split(real)
+        missing.append(name)
+    if not missing and not Path(real).is_dir():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+    for name in reversed(missing):
+        number = beneath.open_folder(real)
+        try:
+            with suppress(FileExistsError):  # somebody else may be faster
+                os.mkdir(name, dir_fd=number)
+        finally:
+            os.close(number)
+        real = f"{real.rstrip('/')}/{name}"
     return Answer()
 
 
-def _remove(payload: dict[str, Any], _: bytes | None) -> Answer:
-    path = Path(payload["path"])
-    if path.is_dir() and not path.is_symlink():
-        path.rmdir()
-    else:
-        path.unlink()
+def _remove(request: Request) -> Answer:
+    with beneath.entry(request.bounds, request.path, follow=False) as (number, name):
+        name = str(Path(name))  # a link to a folder is a link, with a slash at its end too
+        if stat.S_ISDIR(os.stat(name, dir_fd=number, follow_symlinks=False).st_mode):
+            os.rmdir(name, dir_fd=number)
+        else:
+            os.unlink(name, dir_fd=number)
     return Answer()
 
 
-def _copy(payload: dict[str, Any], _: bytes | None) -> Answer:
-    import shutil  # costs start-up, and few runs need it
-
-    shutil.copy2(payload["path"], payload["to"])
+def _copy(request: Request) -> Answer:
+    payload = request.payload
+    transfer.copy(payload.get("from_bounds"), request.path, request.bounds, payload["to"])
     return Answer()
 
 
-def _move(payload: dict[str, Any], _: bytes | None) -> Answer:
-    import shutil
-
-    shutil.move(payload["path"], payload["to"])
+def _move(request: Request) -> Answer:
+    payload = request.payload
+    sources = (payload.get("from_bounds"), payload.get("read_bounds"))
+    transfer.move(sources, request.path, request.bounds, payload["to"])
     return Answer()
 
 
-_OPERATIONS: dict[str, Callable[[dict[str, Any], bytes | None], Answer]] = {
+_OPERATIONS: dict[str, Callable[[Request], Answer]] = {
     "append": _append,
     "copy": _copy,
     "exists": _exists,
@@ -153,33 +223,42 @@ _OPERATIONS: dict[str, Callable[[dict[str, Any], bytes | None], Answer]] = {
 
 
 _READS = frozenset(("exists", "first", "glob", "list", "read", "source", "stat"))
+_LOADING = frozenset(("first", "source"))
 
 
 def _reason(problem: OSError) -> str:
-    return (problem.strerror or str(problem)).lower()
+    reason = problem.strerror or str(problem)
+    return reason[:1].lower() + reason[1:]
 
 
 class Files:
     """Runs one file operation in a thread; what goes wrong is ``io_error``."""
 
+    def __init__(self) -> None:
+        self._threads = Threads(THREADS)
+        self._loading = Threads(LOADING_THREADS)
+
     async def __call__(self, payload: dict[str, Any], call: Call) -> Answer:
         """Runs ``payload["op"]``.
 
-        :raises PortError: ``io_error`` with ``path`` and ``reason``.
+        :raises PortError: ``io_error`` with ``path`` and ``reason``; ``role_violation``.
         """
-        operation = _OPERATIONS[payload["op"]]
-        if "to" in payload:
-            check_path(payload.get("from_bounds"), payload["path"])
-            check_path(payload.get("bounds"), payload["to"])
-        elif "path" in payload and payload["op"] != "glob":
-            check_path(payload.get("bounds"), payload["path"])
+        op = payload["op"]
+        operation = _OPERATIONS[op]
+
+        def run(work: Work) -> Answer:
+            request = Request(payload, call.data or b"", work)
+            return beneath.settled(lambda: operation(request))
+
+        threads = self._loading if op in _LOADING else self._threads
         try:
-            # A read that hangs (a pipe without a writer) is left behind when its worker is
+            # A read that hangs (a file system that is gone) is left behind when its worker is
             # cancelled; a write is waited for, so that nobody finds half of it.
-            reads = payload["op"] in _READS
-            return await to_thread.run_sync(operation, payload, call.data, abandon_on_cancel=reads)
-        except OSError as problem:
-            path, reason = payload.get("path"), _reason(problem)
-            raise PortError(
-                "io_error", f"cannot {payload['op']} {path}: {reason}", path=path, reason=reason
-            ) from None
+            return await threads.run(run, abandon=op in _READS)
+        except transfer.Failed as failed:
+            path, problem = failed.path, failed.problem
+        except OSError as caught:
+            path, problem = str(payload.get("path")), caught
+        reason = _reason(problem)
+        text = f"cannot {op} {path}: {reason}"
+        raise PortError("io_error", text, path=path, reason=reason) from None

@@ -15,6 +15,7 @@ import anyio
 
 from swarm_host.ports.contract import Answer, Call, PortError
 from swarm_host.ports.http.hosts import DEFAULT_PORTS, admits
+from swarm_host.ports.secrets import Mask, reveal
 from swarm_host.version import __version__
 
 if TYPE_CHECKING:
@@ -40,8 +41,9 @@ class Http:
     async def __call__(self, payload: dict[str, Any], call: Call) -> Answer:
         """Asks, follows redirects, and answers with ``status``, ``url``, ``headers`` and the body.
 
-        :param payload: ``method``, ``url``, ``headers`` (pairs; each character is a byte),
-            ``timeout`` (seconds, for all of it), ``max_body`` (bytes), ``bounds`` (hosts, see
+        :param payload: ``method``, ``url``, ``headers`` (pairs; each character is a byte, and
+            ``{"secret": name}`` may stand for a value), ``timeout`` (seconds, for all of it),
+            ``max_body`` (bytes), ``bounds`` (hosts, see
             :func:`~swarm_host.ports.http.hosts.admits`; absent: any).
         :param call: its data is the request's body.
         :raises PortError: ``http_error`` with ``url`` and ``reason``; ``role_violation`` where a
@@ -50,6 +52,7 @@ class Http:
         """
         try:
             import httpx2
+            from h11 import LocalProtocolError
         except ImportError:
             text = "swarm.http comes with an extra: pip install 'swarm-host[http]'"
             raise PortError("host_error", text) from None
@@ -57,6 +60,7 @@ class Http:
             self._tls = httpx2.create_ssl_context()
         exchange = Exchange(payload, call.data)
         try:
+            exchange.prepare()
             client = httpx2.AsyncClient(
                 verify=self._tls,
                 timeout=None,
@@ -69,8 +73,8 @@ class Http:
             reason = str(problem)
         except TimeoutError:
             reason = f"no whole answer within {payload['timeout']:g} s"
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as problem:
-            reason = _innermost(problem)
+        except (httpx2.HTTPError, httpx2.InvalidURL, LocalProtocolError, OSError) as problem:
+            reason = exchange.masked(_innermost(problem))
         url = exchange.shown
         text = f"{payload['method']} {url}: {reason}"
         raise PortError("http_error", text, url=url, reason=reason)
@@ -83,12 +87,40 @@ class Exchange:
         self.shown = _without_password(payload["url"])
         self._payload = payload
         self._bounds: list[list[str]] | None = payload.get("bounds")
-        self._headers: Headers = [
-            (name.encode("latin-1"), value.encode("latin-1")) for name, value in payload["headers"]
-        ]
+        self._headers: Headers = []
+        self._mask = Mask(())
+        self._with_secret: set[bytes] = set()
         self._body = body
-        self._unzip = not self._has(b"accept-encoding")
+        self._unzip = True
         """The author did not ask for an encoding: we do, and take it off again."""
+
+    def prepare(self) -> None:
+        """Reads the headers, with the secrets that stand in them.
+
+        :raises Failure: a secret is not there, or cannot be a header; the length that the headers
+            give is not the body's.
+        """
+        secrets = []
+        for name, value in self._payload["headers"]:
+            if isinstance(value, dict):
+                text = _revealed(name, value["secret"])
+                secrets.append(text)
+                self._with_secret.add(name.lower().encode("latin-1"))
+            else:
+                text = value.encode("latin-1")
+            self._headers.append((name.encode("latin-1"), text))
+        self._mask = Mask(secrets)
+        self.shown = self.masked(self.shown)
+        self._unzip = not self._has(b"accept-encoding")
+        size = str(len(self._body or b""))
+        for name, value in self._headers:
+            if name.lower() == b"content-length" and value.decode("latin-1").strip() != size:
+                said = value.decode("latin-1")
+                raise Failure(f"content-length says {said}, and the body has {size} bytes")
+
+    def masked(self, text: str) -> str:
+        """A text as it may be told."""
+        return self._mask.whole(text.encode(errors="replace")).decode(errors="replace")
 
     async def run(self, client: AsyncClient) -> Answer:
         """Sends the request, and those that redirects ask for, until there is an answer."""
@@ -121,11 +153,11 @@ class Exchange:
         """The next request: the client says the method and the URL, we what goes along."""
         url = following.url
         if url.origin != before.url.origin:
-            self._drop(CREDENTIALS | {b"host"})
+            self._drop(CREDENTIALS | {b"host"} | self._with_secret)
         if following.method != before.method:
             self._body = None
             self._drop({b"content-type", b"content-length", b"transfer-encoding"})
-        self.shown = _without_password(str(url))
+        self.shown = self.masked(_without_password(str(url)))
         return client.build_request(
             following.method, url, headers=self._headers, content=self._body
         )
@@ -154,19 +186,19 @@ class Exchange:
             if not admits(self._bounds, place):
                 allowed = " and ".join(", ".join(several) for several in self._bounds)
                 text = f"{name} is out of bounds: the role allows {allowed} ({self.shown})"
-                raise PortError("role_violation", text)
+                raise PortError("role_violation", self.masked(text))
 
     async def _answer(self, response: Response) -> Answer:
         encoded = response.headers.get("content-encoding", "").strip().lower()
         unzip = self._unzip and encoded in ("gzip", "x-gzip")
         limit = self._payload["max_body"]
         if unzip:
-            body = await _unzipped(response.aiter_raw(), limit)
+            body = await _unzipped(response.aiter_raw(), limit, self._mask)
         else:
-            body = await _gathered(response.aiter_raw(), limit)
+            body = await _gathered(response.aiter_raw(), limit, self._mask)
         gone = {b"content-encoding", b"content-length"} if unzip else set()
         headers = [
-            (name.lower().decode("latin-1"), value.decode("latin-1"))
+            (name.lower().decode("latin-1"), self._mask.whole(value).decode("latin-1"))
             for name, value in response.headers.raw
             if name.lower() not in gone
         ]
@@ -182,20 +214,34 @@ class Exchange:
         self._headers = [pair for pair in self._headers if pair[0].lower() not in unwanted]
 
 
-async def _gathered(chunks: AsyncIterator[bytes], limit: int) -> bytes:
-    """All bytes, up to a limit.
+def _revealed(header: str, name: str) -> bytes:
+    """A secret as a header's value."""
+    try:
+        value = reveal(name, f"header {header}").strip()
+    except PortError as problem:
+        raise Failure(problem.message) from None
+    if re.search(rb"[\x00-\x08\x0a-\x1f\x7f]", value):
+        raise Failure(
+            f'header {header}: the secret "{name}" has a line break or a control character'
+        )
+    return value
+
+
+async def _gathered(chunks: AsyncIterator[bytes], limit: int, mask: Mask) -> bytes:
+    """All bytes, up to a limit, with secrets masked.
 
     :raises Failure: there are more.
     """
-    body = bytearray()
+    body, size, mask = bytearray(), 0, mask.another()
     async for chunk in chunks:
-        body += chunk
-        if len(body) > limit:
+        body += mask.feed(chunk)
+        size += len(chunk)
+        if size > limit:
             raise Failure(f"the body is longer than max_body, {limit} bytes")
-    return bytes(body)
+    return bytes(body + mask.rest())
 
 
-async def _unzipped(chunks: AsyncIterator[bytes], limit: int) -> bytes:
+async def _unzipped(chunks: AsyncIterator[bytes], limit: int, mask: Mask) -> bytes:
     """All bytes unpacked, up to a limit: a small body may unpack to a huge one.
 
     :raises Failure: there are more, or it is no gzip.
@@ -213,7 +259,7 @@ async def _unzipped(chunks: AsyncIterator[bytes], limit: int) -> bytes:
             raise Failure("the body is no whole gzip stream")
 
     try:
-        return await _gathered(unpacked(), limit)
+        return await _gathered(unpacked(), limit, mask)
     except zlib.error:
         raise Failure("the body is not the gzip that its content-encoding says") from None
 

@@ -6,9 +6,12 @@ import math
 import os
 import resource
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import anyio
 
@@ -16,6 +19,7 @@ from swarm_host.ports.contract import Answer, Call, PortError
 from swarm_host.ports.process import children, programs
 from swarm_host.ports.process.pipes import Pipes
 from swarm_host.ports.secrets import Mask, reveal
+from swarm_host.ports.writing import put
 
 STDERR_KEPT = 1024 * 1024
 """Bytes of a child's standard error that are kept, the last ones."""
@@ -95,10 +99,8 @@ class Process:
             order = _Order.read(payload, call.data or b"")
             if order.prompt is None:
                 return await self._run(order, call)
-            with tempfile.NamedTemporaryFile(prefix="swarm-prompt-") as file:
-                file.write(order.prompt)
-                file.flush()
-                order.with_prompt_file(os.fsencode(file.name))
+            with _prompt_file(order.prompt, order.who) as path:
+                order.with_prompt_file(os.fsencode(path))
                 return await self._run(order, call)
 
     async def _run(self, order: _Order, call: Call) -> Answer:
@@ -108,11 +110,16 @@ class Process:
         }
         file = self._output_file(order.who) if order.payload["to_file"] else None
         try:
-            child = _start(order, secrets)
-        except PortError:
+            return await self._run_child(order, secrets, call, file)
+        except BaseException:
             if file is not None:
-                _discard(file)
+                _discard(file)  # nobody is told its name
             raise
+
+    async def _run_child(
+        self, order: _Order, secrets: dict[bytes, bytes], call: Call, file: FileIO | None
+    ) -> Answer:
+        child = _start(order, secrets)
         try:
             run = _Run(child, order, call, Mask(secrets.values()), file)
             return await run.to_the_end()
@@ -121,23 +128,57 @@ class Process:
             child.kill()
             child.close()
 
-    def _output_file(self, who: str) -> BinaryIO:
+    def _output_file(self, who: str) -> FileIO:
         """A new file; it is the result, so nobody removes it."""
         try:
-            if self._folder is None:
-                self._folder = tempfile.mkdtemp(prefix="swarm-output-")
-            number, path = tempfile.mkstemp(dir=self._folder)
-            os.close(number)
-            return Path(path).open("wb")
+            try:
+                return self._new_file()
+            except FileNotFoundError:
+                self._folder = None  # somebody has cleaned up
+                return self._new_file()
         except OSError as problem:
-            why = (problem.strerror or "").lower()
-            message = f"{who}: no file for its output in {tempfile.gettempdir()}: {why}"
-            raise PortError("process_failed", message) from None
+            folder = self._folder or tempfile.gettempdir()
+            raise _no_room(who, "no file for its output", folder, problem) from None
+
+    def _new_file(self) -> FileIO:
+        if self._folder is None:
+            self._folder = tempfile.mkdtemp(prefix="swarm-output-")
+        number, path = tempfile.mkstemp(dir=self._folder)
+        os.close(number)
+        return FileIO(path, "wb")  # without a buffer: what does not fit is known at once
 
 
-def _discard(file: BinaryIO) -> None:
+def _no_room(who: str, what: str, path: str, problem: OSError) -> PortError:
+    """What is raised where a file that the host makes for a child cannot be written."""
+    why = (problem.strerror or str(problem)).lower()
+    return PortError("process_failed", f"{who}: {what} in {path}: {why}", path=path)
+
+
+@contextmanager
+def _prompt_file(prompt: bytes, who: str) -> Iterator[str]:
+    """A file with the prompt, for as long as the block lasts."""
+    path = tempfile.gettempdir()
+    try:
+        number, path = tempfile.mkstemp(prefix="swarm-prompt-")
+        try:
+            put(number, prompt)
+        finally:
+            os.close(number)
+    except OSError as problem:
+        with suppress(OSError):
+            Path(path).unlink()
+        raise _no_room(who, "no file for its prompt", path, problem) from None
+    try:
+        yield path
+    finally:
+        with suppress(FileNotFoundError):  # the child may have removed it
+            Path(path).unlink()
+
+
+def _discard(file: FileIO) -> None:
     file.close()
-    Path(file.name).unlink()
+    with suppress(OSError):
+        Path(os.fsdecode(file.name)).unlink()
 
 
 def _start(order: _Order, secrets: dict[bytes, bytes]) -> children.Child:
@@ -147,6 +188,7 @@ def _start(order: _Order, secrets: dict[bytes, bytes]) -> children.Child:
     program = programs.find(arguments[0], order.folder, order.who)
     if payload.get("bounds"):
         arguments = programs.bounded(program, arguments, payload["bounds"], order.who)
+        programs.check_variables((*order.env, *secrets), payload["bounds"])
     inherit = payload["inherit"] if payload["inherits"] else None
     variables = programs.environment({**order.env, **secrets}, inherit)
     try:
@@ -172,7 +214,7 @@ class _Run:
         order: _Order,
         call: Call,
         mask: Mask,
-        file: BinaryIO | None,
+        file: FileIO | None,
     ) -> None:
         self._child = child
         self._order = order
@@ -182,6 +224,7 @@ class _Run:
         self._ended = anyio.Event()
         self._exited = False
         self._problem: str | None = None  # why the child is stopped before its end
+        self._fields: dict[str, Any] = {}  # what belongs to that
         self._out, self._out_size, self._out_mask = bytearray(), 0, mask
         self._err, self._err_mask = bytearray(), mask.another()
         self._lines = Lines(order.payload["line"])
@@ -244,9 +287,11 @@ class _Run:
             self._out += data
             return
         try:
-            self._file.write(data)
+            put(self._file.fileno(), data)
         except OSError as problem:
-            self._stop(f"its output could not be kept: {(problem.strerror or '').lower()}")
+            path, why = self._file.name, (problem.strerror or str(problem)).lower()
+            self._stop(f"its output could not be kept in {path}: {why}")
+            self._fields["path"] = path
 
     def _stop(self, why: str) -> None:
         self._problem = self._problem or why
@@ -269,9 +314,8 @@ class _Run:
         await self._tell(self._err_mask.rest(), last=True)
 
     def _failed(self, why: str, ended: children.Exit) -> PortError:
-        fields: dict[str, Any] = {
-            "stderr": bytes(self._err[-STDERR_IN_ERRORS:]).decode(errors="replace")
-        }
+        fields = self._fields
+        fields["stderr"] = bytes(self._err[-STDERR_IN_ERRORS:]).decode(errors="replace")
         if ended.code is not None:
             fields["exit_code"] = ended.code
         if ended.signal is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -15,6 +15,34 @@ INHERITED = (
     *("*_PROXY", "*_proxy", "SSL_CERT_*"),
 )
 """Variables that every child gets from the host's environment."""
+
+VARIABLE = "env:"
+"""What an entry of a bound begins with that admits a variable, not a program: ``env:GIT_DIR``."""
+
+CHANGES_WHAT_RUNS = (
+    *("PATH", "HOME", "SHELL", "TMPDIR", "XDG_*"),  # where programs look for others, and settings
+    *("LD_*", "DYLD_*", "GCONV_PATH", "GLIBC_TUNABLES", "LOCPATH", "NLSPATH", "OPENSSL_*"),
+    *("SSL_CERT_*", "SSLKEYLOGFILE", "*_PROXY", "*_proxy", "HOSTALIASES", "KRB5*", "GNUPGHOME"),
+    *("ENV", "BASH*", "SHELLOPTS", "ZDOTDIR", "FPATH", "IFS", "CDPATH", "PS[0-9]", "PROMPT_*"),
+    *("EDITOR", "VISUAL", "*_EDITOR", "*PAGER", "LESS*", "BROWSER", "*ASKPASS", "EXINIT", "VIM*"),
+    *("GIT_*", "SSH_*", "HG*", "SVN_*", "CVS_*", "RSYNC_*", "TAR_*", "GZIP", "UNZIP*", "ZIP*"),
+    *("PYTHON*", "PIP_*", "UV_*", "CONDA_*", "PERL*", "RUBY*", "GEM_*", "BUNDLE_*", "PHP*"),
+    *("NODE_OPTIONS", "NODE_PATH", "NODE_EXTRA_*", "NODE_REPL_*", "NPM_CONFIG_*", "npm_config_*"),
+    *("YARN_*", "DENO_*", "BUN_*", "TS_NODE_*", "ELECTRON_*", "LUA_*", "TCL*", "ERL_*", "GUILE_*"),
+    *("JAVA_*", "_JAVA_*", "JDK_*", "JVM_*", "CLASSPATH", "MAVEN_*", "GRADLE_*", "ANT_*"),
+    *("DOTNET_*", "COR_*", "CORECLR_*", "COMPlus_*", "MONO_*", "JULIA_*", "R_LIBS*", "R_PROFILE*"),
+    *("R_ENVIRON*", "R_HOME", "RUSTC*", "RUSTDOC*", "RUSTUP_*", "CARGO_HOME", "CARGO_ALIAS_*"),
+    *("CARGO_BUILD_*", "CARGO_TARGET_*", "GOENV", "GOFLAGS", "GOPATH", "GOROOT", "GOPROXY"),
+    *("GOTOOLCHAIN", "GOWORK", "GOBIN", "CC", "CXX", "CPP", "AR", "AS", "LD", "*FLAGS", "GCC_*"),
+    *("MAKE*", "GNUMAKE*", "CMAKE_*", "NINJA_*", "PKG_CONFIG*", "COMPILER_PATH", "LIBRARY_PATH"),
+    *("CPATH", "*_INCLUDE_PATH", "DOCKER_CONFIG", "DOCKER_HOST", "KUBECONFIG", "AWS_CONFIG_FILE"),
+    *("AWS_SHARED_*", "TF_CLI_*", "ANSIBLE_*", "PGSERVICEFILE", "PGSYSCONFDIR", "PSQL*"),
+)
+"""Variables by which a program is made to run other code, or to obey somebody else's settings.
+
+No such list is ever whole: programs that were not thought of here have their own. It has what makes
+common programs load, run or fetch something else.
+"""
 
 
 def shown(text: bytes) -> str:
@@ -66,7 +94,8 @@ def bounded(
     """
     real = os.path.realpath(program)
     name = arguments[0]
-    for programs in bounds:
+    for several in bounds:
+        programs = [bound for bound in several if not bound.startswith(VARIABLE)]
         admitted = None
         for bound in programs:
             try:
@@ -79,10 +108,26 @@ def bounded(
                 if same_name:
                     break
         if admitted is None:
-            only = f"{who}: only {', '.join(programs)} may run"
+            only = f"{who}: only {', '.join(programs) or 'nothing'} may run"
             raise PortError("role_violation", only, what=shown(program))
         name = admitted
     return [name, *arguments[1:]]
+
+
+def check_variables(names: Iterable[bytes], bounds: Sequence[Sequence[str]]) -> None:
+    """Refuses variables that change what a program runs, save those that every list names.
+
+    :raises PortError: ``role_violation``.
+    """
+    for raw in names:
+        name = os.fsdecode(raw)
+        if not any(fnmatchcase(name, glob) for glob in CHANGES_WHAT_RUNS):
+            continue
+        for several in bounds:
+            listed = (entry.removeprefix(VARIABLE) for entry in several if entry[:4] == VARIABLE)
+            if not any(fnmatchcase(name, glob) for glob in listed):
+                what = f'env.{shown(raw)[1:-1]} (not listed as "{VARIABLE}{name}")'
+                raise PortError("role_violation", f"{what} is out of bounds", what=what)
 
 
 def environment(own: Mapping[bytes, bytes], inherit: Sequence[str] | None) -> dict[bytes, bytes]:

@@ -26,11 +26,11 @@ end
 
 ---What a child may know of its worker.
 function child.identity(ctx)
-  local agent = ctx.agent
+  local name = ctx.name
   return {
     SWARM_TASK_ID = { ctx.task_id },
     SWARM_ATTEMPT = { tostring(ctx.attempt) },
-    SWARM_AGENT = agent and { agent },
+    SWARM_NAME = name and { name },
   }
 end
 

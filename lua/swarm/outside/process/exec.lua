@@ -4,9 +4,9 @@ local arguments = require "swarm.ground.arguments"
 local child = require "swarm.outside.process.child"
 local errors = require "swarm.ground.errors"
 local input = require "swarm.outside.process.input"
-local names = require "swarm.ground.spelling"
 local cancelling = require "swarm.scope.cancel"
 local secret = require "swarm.outside.secret"
+local shown = require "swarm.ground.shown"
 local pairs, type = pairs, type
 
 local OPTIONS = { stdin = true, env = true, cwd = true, timeout = true }
@@ -19,14 +19,14 @@ local function read_arguments(command)
   if type(command) ~= "table" then
     return wrong(
       'it takes a program and its arguments, as in swarm.exec{ "git", "status" }, and got '
-        .. names.show(command)
+        .. shown.value(command)
     )
   end
   local list, options = {}, {}
   for key, value in pairs(command) do
     if type(key) == "number" then
       if type(value) ~= "string" or key > #command then
-        return wrong("argument " .. key - 1 .. " must be a string, and is " .. names.show(value))
+        return wrong("argument " .. key - 1 .. " must be a string, and is " .. shown.value(value))
       end
       list[key] = { value }
     else
@@ -42,12 +42,12 @@ end
 
 local function read_env(env, into)
   if env ~= nil and type(env) ~= "table" then
-    return wrong("env must be a table of variables, and is " .. names.show(env))
+    return wrong("env must be a table of variables, and is " .. shown.value(env))
   end
   for name, value in pairs(env or {}) do
     child.check_name(name, wrong)
     if type(value) ~= "string" and not secret.name(value) then
-      return wrong("env." .. name .. " must be a string or a secret, and is " .. names.show(value))
+      return wrong("env." .. name .. " must be a string or a secret, and is " .. shown.value(value))
     end
     into[name] = secret.name(value) and value or { value }
   end
@@ -59,7 +59,7 @@ return function(command)
   local me = cancelling.enter()
   local list, options = read_arguments(command)
   if options.cwd ~= nil and type(options.cwd) ~= "string" then
-    return wrong("cwd must be a path, and is " .. names.show(options.cwd))
+    return wrong("cwd must be a path, and is " .. shown.value(options.cwd))
   end
   local env = child.identity(me.task.handle)
   read_env(options.env, env)

@@ -2,9 +2,9 @@
 local errors = require "swarm.ground.errors"
 local fs = require "swarm.outside.fs"
 local handles = require "swarm.worker.handle"
-local Join = require "swarm.worker.join"
+local join = require "swarm.worker.join"
 local json = require "swarm.values.json"
-local names = require "swarm.ground.spelling"
+local shown = require "swarm.ground.shown"
 local values = require "swarm.values.values"
 local type = type
 
@@ -22,7 +22,7 @@ function input.texts(value, place)
   elseif values.is_file(value) then
     return { (fs.read((values.file_parts(value)))) }
   elseif handles.is(value) then
-    local result = Join.result(value)
+    local result = join.result(value)
     if values.is_file(result) then
       return { (fs.read((values.file_parts(result)))) }
     end
@@ -32,7 +32,7 @@ function input.texts(value, place)
     "invalid_argument",
     place
       .. " must be a string, a swarm.file, a worker's handle or false, and is "
-      .. names.show(value)
+      .. shown.value(value)
   )
 end
 

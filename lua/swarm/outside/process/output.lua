@@ -1,13 +1,14 @@
 -- What a process wrote, made into a worker's value by `output = { format, result, ok }`.
 local errors = require "swarm.ground.errors"
 local json = require "swarm.values.json"
-local names = require "swarm.ground.spelling"
+local shown = require "swarm.ground.shown"
+local spelling = require "swarm.ground.spelling"
 local values = require "swarm.values.values"
 local find, format, gsub = string.find, string.format, string.gsub
 local gmatch, match, sub = string.gmatch, string.match, string.sub
 local pairs, pcall, tonumber, type = pairs, pcall, tonumber, type
 
-local process_output = {}
+local output = {}
 
 local STDERR_IN_ERRORS = 4096 -- bytes, the last ones
 
@@ -17,34 +18,34 @@ local FIELDS = { format = true, result = true, ok = true }
 local FIELDS_LATER = { event = true, final = true }
 
 ---Reads the field `output` of a definition into its plan.
-function process_output.read(plan, output, fail)
-  if type(output) ~= "table" then
+function output.read(plan, given, fail)
+  if type(given) ~= "table" then
     return fail("output", 'output must be a table such as { format = "json" }')
   end
-  for key in pairs(output) do
+  for key in pairs(given) do
     if FIELDS_LATER[key] then
       return fail("output", "output." .. key .. " belongs to stream formats: not supported yet")
     elseif not FIELDS[key] then
-      return fail("output", "output has no " .. names.show(key) .. names.hint(key, FIELDS, ""))
+      return fail("output", "output has no " .. shown.value(key) .. spelling.hint(key, FIELDS, ""))
     end
   end
-  local name = output.format or "auto"
+  local name = given.format or "auto"
   if LATER[name] then
     return fail("output", format("output.format %q is not supported yet", name))
   elseif not FORMATS[name] then
-    local hint = names.hint(name, FORMATS, "")
+    local hint = spelling.hint(name, FORMATS, "")
     return fail(
       "output",
       "there is no output.format "
-        .. names.show(name)
+        .. shown.value(name)
         .. hint
         .. "; formats: "
-        .. names.list(FORMATS)
+        .. spelling.list(FORMATS)
     )
   end
   plan.format = name
   for _, key in pairs { "result", "ok" } do
-    local pointer = output[key]
+    local pointer = given[key]
     if pointer ~= nil then
       if type(pointer) ~= "string" or not (pointer == "" or find(pointer, "^/")) then
         local example = 'a JSON Pointer such as "/answer/text"'
@@ -137,7 +138,7 @@ end
 ---A worker's result, as `run` returns it.
 ---@param ended table how the child ended
 ---@return any value, string? reason why it is blocked
-function process_output.result(plan, ended, stdout, stderr)
+function output.result(plan, ended, stdout, stderr)
   local is_well = ended.exit_code and plan.ok_codes[ended.exit_code]
   -- Beside how it ended the value stands a level further in.
   local levels = is_well and values.MAX_DEPTH or values.MAX_DEPTH - 1
@@ -166,4 +167,4 @@ function process_output.result(plan, ended, stdout, stderr)
     refusal
 end
 
-return process_output
+return output

@@ -1,19 +1,19 @@
 -- What a process worker or a swarm.command says, checked and parsed once into a plan.
 local child = require "swarm.outside.process.child"
 local errors = require "swarm.ground.errors"
-local names = require "swarm.ground.spelling"
-local process_output = require "swarm.outside.process.output"
+local output = require "swarm.outside.process.output"
 local secret = require "swarm.outside.secret"
+local shown = require "swarm.ground.shown"
 local template = require "swarm.outside.process.template"
 local values = require "swarm.values.values"
 local floor, format = math.floor, string.format
 local find, sub = string.find, string.sub
 local pairs, type = pairs, type
 
-local invocation = {}
+local plans = {}
 
 -- The fields, which are checked here and not by the registry.
-invocation.FIELDS = {
+plans.FIELDS = {
   command = true,
   shell = true,
   stdin = true,
@@ -33,17 +33,20 @@ local VARIABLES = {
   input = "SWARM_INPUT",
   task_id = "SWARM_TASK_ID",
   attempt = "SWARM_ATTEMPT",
-  agent = "SWARM_AGENT",
+  name = "SWARM_NAME",
+  agent = "SWARM_NAME",
 }
 
 local function must(fail, field, what, value)
-  return fail(field, format("%s must be %s, and is %s", field, what, names.show(value)))
+  return fail(field, format("%s must be %s, and is %s", field, what, shown.value(value)))
 end
 
 local function parse(fail, field, text)
   local pieces, forms = template.parse(text)
   if forms.token then
     return fail(field, field .. ": {token} is not supported yet")
+  elseif forms.agent then
+    return fail(field, field .. ": a worker's name is {name}, not {agent}")
   end
   return pieces, forms
 end
@@ -71,7 +74,7 @@ function readers.command(plan, list, fail)
   end
   for key in pairs(list) do
     if type(key) ~= "number" or key < 1 or key > #list then
-      return fail("command", "command is a list and has the key " .. names.show(key))
+      return fail("command", "command is a list and has the key " .. shown.value(key))
     end
   end
   for i = 1, #list do
@@ -154,8 +157,8 @@ function readers.cwd(plan, text, fail)
   end
 end
 
-function readers.output(plan, output, fail)
-  return process_output.read(plan, output, fail)
+function readers.output(plan, given, fail)
+  return output.read(plan, given, fail)
 end
 
 function readers.ok_codes(plan, list, fail)
@@ -194,7 +197,7 @@ function readers.limits(plan, limits, fail)
     if key ~= "line" and key ~= "output" then
       return fail(
         "limits",
-        "limits of a process worker are line and output; it has no " .. names.show(key)
+        "limits of a process worker are line and output; it has no " .. shown.value(key)
       )
     elseif type(value) ~= "number" or value < 1 or floor(value) ~= value then
       return must(fail, "limits." .. key, "a number of bytes, one or more", value)
@@ -210,7 +213,7 @@ function readers.pty(_, value, fail)
 end
 
 ---The fields of a worker over those of the swarm.command that it names; variables are merged.
-function invocation.over(fields, base)
+function plans.over(fields, base)
   local merged = {}
   for key, value in pairs(base) do
     merged[key] = value
@@ -232,12 +235,12 @@ function invocation.over(fields, base)
   return merged
 end
 
----Checks and parses the fields of one invocation.
+---Checks and parses the fields that say what runs.
 ---@param who string such as `worker "x"`
 ---@param fields table
 ---@param where string? the place of the definition, where it is not the one that runs
 ---@return table plan
-function invocation.compile(who, fields, where)
+function plans.compile(who, fields, where)
   local function fail(field, message)
     return errors.throw("load_error", who .. ": " .. message, { field = field, where = where })
   end
@@ -266,10 +269,13 @@ function invocation.compile(who, fields, where)
     line_limit = nil,
     output_limit = nil,
   }
-  for field in pairs(invocation.FIELDS) do
+  for field in pairs(plans.FIELDS) do
     if fields[field] ~= nil then
       readers[field](plan, fields[field], fail)
     end
+  end
+  if plan.shell and find(plan.shell, "$SWARM_AGENT", 1, true) and not plan.env.SWARM_AGENT then
+    return fail("shell", 'shell: a worker\'s name is "$SWARM_NAME", not $SWARM_AGENT')
   end
   plan.prompt_file = plan.prompt_file or plan.forms.prompt_file or false
   plan.names_input = false
@@ -281,4 +287,4 @@ function invocation.compile(who, fields, where)
   return plan
 end
 
-return invocation
+return plans

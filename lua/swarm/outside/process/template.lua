@@ -1,5 +1,5 @@
 -- Placeholders in the texts of a process worker: `{prompt}`, `{prompt_file}`, `{input}`,
--- `{input.a.b}`, `{task_id}`, `{attempt}`, `{agent}` and `{token}`, these exact forms only. Any
+-- `{input.a.b}`, `{task_id}`, `{attempt}`, `{name}` and `{token}`, these exact forms only. Any
 -- other brace stays as it is, and `{{prompt}}` writes `{prompt}`. A text is parsed once, as it is
 -- defined.
 local errors = require "swarm.ground.errors"
@@ -18,7 +18,8 @@ local FORMS = {
   input = true,
   task_id = true,
   attempt = true,
-  agent = true,
+  name = true,
+  agent = true, -- how {name} was written once: refused with the new form
   token = true,
 }
 
@@ -107,7 +108,7 @@ local function value_of(form, ctx, input)
     return input ~= nil and (json.encode(input, "input")) or nil
   elseif byte(form, 6) == 46 then -- input.
     return part_of(input, form)
-  elseif form == "task_id" or form == "agent" then
+  elseif form == "task_id" or form == "name" then
     return ctx[form]
   end
   return tostring(ctx.attempt)

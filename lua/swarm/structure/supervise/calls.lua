@@ -2,17 +2,19 @@
 -- supervisor does is in run.lua.
 local child_spec = require "swarm.structure.supervise.child_spec"
 local cancelling = require "swarm.scope.cancel"
+local definition = require "swarm.worker.definition"
 local errors = require "swarm.ground.errors"
+local frames = require "swarm.ground.frames"
 local gate = require "swarm.rights.gate"
 local handles = require "swarm.worker.handle"
 local intensity = require "swarm.structure.supervise.intensity"
 local list = require "swarm.ground.list"
-local names = require "swarm.ground.spelling"
 local record = require "swarm.scheduler.record"
-local registry = require "swarm.script.registry"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
+local shown = require "swarm.ground.shown"
 local site = require "swarm.ground.site"
+local spelling = require "swarm.ground.spelling"
 local supervision = require "swarm.structure.supervise.run"
 local spawning = require "swarm.worker.spawn"
 local waiting = require "swarm.scope.waiting"
@@ -42,8 +44,8 @@ end
 
 ---@param owner table the scope that the supervisor belongs to
 local function create(owner, me, plan, taken)
-  local def = registry.internal(me.task.def.generation, plan.name or "supervisor")
-  def.begins, def.where = true, errors.where()
+  local def = definition.internal(me.task.def.generation, plan.name or "supervisor")
+  def.begins, def.where = true, frames.where()
   local sup = {
     name = plan.name,
     strategy = plan.strategy,
@@ -171,14 +173,14 @@ function methods.start(handle, item)
 end
 
 local function not_found(sup, id)
-  local message = title(sup) .. " has no child " .. names.show(id)
-  local near = names.nearest(id, sup.by_id)
+  local message = title(sup) .. " has no child " .. shown.value(id)
+  local near = spelling.nearest(id, sup.by_id)
   if sup.over then
     message = title(sup) .. " has ended"
   elseif near then
     message = message .. "; did you mean " .. near .. "?"
   end
-  local where, traceback = errors.where(), errors.traceback()
+  local where, traceback = frames.where(), frames.traceback()
   return errors.new("child_not_found", message, { id = id, where = where, traceback = traceback })
 end
 
@@ -187,14 +189,14 @@ function methods.stop(handle, id)
   local sup, me = supervisor_of(handle, "stop")
   gate.check(me, "cancel_task")
   if type(id) ~= "string" then
-    local got = names.show(id)
+    local got = shown.value(id)
     return errors.throw("invalid_argument", "stop takes the id of a child, and got " .. got)
   end
   local child = sup.by_id[id]
   if not child or sup.over then
     return false, not_found(sup, id)
   elseif record.is_below(me.task, child.task) then
-    return errors.throw("deadlock", "stop: child " .. names.show(id) .. " would wait for itself")
+    return errors.throw("deadlock", "stop: child " .. shown.value(id) .. " would wait for itself")
   end
   local request = child.stop_request
   if not request then

@@ -4,9 +4,10 @@ local errors = require "swarm.ground.errors"
 local gate = require "swarm.rights.gate"
 local handles = require "swarm.worker.handle"
 local intensity = require "swarm.structure.supervise.intensity"
-local names = require "swarm.ground.spelling"
 local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
+local shown = require "swarm.ground.shown"
+local spelling = require "swarm.ground.spelling"
 local values = require "swarm.values.values"
 local spawning = require "swarm.worker.spawn"
 local error, pairs, pcall, tostring, type = error, pairs, pcall, tostring, type
@@ -39,12 +40,12 @@ end
 
 local function check_word(value, words, what)
   if type(value) ~= "string" or not words[value] then
-    local near = type(value) == "string" and names.nearest(value, words)
+    local near = type(value) == "string" and spelling.nearest(value, words)
     return wrong(
       what
         .. " is "
-        .. names.show(value)
-        .. (near and "; did you mean " .. near .. "?" or "; it can be " .. names.list(words))
+        .. shown.value(value)
+        .. (near and "; did you mean " .. near .. "?" or "; it can be " .. spelling.list(words))
     )
   end
   return value
@@ -52,7 +53,7 @@ end
 
 local function check_text(value, what)
   if type(value) ~= "string" or value == "" then
-    return wrong(what .. " is a string that is not empty, and got " .. names.show(value))
+    return wrong(what .. " is a string that is not empty, and got " .. shown.value(value))
   end
   return value
 end
@@ -75,17 +76,17 @@ local function check_target(target, place)
   return wrong(
     place
       .. ' starts with a worker\'s name or a function, as in { "name", input }, and got '
-      .. names.show(target)
+      .. shown.value(target)
   )
 end
 
 ---@return string? what hint for a field that is none
 local function field_hint(key)
   local guess = type(key) == "string" and FIRST_GUESSES[key]
-  local near = not guess and type(key) == "string" and names.nearest(key, FIELDS)
+  local near = not guess and type(key) == "string" and spelling.nearest(key, FIELDS)
   return guess and "; " .. guess
     or near and "; did you mean " .. near .. "?"
-    or '; it is { "name", input } with ' .. names.list(FIELDS)
+    or '; it is { "name", input } with ' .. spelling.list(FIELDS)
 end
 
 ---Checks one child.
@@ -94,13 +95,13 @@ end
 ---@return table child
 function child_spec.read(item, place)
   if type(item) ~= "table" or handles.is(item) then
-    return wrong(place .. ' is a table such as { "name", input }, and got ' .. names.show(item))
+    return wrong(place .. ' is a table such as { "name", input }, and got ' .. shown.value(item))
   end
   for key in pairs(item) do
     if key ~= 1 and key ~= 2 and not FIELDS[key] then
       return wrong(
-        place .. " has no field " .. names.show(key) .. field_hint(key),
-        { name = tostring(key) }
+        place .. " has no field " .. shown.value(key) .. field_hint(key),
+        { unknown = tostring(key) }
       )
     end
   end
@@ -110,7 +111,7 @@ function child_spec.read(item, place)
     return wrong(
       place
         .. ".shutdown takes seconds, zero or more (math.huge: as long as it takes), and got "
-        .. names.show(shutdown)
+        .. shown.value(shutdown)
     )
   end
   return {
@@ -132,7 +133,7 @@ function child_spec.check_id(child, known, place)
     return wrong(
       place
         .. ": there is a child "
-        .. names.show(child.id)
+        .. shown.value(child.id)
         .. ' already; give it an id of its own: { "name", input, id = "..." }'
     )
   end
@@ -140,12 +141,12 @@ end
 
 local function check_list(list)
   if type(list) ~= "table" or handles.is(list) then
-    return wrong("swarm.supervise's children are a list, and got " .. names.show(list))
+    return wrong("swarm.supervise's children are a list, and got " .. shown.value(list))
   end
   for key in pairs(list) do
     if type(key) ~= "number" or key % 1 ~= 0 or key < 1 or key > #list then
       return wrong(
-        "swarm.supervise's children are a list without gaps, and have a key " .. names.show(key)
+        "swarm.supervise's children are a list without gaps, and have a key " .. shown.value(key)
       )
     end
   end

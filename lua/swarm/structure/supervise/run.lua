@@ -7,6 +7,7 @@
 local cancelling = require "swarm.scope.cancel"
 local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
+local frames = require "swarm.ground.frames"
 local intensity = require "swarm.structure.supervise.intensity"
 local log = require "swarm.events.log"
 local list = require "swarm.ground.list"
@@ -338,7 +339,7 @@ function supervision.run(sup)
     repeat
       local over = step(sup)
     until over
-  end, errors.passing)
+  end, frames.passing)
   sup.failure = sup.failure or (not ok and err) or nil
   close(sup)
   if sup.failure then

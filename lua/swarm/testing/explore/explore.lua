@@ -6,9 +6,10 @@ local arguments = require "swarm.ground.arguments"
 local cancelling = require "swarm.scope.cancel"
 local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
-local names = require "swarm.ground.spelling"
+local frames = require "swarm.ground.frames"
 local order = require "swarm.testing.explore.order"
 local pauses = require "swarm.structure.pauses"
+local shown = require "swarm.ground.shown"
 local trace = require "swarm.testing.explore.trace"
 local concat, format, match, gmatch = table.concat, string.format, string.match, string.gmatch
 local tonumber, type, error, setmetatable = tonumber, type, error, setmetatable
@@ -73,7 +74,7 @@ local function fail(job, schedule, tried, failure)
   local path = path_of(schedule)
   path.trace = {}
   local again = order.play(job, path)
-  local said = errors.is(failure) and errors.headline(failure) or errors.text_of(failure)
+  local said = errors.is(failure) and errors.headline(failure) or shown.text(failure)
   local message = "an order of the program fails, number " .. tried .. " of those tried: " .. said
   if path.strayed or not again then
     message = message
@@ -144,14 +145,14 @@ local function check_options(opts)
   if opts.check ~= nil and type(opts.check) ~= "function" then
     return errors.throw(
       "invalid_argument",
-      "explore's option check takes a function, and got " .. names.show(opts.check)
+      "explore's option check takes a function, and got " .. shown.value(opts.check)
     )
   end
   if schedule ~= nil and (type(schedule) ~= "string" or not is_schedule(schedule)) then
     return errors.throw(
       "invalid_argument",
       'explore\'s option schedule takes what a failure shows, such as "1.3.2", and got '
-        .. names.show(schedule)
+        .. shown.value(schedule)
     )
   end
 end
@@ -205,7 +206,7 @@ end
 ---@param opts table? { max = 10,000, check = function() end, schedule = "1.3.2", seed }
 local function explore(fn, opts)
   if type(fn) ~= "function" then
-    return errors.throw("invalid_argument", "explore takes a function, and got " .. names.show(fn))
+    return errors.throw("invalid_argument", "explore takes a function, and got " .. shown.value(fn))
   end
   opts = opts or {}
   check_options(opts)
@@ -218,7 +219,7 @@ local function explore(fn, opts)
     fn = fn,
     check = opts.check,
     steps = 0,
-    where = errors.where(),
+    where = frames.where(),
     breath = clock.real() + BREATH,
   }
   local report = opts.schedule and replay(job, opts.schedule) or walk(job, opts)

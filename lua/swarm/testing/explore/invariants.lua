@@ -245,8 +245,8 @@ local function check_timers(watch)
   while node do
     local _, above = S.timer_at((i - i % 2) / 2)
     local scope = node.scope
-    local w = node.worker or (scope and record.worker_of(scope))
-    if node.pos ~= i or (above and above > when) then
+    local w = node.task and node or node.worker or (scope and record.worker_of(scope))
+    if (node.task and node.queue_prev or node.pos) ~= i or (above and above > when) then
       return "the heap of timers is out of order"
     elseif (w and w.task.worker ~= w) or (scope and scope.closed) then
       return "a timer of " .. name(watch, w.task) .. " is set, which has ended"

@@ -8,8 +8,10 @@ local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
 local failures = require "swarm.events.failures"
+local frames = require "swarm.ground.frames"
 local invariants = require "swarm.testing.explore.invariants"
 local log = require "swarm.events.log"
+local raised = require "swarm.ground.raised"
 local random = require "swarm.ground.random"
 local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
@@ -35,7 +37,7 @@ local function fire(node)
   if node.expire then
     return node.expire(node)
   end
-  S.wake(node.worker)
+  S.wake(node.worker or node)
 end
 
 ---Who could go on now, in the order in which the scheduler would take them. Where nobody is ready
@@ -71,13 +73,13 @@ local function silence(watch, asked)
   local waiting, lines = {}, {}
   for i = 1, watch.live_n do
     local w = watch.live[i]
-    local where = w.co and errors.where(w.co) or record.home(w.task)
+    local where = w.co and frames.where(w.co) or record.home(w.task)
     waiting[i] =
-      { agent = trace.full_name(watch, w.task), waits_for = trace.what_it_waits_for(watch, w) }
+      { name = trace.full_name(watch, w.task), waits_for = trace.what_it_waits_for(watch, w) }
     waiting[i].where = where
     lines[i] = format(
       "  %s at %s waits for %s",
-      waiting[i].agent,
+      waiting[i].name,
       where or "(not begun)",
       waiting[i].waits_for
     )
@@ -140,7 +142,7 @@ local function checked(job)
   }
   local ok, err = pcall(job.check)
   scope.cancel = nil
-  return not ok and errors.from_raised(err) or nil
+  return not ok and raised.from_raised(err) or nil
 end
 
 ---@return table? failure
@@ -200,8 +202,7 @@ local function step(job, watch, path, list, n)
   if candidate == CLOCK then
     fire((S.take_timer()))
   else
-    S.serve(candidate)
-    S.current = job.me
+    S.serve_within(candidate)
   end
 end
 
@@ -227,7 +228,7 @@ local function sweep(watch)
       elseif list[1] == CLOCK then
         fire((S.take_timer()))
       else
-        S.serve(list[1])
+        S.serve_within(list[1])
       end
     end
   end
@@ -290,14 +291,12 @@ function order.play(job, path)
   record.extra(main).owned = true
   local watch = invariants.watch(main)
   local ok, failure = pcall(run_steps, job, watch, path, asked)
-  S.current = me
   if ok and not failure then
     failure = failure_of(watch, hook_errors)
   end
   log.muted = true
   if counts.live > watch.live_before then
     pcall(sweep, watch)
-    S.current = me
   end
   set_timers_aside() -- what a broken order leaves
   order.playing = false

@@ -1,8 +1,8 @@
 -- What a step of an explored program was, in words: who went on, where in the script, and what it
 -- had waited for. Workers are named by the order of their making, which is the same in each run.
 local clock = require "swarm.ground.clock"
-local errors = require "swarm.ground.errors"
 local deadlock = require "swarm.worker.deadlock"
+local frames = require "swarm.ground.frames"
 local invariants = require "swarm.testing.explore.invariants"
 local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
@@ -36,8 +36,8 @@ function trace.step(watch, candidate)
   if not candidate then
     local node = S.timer_at(1)
     local scope = node.scope
-    local w = node.worker or (scope and record.worker_of(scope))
-    local what = node.worker and "wakes " or "ends the time of "
+    local w = node.task and node or node.worker or (scope and record.worker_of(scope))
+    local what = (node.worker or node.task) and "wakes " or "ends the time of "
     local whose = w and name(watch, w.task) or "a wait"
     return format("at %g s the clock %s%s", clock.virtual, what, whose)
   end
@@ -45,7 +45,7 @@ function trace.step(watch, candidate)
   if not candidate.co then
     return who .. (candidate.cancel and " begins only to end" or " begins")
   end
-  local where = errors.where(candidate.co)
+  local where = frames.where(candidate.co)
   return who
     .. " goes on"
     .. (where and " at " .. where or "")

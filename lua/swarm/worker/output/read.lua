@@ -6,9 +6,9 @@ local errors = require "swarm.ground.errors"
 local gate = require "swarm.rights.gate"
 local cancelling = require "swarm.scope.cancel"
 local handles = require "swarm.worker.handle"
-local names = require "swarm.ground.spelling"
 local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
+local shown = require "swarm.ground.shown"
 local tails = require "swarm.worker.output.tail"
 local waiting = require "swarm.scope.waiting"
 local type, floor, snapshot = type, math.floor, tails.snapshot
@@ -35,13 +35,14 @@ local function read_options(task, opts, call)
   arguments.options(opts, READ_OPTIONS, call)
   local attempt = opts.attempt == nil and last or opts.attempt
   if not attempts.of(task, attempt) and not (call == "follow" and attempt == "all") then
-    return errors.throw("invalid_argument", call .. ": there is no attempt " .. names.show(attempt))
+    local got = shown.value(attempt)
+    return errors.throw("invalid_argument", call .. ": there is no attempt " .. got)
   end
   local since = opts.since or 0
   if type(since) ~= "number" or since ~= since then
     return errors.throw(
       "invalid_argument",
-      call .. " takes since = a seq, and got " .. names.show(since)
+      call .. " takes since = a seq, and got " .. shown.value(since)
     )
   end
   return floor(since), attempt

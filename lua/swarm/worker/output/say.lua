@@ -5,10 +5,10 @@ local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
 local gate = require "swarm.rights.gate"
 local handles = require "swarm.worker.handle"
-local names = require "swarm.ground.spelling"
 local reading = require "swarm.worker.output.read"
 local record_of = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
+local shown = require "swarm.ground.shown"
 local tails = require "swarm.worker.output.tail"
 local values = require "swarm.values.values"
 local type, pairs, select, error = type, pairs, select, error
@@ -64,7 +64,7 @@ local function filtered(task, event)
           "invalid_value",
           hook.what
             .. " must return the event, changed or not, or false; it returned "
-            .. (type(seen) == "table" and "one that is no " .. event.type or names.show(seen)),
+            .. (type(seen) == "table" and "one that is no " .. event.type or shown.value(seen)),
           { path = "event", where = hook.where }
         )
       end
@@ -182,7 +182,8 @@ local function text_argument(value, what, optional)
   if type(value) == "string" or (optional and value == nil) then
     return value
   end
-  return errors.throw("invalid_argument", what .. " must be a string, and is " .. names.show(value))
+  local got = shown.value(value)
+  return errors.throw("invalid_argument", what .. " must be a string, and is " .. got)
 end
 
 function methods.progress(ctx, stage, note)

@@ -31,32 +31,32 @@ swarm.worker "unit" {
 
 swarm.worker "identity" {
   run = function(ctx)
-    return { id = ctx.id, task_id = ctx.task_id, agent = ctx.agent, who = ctx.meta.who }
+    return { id = ctx.id, task_id = ctx.task_id, name = ctx.name, who = ctx.meta.who }
   end,
 }
 
 swarm.worker "itself" {
   run = function(_, input)
     if input.how == "invoke" then
-      return input.session:invoke(input)
+      return input.held:invoke(input)
     elseif input.how == "child" then
-      return swarm.call(function(_, session)
-        return session:invoke {}
-      end, input.session)
+      return swarm.call(function(_, held)
+        return held:invoke {}
+      end, input.held)
     elseif input.how == "other" then
-      return input.other:invoke { how = "invoke", session = input.session }
+      return input.other:invoke { how = "invoke", held = input.held }
     elseif input.how == "detached" then
-      local h = swarm.spawn(function(_, session)
-        return session:invoke {}
-      end, input.session, { detached = true })
+      local h = swarm.spawn(function(_, held)
+        return held:invoke {}
+      end, input.held, { detached = true })
       return h:result()
     elseif input.how == "join" then
       swarm.sleep(1)
       return input.invoker.h:recv():result()
     elseif input.how == "close" then
-      return input.session:close()
+      return input.held:close()
     elseif input.how == "cancel" then
-      swarm.cancel(input.session, "from inside")
+      swarm.cancel(input.held, "from inside")
       swarm.sleep(1e6)
     end
     return "done"

@@ -1,0 +1,14 @@
+-- swarm.env: the variables of the host's environment, by way of port `env`.
+local arguments = require "swarm.ground.arguments"
+local bridge = require "swarm.outside.bridge"
+local type = type
+
+---@param name string
+---@return string? nil: there is none, or it is not for scripts
+return function(name)
+  if type(name) ~= "string" then
+    return arguments.wrong("swarm.env takes the name of a variable", name)
+  end
+  local _, value = bridge.request("env", { name = name }, nil, { verb = "read_env" })
+  return value
+end

@@ -1,0 +1,86 @@
+-- A generation: one loading of a script, and all that it defines. Made and freed here, with every
+-- field that it will ever have; who writes one later stands beside it.
+local definition = require "swarm.worker.definition"
+local roles = require "swarm.rights.roles"
+local pairs = pairs
+
+local generation = {}
+
+---A new generation, in which nothing is defined yet.
+---@param number integer
+---@param line table the script's (line.lua)
+function generation.new(number, line)
+  local new = {
+    number = number,
+    line = line,
+
+    -- What the script said: registry and hooks, while it loads.
+    workers = {}, -- name → definition
+    main = nil, -- the definition of main
+    roles = {}, -- name → { fields, where }
+    layers = {}, -- name → { name, fields, where, rights }
+    commands = {}, -- name → { fields, where }
+    hooks = {}, -- in the order of registration
+    uses = {}, -- the layers that are on every worker
+    on_reload = {}, -- functions
+    on_dispose = {}, -- functions
+    open = {}, -- of `swarm.worker "x"` whose table has not come yet: { what, name, where }
+    given = { worker = {}, role = {}, layer = {}, command = {} }, -- name → the author's table
+    closing = {}, -- functions to call when all is there
+
+    -- What came of it, as loading ends.
+    unnamed = nil, -- the definition of workers made from functions: they have no name
+    rights = roles.ROLES, -- name of a role → rights
+    closed = false, -- loading has ended
+    prints = {}, -- loading: what is named → its fingerprint
+
+    -- Where it was loaded from.
+    script_dir = nil, -- loading: the script's folder with its slash, or ""
+    env = nil, -- environment: its globals
+    face = nil, -- the public face: the members of its `swarm`
+    files = {}, -- sources: paths that were read while loading
+    folders = {}, -- that were listed
+    missing = {}, -- that were looked for and are not there
+    noted = {}, -- kind of path → path → true
+
+    -- Its end: draining.
+    retired = false, -- another one has taken over
+    live = 0, -- of a retired one: workers that have not settled
+    on_drained = nil, -- called with it when none is left
+  }
+  new.unnamed = definition.internal(new, nil)
+  return new
+end
+
+-- What is asked of a generation that is done with: by workers that have settled in it.
+local KEPT = {
+  number = true,
+  line = true,
+  unnamed = true,
+  rights = true,
+  closed = true,
+  script_dir = true,
+  retired = true,
+  live = true,
+  on_drained = true,
+}
+
+---Lets go of all that only running workers need.
+function generation.free(old)
+  old.line.alive[old.number] = nil
+  for _, def in pairs(old.workers) do
+    definition.strip(def)
+  end
+  if old.main then
+    definition.strip(old.main)
+  end
+  definition.strip(old.unnamed)
+  local empty = generation.new(old.number, old.line)
+  for field in pairs(old) do
+    if not KEPT[field] then
+      old[field] = empty[field]
+    end
+  end
+end
+
+return generation
