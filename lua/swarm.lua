@@ -19,6 +19,7 @@ local lines = require "swarm.script.line"
 local lock = require "swarm.sharing.lock"
 local log = require "swarm.events.log"
 local pauses = require "swarm.structure.pauses"
+local port = require "swarm.outside.port"
 local random = require "swarm.ground.random"
 local read = require "swarm.worker.output.read"
 local registry = require "swarm.script.registry"
@@ -119,6 +120,7 @@ return function(generation, run)
     log = closed.table(log.face, "swarm.log."),
     env = env,
     exec = exec,
+    port = port.call,
     secret = secret.new,
     random = random.random,
     uuid = random.uuid,

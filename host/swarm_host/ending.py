@@ -47,7 +47,7 @@ class Ending:
         self._kernel.cancel_all("the host is closing")
         self._pump.poke()
         with anyio.move_on_after(CLOSE_SECONDS):
-            while self._kernel.counts()["live"]:
+            while not self._kernel.idle():
                 await self._pump.next_tick().wait()
         await self._dispose()
         self._pump.stop()

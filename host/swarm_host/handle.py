@@ -14,6 +14,11 @@ from swarm_host.vm.kernel import Kernel
 _LIVE = ("pending", "running", "suspended")
 
 
+def _release(kernel: Kernel, pump: Pump, worker: int) -> None:
+    if kernel.release(worker):
+        pump.poke()
+
+
 class Handle:
     """A worker, from Python. It goes through the same pipeline as one that a script spawns.
 
@@ -28,7 +33,7 @@ class Handle:
         self.id = worker
         pump.poke()
         # Nobody else can ask for this worker once the handle is gone.
-        weakref.finalize(self, kernel.release, worker).atexit = False
+        weakref.finalize(self, _release, kernel, pump, worker).atexit = False
 
     async def wait(self) -> Outcome:
         """Waits until the worker has settled, and says how; raises for no end of its own."""

@@ -138,13 +138,20 @@ class Host:
         :param name: the worker's name.
         :param value: its input: anything that JSON can say.
         :param timeout: seconds for the worker, from its start.
-        :raises SwarmError: ``not_registered`` and the like.
+        :raises SwarmError: ``not_registered`` and the like; ``invalid_value``, with the ``path`` in
+            Python's words, where JSON cannot say the value.
         """
         return self._handle(self.kernel.spawn(name, value, timeout))
 
     async def call(self, name: str, value: Any = None) -> Any:
-        """:meth:`spawn` and :meth:`Handle.result` in one."""
-        return await self.spawn(name, value).result()
+        """:meth:`spawn` and :meth:`Handle.result` in one. Cancelling it cancels its worker, whose
+        clean-up goes on afterwards: leaving the host waits for that."""
+        worker = self.spawn(name, value)
+        try:
+            return await worker.result()
+        except BaseException:
+            worker.cancel("the call was cancelled")  # nobody has it any more, if it is alive
+            raise
 
     def spawn_spec(self, name: str) -> Handle:
         """Spawns the worker of one spec."""
@@ -173,8 +180,14 @@ class Host:
         """Who waits: ``name``, ``task_id``, ``waits_for``, ``where`` of the first live workers."""
         return self.kernel.waiting()
 
+    def lingering(self) -> dict[str, Any] | None:
+        """Who is waited for where main is done and the run is not
+        (:meth:`swarm_host.vm.kernel.Kernel.lingering`)."""
+        return self.kernel.lingering()
+
     def counts(self) -> dict[str, int]:
-        """How many workers are live and running, and how many have ended in each way."""
+        """How many workers are live and running, and how many have ended in each way since ``main``
+        last began; those that load a script are not among them."""
         return self.kernel.counts()
 
     def _handle(self, worker: int) -> Handle:

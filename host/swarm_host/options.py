@@ -28,8 +28,9 @@ class Options:
     :ivar eager: what scripts say is handed over at once, not once a tick: for a terminal, where
         the last words before an endless loop matter.
     :ivar write_out: takes what scripts print.
-    :ivar write_log: takes one log entry: ``level``, ``message``, ``fields``, ``task_id`` and
-        ``name``.
+    :ivar write_log: takes one log entry: ``level``, ``message``, ``at`` (Unix seconds), ``fields``,
+        ``task_id`` and ``name``. None: they go to Python's ``logging``, logger ``swarm_host``, and
+        each record has its entry as ``swarm``.
     :ivar write_events: takes events of the run as JSON lines; None: none are made.
     :ivar ports: ports that go before those of installed packages.
     """

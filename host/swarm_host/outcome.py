@@ -11,7 +11,8 @@ class Outcome:
     """How a worker ended.
 
     :ivar status: its final status.
-    :ivar value: its value as Python data; a string of Lua that is not UTF-8 stays bytes.
+    :ivar value: its value as Python data. Of a string of Lua that is not UTF-8, the bytes that are
+        not stand as lone surrogates: ``os.fsencode`` gives the string of Lua back.
     :ivar error: the error's fields where it did not pass.
     """
 

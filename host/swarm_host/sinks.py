@@ -1,12 +1,26 @@
-"""Where what a run says goes: prints, log entries, and events of the run."""
+"""Where what a run says goes: prints, log entries, and events of the run.
+
+Who names nobody for the log gets it as Python's own, from logger ``swarm_host``; what Python does
+with it until an application says otherwise is to show warnings and errors on stderr.
+"""
 
 from __future__ import annotations
 
 import json
+import logging
 import sys
+from typing import Any
 
+from swarm_host.entries import said_by, worker_of
 from swarm_host.options import Options
 from swarm_host.vm.kernel import Said
+
+_LEVELS = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warn": logging.WARNING,
+    "error": logging.ERROR,
+}
 
 
 class Sinks:
@@ -24,9 +38,9 @@ class Sinks:
         write_log, write_events = self._options.write_log, self._options.write_events
         if said.out:
             (self._options.write_out or _write_stdout)(said.out)
-        if said.log and write_log is not None:
+        if said.log:
             for line in said.log.splitlines():
-                write_log(json.loads(line))
+                (write_log or _log)(json.loads(line))
         if said.events and write_events is not None:
             write_events(said.events)
 
@@ -34,6 +48,17 @@ class Sinks:
         """The same within a tick, for Lua."""
         if isinstance(out, bytes) and isinstance(log, bytes):
             self.take(Said(out, log, b""))
+
+
+def _log(entry: dict[str, Any]) -> None:
+    """Hands an entry to Python's logging; the record has it whole as ``swarm``."""
+    if entry["level"] == "raw":
+        sys.stderr.write(str(entry["message"]))
+        sys.stderr.flush()
+        return
+    text = f"{worker_of(entry)}{said_by(entry)}"
+    extra = {"swarm": entry}
+    logging.getLogger("swarm_host").log(_LEVELS[entry["level"]], "%s", text, extra=extra)
 
 
 def _write_stdout(out: bytes) -> None:

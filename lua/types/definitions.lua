@@ -114,7 +114,7 @@
 ---| "write_files" # bounds: paths
 ---| "use_network" # swarm.http; bounds: hosts
 ---| "read_env" # swarm.env, swarm.secret
----| "call_python"
+---| "call_python" # swarm.port; bounds: port names
 ---| "ask_operator"
 ---| "use_model"
 

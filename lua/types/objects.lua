@@ -233,6 +233,7 @@ function Scope:spawn(name, input, opts) end
 ---@field task_id string? whose error it was
 ---@field name string? the worker's name, or where its function stands
 ---@field spawned_at string? file:line
+---@field spawned_by string? the worker above, where the line that spawned is not known
 ---@field cause swarm.Error? what it comes from
 ---@field others swarm.Error[]? what failed beside it
 ---@field errors swarm.Error[]? children_failed, none_passed

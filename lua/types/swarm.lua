@@ -341,6 +341,14 @@ function swarm.env(name) end
 ---@return swarm.ExecResult
 function swarm.exec(command) end
 
+---Asks a port that the embedding application or another package brought, and waits for its answer.
+---@param name string
+---@param payload? table an object of JSON-like values
+---@param data? string bytes that go beside it as they are
+---@return any value
+---@return string? data
+function swarm.port(name, payload, data) end
+
 ---Stands for a variable of the host's environment, alone as a value in `env` of a process. Its
 ---value never enters Lua, and is masked in what comes back.
 ---@param name string

@@ -23,6 +23,16 @@ describe("the error of a worker", function()
     assert.matches("errors_spec%.lua:%d+$", err.spawned_at)
   end)
 
+  it("names the worker above where a tail call took the line that spawned", function()
+    local _, err = end_of(function()
+      return swarm.call("boom", "no good")
+    end)
+    local cause = err.cause
+    assert.equal("boom", cause.name)
+    assert.is_nil(cause.spawned_at)
+    assert.matches("^worker function at .*errors_spec%.lua:%d+ %(T%-%d+%)$", cause.spawned_by)
+  end)
+
   it("is one readable paragraph as a string", function()
     local _, err = swarm.join(swarm.spawn("boom", "no good"))
     assert.matches("^[^\n]*no good[^\n]*$", tostring(err))

@@ -214,6 +214,27 @@ describe("the output tail", function()
       dropped = dropped + (event.dropped or 0)
     end
     assert.equal(4, dropped)
+    assert.equal(4, tail[1].dropped)
+  end)
+
+  it("counts all that went, however many", function()
+    local h = swarm.spawn(function(ctx)
+      for i = 1, 30000 do
+        ctx:progress("step " .. i)
+        if i == 15000 then
+          ctx:artifact("middle", i)
+        end
+      end
+    end)
+    h:join()
+    local tail = h:output_tail()
+    assert.same({ "artifact", 15000 }, { tail[1].type, tail[1].dropped })
+    assert.same({ "progress", 5002 }, { tail[2].type, tail[2].dropped })
+    local left = 0
+    for _, event in ipairs(tail) do
+      left = left + 1 + (event.dropped or 0)
+    end
+    assert.equal(30002, left, "with the artifact and the final")
   end)
 
   it("holds 16 MiB", function()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import MAIN, popen, run, script
+from tests.support.command_line import MAIN, popen, run, script, untimed
 
 
 @pytest.mark.parametrize(
@@ -161,9 +161,30 @@ def test_logs_have_levels_and_fields(tmp_path: Path) -> None:
       io.stderr:write("as it is")
     """
     path = script(tmp_path, MAIN.format(body))
-    assert run(path).stderr == b"info: hello n=1 text='two words'\nerror: alas\nas it is"
-    assert b"debug: quiet as a mouse\n" in run("--debug", path).stderr
-    assert run("--quiet", path).stderr == b"error: alas\nas it is"
+    assert untimed(run(path).stderr) == (
+        b'- info: [main T-1] hello n=1 text="two words"\n- error: [main T-1] alas\nas it is'
+    )
+    assert b"debug: [main T-1] quiet as a mouse\n" in run("--debug", path).stderr
+    assert untimed(run("--quiet", path).stderr) == b"- error: [main T-1] alas\nas it is"
+
+
+def test_fields_of_logs_are_spelt_as_in_json(tmp_path: Path) -> None:
+    body = """
+      swarm.log.info("said", { list = { true, swarm.null, 1.5 }, yes = true, none = swarm.null,
+        text = "bare", number = "12", quotes = 'say "no"', lines = "a\\nb", empty = "" })
+    """
+    said = run(script(tmp_path, MAIN.format(body))).stderr.decode()
+    assert said.endswith(
+        'said empty="" lines="a\\nb" list=[true,null,1.5] none=null number="12" '
+        'quotes="say \\"no\\"" text=bare yes=true\n'
+    )
+
+
+def test_no_line_of_a_message_looks_like_one_of_the_host_s(tmp_path: Path) -> None:
+    body = 'swarm.log.info "x\\nerror: forged" error("y\\nerror: forged too")'
+    said = run(script(tmp_path, MAIN.format(body))).stderr.decode()
+    assert "[main T-1] x\n  error: forged\n" in said
+    assert ": y\n  error: forged too\n" in said
 
 
 def test_a_flood_of_output_arrives_whole(tmp_path: Path) -> None:
@@ -258,14 +279,14 @@ def test_seconds_that_nobody_can_wait_for_are_refused(
 def test_a_log_cannot_pass_for_another(tmp_path: Path) -> None:
     log = 'swarm.log.info("x\\nerror: forged", { y = "1\\nwarn: too" })'
     said = run(script(tmp_path, MAIN.format(log))).stderr
-    assert said == b"info: x\n  error: forged y='1\\nwarn: too'\n"
+    assert untimed(said) == b'- info: [main T-1] x\n  error: forged y="1\\nwarn: too"\n'
 
 
 def test_what_comes_from_elsewhere_does_not_move_the_terminals_cursor(tmp_path: Path) -> None:
     logs = 'swarm.log.info("a\\27[31mb\\rc", { x = "\\27]0;t\\7" })'
     body = logs + 'error("bad \\27[2J\\n\\tthing\\127")'
     said = run(script(tmp_path, MAIN.format(body))).stderr
-    assert b"info: a\\x1b[31mb\\x0dc x=\\x1b]0;t\\x07\n" in said
+    assert b"info: [main T-1] a\\x1b[31mb\\x0dc x=\\x1b]0;t\\x07\n" in said
     assert b"bad \\x1b[2J\n" in said
     assert b"\tthing\\x7f\n" in said
     assert not set(said) & (set(range(32)) - set(b"\n\t"))

@@ -2,7 +2,7 @@
 
 A page names a script with ```` ```lua file=NAME ```` and shows runs with ```` ```console ````: the
 lines after ``$ swarm-host …`` are what stdout and stderr say together, ``[exit N]`` the exit
-status where it is not 0.
+status where it is not 0. On a page each log line was written at 12:00:00.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "spec").rglob("*.md"))]
+TIME = re.compile(r"^\d\d:\d\d:\d\d (?=(?:debug|info|warn|error): )", re.MULTILINE)
 FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -66,7 +67,7 @@ def test_example(
         text=True,
         timeout=60,
     )
-    got = done.stdout.rstrip("\n")
+    got = TIME.sub("12:00:00 ", done.stdout.rstrip("\n"))
     if done.returncode != 0:
         got = f"{got}\n[exit {done.returncode}]".lstrip("\n")
     assert got == said, f"{page.name}: $ {command}"

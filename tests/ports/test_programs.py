@@ -20,6 +20,7 @@ import pytest
 
 from swarm_host import SwarmError, WorkerFailed
 from swarm_host.ports import Answer, Call, PortError
+from swarm_host.ports.process import programs
 from swarm_host.ports.process.port import Lines
 from swarm_host.ports.secrets import Mask
 from tests.support.processes import descriptors, loaded, lua
@@ -591,3 +592,70 @@ def test_a_wrong_definition_is_a_load_error_that_names_the_field(tmp_path: Path)
         assert text in error["message"], (fields, error["message"])
         assert 'worker "w"' in error["message"]
         assert error["where"].endswith("script.lua:1"), fields
+
+
+def test_too_large_an_environment_is_told_as_one(
+    within: Callable[..., Any], tmp_path: Path
+) -> None:
+    script = """
+    swarm.worker "env" { command = { "true" }, env = { SMALL = "x", LARGE = "{input}" } }
+    swarm.worker "arguments" { command = { "true", "{input}" } }
+    """
+
+    async def main() -> None:
+        async with loaded(tmp_path, script) as host:
+            with pytest.raises(WorkerFailed) as raised:
+                await host.call("env", "x" * 200_000)
+            message = raised.value.error["message"]
+            assert 'of environment (200009 of them in "LARGE") are more' in message
+            assert "take what is large out of env" in message
+            with pytest.raises(WorkerFailed, match=r"20000\d bytes of arguments are more"):
+                await host.call("arguments", "x" * 200_000)
+
+    within(30, main)
+
+
+def test_a_folder_that_goes_before_the_start_is_told(
+    within: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = f"""
+    swarm.worker "w" {{ command = {{ "true" }}, cwd = {lua(tmp_path / "gone")} }}
+    """
+    monkeypatch.setattr(programs, "check_folder", lambda *_: None)  # it was there a moment ago
+
+    async def main() -> None:
+        async with loaded(tmp_path, script) as host:
+            with pytest.raises(WorkerFailed, match=r'the working directory "[^"]*gone" is gone'):
+                await host.call("w")
+
+    within(30, main)
+
+
+def test_json_that_is_nested_too_deep_to_cross_is_kept_as_it_was_written(
+    within: Callable[..., Any], tmp_path: Path
+) -> None:
+    script = """
+    local function prints(depth, output)
+      return { command = { "printf", "%s", ("["):rep(depth) .. ("]"):rep(depth) }, output = output,
+        exit = "blocked" }
+    end
+    swarm.worker "fits" (prints(100, { format = "json" }))
+    swarm.worker "json" (prints(101, { format = "json" }))
+    swarm.worker "auto" (prints(101, { format = "auto" }))
+    swarm.worker "part" {
+      command = { "printf", "%s", '{"flat":[1],"deep":' .. ("["):rep(200)
+        .. ("]"):rep(200) .. "}" },
+      output = { format = "json", result = "/flat" } }
+    """
+
+    async def main() -> None:
+        async with loaded(tmp_path, script) as host:
+            assert (await host.spawn("fits").wait()).status == "pass"
+            outcome = await host.spawn("json").wait()
+            assert outcome.status == "blocked"
+            assert outcome.value["raw"] == "[" * 101 + "]" * 101
+            assert "at most 100 levels" in outcome.value["parse_error"]
+            assert (await host.call("auto"))["raw"] == "[" * 101 + "]" * 101
+            assert await host.call("part") == [1]
+
+    within(30, main)

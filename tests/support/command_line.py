@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -32,6 +33,11 @@ def popen(*words: str | Path, stderr: int = subprocess.PIPE) -> Iterator[subproc
             yield process
         finally:
             process.kill()
+
+
+def untimed(said: bytes) -> bytes:
+    """What was said on stderr, with a dash for the time of each log line."""
+    return re.sub(rb"^\d\d:\d\d:\d\d ", b"- ", said, flags=re.MULTILINE)
 
 
 def script(folder: Path, text: str, name: str = "script.lua") -> Path:

@@ -42,6 +42,12 @@ def test_lists_branch_off_below_the_error_that_holds_them() -> None:
     ]
 
 
+def test_who_spawned_is_named_where_the_line_is_not_known() -> None:
+    cause = an_error("cause", name="w", task_id="T-2", spawned_by='worker "main" (T-1)')
+    lines = render(an_error("top", cause=cause)).splitlines()
+    assert lines[-1] == '  spawned by worker "main" (T-1)'
+
+
 def test_what_is_blocked_did_not_fail() -> None:
     blocked = of_worker("blocked: later", "T-2", code="blocked")
     lines = render(an_error("top", errors=[blocked])).splitlines()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from swarm_host.cli.lingering import lingering_told
 from swarm_host.cli.watchdog import Watchdog
 from swarm_host.cli.wish import RunWish
 from swarm_host.errors import LoadError, WorkerCancelled
@@ -16,6 +18,7 @@ from swarm_host.host import Host
 from swarm_host.options import Options
 from swarm_host.outcome import Outcome
 from swarm_host.threads.loop import LoopThread
+from swarm_host.view.lingering import cancelling
 from swarm_host.view.screen import Screen
 
 if TYPE_CHECKING:
@@ -60,7 +63,7 @@ class Running:
             self._watched = WatchedRun(self._screen, reload, wish.timeout, self._tell)
             on_hangup = None if has_terminal() else self._watched.hang_up
         self._thread = LoopThread("lua", self._main)
-        self._watchdog = Watchdog(self._screen, self._thread, self._cancel, on_hangup)
+        self._watchdog = Watchdog(self._screen, self._thread, self._interrupt, on_hangup)
         self._host: Host | None = None
         self._exit = 1
 
@@ -127,6 +130,7 @@ class Running:
                 self._tell_definitions(host.describe())
                 return
             await stack.enter_async_context(self._screen.progress(host.counts))
+            await stack.enter_async_context(lingering_told(host, self._screen))
             if self._watchdog.received:
                 return  # it came between loading and main, when there was nobody to cancel
             once = partial(self._run_once, host)
@@ -144,6 +148,15 @@ class Running:
             return
         self._screen.clear()
         self._tell(outcome)
+
+    def _interrupt(self, reason: str) -> None:
+        """A signal came: says what it does, and cancels."""
+        received = self._watchdog.received
+        if self._host is not None and received is not None:
+            word = "Ctrl-C" if received == signal.SIGINT else received.name
+            live = self._host.counts()["live"]
+            self._screen.progress_note(cancelling(self._host.waiting(), live, word))
+        self._cancel(reason)
 
     def _cancel(self, reason: str) -> None:
         """Cancels all that is alive, and with it the run."""
@@ -171,11 +184,10 @@ class Running:
             self._tell_error(outcome.error)
 
     def _print_result(self, value: Any) -> None:
-        if isinstance(value, bytes):
-            text = value
-        elif isinstance(value, str) and not self._wish.as_json:
-            text = value.encode()
-        else:
+        if isinstance(value, str):
+            text = value.encode(errors="surrogateescape")  # the bytes that Lua had
+            value = text.decode(errors="replace")
+        if not isinstance(value, str) or self._wish.as_json:
             # As swarm.json.encode writes it.
             compact = (",", ":")
             text = json.dumps(

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import anyio
 
+from swarm_host.entries import indented, said_by
 from swarm_host.errors import SwarmError
 from swarm_host.host import Host, Options
 from swarm_host.testing.specs import BrokenFile, Result, Spec, from_listed
@@ -50,10 +51,7 @@ class _Said:
         if entry["level"] == "raw":
             self._put(str(entry["message"]))
             return
-        fields = entry.get("fields")
-        shown = sorted(fields.items()) if isinstance(fields, dict) else []
-        rest = "".join(f" {key}={value}" for key, value in shown)
-        self._put(f"{entry['level']}: {entry['message']}{rest}\n")
+        self._put(f"{entry['level']}: {indented(said_by(entry))}\n")
 
     def text(self) -> str:
         parts = list(self._parts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from swarm_host.entries import indented
 from swarm_host.errors import headline
 from swarm_host.view.source import excerpt
 
@@ -23,6 +24,9 @@ _PLAIN_CODES = (
 )
 """Codes that add nothing to their message."""
 
+_LAID_OUT = ("assertion_failed", "exploration_failed")
+"""Codes whose message has lines of the host's making."""
+
 
 def render(error: dict[str, Any], *, with_source: bool = False) -> str:
     """The error that ended a run, with its traceback and what it came from.
@@ -30,7 +34,7 @@ def render(error: dict[str, Any], *, with_source: bool = False) -> str:
     :param error: the error's fields as they came out of Lua.
     :param with_source: with the line that it speaks of, and a caret under the place.
     """
-    lines = [_headline(error)]
+    lines = [_set_apart(_headline(error), error)]
     if with_source:
         lines += excerpt(str(error.get("where", "")), str(error.get("message", "")))
     return "\n".join([*lines, *_Tree().below(error, "")])
@@ -39,6 +43,11 @@ def render(error: dict[str, Any], *, with_source: bool = False) -> str:
 def _headline(error: dict[str, Any]) -> str:
     text, code = headline(error), str(error.get("code", "failed"))
     return text if code in _PLAIN_CODES or code in text else f"{text} ({code})"
+
+
+def _set_apart(text: str, error: dict[str, Any]) -> str:
+    """What stands at the left edge: no line of a script's message looks like one of ours there."""
+    return text if error.get("code") in _LAID_OUT else indented(text)
 
 
 def _with_worker(error: dict[str, Any]) -> str:
@@ -71,11 +80,13 @@ class _Tree:
         lines = str(error.get("traceback") or "").splitlines()
         if error.get("spawned_at"):
             lines.append(f"  spawned at {error['spawned_at']}")
+        elif error.get("spawned_by"):
+            lines.append(f"  spawned by {error['spawned_by']}")
         if error.get("cancel_reason"):
             lines.append(f"  raised while it was being cancelled: {error['cancel_reason']}")
         cause = error.get("cause")
         if cause:
-            lines += f"because {_with_worker(cause)}".splitlines()
+            lines += _set_apart(f"because {_with_worker(cause)}", cause).splitlines()
             named = cause.get("name") and cause.get("task_id")
             lines += self.below(cause, f" beside that of {_name(cause)}" if named else "")
         lines += self._branches(error.get("errors") or [])

@@ -16,6 +16,9 @@ from typing import Any
 import anyio
 import click
 
+from swarm_host.entries import harmless, line_of
+from swarm_host.view.progress import progress_line, width_of
+
 _LEVELS = ("debug", "info", "warn", "error")
 _COLOURS = {"debug": "bright_black", "info": "blue", "warn": "yellow", "error": "red"}
 _REDRAW_SECONDS = 0.1
@@ -60,18 +63,15 @@ class Screen:
             return
         if _LEVELS.index(level) < self._lowest:
             return
-        fields = "".join(f" {key}={_shown(value)}" for key, value in _fields(entry))
-        # What follows a line break stands under the message: it never looks like a line of ours.
-        said = _harmless(f"{message}{fields}").replace("\n", "\n  ")
-        self._line(f"{self._style(level, _COLOURS[level])}: {said}")
+        self._line(line_of(entry, self._style(level, _COLOURS[level])))
 
     def error(self, text: str) -> None:
         """Writes an error that ended the run."""
-        self._line(f"{self._style('error', 'red')}: {_harmless(text)}")
+        self._line(f"{self._style('error', 'red')}: {harmless(text)}")
 
     def note(self, text: str) -> None:
         """Writes one line that is no log."""
-        self._line(_harmless(text))
+        self._line(harmless(text))
 
     def progress_note(self, text: str) -> None:
         """Writes one line that is progress: not with --quiet."""
@@ -109,7 +109,8 @@ class Screen:
         started = anyio.current_time()
         await anyio.sleep(_FIRST_AFTER_SECONDS if self._terminal else _PLAIN_EVERY_SECONDS)
         while True:
-            line = _progress_line(counts(), anyio.current_time() - started)
+            width = width_of(sys.stderr.fileno()) if self._terminal else None
+            line = progress_line(counts(), anyio.current_time() - started, width)
             if self._terminal:
                 sys.stderr.write(f"\r{line}\x1b[K")
                 sys.stderr.flush()
@@ -144,36 +145,3 @@ class Screen:
 
     def _style(self, text: str, colour: str) -> str:
         return click.style(text, fg=colour) if self._terminal else text
-
-
-_CONTROL = {
-    code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if code not in b"\t\n"
-}
-
-
-def _harmless(text: str) -> str:
-    """Text without what moves a terminal's cursor or changes its state: it came from elsewhere."""
-    return text.translate(_CONTROL)
-
-
-def _fields(entry: dict[str, Any]) -> list[tuple[str, Any]]:
-    fields = entry.get("fields")
-    return sorted(fields.items()) if isinstance(fields, dict) else []
-
-
-def _shown(value: Any) -> str:
-    text = str(value)
-    return repr(text) if " " in text or not text else text
-
-
-def _progress_line(counts: dict[str, int], seconds: float) -> str:
-    done = sum(counts[name] for name in ("pass", "blocked", "cancelled", "timeout", "failed"))
-    waiting = counts["live"] - counts["running"]
-    parts = [f"{counts['running']} running"]
-    if waiting:
-        parts.append(f"{waiting} pending")
-    parts.append(f"{done} done")
-    for name in ("failed", "timeout", "cancelled", "blocked"):
-        if counts[name]:
-            parts.append(f"{counts[name]} {name}")
-    return f"{' · '.join(parts)} · {seconds:.0f} s"

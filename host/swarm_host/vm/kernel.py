@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from swarm_host.errors import SwarmError
 from swarm_host.outcome import Outcome
+from swarm_host.vm.given import to_json
 from swarm_host.vm.luajit import VM
 
 
@@ -94,8 +95,14 @@ class Kernel:
 
         :param config: what the run is given (:meth:`swarm_host.options.Options.for_lua`).
         :param flush: takes what a flood has said within a step: out, and log entries.
+        :raises SwarmError: ``invalid_value``: JSON cannot say the input.
         """
-        self._ask("boot", json.dumps(config).encode(), _never_raises(flush))
+        try:
+            text = json.dumps(config, allow_nan=False)
+        except (TypeError, ValueError, RecursionError):
+            to_json(config.get("input"), "input")  # nothing else of it is of any kind
+            raise
+        self._ask("boot", text.encode(), _never_raises(flush))
 
     def turn_address(self) -> int:
         """Where :func:`swarm_host.vm.turn.read_turn` reads whose turn it is."""
@@ -139,8 +146,16 @@ class Kernel:
         waiting: list[dict[str, Any]] = self._ask_json("waiting")
         return waiting
 
+    def lingering(self) -> dict[str, Any] | None:
+        """Who is waited for where main is done, or over, and the run is not: ``why`` (``done``,
+        ``timeout``, ``cancelled`` and the like), how ``many`` they are, and the first ``workers``
+        as :meth:`waiting` has them."""
+        lingering: dict[str, Any] | None = self._ask_json("lingering")
+        return lingering
+
     def counts(self) -> dict[str, int]:
-        """How many workers are live and running, and how many have ended in each way."""
+        """How many workers are live and running, and how many have ended in each way since ``main``
+        last began; those that load a script are not among them."""
         names = ("live", "running", "pass", "blocked", "failed", "cancelled", "timeout")
         return dict(zip(names, map(int, self._ask("counts")), strict=True))
 
@@ -209,9 +224,9 @@ class Kernel:
         """Spawns a worker by name.
 
         :param value: its input; None: none.
-        :raises SwarmError: ``not_registered`` and the like.
+        :raises SwarmError: ``not_registered`` and the like, ``invalid_value``.
         """
-        text = None if value is None else json.dumps(value).encode()
+        text = None if value is None else to_json(value, "input")
         return int(self._ask("spawn", name.encode(), text, timeout))
 
     def spawn_spec(self, name: str) -> int:
@@ -228,7 +243,7 @@ class Kernel:
         status, is_text, value, error = self._ask("outcome", worker)
         data: Any = value
         if value is not None:
-            data = _text(value) if is_text else json.loads(value)
+            data = value.decode(errors="surrogateescape") if is_text else json.loads(value)
         return Outcome(status.decode(), data, None if error is None else json.loads(error))
 
     def tail(self, worker: int, since: int) -> list[dict[str, Any]]:
@@ -240,9 +255,10 @@ class Kernel:
         """Asks a worker to end. Whether it was live."""
         return bool(self._ask("cancel", worker, reason.encode()))
 
-    def release(self, worker: int) -> None:
-        """Python no longer asks for a worker: Lua may free it."""
-        self._ask("release", worker)
+    def release(self, worker: int) -> bool:
+        """Python no longer asks for a worker: Lua may free it. Whether there is something to say of
+        that: a failure that nobody has asked for."""
+        return bool(self._ask("release", worker))
 
     def take_settled(self) -> tuple[int, ...]:
         """The workers that have settled since the last call."""
@@ -283,13 +299,6 @@ def _numbers(values: Any) -> tuple[int, ...]:
     if values is None:
         return ()
     return values if isinstance(values, tuple) else (values,)
-
-
-def _text(value: bytes) -> str | bytes:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return value
 
 
 def _never_raises(function: Callable[..., None]) -> Callable[..., None]:

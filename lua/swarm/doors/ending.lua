@@ -9,6 +9,7 @@ local held = require "swarm.doors.held"
 local raised = require "swarm.ground.raised"
 local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
+local settling = require "swarm.worker.settle"
 local scopes = require "swarm.scope.scope"
 local text_of = require("swarm.values.json").text_of
 local values = require "swarm.values.values"
@@ -18,11 +19,32 @@ local ending = {
   closed_world = false, -- nobody outside can spawn or cancel: silence is a deadlock
 }
 
-local bounded -- main's task, where the run has a deadline: that timer wakes nobody
+local bounded -- main's task: its deadline, if it has one, is the run's, and that timer wakes nobody
 local run_error -- a deadlock: fails the run whatever main made of it
+
+local ended_before = {} -- how many workers had ended in each way when the run began
+
+---How many workers a script has, and how many have ended in each way since the run began.
+---@return number live, number running, and how many ended pass, blocked, failed, cancelled, timeout
+function ending.counts()
+  local all, loading = settling.counts, settling.loading
+  local function ended(status)
+    return all[status] - loading[status] - (ended_before[status] or 0)
+  end
+  return all.live - loading.live,
+    all.running - loading.running,
+    ended "pass",
+    ended "blocked",
+    ended "failed",
+    ended "cancelled",
+    ended "timeout"
+end
 
 ---A run begins: what failed one before it in the same host is no matter of this one.
 function ending.begin()
+  for status in pairs(record.final) do
+    ended_before[status] = settling.counts[status] - settling.loading[status]
+  end
   run_error, failures.list = nil, {}
   scopes.forget_failed(root)
 end
@@ -103,32 +125,75 @@ local function named(task)
 end
 
 local DEADLOCK_SHOWN = 20
+local LINGERING_SHOWN = 5
+
+local function described(w)
+  local task = w.task
+  return {
+    name = task.def.name or record.label(task),
+    task_id = "T-" .. task.id,
+    waits_for = deadlocks.what_it_waits_for(w, named),
+    where = w.co and (frames.where(w.co) or record.home(task)) or "(not begun)",
+  }
+end
+
+local function in_order(a, b)
+  return tonumber(a.task_id:sub(3)) < tonumber(b.task_id:sub(3))
+end
 
 ---Who waits for what, in the order of spawning; and how many more there are.
 local function all_waiting()
   local waiting, more = {}, 0
   scopes.each_live(root, function(w)
-    local task = w.task
     if #waiting < DEADLOCK_SHOWN then
-      waiting[#waiting + 1] = {
-        name = task.def.name or record.label(task),
-        task_id = "T-" .. task.id,
-        waits_for = deadlocks.what_it_waits_for(w, named),
-        where = w.co and (frames.where(w.co) or record.home(task)) or "(not begun)",
-      }
+      waiting[#waiting + 1] = described(w)
     else
       more = more + 1
     end
   end)
-  table.sort(waiting, function(a, b)
-    return tonumber(a.task_id:sub(3)) < tonumber(b.task_id:sub(3))
-  end)
+  table.sort(waiting, in_order)
   return waiting, more
 end
 
 ---Who waits for what, as JSON: for whoever must say why nothing comes to an end.
 function ending.waiting()
   return text_of(values.array((all_waiting())))
+end
+
+---Whether the run goes on only because of others, and why: "done", main has returned; "timeout" or
+---"cancelled", and clean-up takes its time.
+local function why_it_lingers()
+  if not bounded then
+    return nil -- no main has begun
+  end
+  local w, ended = bounded.worker, bounded.status
+  if not w then
+    return ended ~= "pass" and ended ~= "blocked" and ended or "done"
+  elseif w.cancel then
+    return w.cancel.kind == "timeout" and "timeout" or "cancelled"
+  end
+  return w.waiting == scopes.CHILDREN and w.scope == w and "done" or nil
+end
+
+---Who is waited for where main is done, or over, and the run is not, as JSON: `why`, how `many`
+---they are, and the first `workers` as `waiting` has them. Nil: it is not so.
+---@return string?
+function ending.lingering()
+  local why = why_it_lingers()
+  if not why or not root.first_child then
+    return nil
+  end
+  local workers, many = {}, 0
+  scopes.each_live(root, function(w)
+    if not cancelling.loads(w) and w.waiting ~= scopes.CHILDREN then
+      many = many + 1
+      if #workers < LINGERING_SHOWN then
+        workers[#workers + 1] = described(w)
+      end
+    end
+  end)
+  table.sort(workers, in_order)
+  return many > 0 and text_of { why = why, many = many, workers = values.array(workers) } or nil
 end
 
 ---Every live worker waits, and nothing outside can wake one: cancels the run.

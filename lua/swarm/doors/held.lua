@@ -1,7 +1,8 @@
 -- The tasks that Python waits for: held by id until Python releases them, so that it can ask how
--- each is and how it ended.
+-- each is and how it ended. A failure that it never asks for is nobody's, and is logged.
 local cancelling = require "swarm.scope.cancel"
 local json = require "swarm.values.json"
+local log = require "swarm.events.log"
 local raised = require "swarm.ground.raised"
 local record = require "swarm.scheduler.record"
 local settling = require "swarm.worker.settle"
@@ -12,9 +13,20 @@ local values = require "swarm.values.values"
 local held = {}
 
 local tasks = {} -- by id
+local unasked = {} -- id → true while Python has not asked how it ended
 local settled, settled_n = {}, 0 -- ids that have settled since the last take
 
+---Python has let go of a task without having asked how it ended.
+local function tell_unasked(task)
+  if task.status == "failed" or task.status == "timeout" then
+    log.unowned(task, record.err(task))
+  end
+end
+
 local function tell(_, task)
+  if not tasks[task.id] then
+    return tell_unasked(task)
+  end
   settled_n = settled_n + 1
   settled[settled_n] = task.id
 end
@@ -22,7 +34,7 @@ end
 ---@param task table
 ---@return number id
 function held.hold(task)
-  tasks[task.id] = task
+  tasks[task.id], unasked[task.id] = task, true
   settling.watch(task, { settled = tell, queue = false, queue_prev = nil, queue_next = nil })
   return task.id
 end
@@ -47,6 +59,7 @@ end
 ---@return string status, boolean is_text, string? value, string? error as JSON
 function held.outcome(id)
   local task = tasks[id]
+  unasked[id] = nil
   local status, err = task.status, record.err(task)
   local value = task.value
   local is_text = type(value) == "string"
@@ -72,8 +85,14 @@ function held.status(id)
 end
 
 ---Python no longer needs to know of this task.
+---@return boolean says its failure was nobody's, and is told
 function held.release(id)
-  tasks[id] = nil
+  local task, is_unasked = tasks[id], unasked[id]
+  tasks[id], unasked[id] = nil, nil
+  if is_unasked then
+    tell_unasked(task)
+  end
+  return log.waits()
 end
 
 ---The ids that have settled since the last call.

@@ -20,10 +20,10 @@ local raised = require "swarm.ground.raised"
 local random = require "swarm.ground.random"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
-local settling = require "swarm.worker.settle"
 local script = require "swarm.doors.run"
 local text_of = json.text_of
 local turn = require "swarm.scheduler.turn"
+local unowned = require "swarm.events.unowned"
 local root = scopes.root
 
 require "swarm.doors.wiring"
@@ -51,10 +51,12 @@ local kernel = {
   take_settled = held.take_settled,
 
   cancel_all = ending.cancel_all,
+  counts = ending.counts,
   finishing = ending.finishing,
   idle = ending.idle,
   run_error = ending.run_error,
   waiting = ending.waiting,
+  lingering = ending.lingering,
 
   take_request = bridge.take_request,
   deliver = bridge.deliver,
@@ -92,6 +94,7 @@ end
 ---@return boolean watches there is more to watch than was asked for
 function kernel.step(slice)
   local more = S.step(slice)
+  unowned.look()
   local wait
   if not more then
     local deadline = S.next_deadline()
@@ -103,6 +106,8 @@ function kernel.step(slice)
         more = ending.if_deadlocked()
       end
     end
+    local due = unowned.due() -- under a virtual clock nobody waits for it
+    deadline = deadline and due and math.min(deadline, due) or deadline or due
     if deadline then
       wait = deadline - clock.monotonic()
     end
@@ -120,12 +125,6 @@ end
 function kernel.take_said()
   local out, lines = log.take()
   return out, lines, events.take()
-end
-
----@return number live, number running, and how many ended pass, blocked, failed, cancelled, timeout
-function kernel.counts()
-  local c = settling.counts
-  return c.live, c.running, c.pass, c.blocked, c.failed, c.cancelled, c.timeout
 end
 
 ---@return number kilobytes of Lua memory

@@ -140,6 +140,7 @@ local TEXTS = {
   where = true,
   traceback = true,
   spawned_at = true,
+  spawned_by = true,
   cancel_reason = true,
   name = true,
   task_id = true,

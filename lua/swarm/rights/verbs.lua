@@ -42,7 +42,7 @@ return {
   write_files = { "host", "swarm.fs.write, append, mkdir, remove, copy, move", bound = "paths" },
   use_network = { "host", "swarm.http", bound = "hosts" },
   read_env = { "host", "swarm.env, swarm.secret" },
-  call_python = { "host", "python workers", later = true },
+  call_python = { "host", "swarm.port", bound = "port names" },
   ask_operator = { "host", "swarm.ask", later = true },
   use_model = { "host", "agents, swarm.model", later = true },
 }

@@ -33,8 +33,8 @@
 --                         while it sleeps queue_prev is its place among the timers
 --   co        life        its coroutine; nil: it has not begun
 --   waiting   scheduler   what it waits for while it is parked: a task that it joins, or a table
---                         with some of what, describe, on_cancel, some_live; a slot or a delay
---                         before it has begun
+--                         with some of what, describe, on_cancel, some_live, joins; a slot or a
+--                         delay before it has begun
 --   joiners   join        who joins it: one worker, or a list of them
 --   scope     blocks      the innermost scope that is open in it; itself where none is
 --   cancel    cancel      the cause that reached it, as of every scope

@@ -53,7 +53,8 @@ local function load_apart(path, folder, spec)
   end
   local err = records.err(task)
   if err then
-    err.task_id, err.name, err.spawned_at = nil, nil, nil -- the script's error, not a worker's
+    err.spawned_at, err.spawned_by = nil, nil
+    err.task_id, err.name = nil, nil -- the script's error, not a worker's
     return error(err, 0)
   end
   return line.newest

@@ -328,7 +328,9 @@ json.face = {
   encode = function(value)
     return (json.encode(value, "value"))
   end,
-  decode = decode,
+  decode = function(source)
+    return (decode(source))
+  end,
 }
 
 return json

@@ -10,7 +10,7 @@ local next, tonumber = next, tonumber
 local byte, char, find, format = string.byte, string.char, string.find, string.format
 local gmatch, gsub, sub = string.gmatch, string.gsub, string.sub
 local band, rshift = require("bit").band, require("bit").rshift
-local huge = math.huge
+local huge, min = math.huge, math.min
 local cast = ffi.cast
 local null = values.null
 
@@ -23,6 +23,7 @@ local bytes_type = ffi.typeof("const uint8_t *")
 -- The text being read, and a pointer to its bytes: p[i] is byte(text, i + 1). `text` keeps the
 -- bytes alive.
 local text, p = "", cast(bytes_type, "")
+local deepest = MAX_DECODE_DEPTH -- levels that this text may have
 local scratch = string_buffer.new()
 
 local QUOTE, BACKSLASH, COMMA, COLON, MINUS, DOT = byte('"\\,:-.', 1, 6)
@@ -267,8 +268,8 @@ function read_value(i, depth)
     return read_number(i)
   end
   if c == OPEN_OBJECT or c == OPEN_LIST then
-    if depth == MAX_DECODE_DEPTH then
-      fail(format("at most %d levels of nesting", MAX_DECODE_DEPTH), i)
+    if depth == deepest then
+      fail(format("at most %d levels of nesting", deepest), i)
     end
     if c == OPEN_OBJECT then
       return read_object(i + 1, depth + 1)
@@ -289,12 +290,14 @@ end
 
 ---Reads strict JSON text. Bytes above 0x7F in strings are kept as they are.
 ---@param source string
+---@param depth integer? levels of nesting that it may have, where that is fewer than 512
 ---@return any
-local function decode(source)
+local function decode(source, depth)
   if type(source) ~= "string" then
     errors.throw("invalid_value", "json.decode takes a string, not a " .. type(source))
   end
   text, p = source, cast(bytes_type, source)
+  deepest = depth and min(depth, MAX_DECODE_DEPTH) or MAX_DECODE_DEPTH
   if sub(source, 1, 3) == "\239\187\191" then
     fail("a value, not a UTF-8 byte order mark,", 0)
   end

@@ -48,7 +48,7 @@ local function wait_for(me, task, timeout)
   end
   if timeout then
     timer = S.alarm(me, clock.monotonic() + timeout)
-    waits_for = { what = "worker " .. label(task) .. ", for a time" }
+    waits_for = { what = "worker " .. label(task) .. ", for a time", joins = task }
   elseif task.parent ~= me.task or w.waiting or task.def.slots then
     deadlock.check_join(me, w)
   end

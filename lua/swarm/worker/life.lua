@@ -19,7 +19,7 @@ local values = require "swarm.values.values"
 local co_create, co_yield = coroutine.create, coroutine.yield
 local type, xpcall = type, xpcall
 local copy, from_raised = values.copy, raised.from_raised
-local conclude, counts = settling.conclude, settling.counts
+local conclude, counts, loading = settling.conclude, settling.counts, settling.loading
 local DONE = S.DONE
 
 local life = {}
@@ -111,6 +111,9 @@ local function begin(w)
     return close_from_outside, raised.from_raised, w
   end
   counts.running = counts.running + 1
+  if def.generation.number == 0 then
+    loading.running = loading.running + 1
+  end
   if w.cancel and not def.begins then
     return nothing, from_raised -- cancelled before it began; its settled hooks still run
   end

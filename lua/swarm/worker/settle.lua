@@ -15,17 +15,23 @@ local site = require "swarm.ground.site"
 local slots = require "swarm.worker.slots"
 local tails = require "swarm.worker.output.tail"
 local tasks = require "swarm.worker.tasks"
+local unowned = require "swarm.events.unowned"
 local values = require "swarm.values.values"
 
 local copy, label = values.copy, record.label
 local CHILDREN = scopes.CHILDREN
 
--- How many workers there are, and how many have ended in each way.
-local counts =
-  { live = 0, running = 0, pass = 0, blocked = 0, failed = 0, cancelled = 0, timeout = 0 }
+local function no_workers()
+  return { live = 0, running = 0, pass = 0, blocked = 0, failed = 0, cancelled = 0, timeout = 0 }
+end
+
+-- How many workers there are, and how many have ended in each way; and how many of them are of the
+-- generation before all others, which only loads scripts: the host's own, of which nobody is told.
+local counts, loading = no_workers(), no_workers()
 
 local settling = {
   counts = counts,
+  loading = loading,
   again = nil, -- structure/retry.lua: whether a further attempt follows
 }
 
@@ -68,6 +74,15 @@ local function is_owned_at_once(extra, joiners)
   return node ~= nil
 end
 
+---Whether who waits for it has said that its failure is nobody's.
+local function is_nobodys(extra)
+  local node = extra.watchers and extra.watchers.head
+  while node and node.owns ~= false do
+    node = node.queue_next
+  end
+  return node ~= nil
+end
+
 ---Whether anybody waits for a task's end.
 ---@param task table a live one
 function settling.is_awaited(task)
@@ -85,6 +100,11 @@ function settling.stamp(task, err)
   err.traceback = err.traceback or ""
   err.name = task.def.name or label(task)
   err.spawned_at = err.spawned_at or site.place(task.site)
+  if not err.spawned_at and task.parent then
+    -- `return swarm.call(...)` is a tail call: the line that spawned is gone.
+    local above = task.parent
+    err.spawned_by = err.spawned_by or "worker " .. label(above) .. " (T-" .. above.id .. ")"
+  end
   if
     err.where == nil
     and err.code ~= "cancelled"
@@ -134,6 +154,9 @@ function settling.end_attempt(w, status, value, err)
   w.co = nil
   if begun then
     counts.running = counts.running - 1
+    if task.def.generation.number == 0 then
+      loading.running = loading.running - 1
+    end
   end
   if task.def.slots then
     slots.leave(w, task.def.slots, begun)
@@ -153,8 +176,10 @@ local function tell_owner(owner, task, err, joiners)
   local extra = task.extra
   if not extra.owned then
     scopes.keep_failed(owner, task)
-    if not is_owned_at_once(extra, joiners) then
+    if is_nobodys(extra) then
       log.unowned(task, err)
+    elseif not is_owned_at_once(extra, joiners) then
+      unowned.failed(task, err, record.worker_of(owner))
     end
   end
   if owner.nursery and not owner.first_error then
@@ -186,6 +211,10 @@ local function settle(w, status, value, err)
   task.worker = nil
   counts.live = counts.live - 1
   counts[status] = counts[status] + 1
+  if def.generation.number == 0 then
+    loading.live = loading.live - 1
+    loading[status] = loading[status] + 1
+  end
 
   local owner, joiners = w.owner, w.joiners
   scopes.release(owner, w)
@@ -255,7 +284,7 @@ end
 ---@param before boolean it failed before it was cancelled, if it was
 function settling.conclude(w, ok, value, reason, before)
   local task, cause = w.task, w.cancel
-  local unowned = scopes.unowned(w)
+  local untaken = scopes.unowned(w)
   local abandoned = task.extra and task.extra.abandoned
   if cause then
     local extra = task.extra
@@ -263,7 +292,7 @@ function settling.conclude(w, ok, value, reason, before)
       local status, err = ended_by(w, cause)
       err.abandoned = abandoned
       err = scopes.with_others(err, not ok and value.others or nil)
-      return settle(w, status, nil, scopes.with_others(err, unowned))
+      return settle(w, status, nil, scopes.with_others(err, untaken))
     end
     if not before then
       value.cancel_reason = cause.reason -- an error of the clean-up
@@ -271,10 +300,10 @@ function settling.conclude(w, ok, value, reason, before)
   end
   if not ok then
     value.abandoned = abandoned
-    return settle(w, "failed", nil, stamp(task, scopes.with_others(value, unowned)))
+    return settle(w, "failed", nil, stamp(task, scopes.with_others(value, untaken)))
   end
-  if unowned then
-    local err = scopes.children_failed(unowned)
+  if untaken then
+    local err = scopes.children_failed(untaken)
     err.traceback = ""
     return settle(w, "failed", nil, stamp(task, err))
   end

@@ -20,7 +20,8 @@ local values = require "swarm.values.values"
 
 local take_site, FORMAT, LEVELS = site.take, site.FORMAT, site.LEVELS
 local type, setmetatable = type, setmetatable
-local copy, counts, take_idle = values.copy, settling.counts, idle.take
+local copy, take_idle = values.copy, idle.take
+local counts, loading = settling.counts, settling.loading
 local index, newindex, handle_tostring = handles.index, handles.newindex, handles.tostring
 local root, raise = scopes.root, cancelling.raise
 
@@ -101,6 +102,8 @@ local function create(owner, above, depth, def, run, input, extra, taken, rights
   local generation = def.generation
   if generation.retired then
     generation.live = generation.live + 1
+  elseif generation.number == 0 then
+    loading.live = loading.live + 1
   end
   if events.on then
     events.publish("task_created", task)

@@ -190,16 +190,17 @@ def _start(order: _Order, secrets: dict[bytes, bytes]) -> children.Child:
         arguments = programs.bounded(program, arguments, payload["bounds"], order.who)
         programs.check_variables((*order.env, *secrets), payload["bounds"])
     inherit = payload["inherit"] if payload["inherits"] else None
+    variables = programs.environment({**order.env, **secrets}, inherit)
     try:
         return children.start(
             arguments,
             program=program,
-            environment=programs.environment({**order.env, **secrets}, inherit),
+            environment=variables,
             folder=order.folder,
             has_input=order.input is not None,
         )
     except OSError as problem:
-        why = programs.reason(problem, program, arguments)
+        why = programs.reason(problem, program, arguments, variables, order.folder)
         name = programs.shown(arguments[0])
         raise PortError("process_failed", f"{order.who}: {name} did not start: {why}") from None
 

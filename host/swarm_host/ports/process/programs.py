@@ -156,14 +156,46 @@ def check_folder(folder: bytes, who: str) -> None:
         raise PortError("process_failed", f"{who}: the working directory {shown(folder)} {problem}")
 
 
-def reason(problem: OSError, program: bytes, arguments: Sequence[bytes]) -> str:
-    """Why the system did not start a program, and what to do."""
-    if problem.errno == errno.E2BIG:
-        size = sum(map(len, arguments))
-        return (
-            f"{size} bytes of arguments, with the environment, are more than the system takes "
-            "(128 KiB each, about 2 MiB in all): give what is large through stdin or {prompt_file}"
+def _too_big(arguments: Sequence[bytes], variables: Mapping[bytes, bytes]) -> str:
+    """What of a start is more than the system takes: the larger of both, and its largest part."""
+    sizes = {name: len(name) + len(value) + 2 for name, value in variables.items()}
+    given, around = sum(len(text) + 1 for text in arguments), sum(sizes.values())
+    if given >= around:
+        what, how = (
+            f"{given} bytes of arguments",
+            "give what is large through stdin or {prompt_file}",
         )
+    else:
+        largest = max(sizes, key=lambda name: sizes[name])
+        what = f"{around} bytes of environment ({sizes[largest]} of them in {shown(largest)})"
+        how = "take what is large out of env, or give it through stdin or {prompt_file}"
+    return f"{what} are more than the system takes (128 KiB each, about 2 MiB in all): {how}"
+
+
+def _is_folder(folder: bytes | None) -> bool:
+    try:
+        return os.path.isdir(folder if folder is not None else os.getcwdb())  # noqa: PTH109, PTH112
+    except OSError:
+        return False
+
+
+def reason(
+    problem: OSError,
+    program: bytes,
+    arguments: Sequence[bytes],
+    variables: Mapping[bytes, bytes],
+    folder: bytes | None,
+) -> str:
+    """Why the system did not start a program, and what to do.
+
+    :param folder: where it was to start; None: in the host's working directory.
+    """
+    if problem.errno == errno.E2BIG:
+        return _too_big(arguments, variables)
+    if problem.errno in (errno.ENOENT, errno.ENOTDIR) and not _is_folder(folder):
+        return f"the working directory {shown(folder or b'of swarm-host')} is gone"
+    if problem.errno == errno.ENOENT and not _is_program(program):
+        return f"{shown(program)} is gone"
     if problem.errno == errno.ENOENT:
         return f"the interpreter that the first line of {shown(program)} names is not there"
     if problem.errno == errno.ENOEXEC:

@@ -74,13 +74,19 @@ local function point(value, pointer)
   return value
 end
 
-local function parse(text)
-  local ok, value = pcall(json.decode, text)
+---JSON that can cross as it is; where only a part of it is the result, any that can be read.
+---@param levels integer of nesting that the value may have
+local function parse(plan, text, levels)
+  local ok, value = pcall(json.decode, text, levels)
+  if not ok and plan.result then
+    return pcall(json.decode, text)
+  end
   return ok, value
 end
 
+---@param levels integer of nesting that the value may have
 ---@return any value, string? problem why it is not what the format promises
-local function shape(plan, ended, stdout, stderr)
+local function shape(plan, ended, stdout, stderr, levels)
   local name = plan.format
   if name == "file" then
     return values.file(ended.path)
@@ -89,7 +95,7 @@ local function shape(plan, ended, stdout, stderr)
   end
   local raw = { raw = stdout, stderr = stderr }
   if name == "json" or find(stdout, "^%s*[%[{]") then
-    local ok, value = parse(stdout)
+    local ok, value = parse(plan, stdout, levels)
     if ok then
       return value
     elseif name == "json" then
@@ -113,8 +119,9 @@ local function judge(plan, value, stdout, stderr)
   end
   if plan.result then
     local part = point(value, plan.result)
-    if part == nil then
-      local problem = "its output has nothing at " .. plan.result
+    local crosses, why = pcall(values.copy, part, "what is at " .. plan.result)
+    if part == nil or not crosses then
+      local problem = part == nil and "its output has nothing at " .. plan.result or why.message
       return { raw = stdout, stderr = stderr, parse_error = problem }, problem
     end
     value = part
@@ -132,9 +139,12 @@ end
 ---@param ended table how the child ended
 ---@return any value, string? reason why it is blocked
 function output.result(plan, ended, stdout, stderr)
-  local value, problem = shape(plan, ended, stdout, stderr)
+  local is_well = ended.exit_code and plan.ok_codes[ended.exit_code]
+  -- Beside how it ended the value stands a level further in.
+  local levels = is_well and values.MAX_DEPTH or values.MAX_DEPTH - 1
+  local value, problem = shape(plan, ended, stdout, stderr, levels)
   local refusal
-  if not (ended.exit_code and plan.ok_codes[ended.exit_code]) then
+  if not is_well then
     refusal = how_it_ended(ended, stderr)
   elseif not problem then
     value, problem, refusal = judge(plan, value, stdout, stderr)

@@ -1,6 +1,7 @@
 -- The output tail: the events of one attempt, in order, append-only and bounded. Past the bound the
--- oldest `progress` and `partial` go, and the next event says how many in `dropped`. A worker that
--- only returns a value never has a tail table: its one `final` is made when somebody looks.
+-- oldest `progress` and `partial` go, and the event after the gap says how many in `dropped`: where
+-- that one goes too, the next has both counts. A worker that only returns a value never has a tail
+-- table: its one `final` is made when somebody looks.
 local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
@@ -58,6 +59,16 @@ local function tail_of(task)
 end
 tails.of = tail_of
 
+---Counts events that went: in the one that follows them, or, where none does yet, in the next.
+function Tail:count_dropped(count)
+  local following = self.events[self.first]
+  if following then
+    following.dropped = (following.dropped or 0) + count
+  else
+    self.dropped = self.dropped + count
+  end
+end
+
 ---Makes room by letting the oldest droppable event go. False where there is none.
 function Tail:shed()
   while self.first <= self.last do
@@ -68,7 +79,7 @@ function Tail:shed()
     if DROPPABLE[event.type] then
       self.bytes = self.bytes - self.sizes[i]
       self.sizes[i] = nil
-      self.dropped = self.dropped + 1
+      self:count_dropped(1 + (event.dropped or 0))
       return true
     end
     self.kept[#self.kept + 1] = event

@@ -1,0 +1,64 @@
+"""Log entries as text: the time, the level, the worker that said it, the message, its fields.
+
+A message may come from anywhere. So whatever is in it, each entry has one line that begins with a
+time, and nothing in it moves a terminal's cursor.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+_CONTROL = {
+    code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if code not in b"\t\n"
+}
+_QUOTED = frozenset(' \t\n"=')
+
+
+def harmless(text: str) -> str:
+    """Text without what moves a terminal's cursor or changes its state: it came from elsewhere."""
+    return text.translate(_CONTROL)
+
+
+def indented(text: str) -> str:
+    """Text whose further lines are set in: none of them looks like a line of the host's own."""
+    first, *further = text.split("\n")
+    return "\n".join([first, *(line if line[:2] == "  " else f"  {line}" for line in further)])
+
+
+def line_of(entry: dict[str, Any], level: str) -> str:
+    """An entry as a line, such as ``15:04:05 info: [count T-3] read path=a.md``.
+
+    :param level: the level as it is shown, with its colour.
+    """
+    at = time.strftime("%H:%M:%S", time.localtime(entry["at"]))
+    return f"{at} {level}: {indented(harmless(f'{worker_of(entry)}{said_by(entry)}'))}"
+
+
+def worker_of(entry: dict[str, Any]) -> str:
+    """The worker that an entry speaks of, such as ``[count T-3]`` and a blank; or nothing."""
+    names = [str(entry[key]) for key in ("name", "task_id") if entry.get(key)]
+    return f"[{' '.join(names)}] " if names else ""
+
+
+def said_by(entry: dict[str, Any]) -> str:
+    """The message, and the fields behind it."""
+    fields = entry.get("fields")
+    shown = sorted(fields.items()) if isinstance(fields, dict) else []
+    return str(entry["message"]) + "".join(f" {key}={_shown(value)}" for key, value in shown)
+
+
+def _shown(value: Any) -> str:
+    """A value as JSON spells it; a string that nobody could take for anything else is bare."""
+    if isinstance(value, str) and value and _QUOTED.isdisjoint(value) and not _is_json(value):
+        return value
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return text[0] in "[{"
+    return True

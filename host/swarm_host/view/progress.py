@@ -1,0 +1,39 @@
+"""The line of progress: how many workers run, wait and have ended, in one line of a terminal."""
+
+from __future__ import annotations
+
+import os
+
+_NARROWEST = 20
+_ENDS = ("failed", "timeout", "cancelled", "blocked")
+
+
+def progress_line(counts: dict[str, int], seconds: float, width: int | None = None) -> str:
+    """The line, such as ``2 running · 1 pending · 7 done · 1 failed · 12 s``.
+
+    :param counts: as :meth:`swarm_host.host.Host.counts` gives them.
+    :param seconds: for how long it has run.
+    :param width: columns that there are; None: as many as it takes.
+    """
+    waiting = counts["live"] - counts["running"]
+    parts = [f"{counts['running']} running"]
+    if waiting:
+        parts.append(f"{waiting} pending")
+    parts.append(f"{counts['pass'] + sum(counts[name] for name in _ENDS)} done")
+    parts += [f"{counts[name]} {name}" for name in _ENDS if counts[name]]
+    line = f"{' · '.join(parts)} · {seconds:.0f} s"
+    return line if width is None or len(line) <= width else f"{line[: width - 1]}…"
+
+
+def width_of(terminal: int) -> int | None:
+    """The columns of a terminal that a line may take; None: it does not say.
+
+    The last one stays free: some terminals go on to the next line after it.
+
+    :param terminal: its descriptor.
+    """
+    try:
+        columns = os.get_terminal_size(terminal).columns
+    except OSError:
+        return None
+    return max(columns - 1, _NARROWEST) if columns else None
