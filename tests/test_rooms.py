@@ -15,7 +15,8 @@ STOREYS = (
     ("ground",),
     ("values",),
     ("scheduler",),
-    ("scope", "events"),
+    ("events",),
+    ("scope",),
     ("rights",),
     ("worker",),
     ("structure", "sharing", "outside"),
@@ -28,7 +29,16 @@ STOREYS = (
 LEVEL = {room: storey for storey, rooms in enumerate(STOREYS) for room in rooms}
 REQUIRE = re.compile(r'(?:local (\w+) = )?require\(?\s*"swarm\.([\w.]+)"')
 FILLS = re.compile(r"^\s*(?:function (\w+)\.[\w.]+\(|(\w+)\.[\w.]+\s*=[^=])", re.MULTILINE)
-SWITCHES = {"clock", "events", "log", "frames", "modules", "ending"}  # set by doors and exploration
+SWITCHES = {
+    "cancelling",
+    "clock",
+    "ending",
+    "events",
+    "frames",
+    "idle",
+    "log",
+    "modules",
+}  # set by doors and exploration
 GIVEN = {"swarm.vm"}  # made by vm.py
 MOST_LINES, MOST_FILES = 400, 14
 

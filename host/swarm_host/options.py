@@ -23,6 +23,8 @@ class Options:
         ``mock`` and ``swarm.script``.
     :ivar seed: what random numbers come from, 0 to 2^53; None: from the system.
     :ivar closed_world: nobody outside spawns or cancels, so that silence is a deadlock.
+    :ivar cancel_grace: seconds that a worker may go on after its cancel, by catching what that
+        raises, until it is abandoned.
     :ivar eager: what scripts say is handed over at once, not once a tick: for a terminal, where
         the last words before an endless loop matter.
     :ivar write_out: takes what scripts print.
@@ -41,6 +43,7 @@ class Options:
     spec: bool = False
     seed: int | None = None
     closed_world: bool = False
+    cancel_grace: float = 10
     eager: bool = False
     write_out: Callable[[bytes], None] | None = None
     write_log: Callable[[dict[str, Any]], None] | None = None
@@ -63,6 +66,7 @@ class Options:
             "spec": self.spec,
             "events": self.write_events is not None,
             "closed_world": self.closed_world,
+            "cancel_grace": self.cancel_grace,
             "eager": self.eager,
         }
         if self.input is not None:

@@ -47,6 +47,7 @@ class Running:
             lua_path=wish.lua_path,
             debug=wish.debug,
             closed_world=reload is None or not reload.wakes_main,
+            cancel_grace=wish.cancel_grace,
             eager=sys.stdout.isatty() or sys.stderr.isatty(),
             write_out=self._write_out,
             write_log=self._screen.log,

@@ -28,6 +28,7 @@ class RunWish:
     :ivar args: the strings after it.
     :ivar input: what ``ctx.input`` of main is.
     :ivar timeout: seconds for everything, or None.
+    :ivar cancel_grace: seconds that a worker may go on after its cancel.
     :ivar events: the file for events of the run, or None.
     :ivar as_json: stdout is the result alone.
     :ivar quiet: no progress, no logs below error.
@@ -41,6 +42,7 @@ class RunWish:
     args: tuple[str, ...] = ()
     input: Any = None
     timeout: float | None = None
+    cancel_grace: float = 10
     events: str | None = None
     as_json: bool = False
     quiet: bool = False
@@ -53,6 +55,13 @@ class RunWish:
 _WORDS = (
     click.option("--input", metavar="JSON|@FILE|-", help="What ctx.input of main is."),
     click.option("--timeout", type=Seconds(), metavar="S", help="Seconds"),
+    click.option(
+        "--cancel-grace",
+        type=Seconds(),
+        metavar="S",
+        default=10,
+        help="Seconds that a worker may go on after its cancel until it is abandoned. Default: 10.",
+    ),
     click.option(
         "--events", type=click.Path(), metavar="FILE", help="Write the run's events there."
     ),

@@ -3,6 +3,7 @@
 -- nothing here raises towards the host: a function answers true and what it returns, or false and
 -- the error as JSON.
 local bridge = require "swarm.outside.bridge"
+local cancelling = require "swarm.scope.cancel"
 local clock = require "swarm.ground.clock"
 local ending = require "swarm.doors.ending"
 local errors = require "swarm.ground.errors"
@@ -69,6 +70,7 @@ function kernel.boot(config, flush)
   frames.all_frames = config.debug
   events.on = config.events
   ending.closed_world = config.closed_world
+  cancelling.grace = config.cancel_grace
   if config.seed then
     random.seed(config.seed)
   end

@@ -6,6 +6,7 @@ local errors = require "swarm.ground.errors"
 local gate = require "swarm.rights.gate"
 local json = require "swarm.values.json"
 local S = require "swarm.scheduler.scheduler"
+local scopes = require "swarm.scope.scope"
 local waiting = require "swarm.scope.waiting"
 local error, pcall = error, pcall
 
@@ -113,6 +114,7 @@ function bridge.request(port, payload, data, options)
     return mock.answer(me, payload, data, options)
   end
   local request = new_request(me, port, payload, data, options and options.on_event)
+  local before = scopes.begin_standing_still(me)
   repeat
     while take_event(request) do
       if cancelling.is_cancelled(me) then
@@ -125,6 +127,7 @@ function bridge.request(port, payload, data, options)
       return waiting.barred("a call that waits for the host")
     end
   until request.done and not has_events(request)
+  scopes.end_standing_still(me, before)
   cancelling.may_request(me)
   if request.event_error then
     return error(request.event_error, 0)

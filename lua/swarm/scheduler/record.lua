@@ -60,6 +60,10 @@
 --   residents scope       nodes to close once only children are left of its scope
 --   ending    pipeline, retry  hooks or retries look at its end: a cancel comes too late
 --   pierced   cancel      its time for clean-up is used up
+--   raised_in cancel      the turn in which a call raised for its cancel last (turn.running)
+--   swallowing cancel     { since, raises, told }, where it goes on after such a raise
+--   abandoned cancel      it went on for too long: never resumed again
+--   holds     with        what it holds by `with` blocks: record, release, and so on
 --   started   life        Unix seconds, for settled hooks
 --   no_slot   life        it began only to end, and holds no slot of its definition's
 --   own_rights  acting    its own, while it has those of a hook

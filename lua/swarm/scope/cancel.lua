@@ -6,19 +6,25 @@
 -- `cancel` stays what it is for all others.
 local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
+local events = require "swarm.events.run"
+local frames = require "swarm.ground.frames"
+local list = require "swarm.ground.list"
+local log = require "swarm.events.log"
 local record = require "swarm.scheduler.record"
 local scopes = require "swarm.scope.scope"
 local S = require "swarm.scheduler.scheduler"
+local turn = require "swarm.scheduler.turn"
 local error, type = error, type
+local co_yield, isyieldable = coroutine.yield, coroutine.isyieldable
+local running = turn.running
 
 local cancelling = {
   settle_pending = nil, -- worker/settle.lua: ends a worker that never began
+  grace = 10, -- seconds that a worker may go on swallowing its cancel; the run's --cancel-grace
 }
 
 -- What bars the block that a script loads in.
 local LOADING = { kind = "loading", reason = "loading" }
-
--- Raising -----------------------------------------------------------------------------------------
 
 ---The error that every call raises while the running worker's innermost scope is cancelled.
 function cancelling.error_of(me)
@@ -33,6 +39,75 @@ function cancelling.error_of(me)
   return err
 end
 
+-- Swallowing --------------------------------------------------------------------------------------
+-- The first raise of a turn comes at once; every further one gives way to all others first, so that
+-- a loop around a `pcall` holds nobody up. Who goes on is told of, and at last abandoned: its
+-- coroutine is never resumed again, and another one brings it to its end (worker/life.lua).
+
+local GIVES_WAY = { what = "its turn to be cancelled once more" }
+local TELL_SECONDS = 1
+local TELL_RAISES, MOST_RAISES = 100, 1000 -- under a virtual clock
+
+---Never resumed again: whoever serves the worker next begins its end.
+local function abandon(me, where)
+  local task = me.task
+  log.entry(
+    "error",
+    "worker "
+      .. record.label(task)
+      .. " is abandoned: it swallows its cancel, and goes on for ever"
+      .. (where and ", at " .. where or ""),
+    nil,
+    task
+  )
+  if events.on then
+    events.publish("abandoned", task, { where = where })
+  end
+  task.extra.abandoned = true
+  me.co = nil
+  S.later(me)
+  while true do
+    co_yield(S.PARK)
+  end
+end
+
+---A worker has raised before, and calls once more: it has swallowed that.
+local function go_on_swallowing(me, extra)
+  local swallowing = extra.swallowing
+  if not swallowing then
+    swallowing = { since = clock.monotonic(), raises = 0, told = false }
+    extra.swallowing = swallowing
+  end
+  swallowing.raises = swallowing.raises + 1
+  if extra.raised_in ~= running[0] or not isyieldable() then
+    return -- the first raise of this turn
+  end
+  S.later(me)
+  S.park(me, GIVES_WAY)
+  if me.queue then
+    list.remove(me)
+  end
+  local seconds, raises = clock.monotonic() - swallowing.since, swallowing.raises
+  local virtual = clock.virtual
+  if not swallowing.told and (virtual and raises >= TELL_RAISES or seconds >= TELL_SECONDS) then
+    swallowing.told = true
+    local where = frames.where()
+    log.entry(
+      "warn",
+      "worker "
+        .. record.label(me.task)
+        .. " was cancelled and goes on: a pcall swallows that"
+        .. (where and ", at " .. where or ""),
+      nil,
+      me.task
+    )
+  elseif virtual and raises >= MOST_RAISES or seconds >= cancelling.grace then
+    return abandon(me, frames.where())
+  end
+end
+
+-- Raising -----------------------------------------------------------------------------------------
+
 ---Raises what the running worker's innermost scope is under.
 local function raise(me)
   local cause = me.scope.cancel
@@ -44,6 +119,11 @@ local function raise(me)
         .. "fs.stat, env, json and log; do it in swarm.main or in a worker"
     )
   end
+  local extra = record.extra(me.task)
+  if extra.raised_in then
+    go_on_swallowing(me, extra)
+  end
+  extra.raised_in = running[0]
   return error(cancelling.error_of(me), 0)
 end
 cancelling.raise = raise

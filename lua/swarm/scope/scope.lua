@@ -3,6 +3,7 @@
 -- (the cause that reached it, or nil), `outer` (the enclosing scope of the same worker; a worker
 -- has none), `first_child` (live workers) and `failed` (tasks whose failure nobody has taken). A
 -- block also has `worker` and what new_block declares.
+local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
 local list = require "swarm.ground.list"
 local raised = require "swarm.ground.raised"
@@ -108,12 +109,29 @@ end
 ---@return boolean done false: a C function is in the way
 function scopes.wait_children(me, scope)
   close_residents(scope)
+  local before = scopes.begin_standing_still(me)
   while scope.first_child do
     if not S.park(me, scopes.CHILDREN) then
       return false
     end
   end
+  scopes.end_standing_still(me, before)
   return true
+end
+
+---The clock of a worker that swallows its cancel (cancel.lua) stands still while it waits for what
+---the host has to do: from here to end_standing_still.
+---@return number? before
+function scopes.begin_standing_still(me)
+  local extra = me.task.extra
+  return extra and extra.swallowing and clock.monotonic()
+end
+
+function scopes.end_standing_still(me, before)
+  if before then
+    local swallowing = me.task.extra.swallowing
+    swallowing.since = swallowing.since + clock.monotonic() - before
+  end
 end
 
 -- Failures ----------------------------------------------------------------------------------------

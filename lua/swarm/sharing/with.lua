@@ -3,6 +3,8 @@
 local coroutines = require "swarm.scheduler.coroutines"
 local errors = require "swarm.ground.errors"
 local frames = require "swarm.ground.frames"
+local S = require "swarm.scheduler.scheduler"
+local task_records = require "swarm.scheduler.record"
 local shown = require "swarm.ground.shown"
 local error, type, unpack, xpcall = error, type, unpack, xpcall
 
@@ -25,8 +27,9 @@ function with.check(fn, call)
   unpack(ROOM, 1, SLOTS)
 end
 
-local function finish(record, release, block, ok, ...)
+local function finish(record, release, block, holds, ok, ...)
   coroutines.close_with(block)
+  holds[#holds], holds[#holds - 1] = nil, nil
   release(record, ok)
   if not ok then
     return error((...), 0)
@@ -39,7 +42,15 @@ end
 ---@param release fun(record: table, ok: boolean)
 ---@param fn function
 function with.run(record, release, fn)
-  return finish(record, release, coroutines.open_with(), xpcall(fn, frames.passing))
+  local extra = task_records.extra(S.current.task)
+  local holds = extra.holds
+  if not holds then
+    holds = {}
+    extra.holds = holds
+  end
+  local n = #holds
+  holds[n + 1], holds[n + 2] = record, release -- for an abandoned worker (worker/life.lua)
+  return finish(record, release, coroutines.open_with(), holds, xpcall(fn, frames.passing))
 end
 
 return with

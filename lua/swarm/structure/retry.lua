@@ -148,6 +148,7 @@ local function reset(w, retries)
   w.cancel, w.scope = nil, w
   extra.err, extra.tail, extra.cancelled = nil, nil, nil
   extra.started, extra.ending, extra.no_slot = nil, nil, nil
+  extra.raised_in, extra.swallowing, extra.abandoned, extra.holds = nil, nil, nil, nil
   retries.number, retries.is_new = retries.number + 1, true
   if not extra.invoked_by then -- one worker runs all invocations
     extra.worker_id = spawning.next_id()

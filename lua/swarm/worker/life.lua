@@ -80,12 +80,37 @@ end
 
 local function nothing() end
 
+---Brings an abandoned worker to its end from outside: gives back what its `with` blocks hold, and
+---closes the blocks that are open in it, the innermost first.
+local function close_from_outside(w)
+  local extra = w.task.extra
+  local holds = extra.holds or {}
+  for i = #holds, 1, -2 do
+    holds[i](holds[i - 1], false)
+  end
+  local err
+  while w.scope ~= w do
+    local block = w.scope
+    err = err or cancelling.error_of(w)
+    closing.close(w, block, false, err, "the worker that they belong to was abandoned")
+    block.closed = true
+    cancelling.disarm(block)
+    w.scope = block.outer
+  end
+  if not w.cancel then
+    return error(err, 0) -- it was only a block of its own that was over
+  end
+end
+
 ---A worker begins.
 ---@return function run, function handler, table ctx, any input what it runs, as xpcall takes it
 local function begin(w)
-  counts.running = counts.running + 1
   local task = w.task
-  local def = task.def
+  local def, extra = task.def, task.extra
+  if extra and extra.abandoned then
+    return close_from_outside, raised.from_raised, w
+  end
+  counts.running = counts.running + 1
   if w.cancel and not def.begins then
     return nothing, from_raised -- cancelled before it began; its settled hooks still run
   end
@@ -93,7 +118,7 @@ local function begin(w)
   if def.settled then
     record.extra(task).started = clock.wall()
   end
-  local extra = task.extra
+  extra = task.extra
   local seconds = extra and extra.timeout or def.timeout -- a pending one has no clock of its own
   if seconds then
     cancelling.arm(w, seconds, "ran out of time after " .. seconds .. " s")
@@ -122,7 +147,7 @@ function life.begin(w)
   if task.extra then
     attempts.begin(w)
   end
-  local of = task.def.slots
+  local of = not (task.extra and task.extra.abandoned) and task.def.slots
   if of and not slots.take(w, of) then
     return nil
   end

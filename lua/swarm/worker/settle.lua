@@ -253,10 +253,12 @@ end
 function settling.conclude(w, ok, value, reason, before)
   local task, cause = w.task, w.cancel
   local unowned = scopes.unowned(w)
+  local abandoned = task.extra and task.extra.abandoned
   if cause then
     local extra = task.extra
     if ok or value == (extra and extra.cancelled) then
       local status, err = ended_by(w, cause)
+      err.abandoned = abandoned
       err = scopes.with_others(err, not ok and value.others or nil)
       return settle(w, status, nil, scopes.with_others(err, unowned))
     end
@@ -265,6 +267,7 @@ function settling.conclude(w, ok, value, reason, before)
     end
   end
   if not ok then
+    value.abandoned = abandoned
     return settle(w, "failed", nil, stamp(task, scopes.with_others(value, unowned)))
   end
   if unowned then
