@@ -4,7 +4,7 @@ local swarm = require "swarm"
 local stock = require "stock"
 
 local end_of = stages.end_of
-local said, say, worker = stock.said, stock.say, stock.worker
+local only, said, say, worker = stock.only, stock.said, stock.say, stock.worker
 
 local SECRET = "hunter2"
 
@@ -111,6 +111,22 @@ swarm.layer "odd" {
   end,
 }
 
+swarm.layer "slow" {
+  event = function(_, event)
+    swarm.sleep(1)
+    if event.type == "progress" then
+      say("took", event.note)
+    end
+    return event
+  end,
+}
+
+swarm.worker "slow program" {
+  layers = { "slow" },
+  shell = "echo first >&2; echo second >&2; echo out",
+  output = { format = "text" },
+}
+
 worker("odd events", nil, {
   layers = { "odd" },
   run = function(ctx)
@@ -212,6 +228,18 @@ describe("event", function()
     assert.equal("from the layer", h:output_tail()[1].note)
     _, _, h = odd("progress", "yields")
     assert.equal("after a while", h:output_tail()[1].note)
+  end)
+
+  it("may wait around a process worker too", function()
+    local status, _, h = end_of("slow program", nil)
+    assert.equal("pass", status)
+    assert.equal("out", h:result())
+    local notes = {}
+    for i, event in ipairs(h:output_tail()) do
+      notes[i] = event.type == "progress" and event.note or event.type
+    end
+    assert.same({ "first", "second", "final" }, notes)
+    assert.same({ "took first", "took second" }, only "^took")
   end)
 
   it("may make another result of the final", function()

@@ -53,6 +53,22 @@ describe("detached", function()
     assert.equal("mine", swarm.result(child))
   end)
 
+  it("workers spawn their successors for ever: nobody is above them", function()
+    local ticks, done = 0, swarm.event()
+    local function tick(ctx)
+      assert(ctx.depth == 0)
+      ticks = ticks + 1
+      if ticks == 200 then
+        return done:set()
+      end
+      swarm.sleep(1)
+      swarm.spawn(tick, nil, { detached = true })
+    end
+    swarm.spawn(tick, nil, { detached = true })
+    done:wait()
+    assert.equal(199, swarm.monotonic())
+  end)
+
   it("is said with true or false, and nothing else", function()
     for _, wrong in ipairs { "yes", 1, {} } do
       local ok, err = pcall(swarm.spawn, "sleeper", 1, { detached = wrong })

@@ -365,6 +365,21 @@ describe("a scope", function()
     swarm.join(free)
   end)
 
+  it("counts the depth of its children from itself, whoever spawned them", function()
+    local pages, deepest = 0, 0
+    swarm.scope(function(scope)
+      local function page(ctx)
+        pages, deepest = pages + 1, math.max(deepest, ctx.depth)
+        if pages < 200 then
+          scope:spawn(page)
+        end
+      end
+      scope:spawn(page)
+    end)
+    assert.equal(200, pages)
+    assert.equal(1, deepest)
+  end)
+
   it("wakes its function whatever that waits for", function()
     local waits = {
       sleep = function()

@@ -98,6 +98,21 @@ describe("the error of a worker", function()
     assert.matches("errors_spec%.lua:%d+$", err.spawned_at)
   end)
 
+  it("is named after its worker, whatever name a raised table has", function()
+    local own = { code = "mine", name = "ann", task_id = "5" }
+    local h = swarm.spawn(function()
+      swarm.call(function()
+        error(own)
+      end)
+    end)
+    local _, err = swarm.join(h)
+    assert.matches("^function at .*errors_spec%.lua:%d+$", err.cause.name)
+    assert.matches("^T%-%d+$", err.cause.task_id)
+    assert.equal("ann", own.name)
+    _, err = swarm.join(swarm.spawn "boom")
+    assert.equal("boom", err.name)
+  end)
+
   it("keeps the message that a raised table has", function()
     local _, err = end_of(function()
       error { code = "mine", message = "in my words" }

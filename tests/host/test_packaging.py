@@ -49,7 +49,14 @@ def test_the_wheel_brings_the_lua_side(built: tuple[Path, Path]) -> None:
 def test_the_sdist_brings_everything_to_build_and_test(built: tuple[Path, Path]) -> None:
     with tarfile.open(built[1]) as sdist:
         names = {name.partition("/")[2] for name in sdist.getnames()}
-    for name in ("pyproject.toml", "README.md", "LICENSE", "lua/swarm.lua", "spec/conftest.py"):
+    for name in (
+        "pyproject.toml",
+        "README.md",
+        "CONTRIBUTING.md",
+        "LICENSE",
+        "lua/swarm.lua",
+        "spec/conftest.py",
+    ):
         assert name in names
 
 

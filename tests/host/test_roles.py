@@ -1,6 +1,6 @@
 """Roles: the table of verbs in ``spec/rights/`` is what the code says, and roles that do not load.
 
-After a change to the verbs, ``python -m tests.test_roles`` writes the table anew.
+After a change to the verbs, ``python -m tests.host.test_roles`` writes the table anew.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def parts() -> tuple[str, str, str]:
 
 
 def test_the_table_of_verbs_is_what_the_code_says() -> None:
-    assert parts()[1] == table(), "run python -m tests.test_roles"
+    assert parts()[1] == table(), "run python -m tests.host.test_roles"
 
 
 WRONG = {

@@ -1,6 +1,6 @@
 """Plays the session of spec/host/reload.md at a real terminal, and writes it into the page.
 
-    python -m tests.reload_session
+    python -m tests.support.reload_session
 
 The page has the steps, what is saved in each, and what the screen showed, times left out.
 """
