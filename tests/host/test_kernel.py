@@ -18,7 +18,9 @@ DOOR = Path(__file__).resolve().parents[2] / "lua" / "swarm" / "doors" / "python
 @pytest.fixture
 def kernel() -> Kernel:
     kernel = Kernel()
-    kernel.boot(Options().for_lua("run", "0", ()), lambda out, log: None)
+    kernel.boot(
+        Options().for_lua("run", "0", ()), lambda out, log: None, lambda status, events: None
+    )
     return kernel
 
 
