@@ -16,8 +16,9 @@ from pathlib import Path
 
 SWARM = Path(__file__).with_name("swarm.lua")
 
-LATEST_SECONDS = 0.9
-"""The last instant, after the command line has begun to listen, at which a signal comes."""
+LATEST_SECONDS = {"up": 0.6, "begun": 0.3}
+"""The last instant at which a signal comes, after the command line has begun to listen, and after
+the run has begun to start processes."""
 
 END_SECONDS = 30.0
 """How long a run may take to end."""
@@ -25,14 +26,14 @@ END_SECONDS = 30.0
 GONE_SECONDS = 5.0
 """How long what it has started may take to go after it."""
 
-AT_ONCE = 4
+AT_ONCE = 6
 
 # Says when it listens: what comes before is Python's own matter.
 _BEGIN = f"""
 import sys
 import swarm_host.cli
 print("up", flush=True)
-sys.argv[1:] = ["--quiet", {str(SWARM)!r}]
+sys.argv[1:1] = ["--quiet", {str(SWARM)!r}]
 swarm_host.cli.main(prog_name="swarm-host")
 """
 
@@ -53,27 +54,29 @@ WAYS: dict[str, tuple[tuple[signal.Signals, ...], tuple[int, ...]]] = {
 def run(seed: int, count: int) -> list[str]:
     """Ends so many runs. Returns what went wrong, a line each."""
     chance = random.Random(seed)
-    plan = [(chance.choice([*WAYS]), chance.random() * LATEST_SECONDS) for _ in range(count)]
+    plan = []
+    for _ in range(count):
+        since = chance.choice([*LATEST_SECONDS])
+        plan.append((chance.choice([*WAYS]), since, chance.random() * LATEST_SECONDS[since]))
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = pool.map(lambda one: _problems(*one), plan)
         return [problem for problems in found for problem in problems]
 
 
-def _problems(way: str, instant: float) -> list[str]:
+def _problems(way: str, since: str, instant: float) -> list[str]:
     numbers, statuses = WAYS[way]
-    mark = f"SWARM_HOST_FAULTS={uuid.uuid4()}"
-    name, _, value = mark.partition("=")
+    mark = str(uuid.uuid4())
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
-            [sys.executable, "-c", _BEGIN],
+            [sys.executable, "-c", _BEGIN, mark],
             stdout=subprocess.PIPE,
             stderr=said,
-            env={**os.environ, name: value},
             start_new_session=True,
         )
         assert process.stdout is not None
         with process.stdout as out:
-            out.readline()
+            while out.readline().decode() not in (f"{since}\n", ""):
+                pass
             time.sleep(instant)
             for place, number in enumerate(numbers):
                 if place:
@@ -98,7 +101,7 @@ def _problems(way: str, instant: float) -> list[str]:
         for pid in left:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-    return [f"{way} after {instant:.3f} s: {problem}" for problem in problems]
+    return [f"{way} {instant:.3f} s after {since!r}: {problem}" for problem in problems]
 
 
 def _left(mark: bytes) -> list[int]:
