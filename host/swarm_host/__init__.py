@@ -10,6 +10,7 @@ from swarm_host.version import __version__
 if TYPE_CHECKING:
     from swarm_host.errors import (
         LoadError,
+        OutOfMemory,
         SwarmError,
         WorkerBlocked,
         WorkerCancelled,
@@ -26,6 +27,7 @@ __all__ = [
     "Host",
     "LoadError",
     "Options",
+    "OutOfMemory",
     "Outcome",
     "Reloaded",
     "SwarmError",

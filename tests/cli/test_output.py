@@ -145,6 +145,13 @@ def test_a_result_that_cannot_be_written_is_a_failure(tmp_path: Path) -> None:
         assert shell(f"{command} >/dev/full", tmp_path).returncode == 1
 
 
+def test_a_report_of_specs_needs_somewhere_to_go(tmp_path: Path) -> None:
+    script(tmp_path, "it('passes', function() end)", "one_spec.lua")
+    done = shell("swarm-host test >&-", tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == b"error: standard output is closed, and the report goes there\n"
+
+
 def test_a_file_that_fills_up_keeps_what_it_could_take(tmp_path: Path) -> None:
     script(tmp_path, LINES)
     done = shell("ulimit -f 64; swarm-host script.lua >out", tmp_path)

@@ -13,6 +13,7 @@ import select
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import NoReturn, Protocol
 
@@ -193,8 +194,10 @@ def end_at_once(status: int, last_words: Callable[[], object]) -> NoReturn:
 
     :param last_words: called in between.
     """
-    from swarm_host.ports.process import children
+    with suppress(Exception):  # memory may be short; where this is new nothing was started yet
+        from swarm_host.ports.process import children
 
-    children.end_all()
-    last_words()
+        children.end_all()
+    with suppress(Exception):
+        last_words()
     os._exit(status)
