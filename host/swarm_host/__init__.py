@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
 from swarm_host.version import __version__
 
+TYPE_CHECKING = False  # typing's own takes a while to import, and the command line has no time here
 if TYPE_CHECKING:
     from swarm_host.errors import (
         LoadError,
@@ -44,7 +42,9 @@ _ROOMS = {"Handle": "handle", "Host": "host", "Options": "options"} | dict.fromk
 
 
 def __getattr__(name: str) -> object:
-    # Imported when they are asked for: the command line has signals to keep before it has time.
+    # Imported when they are asked for: the command line keeps its signals before all else.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
     return getattr(import_module(f"{__name__}.{_ROOMS.get(name, 'errors')}"), name)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+# What the module signal is made of, which is there at once. In a short run half of the time goes
+# into imports, and a Ctrl-C meanwhile must not show where in them it came.
+import _signal  # type: ignore[import-not-found]
 import os
-import signal
 import sys
-from types import FrameType
 
 __all__ = ["main"]
 
 
 def main(**settings: object) -> None:
     """Runs the command that the process was started with."""
-    # First of all, and before what takes long to import.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _leave)
+    keep_signals()
     _mend_what_was_inherited()
 
     from swarm_host.cli.commands import main as commands
@@ -23,8 +21,14 @@ def main(**settings: object) -> None:
     commands(**settings)
 
 
-def _leave(number: int, _frame: FrameType | None) -> None:
+def keep_signals() -> None:
     """Until a run keeps the signals they end the process, without a word of Python's."""
+    for number in (_signal.SIGINT, _signal.SIGTERM):
+        if _signal.getsignal(number) != _signal.SIG_IGN:
+            _signal.signal(number, _leave)
+
+
+def _leave(number: int, _frame: object) -> None:
     os._exit(128 + number)
 
 
@@ -32,8 +36,8 @@ def _mend_what_was_inherited() -> None:
     """Where children are ignored the system forgets how they ended. Where a standard stream is
     closed the next file that is opened would be taken for it: what is written to a closed stdout
     fails, and a closed stderr is somebody's wish to hear nothing."""
-    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    if _signal.getsignal(_signal.SIGCHLD) == _signal.SIG_IGN:
+        _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
     for fd, mode in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
         try:
             os.fstat(fd)
