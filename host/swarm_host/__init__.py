@@ -1,24 +1,31 @@
 """swarm-host: a host for swarms written in Lua."""
 
-from swarm_host.errors import (
-    LoadError,
-    SwarmError,
-    WorkerBlocked,
-    WorkerCancelled,
-    WorkerFailed,
-    WorkerTimeout,
-)
-from swarm_host.handle import Handle
-from swarm_host.host import Host
-from swarm_host.options import Options
-from swarm_host.outcome import Outcome, Reloaded
+from __future__ import annotations
+
 from swarm_host.version import __version__
+
+TYPE_CHECKING = False  # typing's own takes a while to import, and the command line has no time here
+if TYPE_CHECKING:
+    from swarm_host.errors import (
+        LoadError,
+        OutOfMemory,
+        SwarmError,
+        WorkerBlocked,
+        WorkerCancelled,
+        WorkerFailed,
+        WorkerTimeout,
+    )
+    from swarm_host.handle import Handle
+    from swarm_host.host import Host
+    from swarm_host.options import Options
+    from swarm_host.outcome import Outcome, Reloaded
 
 __all__ = [
     "Handle",
     "Host",
     "LoadError",
     "Options",
+    "OutOfMemory",
     "Outcome",
     "Reloaded",
     "SwarmError",
@@ -28,3 +35,16 @@ __all__ = [
     "WorkerTimeout",
     "__version__",
 ]
+
+_ROOMS = {"Handle": "handle", "Host": "host", "Options": "options"} | dict.fromkeys(
+    ("Outcome", "Reloaded"), "outcome"
+)
+
+
+def __getattr__(name: str) -> object:
+    # Imported when they are asked for: the command line keeps its signals before all else.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_ROOMS.get(name, 'errors')}"), name)

@@ -43,7 +43,9 @@ class Ending:
         return outcome
 
     async def of_host(self) -> None:
-        """Cancels what is alive, and stops the pump."""
+        """Cancels what is alive, and stops the pump. Where that cannot go on, all is over."""
+        if self._pump.is_over:
+            return
         self._kernel.cancel_all("the host is closing")
         self._pump.poke()
         with anyio.move_on_after(CLOSE_SECONDS):

@@ -21,6 +21,10 @@ class LoadError(SwarmError):
     """The script cannot be loaded: it is missing, does not parse, or defines something wrong."""
 
 
+class OutOfMemory(SwarmError):
+    """Memory ran out while Lua had control, which cannot go on: the run is over."""
+
+
 class WorkerFailed(SwarmError):
     """The worker failed."""
 

@@ -37,7 +37,7 @@ class Host:
         self.kernel = Kernel()
         ports, sinks = Ports(options.ports), Sinks(options)
         names = ports.names() if options.spec else ()
-        self.kernel.boot(options.for_lua(self.run_id, __version__, names), sinks.flush)
+        self.kernel.boot(options.for_lua(self.run_id, __version__, names), sinks.flush, sinks.end)
         self.turn_address = self.kernel.turn_address()  # nobody can ask while Lua is held
         self._pump = Pump(self.kernel, ports, sinks.take)
         self._generations = Generations(self.kernel, self._pump)
@@ -59,19 +59,31 @@ class Host:
 
     @asynccontextmanager
     async def pumping(self) -> AsyncIterator[None]:
-        """Drives the VM for the time of the block; at its end what is alive is cancelled."""
-        problem: BaseException | None = None
+        """Drives the VM for the time of the block; at its end what is alive is cancelled.
+
+        :raises OutOfMemory: Lua cannot go on; the block was cancelled.
+        """
+        problems: list[BaseException] = []
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._pump.run)
-            try:
-                yield
-            except BaseException as raised:
-                problem = raised
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await self._ending.of_host()
-        if problem is not None:
-            raise problem
+            with anyio.CancelScope() as block:
+                tasks.start_soon(self._drive, block, problems)
+                try:
+                    yield
+                except BaseException as raised:
+                    if not self._pump.is_over:
+                        problems.append(raised)
+                finally:
+                    with anyio.CancelScope(shield=True):
+                        await self._ending.of_host()
+        if problems:
+            raise problems[0]
+
+    async def _drive(self, block: anyio.CancelScope, problems: list[BaseException]) -> None:
+        try:
+            await self._pump.run()
+        except Exception as raised:
+            problems.insert(0, raised)
+            block.cancel()
 
     async def load_script(self, script: str | Path) -> None:
         """Loads the script as the newest generation.

@@ -32,6 +32,7 @@ class Options:
         ``task_id`` and ``name``. None: they go to Python's ``logging``, logger ``swarm_host``, and
         each record has its entry as ``swarm``.
     :ivar write_events: takes events of the run as JSON lines; None: none are made.
+    :ivar before_exit: called before ``os.exit`` of a trusted script ends the process.
     :ivar ports: ports that go before those of installed packages.
     """
 
@@ -49,6 +50,7 @@ class Options:
     write_out: Callable[[bytes], None] | None = None
     write_log: Callable[[dict[str, Any]], None] | None = None
     write_events: Callable[[bytes], None] | None = None
+    before_exit: Callable[[], object] | None = None
     ports: dict[str, Port] = field(default_factory=dict)
 
     def for_lua(self, run_id: str, version: str, ports: Sequence[str]) -> dict[str, Any]:

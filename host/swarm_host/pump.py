@@ -30,6 +30,7 @@ class Pump:
     :param kernel: the VM's side.
     :param ports: who answers its requests.
     :param say: takes what was said in a tick.
+    :ivar is_over: it does not tick any more, and nothing comes to an end.
     :ivar on_watches: called after each tick in which there is more to watch than was asked for.
     """
 
@@ -45,6 +46,7 @@ class Pump:
         self._wake = anyio.Event()
         self._ticked: anyio.Event | None = None
         self._stopping = False
+        self.is_over = False
         self.on_watches: Callable[[], None] | None = None
 
     def poke(self) -> None:
@@ -67,17 +69,28 @@ class Pump:
         return self._ticked
 
     async def run(self) -> None:
-        """Ticks until :meth:`stop`; then cancels the requests that are under way."""
+        """Ticks until :meth:`stop`; then cancels the requests that are under way.
+
+        :raises OutOfMemory: Lua cannot go on.
+        """
+        problem: Exception | None = None
         async with anyio.create_task_group() as tasks:
             while not self._stopping:
-                wait = self._tick(tasks)
+                try:
+                    wait = self._tick(tasks)
+                except Exception as raised:
+                    problem = raised
+                    break
                 if wait == 0:
                     await checkpoint()
                     continue
                 with anyio.move_on_after(wait):
                     await self._wake.wait()
+            self._stopping = self.is_over = True
             tasks.cancel_scope.cancel()
             self._taken.set()
+        if problem is not None:
+            raise problem
 
     def _tick(self, tasks: TaskGroup) -> float | None:
         """One tick. Returns how long nobody is ready: 0 for not at all, None for no known end."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import select
 import sys
 from typing import Any
 
@@ -49,6 +51,19 @@ class Sinks:
         if isinstance(out, bytes) and isinstance(log, bytes):
             self.take(Said(out, log, b""))
 
+    def end(self, status: object, events: object) -> None:
+        """Ends the process, with what it has started, once all that was said is handed on."""
+        from swarm_host.ports.process import children  # costs start-up, and few scripts do this
+
+        children.end_all()
+        try:
+            if isinstance(events, bytes):
+                self.take(Said(b"", b"", events))
+            if self._options.before_exit is not None:
+                self._options.before_exit()
+        finally:
+            os._exit(int(status) if isinstance(status, float | int) else 1)
+
 
 def _log(entry: dict[str, Any]) -> None:
     """Hands an entry to Python's logging; the record has it whole as ``swarm``."""
@@ -62,5 +77,13 @@ def _log(entry: dict[str, Any]) -> None:
 
 
 def _write_stdout(out: bytes) -> None:
-    sys.stdout.buffer.write(out)
-    sys.stdout.buffer.flush()
+    file = sys.stdout.buffer
+    left = memoryview(out)
+    while left:
+        try:
+            # Unbuffered (PYTHONUNBUFFERED) it may take a part; one that does not wait, none.
+            left = left[file.write(left) or 0 :]
+            file.flush()
+        except BlockingIOError as problem:
+            left = left[problem.characters_written :]
+            select.select([], [file], [])

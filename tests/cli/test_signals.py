@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import MAIN, popen, script
+from tests.support.command_line import MAIN, SWARM_HOST, popen, script
 
 CLEAN_UP = """
 swarm.main(function()
@@ -165,20 +165,15 @@ def test_signals_that_come_together_count_once(tmp_path: Path) -> None:
     assert out == b"cleaned up\tcancelled by " + first + b"\n"
 
 
-def test_a_signal_while_loading_ends_the_run(tmp_path: Path) -> None:
-    path = tmp_path / "script.lua"
-    os.mkfifo(path)
+def test_a_signal_while_loading_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = script(tmp_path, "print('begun') while true do swarm.fs.read('script.lua') end")
     with popen(path) as process:
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:  # the pipe has a reader once the loading has begun
-            try:
-                writer = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
-                break
-            except OSError:
-                time.sleep(0.01)
+        wait_until_begun(process)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=20)
-        os.close(writer)
     assert process.returncode == 130
     says = b"cancelling the run; Ctrl-C again ends at once, without clean-up\n"
     assert err == says + b"cancelled by SIGINT\n"
@@ -277,3 +272,156 @@ def test_no_worker_s_process_is_left_over(tmp_path: Path, holds: str) -> None:
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) == 143
     assert group_is_gone(group)
+
+
+# Other signals, and other times. ------------------------------------------------------------------
+
+NAPS = """
+swarm.worker "nap" { command = { "sh", "-c", "echo $$ > pid; exec sleep 600" } }
+swarm.main(function()
+  swarm.spawn "nap"
+  while not swarm.fs.exists "pid" do swarm.sleep(0.01) end
+  print("begun")
+  swarm.sleep(600)
+end)
+"""
+
+ALSO_FATAL = ("HUP", "QUIT", "USR1", "USR2", "ALRM", "VTALRM", "PROF", "ABRT", "XCPU", "IO", "PWR")
+
+
+@pytest.mark.parametrize("name", ALSO_FATAL)
+def test_what_ends_a_process_ends_its_children_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    number = getattr(signal, f"SIG{name}")
+    with popen(script(tmp_path, NAPS)) as process:
+        wait_until_begun(process)
+        process.send_signal(number)
+        assert process.wait(timeout=20) == -number
+    assert group_is_gone(int((tmp_path / "pid").read_text()))
+
+
+def test_sigquit_says_first_who_waits_for_what(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    script(tmp_path, NAPS)
+    with popen("script.lua") as process:
+        wait_until_begun(process)
+        process.send_signal(signal.SIGQUIT)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == -signal.SIGQUIT
+    assert err.decode().splitlines() == [
+        'T-1 "main" at script.lua:7 waits for a timer',
+        'T-2 "nap" at script.lua:2 waits for an answer from port process',
+    ]
+
+
+def test_sigquit_says_who_has_control(tmp_path: Path) -> None:
+    with popen(script(tmp_path, HELD["worker"][0])) as process:
+        wait_until_begun(process)
+        time.sleep(0.3)  # the worker begins to compute
+        process.send_signal(signal.SIGQUIT)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == -signal.SIGQUIT
+    assert b'worker "spin" (T-3) has had control for' in err
+
+
+def test_the_end_of_the_run_s_time_ends_who_does_not_give_control_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, (text, holder) in HELD.items():
+        script(tmp_path, text, f"{name}.lua")
+        with popen("--timeout", "1.5", f"{name}.lua") as process:
+            _, err = process.communicate(timeout=20)
+        assert process.returncode == 124, name
+        said = err.decode().splitlines()
+        assert said[0].startswith("error: --timeout 1.5: ended without clean-up: "), name
+        assert f"clean-up: {holder} had control for " in said[0], name
+
+
+def test_the_end_of_the_run_s_time_leaves_clean_up_its_time(tmp_path: Path) -> None:
+    text = CLEAN_UP.format("swarm.sleep(4)")
+    with popen("--timeout", "0.5", script(tmp_path, text)) as process:
+        out, _ = process.communicate(timeout=20)
+    assert process.returncode == 124
+    assert b"cleaned up" in out
+
+
+EARLY = """
+import sys
+import swarm_host.cli
+print("up", flush=True)
+sys.argv[1:] = ["script.lua"]
+swarm_host.cli.main(prog_name="swarm-host")
+"""
+
+
+def test_a_signal_at_any_instant_of_a_short_run_gives_its_status(tmp_path: Path) -> None:
+    """While it starts, while it runs, while it ends: never a word of Python's."""
+    script(tmp_path, MAIN.format("swarm.sleep(0.02)"))
+    statuses = set()
+    for attempt in range(24):
+        number = (signal.SIGINT, signal.SIGTERM)[attempt % 2]
+        process = subprocess.Popen(
+            [sys.executable, "-c", EARLY],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        with process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"up\n"
+            time.sleep(0.004 + attempt * 0.016)
+            process.send_signal(number)
+            _, err = process.communicate(timeout=20)
+        statuses.add(process.returncode)
+        assert process.returncode in (0, 128 + number), err.decode()
+        assert err in (b"", f"cancelled by {number.name}\n".encode())
+    assert statuses >= {130, 143}
+
+
+def test_a_child_s_status_is_known_where_children_were_ignored(tmp_path: Path) -> None:
+    path = script(tmp_path, MAIN.format("return swarm.exec({ 'sh', '-c', 'exit 3' }).exit_code"))
+    command = ["bash", "-c", 'trap "" CHLD; exec "$@"', "bash", *SWARM_HOST, str(path)]
+    done = subprocess.run(command, capture_output=True, timeout=20)
+    assert (done.returncode, done.stdout) == (0, b"3\n")
+
+
+FIRST = """
+import ctypes, os, subprocess, sys
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.unshare(0x20000000 | 0x00020000) != 0:  # a space of processes, and of mounts, of its own
+    sys.exit(77)
+first = os.fork()
+if first == 0:
+    libc.mount(b"none", b"/", None, 0x44000, None)  # what is mounted here is seen here only
+    if libc.mount(b"proc", b"/proc", b"proc", 0, None) != 0:
+        os._exit(77)
+    os.execv(sys.argv[1], sys.argv[1:])
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(first, 0)[1]))
+"""
+
+ORPHANS = """
+  for i = 1, 5 do
+    swarm.exec { "sh", "-c", "setsid sh -c 'sleep 0.1 &' </dev/null >/dev/null 2>&1 &" }
+  end
+  assert(swarm.exec({ "sh", "-c", "sleep 0.3; exit 7" }).exit_code == 7)
+  local found, zombies = swarm.fs.glob "/proc/[0-9]*/stat", 0
+  for _, path in ipairs(found) do
+    local ok, text = pcall(swarm.fs.read, path)
+    if ok and text:find "%) Z " then zombies = zombies + 1 end
+  end
+  return zombies
+"""
+
+
+def test_as_the_first_process_it_takes_orphans_and_its_own_alone(tmp_path: Path) -> None:
+    path = script(tmp_path, MAIN.format(ORPHANS))
+    command = [sys.executable, "-c", FIRST, *SWARM_HOST, str(path)]
+    done = subprocess.run(command, capture_output=True, timeout=30)
+    if done.returncode == 77:
+        pytest.skip("the system gives no space of processes of its own here")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"0\n", b"")

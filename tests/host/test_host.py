@@ -12,6 +12,7 @@ from swarm_host import (
     Host,
     LoadError,
     Options,
+    OutOfMemory,
     SwarmError,
     WorkerBlocked,
     WorkerCancelled,
@@ -19,6 +20,7 @@ from swarm_host import (
     WorkerTimeout,
 )
 from swarm_host.ports import Answer, Call, PortError
+from swarm_host.vm.luajit import MemoryRanOut
 from tests.support.waiting import until, within
 
 SCRIPT = """
@@ -283,3 +285,35 @@ def test_options_bound_the_run(script: Path) -> None:
         assert outcome.status == "timeout"
 
     within(10, main)
+
+
+def test_where_lua_cannot_go_on_the_block_ends_at_once(
+    script: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def step(*_: object) -> Any:
+        raise MemoryRanOut("not enough memory")
+
+    async def asks() -> None:
+        async with Host.load(script) as host:
+            monkeypatch.setitem(host.kernel._functions, "step", step)
+            await host.call("double", 1)
+
+    async def main() -> None:
+        with pytest.raises(OutOfMemory, match="memory ran out"):
+            await asks()
+
+    within(3, main)
+
+
+def test_what_takes_output_and_fails_ends_the_block_as_it_is(script: Path) -> None:
+    def write_out(_: bytes) -> None:
+        raise OSError("no room")
+
+    async def main() -> None:
+        path = script.with_name("prints.lua")
+        path.write_text("swarm.main(function() print('x') swarm.sleep(60) end)")
+        with pytest.raises(OSError, match="no room"):
+            async with Host.load(path, Options(write_out=write_out)) as host:
+                await host.run()
+
+    within(3, main)

@@ -11,6 +11,7 @@ import pytest
 from swarm_host import SwarmError
 from swarm_host.options import Options
 from swarm_host.vm.kernel import Kernel
+from swarm_host.vm.turn import read_turn
 
 DOOR = Path(__file__).resolve().parents[2] / "lua" / "swarm" / "doors" / "python.lua"
 
@@ -18,7 +19,9 @@ DOOR = Path(__file__).resolve().parents[2] / "lua" / "swarm" / "doors" / "python
 @pytest.fixture
 def kernel() -> Kernel:
     kernel = Kernel()
-    kernel.boot(Options().for_lua("run", "0", ()), lambda out, log: None)
+    kernel.boot(
+        Options().for_lua("run", "0", ()), lambda out, log: None, lambda status, events: None
+    )
     return kernel
 
 
@@ -58,3 +61,16 @@ def test_a_step_says_what_it_left(kernel: Kernel) -> None:
     assert kernel.step(0.001).settles
     (worker,) = kernel.take_settled()
     assert kernel.status(worker) == "failed"
+
+
+def test_whose_turn_it_is_is_read_without_proc_too(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = kernel.turn_address()
+    seen = read_turn(address)
+
+    def is_absent(*_: object) -> int:
+        raise FileNotFoundError
+
+    monkeypatch.setattr("swarm_host.vm.turn.os.open", is_absent)
+    assert read_turn(address) == seen

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from importlib import import_module
 
 import click
@@ -41,5 +40,3 @@ def main() -> None:
     swarm-host check SCRIPT                 load a script and say what it defines
     swarm-host test [PATHS...]              run the specs in *_spec.lua files
     """
-    # Until a run keeps the signals, Ctrl-C ends the process without a word of Python's.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)

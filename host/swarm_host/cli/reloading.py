@@ -24,7 +24,7 @@ class WatchedRun:
 
     :param screen: where reloads are told.
     :param wish: what happens when files change.
-    :param timeout: seconds for each run of main.
+    :param run_main: runs main of a host, within its time.
     :param tell: says how main ended.
     """
 
@@ -32,12 +32,12 @@ class WatchedRun:
         self,
         screen: Screen,
         wish: ReloadWish,
-        timeout: float | None,
+        run_main: Callable[..., Awaitable[Outcome]],
         tell: Callable[[Outcome], None],
     ) -> None:
         self._screen = screen
         self._wish = wish
-        self._timeout = timeout
+        self._run_main = run_main
         self._tell = tell
         self._reloader: Reloader | None = None
         self._repeating: Repeating | None = None
@@ -64,7 +64,7 @@ class WatchedRun:
             tasks.start_soon(self._reloader.run)
             if self._wish.watch:
                 self._repeating = Repeating(
-                    host, self._screen, self._wish.on_change, self._timeout, self._tell
+                    host, self._screen, self._wish.on_change, self._run_main, self._tell
                 )
                 await self._repeating.run(loaded=problem is None)
             else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import anyio
 
@@ -28,7 +28,7 @@ class Repeating:
     :param host: the host.
     :param screen: where it is said that main has ended, and that changes are waited for.
     :param on_change: what a change does to main.
-    :param timeout: seconds for each run of main.
+    :param run_main: runs main of a host, within its time.
     :param tell: shows how main ended.
     """
 
@@ -37,13 +37,13 @@ class Repeating:
         host: Host,
         screen: Screen,
         on_change: OnChange,
-        timeout: float | None,
+        run_main: Callable[..., Awaitable[Outcome]],
         tell: Callable[[Outcome], None],
     ) -> None:
         self._host = host
         self._screen = screen
         self._on_change = on_change
-        self._timeout = timeout
+        self._run_main = run_main
         self._tell = tell
         self._changed = anyio.Event()
         self._runs = False
@@ -90,7 +90,7 @@ class Repeating:
         started = time.monotonic()
         self._runs, self._cancelled = True, False
         try:
-            outcome = await self._host.run(self._timeout, again=True)
+            outcome = await self._run_main(self._host, again=True)
         except LoadError as problem:
             self._screen.error(render(problem.error))
             self._screen.progress_note("waiting for a change (Ctrl-C ends)")

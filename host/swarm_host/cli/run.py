@@ -23,12 +23,11 @@ def run(wish: RunWish) -> None:
     """
     from swarm_host.cli.running import Running
 
-    running = Running(wish)
     if wish.events is None:
-        sys.exit(running.run())
+        sys.exit(Running(wish).run())
     try:
-        file = open(wish.events, "wb")  # noqa: SIM115, PTH123 - closed below, refused by name here
+        file = open(wish.events, "wb", buffering=0)  # noqa: SIM115, PTH123 - closed below
     except OSError as problem:
         refuse(f"--events {wish.events}: {(problem.strerror or str(problem)).lower()}")
     with file:
-        sys.exit(running.run(file))
+        sys.exit(Running(wish, file).run())

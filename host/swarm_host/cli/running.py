@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
-import sys
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from swarm_host.cli.lingering import lingering_told
-from swarm_host.cli.watchdog import Watchdog
+from swarm_host.cli.watchdog import LOOK_SECONDS, TIMED_OUT, Watchdog
 from swarm_host.cli.wish import RunWish
-from swarm_host.errors import LoadError, WorkerCancelled
+from swarm_host.errors import LoadError, OutOfMemory, WorkerCancelled
 from swarm_host.host import Host
 from swarm_host.options import Options
 from swarm_host.outcome import Outcome
@@ -24,7 +24,7 @@ from swarm_host.view.screen import Screen
 if TYPE_CHECKING:
     from swarm_host.cli.reloading import WatchedRun
 
-_EXIT = {"pass": 0, "failed": 1, "blocked": 3, "timeout": 124, "cancelled": 1}
+_EXIT = {"pass": 0, "failed": 1, "blocked": 3, "timeout": TIMED_OUT, "cancelled": 1}
 _LOAD_ERROR = 2
 
 
@@ -32,17 +32,22 @@ class Running:
     """Runs one script and says how it went.
 
     :param wish: what is asked for.
+    :param events: where events of the run are written as JSON lines.
     :param check_only: load, and say what is defined.
     """
 
-    def __init__(self, wish: RunWish, *, check_only: bool = False) -> None:
+    def __init__(
+        self, wish: RunWish, events: BinaryIO | None = None, *, check_only: bool = False
+    ) -> None:
         self._wish = wish
         self._check_only = check_only
         reload = wish.reload
         if Path(wish.script).exists() and not Path(wish.script).is_file():
             reload = None  # what comes through a pipe can be read once
         self._stays = reload is not None and reload.watch
-        self._screen = Screen(quiet=wish.quiet, debug=wish.debug, prints_to_stderr=wish.as_json)
+        screen = self._screen = Screen(
+            quiet=wish.quiet, debug=wish.debug, prints_to_stderr=wish.as_json, events=events
+        )
         self._options = Options(
             args=wish.args,
             input=wish.input,
@@ -51,56 +56,65 @@ class Running:
             debug=wish.debug,
             closed_world=reload is None or not reload.wakes_main,
             cancel_grace=wish.cancel_grace,
-            eager=sys.stdout.isatty() or sys.stderr.isatty(),
-            write_out=self._write_out,
-            write_log=self._screen.log,
+            eager=os.isatty(1) or os.isatty(2),
+            write_out=screen.write_out,
+            write_log=screen.log,
+            write_events=None if events is None else screen.write_events,
+            before_exit=self._before_exit,
         )
         self._watched: WatchedRun | None = None
         on_hangup = None
         if reload is not None:
             from swarm_host.cli.reloading import WatchedRun, has_terminal
 
-            self._watched = WatchedRun(self._screen, reload, wish.timeout, self._tell)
+            self._watched = WatchedRun(screen, reload, self._run_main, self._tell)
             on_hangup = None if has_terminal() else self._watched.hang_up
         self._thread = LoopThread("lua", self._main)
-        self._watchdog = Watchdog(self._screen, self._thread, self._interrupt, on_hangup)
+        self._watchdog = Watchdog(
+            screen, self._thread, self._interrupt, on_hangup, self._tell_who, wish.timeout
+        )
+        screen.on_problem(lambda problem: self._thread.call(self._cancel, problem))
         self._host: Host | None = None
         self._exit = 1
 
-    def run(self, events: BinaryIO | None = None) -> int:
-        """Runs the script in a second thread, and returns the exit status.
-
-        :param events: where events of the run are written as JSON lines.
-        """
-        if events is not None:
-            file = events
-
-            def write_events(lines: bytes) -> None:
-                file.write(lines)
-                file.flush()  # the process may be ended at once
-
-            self._options.write_events = write_events
-        self._watchdog.watch()
-        if self._thread.problem is not None:
-            self._fault(self._thread.problem)
+    def run(self) -> int:
+        """Runs the script in a second thread, and returns the exit status."""
+        in_time = self._watchdog.watch(self._conclude)
         received = self._watchdog.received
-        if received is None:
-            return self._exit
-        self._screen.note(f"cancelled by {received.name}")
-        return 128 + received
+        if received is not None:
+            return 128 + received
+        return self._exit if in_time else TIMED_OUT
+
+    def _conclude(self) -> None:
+        """The run is over: says what is not said yet."""
+        problem = self._thread.problem
+        if isinstance(problem, OutOfMemory):
+            self._tell_error(problem.error)
+        elif problem is not None:
+            self._fault(problem)
+        if self._screen.problem is not None:
+            self._screen.error(self._screen.problem)
+            self._exit = self._exit or 1
+        if self._watchdog.received is not None:
+            self._screen.note(f"cancelled by {self._watchdog.received.name}")
+
+    def _before_exit(self) -> None:
+        """A trusted script ends the process: what it said is read first, save where it was to end
+        already; a signal ends the wait."""
+        self._screen.clear()
+        while self._screen.unread and not self._watchdog.is_due:
+            self._screen.wait(LOOK_SECONDS)
 
     def _fault(self, problem: BaseException) -> None:
         """A fault of ours: one line, and the Python traceback with --debug."""
-        self._screen.clear()
-        print(
+        self._screen.note(
             f"internal error: {type(problem).__name__}: {problem}\n"
-            "This is a fault of swarm-host, not of the script; run again with --debug for details.",
-            file=sys.stderr,
+            "This is a fault of swarm-host, not of the script; run again with --debug for details."
         )
         if self._wish.debug:
             import traceback
 
-            traceback.print_exception(problem)
+            self._screen.note("".join(traceback.format_exception(problem)).rstrip())
         self._exit = 1
 
     async def _main(self) -> None:
@@ -141,7 +155,7 @@ class Running:
 
     async def _run_once(self, host: Host) -> None:
         try:
-            outcome = await host.run(self._wish.timeout)
+            outcome = await self._run_main(host, again=False)
         except LoadError as problem:
             self._tell_error(problem.error)
             self._exit = _LOAD_ERROR
@@ -158,6 +172,15 @@ class Running:
             self._screen.progress_note(cancelling(self._host.waiting(), live, word))
         self._cancel(reason)
 
+    async def _run_main(self, host: Host, *, again: bool) -> Outcome:
+        """Runs main within its time."""
+        self._watchdog.begin()
+        try:
+            return await host.run(self._wish.timeout, again=again)
+        finally:
+            if again:
+                self._watchdog.rest()
+
     def _cancel(self, reason: str) -> None:
         """Cancels all that is alive, and with it the run."""
         if self._host is not None:
@@ -165,10 +188,15 @@ class Running:
         if self._watched is not None:
             self._watched.end()
 
-    def _write_out(self, out: bytes) -> None:
-        """What scripts print. Where nobody reads any more the run is cancelled."""
-        if not self._screen.write_out(out):
-            self._cancel("standard output was closed")
+    def _tell_who(self) -> None:
+        """Says who is alive, and what each waits for."""
+        if self._host is None:
+            return
+        for one in self._host.waiting():
+            name = f'"{one["name"]}"'
+            self._screen.note(
+                f"{one['task_id']} {name} at {one['where']} waits for {one['waits_for']}"
+            )
 
     def _tell(self, outcome: Outcome) -> None:
         self._exit = _EXIT[outcome.status]
@@ -179,7 +207,8 @@ class Running:
         if outcome.status == "blocked" and outcome.error is not None:
             self._screen.note(str(outcome.error["message"]))
         elif outcome.error is not None and not (
-            outcome.status == "cancelled" and self._watchdog.received
+            # Who cancelled it is told at the end.
+            outcome.status == "cancelled" and (self._watchdog.received or self._screen.problem)
         ):
             self._tell_error(outcome.error)
 

@@ -66,6 +66,8 @@ def test(
     load, 130 Ctrl-C, 143 SIGTERM.
     """
 
+    if sys.stdout is None:
+        refuse("standard output is closed, and the report goes there")
     if tap and as_json:
         refuse("--tap and --json are two forms of the same report; take one")
     if watch and only_list:

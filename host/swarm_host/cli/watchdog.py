@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the main thread's part of a run.
+"""Ctrl-C, SIGTERM and the end of the run's time: the main thread's part of a run.
 
 One signal cancels the run, and clean-up takes the time it takes. A second one ends the process at
 once, and so does Lua that does not give control back: nothing but the end of the process stops it.
@@ -7,23 +7,30 @@ once, and so does Lua that does not give control back: nothing but the end of th
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from swarm_host.threads.loop import LoopThread
 from swarm_host.threads.signals import BOUNCE_SECONDS, Signals, end_at_once
 from swarm_host.view.screen import Screen
-
-if TYPE_CHECKING:
-    from swarm_host.vm.turn import Turn
+from swarm_host.vm.turn import Turn, read_turn
 
 HELD_SECONDS = 3.0
-"""How long after a signal Lua may keep control within one turn of a worker."""
+"""How long after a signal, or after the run's time is up, Lua may keep control within one turn of a
+worker; and how long a reader may take to go on reading."""
 
 LOOK_SECONDS = 0.25
-"""How often the watchdog looks, once a signal came."""
+"""How often the watchdog looks, once a signal came or the time is up."""
 
+ANSWER_SECONDS = 1.0
+"""How long the loop may take to say who is alive."""
+
+TIMED_OUT = 124
+"""The exit status where the time is up."""
+
+_UNREAD_SECONDS = 0.05
 _ADVICE = "What computes for long must call swarm.yield() now and then; there it hears a cancel."
 
 
@@ -34,6 +41,8 @@ class Watchdog:
     :param thread: the run's.
     :param cancel: cancels the run, and takes the reason; it is called in the thread's loop.
     :param on_hangup: called there for each SIGHUP; None: that ends the run.
+    :param tell_who: says who is alive; called there for SIGQUIT.
+    :param seconds: how long all may take, if there is a bound.
     """
 
     def __init__(
@@ -42,12 +51,17 @@ class Watchdog:
         thread: LoopThread,
         cancel: Callable[[str], object],
         on_hangup: Callable[[], object] | None,
+        tell_who: Callable[[], object],
+        seconds: float | None,
     ) -> None:
         self._screen = screen
         self._thread = thread
         self._cancel = cancel
+        self._tell_who = tell_who
+        self._seconds = seconds
+        self._due: float | None = None
         news = None if on_hangup is None else lambda: thread.call(on_hangup)
-        self._signals = Signals(self._on_second, news)
+        self._signals = Signals(self._on_second, news, self._before_quit, to_the_end=True)
         # What was seen of the turn under way, and for how long the loop has owed an answer.
         self._turn_address: int | None = None
         self._turn: Turn | None = None
@@ -59,6 +73,11 @@ class Watchdog:
         """The first signal that came, or None."""
         return self._signals.received
 
+    @property
+    def is_due(self) -> bool:
+        """Whether the run was to end: a signal came, or its time is up."""
+        return self.received is not None or self._is_late
+
     def attach(self, turn_address: int) -> None:
         """There is a run to cancel from now on. Afterwards look at :attr:`received`.
 
@@ -66,32 +85,90 @@ class Watchdog:
         """
         self._turn_address = turn_address
 
-    def watch(self) -> None:
-        """Starts the thread, and waits until it is over. It may end the process instead."""
+    def begin(self) -> None:
+        """The time of the run, which is bounded, begins now, or begins anew."""
+        if self._seconds is not None:
+            self._due = time.monotonic() + self._seconds
+
+    def rest(self) -> None:
+        """Nothing runs for which time is bounded."""
+        self._due = None
+
+    def watch(self, conclude: Callable[[], object]) -> bool:
+        """Starts the thread, and waits until it is over and all that was said is read. It may end
+        the process instead.
+
+        :param conclude: says how it went, once the thread is over.
+        :return: whether all was read before the time was up.
+        """
         with self._signals:
+            self.begin()
             self._thread.start()
             over = False
             while not over:
-                pause = None if self.received is None else LOOK_SECONDS
-                came, over = self._signals.wait(self._thread, pause)
+                came, over = self._signals.wait(self._thread, self._pause())
                 if came and self.received is not None:
                     self._thread.call(self._cancel, f"cancelled by {self.received.name}")
                 if not over:
                     self._look()
                     if self._held >= HELD_SECONDS:
                         self._end(self.received, "")
-        self._thread.close()
+            self._thread.close()
+            self._turn_address = None
+            self._signals.wait(None, 0)  # one that came as the run ended counts
+            conclude()
+            return self._wait_for_readers()
+
+    @property
+    def _is_late(self) -> bool:
+        due = self._due
+        return due is not None and time.monotonic() >= due
+
+    def _pause(self) -> float | None:
+        if self.is_due:
+            return LOOK_SECONDS
+        due = self._due
+        if due is not None:
+            return max(due - time.monotonic(), 0)
+        return None if self._seconds is None else LOOK_SECONDS
+
+    def _wait_for_readers(self) -> bool:
+        """Waits until all is read, but not for who does not read once the run was to end. False:
+        its time was up before."""
+        asked = self.is_due
+        unread, since = self._screen.unread, time.monotonic()
+        while self._screen.unread:
+            self._signals.wait(None, _UNREAD_SECONDS)
+            now = time.monotonic()
+            if self._screen.unread != unread:
+                unread, since = self._screen.unread, now
+            if not self.is_due or (asked and now - since < HELD_SECONDS):
+                continue
+            why = self.received.name if self.received is not None else "the run's time is up"
+            self._screen.last_words(f"{why}: {unread} bytes of output are not read, and are lost")
+            return self.received is not None
+        return True
 
     def _on_second(self, word: signal.Signals) -> None:
         self._look()
         self._end(word, " again")
 
+    def _before_quit(self) -> None:
+        """Says who is alive and what each waits for, or who does not let the others say it."""
+        told = threading.Event()
+        self._thread.call(self._tell_who)
+        self._thread.call(told.set)
+        if not told.wait(ANSWER_SECONDS) and self._turn_address is not None:
+            turn = read_turn(self._turn_address)
+            if turn.worker is not None:
+                seconds = time.monotonic() - turn.since
+                self._screen.note(f"{turn.name} has had control for {seconds:.1f} s")
+        self._screen.wait(ANSWER_SECONDS)
+
     def _look(self) -> None:
         """Sums up for how long the loop has not answered while one and the same turn goes on."""
-        if self._turn_address is None or self.received is None:
+        if self._turn_address is None or not self.is_due:
             return
-        from swarm_host.vm.turn import read_turn
-
         now, turn = time.monotonic(), read_turn(self._turn_address)
         if self._thread.answers or self._turn is None or turn.number != self._turn.number:
             self._held = 0.0
@@ -103,16 +180,19 @@ class Watchdog:
             self._thread.ask()
 
     def _end(self, word: signal.Signals | None, again: str) -> NoReturn:
-        assert word is not None
-        text = f"{word.name}{again}: ended without clean-up{self._who()}"
-        end_at_once(128 + word, lambda: self._screen.last_words(text))
+        if word is None:
+            cause, status = f"--timeout {self._seconds:g}", TIMED_OUT
+        else:
+            cause, status = f"{word.name}{again}", 128 + word
+        text = f"{cause}: ended without clean-up{self._who()}"
+        end_at_once(status, lambda: self._screen.last_words(text))
 
     def _who(self) -> str:
         """Who stands in the way, if anybody does."""
+        if self._screen.unread:
+            return ": what the script prints is not read any more, and waits"
         if self._held < BOUNCE_SECONDS or self._turn is None:
             return ""
-        if self._screen.is_writing:
-            return ": what the script prints is not read any more, and waits"
         if self._turn.worker is None:
             return f": the host itself was busy for {self._held:.1f} s"
         seconds = max(self._held, time.monotonic() - self._turn.since)

@@ -15,6 +15,7 @@ from swarm_host.host import Host, Options
 from swarm_host.testing.specs import BrokenFile, Result, Spec, from_listed
 from swarm_host.threads.apart import Apart, Held
 from swarm_host.threads.signals import Interrupted, Signals
+from swarm_host.vm.turn import read_turn
 
 SECONDS = 30.0
 """Real seconds that one spec may take before it counts as hanging."""
@@ -192,8 +193,6 @@ class Runner:
         return {"code": "timeout", "where": where, "message": "\n".join(lines)}
 
     def _held(self, host: Host, where: str, what: str) -> dict[str, Any]:
-        from swarm_host.vm.turn import read_turn
-
         self.left_behind += 1
         _kept.append(host)  # its thread is in there
         turn = read_turn(host.turn_address)

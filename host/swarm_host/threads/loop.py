@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -22,6 +23,22 @@ def run(main: Callable[[], Awaitable[Any]]) -> None:
     # find_spec instead of an import: importing a loop that is not used costs start-up.
     fast = find_spec("uvloop") is not None
     anyio.run(main, backend_options={"use_uvloop": True} if fast else {})
+
+
+STACK_BYTES = 256 * 1024 * 1024
+"""The thread's stack. A Lua function that ``string.gsub`` calls takes more than 8 KiB of it; with
+so much, Lua's own bound on depth, an error like any other, comes first (128 MiB would do). It is
+taken as it is used, and children have the limits that this process was started with."""
+
+_PART = 4
+"""Where the process's memory is bounded the stack is at most this part of it."""
+
+
+def _stack_bytes() -> int:
+    most = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if most == resource.RLIM_INFINITY:
+        return STACK_BYTES
+    return min(STACK_BYTES, most // _PART // resource.getpagesize() * resource.getpagesize())
 
 
 class LoopThread:
@@ -43,7 +60,11 @@ class LoopThread:
 
     def start(self) -> None:
         """Begins."""
-        self._thread.start()
+        before = threading.stack_size(_stack_bytes())
+        try:
+            self._thread.start()
+        finally:
+            threading.stack_size(before)
 
     def fileno(self) -> int:
         """What becomes readable once it is over."""

@@ -6,17 +6,17 @@ then, so that a log shows that the run is alive.
 
 from __future__ import annotations
 
-import os
-import select
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
-from typing import Any
+from contextlib import asynccontextmanager
+from typing import Any, BinaryIO
 
 import anyio
 import click
 
 from swarm_host.entries import harmless, line_of
+from swarm_host.view.outlet import Outlet, reason
 from swarm_host.view.progress import progress_line, width_of
 
 _LEVELS = ("debug", "info", "warn", "error")
@@ -28,38 +28,72 @@ _LAST_WORDS_SECONDS = 0.5
 
 
 class Screen:
-    """Where a run's words go.
+    """Where a run's words go. Nothing here waits for who reads them.
 
     :param quiet: no progress, and no logs below error.
     :param debug: debug logs too.
     :param prints_to_stderr: what the script prints goes to stderr; stdout is for the result.
-    :ivar is_writing: a write is under way; where that lasts, nobody reads at the other end.
+    :param events: where events of the run go, if anywhere.
     """
 
-    def __init__(self, *, quiet: bool, debug: bool, prints_to_stderr: bool) -> None:
+    def __init__(
+        self, *, quiet: bool, debug: bool, prints_to_stderr: bool, events: BinaryIO | None = None
+    ) -> None:
         self._lowest = 3 if quiet else 0 if debug else 1
         self._quiet = quiet
-        self._out = sys.stderr.buffer if prints_to_stderr else sys.stdout.buffer
+        self._result, self._err = Outlet(1, "standard output"), Outlet(2, "standard error")
+        if self._err.is_same(self._result):
+            self._err = self._result  # so that they keep their order whoever reads how slowly
+        self._out = self._err if prints_to_stderr else self._result
+        self._outlets = [self._result, self._err]
+        if events is not None:
+            self._events = Outlet(events.fileno(), f"--events {events.name}")
+            self._outlets.append(self._events)
+        self._encoding = sys.stderr.encoding
         self._terminal = sys.stderr.isatty()
         self._drawn = False
-        self._broken = False
-        self.is_writing = False
 
-    def write_out(self, text: bytes) -> bool:
-        """Writes what a script printed. False where nobody reads it any more."""
-        return self._write(self._out, text)
+    def on_problem(self, tell: Callable[[str], object]) -> None:
+        """Has a function called, from any thread, once something cannot be written any more."""
+        for outlet in self._outlets:
+            outlet.on_problem = lambda outlet: tell(_problem_of(outlet))
+
+    @property
+    def problem(self) -> str | None:
+        """What could not be written, and why; None: all went well."""
+        return next((_problem_of(one) for one in self._outlets if one.problem is not None), None)
+
+    @property
+    def unread(self) -> int:
+        """How many bytes wait for somebody to read."""
+        return sum(outlet.pending for outlet in dict.fromkeys(self._outlets))
+
+    def wait(self, seconds: float) -> None:
+        """Waits until all is read, at most for so long."""
+        end = time.monotonic() + seconds
+        for outlet in self._outlets:
+            outlet.wait(max(end - time.monotonic(), 0))
+
+    def write_out(self, text: bytes) -> None:
+        """Writes what a script printed."""
+        self.clear()
+        self._out.write(text)
 
     def write_result(self, text: bytes) -> None:
         """Writes the result of the run to stdout."""
-        self._write(sys.stdout.buffer, text)
+        self.clear()
+        self._result.write(text)
+
+    def write_events(self, lines: bytes) -> None:
+        """Writes events of the run."""
+        self._events.write(lines)
 
     def log(self, entry: dict[str, Any]) -> None:
         """Writes one log entry where its level is shown."""
         level, message = entry["level"], str(entry["message"])
         if level == "raw":
             self.clear()
-            sys.stderr.write(message)
-            sys.stderr.flush()
+            self._say(message)
             return
         if _LEVELS.index(level) < self._lowest:
             return
@@ -79,19 +113,17 @@ class Screen:
             self._line(text)
 
     def last_words(self, text: str) -> None:
-        """Writes an error to stderr while another thread may hold it, and never waits for long."""
+        """Writes an error to stderr before the process ends, and never waits for long."""
         before = "\r\x1b[K" if self._drawn else "\n" if self._terminal else ""
-        words = f"{before}{self._style('error', 'red')}: {text}\n".encode(errors="replace")
-        with suppress(OSError):
-            if select.select([], [2], [], _LAST_WORDS_SECONDS)[1]:
-                os.write(2, words)
+        self._drawn = False
+        self._say(f"{before}{self._style('error', 'red')}: {text}\n")
+        self.wait(_LAST_WORDS_SECONDS)
 
     def clear(self) -> None:
         """Takes the line of progress away."""
         if self._drawn:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
             self._drawn = False
+            self._say("\r\x1b[K")
 
     @asynccontextmanager
     async def progress(self, counts: Callable[[], dict[str, int]]) -> AsyncIterator[None]:
@@ -112,36 +144,25 @@ class Screen:
             width = width_of(sys.stderr.fileno()) if self._terminal else None
             line = progress_line(counts(), anyio.current_time() - started, width)
             if self._terminal:
-                sys.stderr.write(f"\r{line}\x1b[K")
-                sys.stderr.flush()
-                self._drawn = True
+                if not self._err.pending:
+                    self._say(f"\r{line}\x1b[K")
+                    self._drawn = True
                 await anyio.sleep(_REDRAW_SECONDS)
             else:
                 self._line(line)
                 await anyio.sleep(_PLAIN_EVERY_SECONDS)
 
-    def _write(self, file: Any, text: bytes) -> bool:
-        self.clear()
-        if self._broken:
-            return False
-        self.is_writing = True
-        try:
-            file.write(text)
-            file.flush()
-        except BrokenPipeError:
-            self._broken = True
-            # What is still in Python's buffer must not fail once more at exit.
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, file.fileno())
-            os.close(nowhere)
-        finally:
-            self.is_writing = False
-        return not self._broken
-
     def _line(self, text: str) -> None:
         self.clear()
-        sys.stderr.write(text + "\n")
-        sys.stderr.flush()
+        self._say(text + "\n")
+
+    def _say(self, text: str) -> None:
+        self._err.write(text.encode(self._encoding, "backslashreplace"))
 
     def _style(self, text: str, colour: str) -> str:
         return click.style(text, fg=colour) if self._terminal else text
+
+
+def _problem_of(outlet: Outlet) -> str:
+    assert outlet.problem is not None
+    return f"{outlet.name} cannot be written: {reason(outlet.problem)}"

@@ -13,10 +13,11 @@ import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from swarm_host.errors import SwarmError
+from swarm_host.errors import OutOfMemory, SwarmError
 from swarm_host.outcome import Outcome
 from swarm_host.vm.given import to_json
-from swarm_host.vm.luajit import VM
+from swarm_host.vm.luajit import VM, MemoryRanOut
+from swarm_host.vm.turn import read_turn
 
 
 class Step(NamedTuple):
@@ -70,13 +71,17 @@ class Kernel:
     def __init__(self) -> None:
         self._vm = VM()
         self._functions: dict[str, Callable[..., Any]] = {}
+        self._turn_address: int | None = None
 
     def _ask(self, name: str, *arguments: object) -> Any:
         """Calls a function of Lua. Returns its value; several as a tuple; None for none."""
         function = self._functions.get(name)
         if function is None:
             function = self._functions[name] = self._vm.function(name)
-        answer = function(*arguments)
+        try:
+            answer = function(*arguments)
+        except MemoryRanOut:
+            raise OutOfMemory(self._memory_error()) from None
         if answer is True:
             return None
         ok, *values = answer
@@ -84,17 +89,31 @@ class Kernel:
             raise SwarmError(json.loads(values[0]))
         return values[0] if len(values) == 1 else tuple(values)
 
+    def _memory_error(self) -> dict[str, Any]:
+        """Who had control as memory ran out. Lua cannot be asked any more."""
+        holder = ""
+        if self._turn_address is not None:
+            turn = read_turn(self._turn_address)
+            holder = "" if turn.worker is None else f" while {turn.name} had control"
+        return {"code": "out_of_memory", "message": f"memory ran out{holder}"}
+
     def _ask_json(self, name: str, *arguments: object) -> Any:
         text = self._ask(name, *arguments)
         return None if text is None else json.loads(text)
 
     # The run. --------------------------------------------------------------------------------
 
-    def boot(self, config: dict[str, Any], flush: Callable[[bytes, bytes], None]) -> None:
+    def boot(
+        self,
+        config: dict[str, Any],
+        flush: Callable[[bytes, bytes], None],
+        end: Callable[[float, bytes], None],
+    ) -> None:
         """Begins.
 
         :param config: what the run is given (:meth:`swarm_host.options.Options.for_lua`).
         :param flush: takes what a flood has said within a step: out, and log entries.
+        :param end: ends the process for a trusted script: its status, and events not yet taken.
         :raises SwarmError: ``invalid_value``: JSON cannot say the input.
         """
         try:
@@ -102,11 +121,13 @@ class Kernel:
         except (TypeError, ValueError, RecursionError):
             to_json(config.get("input"), "input")  # nothing else of it is of any kind
             raise
-        self._ask("boot", text.encode(), _never_raises(flush))
+        self._ask("boot", text.encode(), _never_raises(flush), _never_raises(end))
 
     def turn_address(self) -> int:
         """Where :func:`swarm_host.vm.turn.read_turn` reads whose turn it is."""
-        return int(self._ask("turn_address"))
+        if self._turn_address is None:
+            self._turn_address = int(self._ask("turn_address"))
+        return self._turn_address
 
     def step(self, slice_seconds: float) -> Step:
         """Lets workers run for so long."""

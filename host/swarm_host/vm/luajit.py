@@ -14,6 +14,9 @@ from typing import Any
 
 import lupa.luajit21 as luajit
 
+MemoryRanOut = luajit.LuaMemoryError
+"""Raised by a function of Lua that could not go on."""
+
 _BOOT = rb"""
 local folder, is_first = ...
 python = nil

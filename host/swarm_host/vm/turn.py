@@ -1,34 +1,22 @@
 """Who holds the VM, read from beside it: ``lua/swarm/scheduler/turn.lua`` writes it.
 
-Imported only once somebody asks: ``ctypes`` costs 2 ms of every start.
+The struct begins with four doubles: ``holder``, ``since``, ``rows`` and ``name_bytes``; ``rows``
+names of ``name_bytes`` each follow. ``holder`` is (the worker's id * rows + its name's row) * 8 + a
+count of resumes modulo 8, or -1 where no worker has its turn. ``since`` is the monotonic clock at
+the scheduler's last look, which it takes at least once in 64 turns.
 """
 
 from __future__ import annotations
 
-import ctypes
-from dataclasses import dataclass
+import os
+import struct
+from typing import NamedTuple
 
 _TURNS = 8
+_HEAD = struct.Struct("4d")
 
 
-class _Cell(ctypes.Structure):
-    """The struct's head; ``rows`` names of ``name_bytes`` each follow it.
-
-    ``holder`` is (the worker's id * rows + its name's row) * 8 + a count of resumes modulo 8, or
-    -1 where no worker has its turn. ``since`` is the monotonic clock at the scheduler's last look,
-    which it takes at least once in 64 turns.
-    """
-
-    _fields_ = (
-        ("holder", ctypes.c_double),
-        ("since", ctypes.c_double),
-        ("rows", ctypes.c_double),
-        ("name_bytes", ctypes.c_double),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(NamedTuple):
     """One resume of one worker.
 
     :ivar number: another for each resume of a worker; it comes round after eight.
@@ -49,14 +37,28 @@ def read_turn(address: int) -> Turn:
     :param address: where the struct is (:meth:`swarm_host.vm.kernel.Kernel.turn_address`);
         the VM must be alive.
     """
-    cell = _Cell.from_address(address)
-    holder = int(cell.holder)
+    head, since, rows, size = _HEAD.unpack(_bytes_at(address, _HEAD.size))
+    holder = int(head)
     if holder < 0:
-        return Turn(holder, None, "", cell.since)
-    worker, row = divmod(holder // _TURNS, int(cell.rows))
-    size = int(cell.name_bytes)
-    name = ctypes.string_at(address + ctypes.sizeof(_Cell) + row * size, size)
-    return Turn(holder, worker, _label(name, worker), cell.since)
+        return Turn(holder, None, "", since)
+    worker, row = divmod(holder // _TURNS, int(rows))
+    name = _bytes_at(address + _HEAD.size + row * int(size), int(size))
+    return Turn(holder, worker, _label(name, worker), since)
+
+
+def _bytes_at(address: int, size: int) -> bytes:
+    """Bytes of this process. Where the system has a file of them it is read: that needs no memory
+    worth speaking of, which may be what has run out, and ``ctypes`` is slow to import."""
+    try:
+        memory = os.open("/proc/self/mem", os.O_RDONLY)
+    except OSError:
+        import ctypes
+
+        return ctypes.string_at(address, size)
+    try:
+        return os.pread(memory, size, address)
+    finally:
+        os.close(memory)
 
 
 def _label(name: bytes, worker: int) -> str:

@@ -65,7 +65,8 @@ local kernel = {
 
 ---@param config string JSON of what Host gives: args, input, run_id, version and the switches
 ---@param flush function flush(out, lines): takes what a flood has gathered within a tick
-function kernel.boot(config, flush)
+---@param exit function exit(status, events): ends the process, and what it has started
+function kernel.boot(config, flush, exit)
   config = json.decode(config)
   script.boot(config)
   modules.trust, modules.lua_path = config.trust, config.lua_path
@@ -84,6 +85,10 @@ function kernel.boot(config, flush)
   end
   log.flush = function()
     flush(log.take())
+  end
+  modules.exit = function(status)
+    log.flush()
+    exit(status, events.take())
   end
 end
 

@@ -14,7 +14,7 @@ local UNOWNED_MOST = 100 -- unowned failures told one by one
 
 local log = {
   flush = nil, -- kernel: hands over what is gathered, now
-  flush_at = 1048576, -- bytes gathered before the host is called within a tick; 0 on a terminal
+  flush_at = 65536, -- bytes gathered before the host is called within a tick; 0 on a terminal
   muted = false, -- exploration: a program that runs ten thousand times says things once
 }
 

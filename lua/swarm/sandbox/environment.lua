@@ -251,9 +251,23 @@ local function guarded(env)
   return env
 end
 
+---os.exit of a trusted script: what was said is handed over, and no process is left behind.
+local function exit(status)
+  if status == nil or status == true then
+    status = 0
+  elseif status == false then
+    status = 1
+  end
+  if type(status) ~= "number" then
+    return errors.throw("invalid_argument", "os.exit takes a number or a boolean")
+  end
+  modules.exit(status % 256)
+end
+
 local function trusted(env)
   setmetatable(env, { __index = real })
-  env.os = setmetatable({ time = os_time_now, date = date }, { __index = os })
+  local of_os = { time = os_time_now, date = date, exit = exit }
+  env.os = setmetatable(of_os, { __index = os })
   local of_io = { write = log.write_out, stderr = { write = log.write_err } }
   env.io = setmetatable(of_io, { __index = io })
   env.load = function(source, chunkname, mode, chunk_env)

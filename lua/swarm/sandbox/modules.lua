@@ -17,6 +17,7 @@ local find, format, gsub, concat = string.find, string.format, string.gsub, tabl
 
 local modules = {
   trust = false,
+  exit = nil, -- kernel: ends the process, for trusted scripts
   lua_path = {}, -- further folders (or templates with ?) where modules are looked for
 }
 

@@ -31,7 +31,8 @@ _starting = threading.Lock()  # a child that is being started is not in _live ye
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How a child ended: one of both is None.
+    """How a child ended: one of both is None. Both are where nobody knows, because somebody else
+    has asked the system for it, or SIGCHLD is ignored and the system forgets.
 
     :ivar code: its exit code.
     :ivar signal: the name of the signal that ended it, such as ``SIGKILL``.
@@ -53,6 +54,7 @@ class Child:
         self._process = process
         self._group = process.pid
         self._watching = anyio.Lock()
+        self._unknown = False
         self._pidfd: int | None = None
         with suppress(AttributeError, OSError):  # not every system has it
             self._pidfd = os.pidfd_open(process.pid)
@@ -61,16 +63,21 @@ class Child:
         self.stderr = _descriptor(process.stderr)
         _live.add(self)
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
     async def exited(self) -> None:
         """Waits until the child itself has ended; others of its group may go on."""
         if self._pidfd is None:
-            while self._process.poll() is None:  # noqa: ASYNC110 - nothing tells of it here
+            while not self._has_exited():  # noqa: ASYNC110 - nothing tells of it here
                 await anyio.sleep(POLL_SECONDS)
             return
         async with self._watching:  # one at a time may wait for a descriptor
             if self._process.returncode is None:
                 await anyio.wait_readable(self._pidfd)
-                self._process.wait()  # it has ended: this takes no time and leaves no zombie
+                self._has_exited()  # it has: this takes no time and leaves no zombie
 
     async def end(self, kill_after: float) -> Exit:
         """Ends the whole group: SIGTERM, then SIGKILL. At once where all have ended already.
@@ -90,6 +97,8 @@ class Child:
             self.kill()
         await self.exited()
         number = self._process.returncode
+        if self._unknown:
+            return Exit(None, None)
         if number >= 0:
             return Exit(number, None)
         return Exit(None, _name_of(-number))
@@ -114,6 +123,14 @@ class Child:
         """SIGKILL to all of the group, now."""
         if self._is_alive():
             self._send(signal.SIGKILL)
+
+    def _has_exited(self) -> bool:
+        if self._process.returncode is None:
+            try:
+                os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                self._unknown = True  # Popen takes it for 0
+        return self._process.poll() is not None
 
     def _send(self, number: int) -> None:
         with suppress(ProcessLookupError, PermissionError):
@@ -189,7 +206,22 @@ def end_by(number: signal.Signals) -> None:
     """
     end_all()
     signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)
+    signal.raise_signal(number)
+    os._exit(128 + number)  # the first process of a container: no signal ends it by itself
+
+
+def reap_orphans() -> None:
+    """Takes what has ended, is our child, and was started by somebody else: for the first process
+    of a container, which gets everybody whose parent has ended."""
+    ours = str(os.getpid()).encode()
+    with _starting:
+        started = {child.pid for child in _live}
+        for name in os.listdir("/proc"):  # noqa: PTH208 - names, not paths
+            if name.isdigit() and int(name) not in started:
+                with suppress(OSError):
+                    fields = Path("/proc", name, "stat").read_bytes().rpartition(b")")[2].split()
+                    if fields[0] == b"Z" and fields[1] == ours:
+                        os.waitpid(int(name), os.WNOHANG)
 
 
 def _descriptor(pipe: IO[bytes] | None) -> int | None:

@@ -258,6 +258,10 @@ class _Run:
         if late:
             message = f"{self._order.who}: the program did not end within {seconds:g} s"
             raise PortError("timeout", message, seconds=seconds)
+        if ended.code is None and ended.signal is None:
+            raise self._failed(
+                "how the program ended is not known: another has waited for it", ended
+            )
         return self._answer(ended)
 
     async def _pump(self, scope: anyio.CancelScope) -> None:
