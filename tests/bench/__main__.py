@@ -4,8 +4,9 @@
 
 Everything goes through the public path: the command line runs a script of this folder. Machines are
 noisy, so peers take turns with us and the best of several rounds counts; what holds is the ratio.
-The exit status is 1 where a bound is not met; the short form allows half as much again, so that it
-fails for a fault of ours and not for a neighbour of the machine's.
+The exit status is 1 where a bound is not met. The short form allows times twice as much, so that it
+fails for a fault of ours and not for a neighbour of the machine's; what no machine changes (bytes,
+the Lua heap) it holds to the bound itself.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import anyio
+
+from swarm_host import Host, Options
+from swarm_host.vm.kernel import Kernel
 from tests.bench import reloads
 
 HERE = Path(__file__).resolve().parent
@@ -32,8 +37,8 @@ Result = dict[str, Any]
 
 
 def within(value: float, bound: float, short: bool) -> bool:
-    """Whether a bound is met, with the slack of the short form."""
-    return value <= bound * (1.5 if short else 1.0)
+    """Whether a bound on a time is met, with the slack of the short form."""
+    return value <= bound * (2.0 if short else 1.0)
 
 
 def ours(script: str, *args: object) -> tuple[Result, float]:
@@ -66,32 +71,37 @@ def go_skynet() -> list[str] | None:
 
 
 def skynet(short: bool) -> Result:
-    """1,111,111 workers: at most 2.0 times Go's time, within 64 MB."""
+    """1,111,111 workers: at most 1.6 times Go's time, 8 MB of Lua heap and 64 MB in all."""
     go, rounds = go_skynet(), 3 if short else 5
-    mine, peak, theirs = [], 0.0, []
+    mine, peak, heap, theirs = [], 0.0, 0.0, []
     for _ in range(rounds):
         if go:
             theirs.append(_run(go)[0]["seconds"])
         result, memory = ours("skynet.lua")
         assert result["sum"] == 499999500000
         mine.append(result["seconds"])
-        peak = max(peak, memory)
+        peak, heap = max(peak, memory), max(heap, result["lua_mb"])
     found: Result = {"seconds": round(min(mine), 3), "peak_mb": round(peak, 1)}
-    found["ok"] = peak <= 64
+    found["lua_mb"] = round(heap, 1)
+    found["ok"] = peak <= 64 and heap <= 8
     if theirs:
         found |= {"go_seconds": min(theirs), "ratio": round(min(mine) / min(theirs), 2)}
-        found["ok"] = found["ok"] and within(found["ratio"], 2.0, short)
+        found["ok"] = found["ok"] and within(found["ratio"], 1.6, short)
     return found
 
 
 def shapes(short: bool) -> Result:
-    """A chain of 3 and a fan-out of 5: LangGraph takes at least 100 times as long."""
+    """A chain of 3 in 4 us, a fan-out of 5 in 9 us; LangGraph takes at least 100 times as long.
+
+    The short form holds the ratio, and only an order of magnitude: microseconds are a machine's.
+    """
     result, _ = ours("shapes.lua", 5_000 if short else 20_000)
     found: Result = {key: round(value, 2) for key, value in result.items()}
     peer = subprocess.run(
         [sys.executable, str(PEERS / "shapes_langgraph.py")], capture_output=True, text=True
     )
-    found["ok"] = found["chain3_us"] < 50 and found["fan5_us"] < 100
+    chain3, fan5 = (50, 100) if short else (4, 9)
+    found["ok"] = found["chain3_us"] <= chain3 and found["fan5_us"] <= fan5
     if peer.returncode == 0:
         theirs = json.loads(peer.stdout.splitlines()[-1])
         for shape in ("chain3_us", "fan5_us"):
@@ -102,7 +112,7 @@ def shapes(short: bool) -> Result:
 
 
 def spawn_join(short: bool) -> Result:
-    """One spawn and join after another: at most a quarter of asyncio's create and await."""
+    """One spawn and join after another: at most 0.12 of asyncio's create and await."""
     count = 100_000 if short else 300_000
     mine, theirs = [], []
     for _ in range(3):
@@ -111,23 +121,48 @@ def spawn_join(short: bool) -> Result:
         theirs.append(_run(peer)[0]["us"])
     ratio = min(mine) / min(theirs)
     found = {"us": round(min(mine), 3), "asyncio_us": min(theirs), "ratio": round(ratio, 3)}
-    return found | {"ok": within(ratio, 0.25, short)}
+    return found | {"ok": within(ratio, 0.12, short)}
 
 
 def parked(short: bool) -> Result:
-    """100,000 parked workers: 2 KB each, and 500 ms to cancel them all."""
+    """100,000 parked workers: 1,600 bytes each, and 300 ms to cancel them all."""
     results = [ours("parked.lua")[0] for _ in range(2 if short else 3)]
     size = min(result["bytes"] for result in results)
     cancel = min(result["cancel_ms"] for result in results)
     return {
         "parked_bytes": round(size),
         "cancel_100k_ms": round(cancel, 1),
-        "ok": size <= 2048 and within(cancel, 500, short),
+        "ok": size <= 1600 and within(cancel, 300, short),
     }
 
 
+def crossings(short: bool) -> Result:
+    """How often Python asks Lua for anything while 11,111 workers spawn and join: once a tick."""
+    asked = 0
+    ask = Kernel._ask
+
+    def counted(kernel: Kernel, *words: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        return ask(kernel, *words)
+
+    async def run() -> None:
+        async with Host.load(HERE / "skynet.lua", Options(args=["10000"])) as host:
+            nonlocal asked
+            asked = 0
+            assert (await host.run()).value["sum"] == 49995000
+
+    Kernel._ask = counted  # type: ignore[method-assign]
+    try:
+        anyio.run(run)
+    finally:
+        Kernel._ask = ask  # type: ignore[method-assign]
+    found: Result = {"asked": asked, "each": round(asked / 11_111, 4)}
+    return found | {"ok": asked > 0 and found["each"] <= 0.05}
+
+
 def startup(short: bool) -> Result:
-    """hello.lua: at most 1.5 times the bare imports with an empty event loop."""
+    """hello.lua: at most 1.3 times the bare imports with an empty event loop."""
 
     hello = [sys.executable, "-m", "swarm_host", str(HELLO)]
     bare = [sys.executable, str(PEERS / "bare_imports.py")]
@@ -151,15 +186,20 @@ def startup(short: bool) -> Result:
         "ms": round(min(mine) * 1000, 1),
         "bare_ms": round(min(theirs) * 1000, 1),
         "ratio": round(ratio, 2),
-        "ok": within(ratio, 1.5, short),
+        "ok": within(ratio, 1.3, short),
     }
 
 
 def fairness(short: bool) -> Result:
-    """Beside a worker that joins new children for ever: timers on time, a turn for everybody."""
+    """Beside workers that join, or hand over, for ever: timers on time, a turn for everybody.
+
+    What begins waits 100 ms and a few ticks at the most (lua/swarm/scheduler/scheduler.lua).
+    """
     result, _ = ours("fairness.lua", 100 if short else 300)
     found: Result = {key: round(value, 2) for key, value in result.items()}
-    return found | {"ok": within(found["p99_ms"], 20, short) and found["fewest_turns"] > 0}
+    longest = max(found["beside_joins_ms"], found["beside_channels_ms"])
+    met = within(found["p99_ms"], 20, short) and within(longest, 120, short)
+    return found | {"ok": met and found["fewest_turns"] > 0}
 
 
 def hooks(short: bool) -> Result:
@@ -249,6 +289,7 @@ BENCHMARKS: dict[str, Callable[[bool], Result]] = {
     "shapes": shapes,
     "spawn_join": spawn_join,
     "parked": parked,
+    "crossings": crossings,
     "startup": startup,
     "fairness": fairness,
     "hooks": hooks,

@@ -22,6 +22,7 @@ ATTEMPTS = 3
         "shapes",
         "spawn_join",
         "parked",
+        "crossings",
         "startup",
         "fairness",
         "hooks",

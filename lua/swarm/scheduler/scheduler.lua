@@ -8,9 +8,9 @@
 --   back   everything else: first in first out
 --
 -- Depth-first alone starves. So the first of `back` and the oldest of `front` have a turn in every
--- tick where that only goes on with something, and every FAIR_SECONDS where it begins something: a
--- branch of a tree that begins each tick would keep thousands alive at once, out of the cache. The
--- longest that the first of `back` waits is FAIR_SECONDS and a tick.
+-- tick where that only goes on with something (of `back` up to FAIR_TURNS), and every FAIR_SECONDS
+-- where it begins something: a branch of a tree that begins each tick would keep thousands alive at
+-- once, out of the cache. The longest that the first of `back` waits is FAIR_SECONDS and a tick.
 local clock = require "swarm.ground.clock"
 local list = require "swarm.ground.list"
 local need_room = require "swarm.ground.room"
@@ -28,7 +28,7 @@ local TICK_RESUMES = 20000 -- resumes in one tick at the most
 local CLOCK_EVERY = 64 -- resumes between two looks at the clock
 local HANDS = 64 -- hand-overs that go before `back`, until it has its turn
 local FAIR_SECONDS = 0.1 -- between two turns of `back` that begin something
-local FAIR_TURNS = 8 -- of `back`, when its turn to begin something has come
+local FAIR_TURNS = 8 -- of `back` in a tick, whatever else is ready
 
 -- What a parked coroutine yields, all the way up through the author's own coroutines.
 local PARK = {}
@@ -279,7 +279,7 @@ function S.step(slice)
   if oldest and (fair or oldest.co) then
     serve(oldest)
   end
-  local left = fair and not virtual and FAIR_TURNS or 1
+  local left = virtual and 1 or FAIR_TURNS
   while left > 0 and back.head and (fair or back.head.co) do
     serve(back.head)
     left = left - 1
