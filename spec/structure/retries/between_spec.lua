@@ -55,6 +55,17 @@ describe("retries: between two attempts", function()
     assert.equal(18, n)
   end)
 
+  it("is no shorter for whoever begins to wait for its end", function()
+    for _, wait in ipairs { swarm.join, swarm.settle } do
+      local since = swarm.monotonic()
+      local h = swarm.spawn("flaky", { works_at = 2 })
+      until_backoff(h)
+      wait(wait == swarm.join and h or { h })
+      assert.equal("pass", h.status)
+      assert.equal(1, swarm.monotonic() - since)
+    end
+  end)
+
   it("is cancelled at once, with the error before as cause", function()
     local h = swarm.spawn("flaky", {})
     until_backoff(h)

@@ -89,6 +89,16 @@ describe("its own end", function()
     assert.equal("pass", swarm.settle({ swarm.supervise {} })[1].status)
   end)
 
+  it("passes for a group that begins to wait for one that has long been idle", function()
+    for _, call in ipairs { "all", "settle", "race", "any" } do
+      local sup = swarm.supervise {}
+      swarm.sleep(5)
+      assert.equal("running", sup.status)
+      swarm[call] { sup }
+      assert.equal("pass", sup.status, call)
+    end
+  end)
+
   it("settles after its children", function()
     local sup = swarm.supervise { children = { unit("a", { clean = 2 }) } }
     local a = child(sup, "a").handle
