@@ -282,6 +282,23 @@ describe("a waiting call inside a callback of gsub or sort", function()
     assert.equal(1, swarm.monotonic())
   end)
 
+  it("leaves children that a block cannot wait for to the scope around it", function()
+    local sups = {}
+    swarm.scope(function()
+      local ok = pcall(string.gsub, "a", "a", function()
+        swarm.scope(function()
+          for i = 1, 2 do
+            sups[i] = swarm.supervise {} -- which ends in its own coroutine alone
+          end
+        end)
+      end)
+      assert.is_false(ok)
+      assert.equal("pending", sups[1].status)
+    end)
+    assert.equal("cancelled", sups[1].status)
+    assert.equal("cancelled", sups[2].status)
+  end)
+
   it("is refused inside a coroutine that calls gsub", function()
     all_refuse(function(call)
       coroutine.wrap(function()

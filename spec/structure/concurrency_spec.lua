@@ -152,6 +152,19 @@ describe("concurrency", function()
     assert.same({ 0, 5, 10 }, began)
   end)
 
+  it("passes on a slot whose new holder is cancelled as it gets it, and is told of that", function()
+    local list = {}
+    for i = 1, 3 do
+      list[i] = swarm.spawn "told of its end"
+    end
+    list[1]:join()
+    swarm.cancel(list[2])
+    assert.equal("pending", list[2].status)
+    swarm.settle(list)
+    assert.equal("pass", list[3].status)
+    assert.same({ 0, 5 }, began)
+  end)
+
   it("passes on a slot whose new holder is cancelled before it began", function()
     local first = swarm.spawn("one_at_a_time", { name = "first", seconds = 5 })
     local second = swarm.spawn("one_at_a_time", { name = "second" })

@@ -66,6 +66,17 @@ describe("retries: between two attempts", function()
     end
   end)
 
+  it("gives back no slot when it is cancelled: it has none", function()
+    local first = swarm.spawn("one_at_a_time", {})
+    until_backoff(first)
+    local second = swarm.spawn("one_at_a_time", { seconds = 5, works_at = 1 })
+    local third = swarm.spawn("one_at_a_time", { seconds = 5, works_at = 1 })
+    swarm.sleep(1)
+    swarm.cancel(first)
+    swarm.settle { second, third }
+    assert.equal("try1@0 try1@0 try1@5", noted())
+  end)
+
   it("is cancelled at once, with the error before as cause", function()
     local h = swarm.spawn("flaky", {})
     until_backoff(h)
