@@ -284,7 +284,59 @@ describe("an exit code", function()
   end)
 end)
 
+local release, heard = swarm.event(), {}
+
+swarm.layer("hears slowly", {
+  event = function(_, event)
+    if event.note == "1" then
+      release:wait()
+    end
+    heard[#heard + 1] = event.note or event.type
+  end,
+})
+
+swarm.worker "speaks" {
+  shell = "for n in 1 2 3; do echo $n >&2; sleep 0.05; done; echo done",
+  layers = { "hears slowly" },
+  output = TEXT,
+}
+swarm.worker "takes its time" { shell = "sleep 0.5", output = TEXT }
+
+swarm.layer("deaf to cancels", {
+  event = function(_, event)
+    heard[#heard + 1] = event.note or event.type
+    pcall(swarm.sleep, 1000)
+  end,
+})
+
+swarm.worker "speaks twice" {
+  shell = "echo once >&2; sleep 3; echo twice >&2",
+  layers = { "deaf to cancels" },
+  output = TEXT,
+}
+
 describe("stderr", function()
+  it("leaves a cancel to the process, whatever its listener makes of that", function()
+    heard = {}
+    local h = swarm.spawn "speaks twice"
+    while #heard == 0 do
+      swarm.call "takes its time"
+    end
+    h:cancel("enough", { wait = true })
+    assert.equal("cancelled", h.status)
+    assert.same({ "once" }, heard)
+  end)
+
+  it("is heard in order, and before the end, by who is slow to listen", function()
+    heard = {}
+    local h = swarm.spawn "speaks"
+    swarm.call "takes its time"
+    assert.same({}, heard)
+    release:set()
+    assert.equal("done", h:result())
+    assert.same({ "1", "2", "3", "final" }, heard)
+  end)
+
   it("comes as progress, line by line, before the final", function()
     local h = swarm.spawn("exit", { code = "0", say = "x" })
     swarm.join(h)

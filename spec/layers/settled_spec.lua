@@ -149,6 +149,18 @@ describe("settled", function()
     assert.equal("pass", child.status)
   end)
 
+  it("is not told of a cancel that came too late", function()
+    local h = swarm.spawn("slow to settle", 3)
+    local waits = swarm.spawn(function()
+      return h.cancel_token:wait()
+    end)
+    swarm.sleep(1)
+    assert.equal("running", h.status)
+    h:cancel "late"
+    assert.is_false(h.cancel_token.cancelled)
+    assert.is_false(waits:result())
+  end)
+
   it("comes after the end is decided: a cancel then is too late, and says so", function()
     local h = swarm.spawn("cancelled while settling", 1)
     h:join()

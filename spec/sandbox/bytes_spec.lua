@@ -31,7 +31,7 @@ describe("text of any bytes", function()
     end)
     for _, call in ipairs { "write", "append", "copy", "move" } do
       each_text(call, function(text)
-        swarm.fs[call]("/nowhere/at/all/" .. text, "/nowhere/at/all/else/" .. text)
+        swarm.fs[call]("/proc/nowhere/" .. text, "/proc/nowhere/else/" .. text)
       end)
     end
   end)

@@ -261,6 +261,44 @@ describe("a waiting call inside a callback of gsub or sort", function()
     end)
   end)
 
+  it("leaves nobody among those who join the same worker", function()
+    local target = swarm.spawn(function()
+      swarm.sleep(1)
+      return "its end"
+    end)
+    local joiners = {}
+    for i = 1, 2 do
+      joiners[i] = swarm.spawn(function()
+        return swarm.result(target)
+      end)
+    end
+    swarm.yield()
+    local ok = pcall(string.gsub, "a", "a", function()
+      swarm.join(target)
+    end)
+    assert.is_false(ok)
+    swarm.sleep(0.5)
+    assert.same({ "its end", "its end" }, swarm.all(joiners))
+    assert.equal(1, swarm.monotonic())
+  end)
+
+  it("leaves children that a block cannot wait for to the scope around it", function()
+    local sups = {}
+    swarm.scope(function()
+      local ok = pcall(string.gsub, "a", "a", function()
+        swarm.scope(function()
+          for i = 1, 2 do
+            sups[i] = swarm.supervise {} -- which ends in its own coroutine alone
+          end
+        end)
+      end)
+      assert.is_false(ok)
+      assert.equal("pending", sups[1].status)
+    end)
+    assert.equal("cancelled", sups[1].status)
+    assert.equal("cancelled", sups[2].status)
+  end)
+
   it("is refused inside a coroutine that calls gsub", function()
     all_refuse(function(call)
       coroutine.wrap(function()

@@ -14,6 +14,21 @@ swarm.worker "two_at_a_time" {
   end,
 }
 
+swarm.layer("told of ends", {
+  settled = function()
+    swarm.sleep(0)
+  end,
+})
+
+swarm.worker "told of its end" {
+  concurrency = 1,
+  layers = { "told of ends" },
+  run = function()
+    began[#began + 1] = swarm.monotonic()
+    swarm.sleep(5)
+  end,
+}
+
 swarm.worker "nested_single" {
   concurrency = 1,
   run = function(_, how)
@@ -111,6 +126,43 @@ describe("concurrency", function()
     swarm.join(first)
     assert.equal("third", swarm.result(third))
     assert.same({ "first", "third" }, began)
+  end)
+
+  it("lets nobody in when one further back is cancelled while it waits for a slot", function()
+    swarm.spawn("one_at_a_time", { name = "first", seconds = 5 })
+    local second = swarm.spawn("one_at_a_time", { name = "second" })
+    local third = swarm.spawn("one_at_a_time", { name = "third" })
+    swarm.sleep(1)
+    swarm.cancel(third)
+    swarm.sleep(1)
+    assert.same({ "first" }, began)
+    assert.equal("pending", second.status)
+    assert.equal("second", swarm.result(second))
+    assert.equal(5, swarm.monotonic())
+  end)
+
+  it("takes no slot for settled hooks alone, and so gives none back", function()
+    local list = {}
+    for i = 1, 4 do
+      list[i] = swarm.spawn "told of its end"
+    end
+    swarm.sleep(1)
+    swarm.cancel(list[2])
+    swarm.settle(list)
+    assert.same({ 0, 5, 10 }, began)
+  end)
+
+  it("passes on a slot whose new holder is cancelled as it gets it, and is told of that", function()
+    local list = {}
+    for i = 1, 3 do
+      list[i] = swarm.spawn "told of its end"
+    end
+    list[1]:join()
+    swarm.cancel(list[2])
+    assert.equal("pending", list[2].status)
+    swarm.settle(list)
+    assert.equal("pass", list[3].status)
+    assert.same({ 0, 5 }, began)
   end)
 
   it("passes on a slot whose new holder is cancelled before it began", function()

@@ -269,6 +269,23 @@ describe("sessions: the end", function()
   end)
 end)
 
+describe("the ttl of one that has ended", function()
+  it("comes to nothing", function()
+    for _, ends in ipairs { swarm.cancel, "close" } do
+      local s = swarm.open("unit", { ttl = 10 })
+      swarm.sleep(1)
+      if ends == "close" then
+        s:close()
+      else
+        ends(s)
+      end
+      s:join()
+      assert.equal(ends == "close" and "pass" or "cancelled", s.status)
+      swarm.sleep(100)
+    end
+  end)
+end)
+
 describe("close", function()
   swarm.role "cannot_cancel" { extends = "worker", deny = { "cancel_task" } }
   swarm.worker "closer" {

@@ -482,6 +482,26 @@ describe("sessions: invoke", function()
     assert.equal(1, s:invoke())
   end)
 
+  it("passes on the turn of who is cancelled as it comes", function()
+    local s = swarm.open "unit"
+    local first = swarm.spawn(function()
+      s:invoke { seconds = 1 }
+    end)
+    swarm.yield()
+    local second, third =
+      swarm.spawn(function()
+        s:invoke { name = "second" }
+      end), swarm.spawn(function()
+        return s:invoke { name = "third" }
+      end)
+    swarm.yield()
+    first:join()
+    second:cancel()
+    assert.equal(2, third:result())
+    assert.equal(3, s:invoke())
+    assert.equal("cancelled", second.status)
+  end)
+
   it("is a point of cancellation, before it takes a turn", function()
     local s = swarm.open("unit", { uses = 1 })
     local h = swarm.spawn(function()

@@ -55,6 +55,28 @@ describe("retries: between two attempts", function()
     assert.equal(18, n)
   end)
 
+  it("is no shorter for whoever begins to wait for its end", function()
+    for _, wait in ipairs { swarm.join, swarm.settle } do
+      local since = swarm.monotonic()
+      local h = swarm.spawn("flaky", { works_at = 2 })
+      until_backoff(h)
+      wait(wait == swarm.join and h or { h })
+      assert.equal("pass", h.status)
+      assert.equal(1, swarm.monotonic() - since)
+    end
+  end)
+
+  it("gives back no slot when it is cancelled: it has none", function()
+    local first = swarm.spawn("one_at_a_time", {})
+    until_backoff(first)
+    local second = swarm.spawn("one_at_a_time", { seconds = 5, works_at = 1 })
+    local third = swarm.spawn("one_at_a_time", { seconds = 5, works_at = 1 })
+    swarm.sleep(1)
+    swarm.cancel(first)
+    swarm.settle { second, third }
+    assert.equal("try1@0 try1@0 try1@5", noted())
+  end)
+
   it("is cancelled at once, with the error before as cause", function()
     local h = swarm.spawn("flaky", {})
     until_backoff(h)

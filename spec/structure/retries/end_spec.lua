@@ -167,6 +167,42 @@ describe("retries: the task's end", function()
     joiner:join()
   end)
 
+  it("is not asked about where who owns the task is cancelled", function()
+    local asked, h = 0, nil
+    local parent = swarm.spawn(function()
+      h = swarm.spawn(function()
+        pcall(swarm.sleep, 100)
+        error "raised in its clean-up"
+      end, nil, {
+        retries = {
+          max = 1,
+          on = function()
+            asked = asked + 1
+            return true
+          end,
+        },
+      })
+      h:join()
+    end)
+    swarm.sleep(1)
+    swarm.cancel(parent, "enough")
+    parent:join()
+    assert.equal("failed", h.status)
+    assert.equal(0, asked)
+  end)
+
+  it("that is cancelled tells the run why this one was, not the one before", function()
+    local reasons = {}
+    local h = swarm.spawn(function()
+      local _, err = pcall(swarm.sleep, 100)
+      reasons[#reasons + 1] = err.reason
+      error(err, 0)
+    end, nil, { timeout = 5, retries = { max = 1, backoff = 0 } })
+    swarm.sleep(7)
+    swarm.cancel(h, "enough", { wait = true })
+    assert.same({ "ran out of time after 5 s", "enough" }, reasons)
+  end)
+
   it("of a detached task is waited for by the run", function()
     local h = swarm.call(function()
       return swarm.spawn("flaky", { works_at = 3 }, { detached = true })

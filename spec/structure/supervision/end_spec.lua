@@ -89,6 +89,47 @@ describe("its own end", function()
     assert.equal("pass", swarm.settle({ swarm.supervise {} })[1].status)
   end)
 
+  it("passes for a group that begins to wait for one that has long been idle", function()
+    for _, call in ipairs { "all", "settle", "race", "any" } do
+      local sup = swarm.supervise {}
+      swarm.sleep(5)
+      assert.equal("running", sup.status)
+      swarm[call] { sup }
+      assert.equal("pass", sup.status, call)
+    end
+  end)
+
+  it("is not awaited by a group that has given up", function()
+    local sup = swarm.supervise { children = { unit("a", { restart = "temporary" }) } }
+    for _, call in ipairs { "all", "race", "settle" } do
+      local waits = swarm.spawn(function()
+        swarm[call] { sup }
+      end)
+      swarm.sleep(1)
+      swarm.cancel(waits, "no more", { wait = true })
+    end
+    sup:stop "a"
+    swarm.sleep(1)
+    assert.equal("running", sup.status)
+  end)
+
+  it("refuses those who wait to start a child", function()
+    local children = { unit("a", { clean = 5 }), unit("b", { clean = 5 }) }
+    local sup = swarm.supervise { children = children }
+    swarm.sleep(1)
+    local stops = swarm.spawn(function()
+      sup:stop "b"
+    end)
+    swarm.sleep(1)
+    local starts = swarm.spawn(function()
+      return code_of(sup.start, sup, { "unit", { name = "c" } })
+    end)
+    swarm.sleep(1)
+    swarm.cancel(sup, "over", { wait = true })
+    stops:join()
+    assert.equal("invalid_argument", swarm.result(starts))
+  end)
+
   it("settles after its children", function()
     local sup = swarm.supervise { children = { unit("a", { clean = 2 }) } }
     local a = child(sup, "a").handle
