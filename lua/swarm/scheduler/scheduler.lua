@@ -9,8 +9,9 @@
 --
 -- Depth-first alone starves. So the first of `back` and the oldest of `front` have a turn in every
 -- tick where that only goes on with something (of `back` up to FAIR_TURNS), and every FAIR_SECONDS
--- where it begins something: a branch of a tree that begins each tick would keep thousands alive at
--- once, out of the cache. The longest that the first of `back` waits is FAIR_SECONDS and a tick.
+-- where it begins something, one of each: a branch of a tree that begins each tick would keep
+-- thousands alive at once, out of the cache. The longest that the first of `back` waits is
+-- FAIR_SECONDS and a tick.
 local clock = require "swarm.ground.clock"
 local list = require "swarm.ground.list"
 local need_room = require "swarm.ground.room"
@@ -158,12 +159,9 @@ end
 -- Parking -----------------------------------------------------------------------------------------
 
 ---Whether the running coroutine can be left: no C function is in the way. Who asks has room on the
----stack too, for what it enters itself into before it parks: each argument takes a slot.
+---stack for a few calls more, as a call of C needs it, before it enters itself anywhere and parks.
 ---@return boolean
-function S.can_park()
-  local can = isyieldable(nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil)
-  return can
-end
+S.can_park = isyieldable
 
 ---Leaves the running worker's coroutine until somebody puts it on a run list.
 ---The caller checks afterwards why it was woken. False: a C function is in the way.
@@ -281,6 +279,7 @@ function S.step(slice)
   end
   local left = virtual and 1 or FAIR_TURNS
   while left > 0 and back.head and (fair or back.head.co) do
+    fair = fair and back.head.co ~= nil
     serve(back.head)
     left = left - 1
   end

@@ -56,12 +56,34 @@ local function sift_down(i, when, nth, node)
 end
 
 ---Sets a timer. When it is due, `node.expire(node)` is called; without one, `node.worker` is woken,
----or the node itself, which is a worker that sleeps.
+---or the node itself, which is a worker that sleeps. It calls nothing: a full stack cannot end it
+---half way, and the stacks of sleepers stay small (structure/pauses.lua).
 ---@param node table
 ---@param when number on the monotonic clock
 local function set(node, when)
-  sift_up(size + 1, when, sequence + 1, node)
-  size, sequence = size + 1, sequence + 1 -- last: a full stack ends a call before it begins
+  local i, nth = size + 1, sequence + 1
+  size, sequence = i, nth
+  while i > 1 do
+    local parent = (i - i % 2) / 2
+    local above = at[parent]
+    if above < when or (above == when and order[parent] < nth) then
+      break
+    end
+    local other = nodes[parent]
+    at[i], order[i], nodes[i] = above, order[parent], other
+    if other.task then
+      other.queue_prev = i
+    else
+      other.pos = i
+    end
+    i = parent
+  end
+  at[i], order[i], nodes[i] = when, nth, node
+  if node.task then
+    node.queue_prev = i
+  else
+    node.pos = i
+  end
 end
 timers.set = set
 

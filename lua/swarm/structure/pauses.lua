@@ -6,6 +6,12 @@ local list = require "swarm.ground.list"
 local S = require "swarm.scheduler.scheduler"
 local waiting = require "swarm.scope.waiting"
 
+-- Where many workers sleep, their stacks are most of what they cost: few slots are used here, and
+-- no call of C below them, which takes twenty.
+local check_seconds, monotonic = arguments.seconds, clock.monotonic
+local can_park, park_now, set_timer = S.can_park, S.park_now, S.set_timer
+local raise, barred = cancelling.raise, waiting.barred
+
 local pauses = {}
 
 -- A sleeping worker is its own timer (scheduler/timers.lua).
@@ -31,20 +37,20 @@ end
 
 ---swarm.sleep(s)
 function pauses.sleep(seconds)
-  arguments.seconds(seconds, "swarm.sleep")
+  check_seconds(seconds, "swarm.sleep")
   local me = S.current
   if me.scope.cancel then
-    cancelling.raise(me)
+    raise(me)
+  elseif not can_park() then
+    barred("swarm.sleep")
   end
-  local parked = S.can_park()
-  if parked then
-    S.set_timer(me, clock.monotonic() + seconds)
-    parked = S.park_now(me, SLEEP)
-    if not parked then
-      S.wake_up(me)
-    end
+  set_timer(me, monotonic() + seconds)
+  if not park_now(me, SLEEP) then
+    S.wake_up(me)
+    return go_on(me, false, "swarm.sleep")
+  elseif me.scope.cancel then
+    raise(me)
   end
-  return go_on(me, parked, "swarm.sleep")
 end
 
 ---swarm.yield(): everybody else gets a turn
