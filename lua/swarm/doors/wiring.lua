@@ -13,6 +13,7 @@ local joining = require "swarm.worker.join"
 local life = require "swarm.worker.life"
 local opaque = require "swarm.ground.opaque"
 local output = require "swarm.worker.output.say"
+local raised = require "swarm.ground.raised"
 local reading = require "swarm.worker.output.read"
 local retry = require "swarm.structure.retry"
 local S = require "swarm.scheduler.scheduler"
@@ -35,12 +36,17 @@ function json.stand_in(value)
 end
 
 -- What crosses a worker's boundary as it is.
-values.keep(errors.metatable) -- a worker may return what went wrong as a part of its result
+-- (A worker may return what went wrong as a part of its result.)
+values.keep(errors.metatable, function(err, copied)
+  errors.known[copied] = errors.known[err]
+end)
 values.register_opaque(function(value)
   return handles.is(value) and "worker handle"
     or cancel_token.is(value) and "cancel token"
     or opaque.name_of(value)
 end)
+raised.marks = values.marks
+raised.stays = values.is_live
 
 -- What a handle, and a ctx, has.
 handles.offer({

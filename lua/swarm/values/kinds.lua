@@ -15,7 +15,8 @@ local kinds = {
   array_meta = array_meta,
   object_meta = object_meta,
   file_meta = file_meta,
-  kept = {}, -- metatable → true
+  marks = { [array_meta] = true, [object_meta] = true },
+  kept = {}, -- metatable → what is told of each copy
 }
 
 local null = newproxy(true)
@@ -144,18 +145,26 @@ function kinds.opaque_name(value)
   return nil
 end
 
+---Whether a table stands for something of the host's, and is never copied.
+---@param value table
+---@return boolean
+function kinds.is_live(value)
+  return debug_getmetatable(value) == file_meta or kinds.opaque_name(value) ~= nil
+end
+
 ---Lets tables with a metatable of the host's own cross as objects, and keeps it on their copies.
 ---Its __index, the only thing in it that a walk may meet, must put up with any key.
 ---@param meta table
-function kinds.keep(meta)
-  kinds.kept[meta] = true
+---@param on_copy function (table, copy)
+function kinds.keep(meta, on_copy)
+  kinds.kept[meta] = on_copy
 end
 
 ---Whether a table has such a metatable.
 ---@param value table
 ---@return boolean
 function kinds.is_kept(value)
-  return kinds.kept[debug_getmetatable(value)] == true
+  return kinds.kept[debug_getmetatable(value)] ~= nil
 end
 
 return kinds

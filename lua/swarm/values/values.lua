@@ -33,6 +33,8 @@ local values = {
   register_opaque = kinds.register_opaque,
   keep = kinds.keep,
   is_kept = kinds.is_kept,
+  is_live = kinds.is_live,
+  marks = kinds.marks,
   path = faults.path,
 }
 
@@ -140,6 +142,10 @@ function copy_table(t, depth)
   end
   if mark then
     setmetatable(copy, mark)
+    local told = kept[mark]
+    if told then
+      told(t, copy)
+    end
   end
   return copy
 end
