@@ -13,7 +13,6 @@ local joining = require "swarm.worker.join"
 local life = require "swarm.worker.life"
 local opaque = require "swarm.ground.opaque"
 local output = require "swarm.worker.output.say"
-local raised = require "swarm.ground.raised"
 local reading = require "swarm.worker.output.read"
 local retry = require "swarm.structure.retry"
 local S = require "swarm.scheduler.scheduler"
@@ -45,8 +44,6 @@ values.register_opaque(function(value)
     or cancel_token.is(value) and "cancel token"
     or opaque.name_of(value)
 end)
-raised.marks = values.marks
-raised.stays = values.is_live
 
 -- What a handle, and a ctx, has.
 handles.offer({

@@ -10,10 +10,7 @@ local Error, is_host, show_field = errors.metatable, frames.is_host, shown.field
 local known = errors.known
 local innermost, take_traceback = frames.innermost, frames.take_traceback
 
-local raised = {
-  stays = nil, -- function(value): whether it crosses as it is; doors/wiring.lua
-  marks = nil, -- metatable → true: kept on copies
-}
+local raised = {}
 
 ---Whether the fields of a table can be read and written without running the author's code.
 local function is_passive(mt)
@@ -134,6 +131,15 @@ end
 local MAX_CROSSING = 100000 -- tables in one error, which may lead to all that a script has
 local MAX_NESTING = 180
 
+local marks, stays = {}, nil
+
+---What an error may hold besides plain tables.
+---@param kept_marks table metatable → true: copies keep it
+---@param is_live fun(value: table): boolean  whether it is never copied
+function raised.keep(kept_marks, is_live)
+  marks, stays = kept_marks, is_live
+end
+
 ---@param walk table { count, depth, [table] = its copy }
 local function clean(value, walk)
   if type(value) ~= "table" then
@@ -143,7 +149,7 @@ local function clean(value, walk)
   local done = walk[value]
   if done then
     return done
-  elseif mt and mt ~= Error and raised.stays(value) then
+  elseif mt and mt ~= Error and stays(value) then
     return value
   elseif walk.count >= MAX_CROSSING or walk.depth >= MAX_NESTING then
     return "a table"
@@ -163,7 +169,7 @@ local function clean(value, walk)
     end
     known[copy] = about
   end
-  return (mt == Error or raised.marks[mt]) and setmetatable(copy, mt) or copy
+  return (mt == Error or marks[mt]) and setmetatable(copy, mt) or copy
 end
 
 ---A copy of an error for whoever gets it next, down to the last table in it: what was put into the

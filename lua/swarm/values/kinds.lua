@@ -3,6 +3,7 @@
 -- metatable of. Told apart by their metatables alone: no look at one runs an author's code.
 
 local errors = require "swarm.ground.errors"
+local raised = require "swarm.ground.raised"
 
 local debug_getmetatable, newproxy = debug.getmetatable, newproxy
 local setmetatable, type, format = setmetatable, type, string.format
@@ -15,7 +16,6 @@ local kinds = {
   array_meta = array_meta,
   object_meta = object_meta,
   file_meta = file_meta,
-  marks = { [array_meta] = true, [object_meta] = true },
   kept = {}, -- metatable → what is told of each copy
 }
 
@@ -145,12 +145,10 @@ function kinds.opaque_name(value)
   return nil
 end
 
----Whether a table stands for something of the host's, and is never copied.
----@param value table
----@return boolean
-function kinds.is_live(value)
+-- What crosses in errors as it is, and what keeps its metatable there.
+raised.keep({ [array_meta] = true, [object_meta] = true }, function(value)
   return debug_getmetatable(value) == file_meta or kinds.opaque_name(value) ~= nil
-end
+end)
 
 ---Lets tables with a metatable of the host's own cross as objects, and keeps it on their copies.
 ---Its __index, the only thing in it that a walk may meet, must put up with any key.

@@ -33,8 +33,6 @@ local values = {
   register_opaque = kinds.register_opaque,
   keep = kinds.keep,
   is_kept = kinds.is_kept,
-  is_live = kinds.is_live,
-  marks = kinds.marks,
   path = faults.path,
 }
 
