@@ -158,7 +158,7 @@ local WAYS = {
   all = function() swarm.all { swarm.spawn "raises", swarm.spawn "is tried again", raise } end,
   any = function() swarm.any { swarm.spawn "raises", swarm.spawn "is tried again", raise } end,
   settle = function() swarm.settle { swarm.spawn "raises", raise } end,
-  map = function() swarm.map({ 1, 2, 3 }, raise) end,
+  map = function() swarm.map(raise, { 1, 2, 3 }) end,
   scope = function()
     swarm.scope(function(scope)
       scope:spawn(raise)
@@ -201,7 +201,8 @@ local WAYS = {
   supervise = function()
     local sup = swarm.supervise {
       children = { { "raises", restart = "transient" }, { "is tried again", restart = "temporary" } },
-      intensity = { 1, 5 },
+      intensity = 1,
+      period = 5,
     }
     sup:join()
   end,
