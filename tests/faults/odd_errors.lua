@@ -18,8 +18,8 @@ setmetatable(round, { __index = round })
 
 -- The fields that the host reads of an error, each with values of every wrong type.
 local FIELDS = {
-  "code", "message", "where", "traceback", "attempts", "others", "errors", "cause", "name", "task_id",
-  "spawned_at", "spawned_by", "reason", "refused", "cancel_reason", "value", "waiting", "abandoned",
+  "code", "message", "where", "traceback", "attempts", "others", "errors", "cause", "name",
+  "task_id", "spawned_at", "spawned_by", "reason", "refused", "cancel_reason", "value", "waiting", "abandoned",
 }
 local WRONG = {
   true,
@@ -200,7 +200,10 @@ local WAYS = {
   end,
   supervise = function()
     local sup = swarm.supervise {
-      children = { { "raises", restart = "transient" }, { "is tried again", restart = "temporary" } },
+      children = {
+        { "raises", restart = "transient" },
+        { "is tried again", restart = "temporary" },
+      },
       intensity = 1,
       period = 5,
     }
