@@ -19,7 +19,8 @@ setmetatable(round, { __index = round })
 -- The fields that the host reads of an error, each with values of every wrong type.
 local FIELDS = {
   "code", "message", "where", "traceback", "attempts", "others", "errors", "cause", "name",
-  "task_id", "spawned_at", "spawned_by", "reason", "refused", "cancel_reason", "value", "waiting", "abandoned",
+  "task_id", "spawned_at", "spawned_by", "reason", "refused", "cancel_reason", "value",
+  "waiting", "abandoned",
 }
 local WRONG = {
   true,
