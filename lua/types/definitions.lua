@@ -95,7 +95,7 @@
 ---| "emit_output" # ctx:progress and its kind
 ---| "post_result" # what run returns
 ---| "fetch_prompt" # ctx.prompt
----| "fetch_data" # swarm.data
+---| "fetch_data" # swarm.data, swarm.set_data, swarm.state
 ---| "mark_pass"
 ---| "mark_blocked"
 ---| "attach_session"

@@ -239,7 +239,6 @@ function Scope:spawn(name, input, opts) end
 ---@field errors swarm.Error[]? children_failed, none_passed
 ---@field attempts integer? of a task that was tried again
 ---@field cancel_reason string? raised in clean-up, after this cancel
----@field raised any what was raised, where no field of it could be added
 ---@field reason string? blocked, cancelled, rejected_by_middleware, io_error, http_error
 ---@field kind string? cancelled: what cancelled it, such as "cancel" or "parent"
 ---@field value any blocked

@@ -57,6 +57,53 @@ describe("calls that wait", function()
     assert.equal(42, top())
   end)
 
+  it("are 200 inside one another at most: C stack overflow, whatever resumes them", function()
+    local ways = {}
+    function ways.wrap(n)
+      return coroutine.wrap(ways.wrap)(n + 1)
+    end
+    function ways.resume(n)
+      local _, message = coroutine.resume(coroutine.create(ways.resume), n + 1)
+      error(message, 0)
+    end
+    function ways.gsub(n)
+      return (string.gsub("x", "x", function()
+        return coroutine.wrap(ways.gsub)(n + 1)
+      end))
+    end
+    function ways.sort(n)
+      table.sort({ 2, 1 }, function()
+        return coroutine.wrap(ways.sort)(n + 1)
+      end)
+    end
+    function ways.waits(n)
+      swarm.yield()
+      return coroutine.wrap(ways.waits)(n + 1)
+    end
+    for name, way in pairs(ways) do
+      local status, err = end_of(function()
+        way(1)
+      end)
+      assert.equal("failed", status, name)
+      assert.matches("C stack overflow", err.message)
+    end
+    local function down(n)
+      if n == 0 then
+        swarm.sleep(1)
+        return "the bottom"
+      end
+      return coroutine.wrap(down)(n - 1)
+    end
+    for _ = 1, 3 do
+      local deep = swarm.spawn(function(_, n)
+        return down(n)
+      end, 200)
+      assert.equal("the bottom", down(200))
+      assert.equal("the bottom", deep:result())
+    end
+    assert.is_false((pcall(down, 201)))
+  end)
+
   it("let others run meanwhile", function()
     local ticks = 0
     local ticker = swarm.spawn(function()

@@ -10,9 +10,8 @@ end
 swarm.role "blind" { extends = "worker", deny = { "fetch_data" } }
 swarm.worker "look" {
   role = "blind",
-  run = function()
-    swarm.set_data("from the blind", 1)
-    return swarm.data "from the blind"
+  run = function(_, call)
+    return swarm[call]("not for the blind", {})
   end,
 }
 
@@ -86,12 +85,15 @@ describe("data", function()
     assert.equal("not_while_loading", while_loading.set_data.code)
   end)
 
-  it("is read with the verb fetch_data", function()
-    local err = assert.has_error(function()
-      swarm.call "look"
-    end)
-    assert.equal("role_violation", (err.cause or err).code)
-    assert.equal("fetch_data", (err.cause or err).verb)
-    assert.equal(1, swarm.data "from the blind")
+  it("is read and set with the verb fetch_data, and so is state", function()
+    swarm.set_data("not for the blind", 1)
+    for _, call in ipairs { "data", "set_data", "state" } do
+      local err = assert.has_error(function()
+        swarm.call("look", call)
+      end)
+      assert.equal("role_violation", (err.cause or err).code)
+      assert.equal("fetch_data", (err.cause or err).verb)
+    end
+    assert.equal(1, swarm.data "not for the blind")
   end)
 end)

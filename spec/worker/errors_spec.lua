@@ -122,10 +122,12 @@ describe("the error of a worker", function()
     assert.matches("mine", tostring(err))
   end)
 
-  it("keeps the class of a raised object", function()
-    local Problem = {}
+  it("has the fields of a raised object, its text and its class's values, not its class", function()
+    local Problem = { kind = "problem" }
     Problem.__index = Problem
+    local asked = 0
     function Problem.__tostring(self)
+      asked = asked + 1
       return "problem " .. self.n
     end
     function Problem.twice(self)
@@ -134,9 +136,13 @@ describe("the error of a worker", function()
     local _, err = end_of(function()
       error(setmetatable({ n = 4 }, Problem))
     end)
-    assert.equal(8, err:twice())
+    assert.equal(4, err.n)
+    assert.equal("problem", err.kind)
+    assert.is_nil(err.twice)
     assert.equal("problem 4", tostring(err))
     assert.equal("problem 4", err.message)
+    assert.equal(1, asked)
+    assert.equal(getmetatable(select(2, pcall(swarm.sleep, "x"))), getmetatable(err))
     assert.equal("failed", err.code)
   end)
 

@@ -35,7 +35,10 @@ function json.stand_in(value)
 end
 
 -- What crosses a worker's boundary as it is.
-values.keep(errors.metatable) -- a worker may return what went wrong as a part of its result
+-- (A worker may return what went wrong as a part of its result.)
+values.keep(errors.metatable, function(err, copied)
+  errors.known[copied] = errors.known[err]
+end)
 values.register_opaque(function(value)
   return handles.is(value) and "worker handle"
     or cancel_token.is(value) and "cancel token"

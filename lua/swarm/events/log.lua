@@ -111,7 +111,7 @@ function log.unowned(task, err)
     return
   end
   local after = type(err.attempts) == "number" and " after " .. err.attempts .. " attempts" or ""
-  local text = task.status == "timeout" and err.message .. after
+  local text = task.status == "timeout" and shown.field(err.message) .. after
     or "worker " .. record.label(task) .. " failed" .. after .. ": " .. errors.headline(err)
   entry("warn", text, nil, task)
 end

@@ -4,7 +4,7 @@
 local frames = require "swarm.ground.frames"
 local shown = require "swarm.ground.shown"
 local debug_getmetatable = debug.getmetatable
-local error, setmetatable, type = error, setmetatable, type
+local error, rawequal, setmetatable, type = error, rawequal, setmetatable, type
 local find, sub = string.find, string.sub
 
 local errors = {}
@@ -12,6 +12,18 @@ local errors = {}
 local Error = {}
 Error.__metatable = "swarm.error"
 errors.metatable = Error
+
+-- What the host knows of an error beside its table, in which a script may write what it likes:
+-- whose it is (task_id, name, where, spawned_at, spawned_by), once it has left a worker, and the
+-- text that a __tostring of the author's gave. The copies of one error share it.
+local known = setmetatable({}, { __mode = "k" })
+errors.known = known
+
+---Whether two values are the same error, or copies of one.
+---@return boolean
+function errors.same(a, b)
+  return rawequal(a, b) or type(a) == "table" and known[a] ~= nil and rawequal(known[a], known[b])
+end
 
 ---A new error object. `fields` are what belongs to the code.
 ---@param code string
@@ -54,6 +66,10 @@ end
 errors.headline = headline
 
 function Error.__tostring(err)
+  local about = known[err]
+  if about and about.text then
+    return about.text
+  end
   local text = headline(err)
   local code = shown.field(err.code)
   if code ~= "failed" and not find(text, code, 1, true) then

@@ -98,7 +98,9 @@ function frames.leaving(co, err)
     and (type(err) == "table" or inner_outside == inside)
     and inner_traceback
   inner_error = err
-  inner_traceback = (below and below .. "\n" or "") .. inside
+  inner_traceback = below and below ~= "" and inside ~= "" and below .. "\n" .. inside
+    or below and below ~= "" and below
+    or inside -- tail calls leave no frames
   inner_outside = frames.traceback()
   inner_is_whole = false
 end

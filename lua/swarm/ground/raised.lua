@@ -4,9 +4,10 @@ local errors = require "swarm.ground.errors"
 local frames = require "swarm.ground.frames"
 local shown = require "swarm.ground.shown"
 local getinfo, debug_getmetatable = debug.getinfo, debug.getmetatable
-local type, setmetatable, rawget, rawset, next = type, setmetatable, rawget, rawset, next
-local match, min = string.match, math.min
+local type, setmetatable, rawget, next = type, setmetatable, rawget, next
+local match, min, sub = string.match, math.min, string.sub
 local Error, is_host, show_field = errors.metatable, frames.is_host, shown.field
+local known = errors.known
 local innermost, take_traceback = frames.innermost, frames.take_traceback
 
 local raised = {}
@@ -31,26 +32,27 @@ local function is_passive(mt)
   return false
 end
 
--- Errors made from tables of scripts: whoever raises one has it from another worker.
-local arrived = setmetatable({}, { __mode = "k" })
-
----What stands for a raised table: a script may raise one and the same from many workers.
-local function copy_of(value, mt)
+---The fields of a raised table, and what its class gives it as plain values. Its metatable stays
+---behind: whoever reads the error runs nothing of the author's.
+local function fields_of(value, mt)
   local fields = {}
   for key, item in next, value do
     fields[key] = item
   end
-  arrived[fields] = true
-  return mt and setmetatable(fields, mt) or fields
-end
-
----What stands for a raised table that host code cannot touch: its fields, and itself as `raised`.
-local function stand_in(value)
-  local fields = { raised = value }
-  for key, item in next, value do
-    if type(key) == "string" then
-      fields[key] = item
+  local above = is_passive(mt) and mt and rawget(mt, "__index")
+  for _ = 1, 8 do
+    if type(above) ~= "table" then
+      break
     end
+    for key, item in next, above do
+      local kind = type(item)
+      local is_plain = kind == "string" or kind == "number" or kind == "boolean"
+      if is_plain and fields[key] == nil and type(key) == "string" and sub(key, 1, 2) ~= "__" then
+        fields[key] = item
+      end
+    end
+    mt = debug_getmetatable(above)
+    above = mt and rawget(mt, "__index")
   end
   return fields
 end
@@ -67,16 +69,18 @@ local function raised_by_host()
 end
 
 ---Makes what a script raised into an error object; the handler of every worker's xpcall.
----A table that a script raised arrives whole: a copy with `code`, `message`, `traceback` added.
+---A table that a script raised arrives whole: a copy with `code`, `message`, `traceback` added. The
+---text that its __tostring gives is asked for here, once.
 function raised.from_raised(value)
   if type(value) == "table" then
     local mt = debug_getmetatable(value)
-    if mt == Error or arrived[value] then
-      if value.task_id and value.name then
+    if mt == Error then
+      local about = known[value]
+      if about and about.task_id then
         -- Another worker's error raised again: this worker failed because of it.
-        return errors.new("failed", value.message, {
-          cause = value,
-          where = value.where,
+        return errors.new("failed", show_field(value.message), {
+          cause = raised.crossing(value),
+          where = about.where,
           traceback = take_traceback(value),
         })
       elseif value.code ~= "cancelled" and not value.traceback then
@@ -84,15 +88,15 @@ function raised.from_raised(value)
       end
       return value
     end
-    local err = is_passive(mt) and copy_of(value, mt) or stand_in(value)
-    -- Raw, so that what its class gives it is still there where only the fields cross.
+    local err = fields_of(value, mt)
     local own = mt and rawget(mt, "__tostring") and shown.text(value)
-    rawset(err, "code", err.code == nil and "failed" or err.code)
-    local message = err.message or own or "an error object with code " .. show_field(err.code)
-    rawset(err, "message", shown.text(message))
-    rawset(err, "traceback", err.traceback or take_traceback(value))
-    rawset(err, "where", err.where or innermost(err.traceback))
-    return debug_getmetatable(err) and err or setmetatable(err, Error)
+    err.code = err.code == nil and "failed" or err.code
+    err.message =
+      shown.text(err.message or own or "an error object with code " .. show_field(err.code))
+    err.traceback = err.traceback or take_traceback(value)
+    err.where = err.where or innermost(err.traceback)
+    known[err] = own and { text = own } or nil
+    return setmetatable(err, Error)
   end
   local text = value
   if type(value) ~= "string" then
@@ -115,22 +119,79 @@ function raised.writable(value)
   if type(value) ~= "table" then
     return raised.from_raised(value)
   end
-  local mt = debug_getmetatable(value)
-  if not is_passive(mt) then
+  if not is_passive(debug_getmetatable(value)) then
     return raised.from_raised(value)
-  elseif rawget(value, "task_id") and rawget(value, "name") then
-    local own = copy_of(value, mt)
-    local others = rawget(value, "others")
-    if type(others) == "table" then
-      local list = {}
-      for i = 1, #others do
-        list[i] = others[i]
-      end
-      rawset(own, "others", list)
-    end
-    return own
   end
-  return value
+  local about = known[value]
+  return about and about.task_id and raised.crossing(value) or value
+end
+
+-- Crossing ----------------------------------------------------------------------------------------
+
+local MAX_CROSSING = 100000 -- tables in one error, which may lead to all that a script has
+local MAX_NESTING = 180
+
+local marks, stays = {}, nil
+
+---What an error may hold besides plain tables.
+---@param kept_marks table metatable → true: copies keep it
+---@param is_live fun(value: table): boolean  whether it is never copied
+function raised.keep(kept_marks, is_live)
+  marks, stays = kept_marks, is_live
+end
+
+---@param walk table { count, depth, [table] = its copy }
+local function clean(value, walk)
+  if type(value) ~= "table" then
+    return value
+  end
+  local mt = debug_getmetatable(value)
+  local done = walk[value]
+  if done then
+    return done
+  elseif mt and mt ~= Error and stays(value) then
+    return value
+  elseif walk.count >= MAX_CROSSING or walk.depth >= MAX_NESTING then
+    return "a table"
+  end
+  local copy = {}
+  walk[value] = copy
+  walk.count, walk.depth = walk.count + 1, walk.depth + 1
+  for key, item in next, value do
+    copy[clean(key, walk)] = clean(item, walk)
+  end
+  walk.depth = walk.depth - 1
+  if mt == Error then
+    local about = known[value]
+    if about and about.task_id then
+      copy.task_id, copy.name, copy.where = about.task_id, about.name, about.where
+      copy.spawned_at, copy.spawned_by = about.spawned_at, about.spawned_by
+    end
+    known[copy] = about
+  end
+  return (mt == Error or marks[mt]) and setmetatable(copy, mt) or copy
+end
+
+---A copy of an error for whoever gets it next, down to the last table in it: what was put into the
+---metatables of its tables, or is put into them later, runs nothing in other hands. Whose it is the
+---host knows better than its fields.
+---@param err table
+---@return table
+function raised.crossing(err)
+  return clean(err, { count = 0, depth = 0 })
+end
+
+---Keeps down what a script may not write: whose an error is.
+function raised.stamped(err)
+  local about = known[err]
+  known[err] = {
+    task_id = err.task_id,
+    name = err.name,
+    where = err.where,
+    spawned_at = err.spawned_at,
+    spawned_by = err.spawned_by,
+    text = about and about.text,
+  }
 end
 
 -- Fields that readers take as text, and as lists of errors, whatever a script put there.

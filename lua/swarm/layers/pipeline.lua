@@ -133,8 +133,9 @@ local function with_around(inner, hook)
       end
       local given = input
       if select("#", ...) > 0 then
-        given = copy((...), "input")
+        given = (...)
       end
+      given = copy(given, "input") -- of its own each time: what is inside may spoil it
       inside = true
       local ok, value, reason = acting.as(w, own, inner, ctx, given)
       inside = false

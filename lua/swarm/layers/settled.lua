@@ -39,7 +39,8 @@ return function(hooks)
     extra.ending = true -- a cancel comes too late from here on
     w.scope = w
     for i = 1, #hooks do
-      local outcome = { status = status, err = err, started = extra.started, ended = clock.wall() }
+      local outcome = { status = status, started = extra.started, ended = clock.wall() }
+      outcome.err = err and raised.crossing(err)
       if value ~= nil then
         outcome.value = values.copy(value, "result")
       end

@@ -10,8 +10,11 @@ local xpcall = xpcall
 
 local acting = {}
 
-local function give_back(me, own, words, ...)
+local function give_back(me, extra, before, own, words, ...)
   me.rights = own
+  if extra then
+    extra.lent_over = before
+  end
   coroutines.close(words)
   return ...
 end
@@ -22,15 +25,35 @@ end
 ---@param fn function
 ---@return boolean ok, any ... what it returned, or what it raised, passed on as it is
 function acting.as(me, rights, fn, ...)
-  local own, task = me.rights, me.task
-  if own ~= rights and not task.def.role then
-    local extra = record.extra(task)
-    extra.own_rights = extra.own_rights or own
+  local own, task, extra = me.rights, me.task, nil
+  if own ~= rights then
+    extra = record.extra(task)
+    if not task.def.role then
+      extra.own_rights = extra.own_rights or own
+    end
   end
   need_room()
   local words = coroutines.open("a hook, or what it runs,")
+  local before = extra and extra.lent_over
+  if extra then
+    local itself = before or own
+    extra.lent_over = itself ~= rights and itself or nil
+  end
   me.rights = rights
-  return give_back(me, own, words, xpcall(fn, frames.passing, ...))
+  return give_back(me, extra, before, own, words, xpcall(fn, frames.passing, ...))
+end
+
+---Whether what runs is a worker's own code, and no hook that was lent other rights. (With the same
+---rights a hook may all that its worker may: they need not be told apart.)
+---@param me table? the running worker
+---@param task table
+---@return boolean
+function acting.is_itself(me, task)
+  if not me or me.task ~= task then
+    return false
+  end
+  local extra = task.extra
+  return not (extra and extra.lent_over)
 end
 
 ---The role of a task: its definition's, or that of who spawned it.

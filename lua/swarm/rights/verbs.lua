@@ -23,7 +23,7 @@ return {
   emit_output = { "leaf", "ctx:progress, ctx:partial, ctx:artifact, ctx:usage" },
   post_result = { "leaf", "what run returns" },
   fetch_prompt = { "leaf", "ctx.prompt" },
-  fetch_data = { "leaf", "swarm.data" },
+  fetch_data = { "leaf", "swarm.data, swarm.set_data, swarm.state" },
   mark_pass = { "operator", "swarm.mark" },
   mark_blocked = { "operator", "swarm.mark" },
   attach_session = { "operator", "swarm.attach", later = true },

@@ -26,7 +26,24 @@ local function check_thread(co, call)
   end
 end
 
-local function pass_on(co, ok, first, ...)
+-- Each resume inside another takes of the C stack, and LuaJIT does not look how much is left: the
+-- process would end without a word. So they are counted, whoever's they are; a yield leaves one.
+local MAX_NESTED = 200 -- as in Lua
+local nested = 0
+
+local pass_on
+
+local function left(co, ...)
+  nested = nested - 1
+  return pass_on(co, ...)
+end
+
+local function go_on(co, ...)
+  nested = nested + 1
+  return left(co, co_resume(co, ...))
+end
+
+function pass_on(co, ok, first, ...)
   if ok and first == PARK then
     local answer = BARRED
     if isyieldable() then
@@ -34,7 +51,7 @@ local function pass_on(co, ok, first, ...)
       answer = co_yield(PARK)
       parked[co] = nil
     end
-    return pass_on(co, co_resume(co, answer))
+    return go_on(co, answer)
   end
   return ok, first, ...
 end
@@ -42,8 +59,10 @@ end
 local function resume(co, ...)
   if parked[co] then
     return false, "cannot resume a coroutine that waits in a swarm call: it goes on by itself"
+  elseif nested >= MAX_NESTED then
+    return false, "C stack overflow"
   end
-  return pass_on(co, co_resume(co, ...))
+  return go_on(co, ...)
 end
 
 function coroutines.resume(co, ...)

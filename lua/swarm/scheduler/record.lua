@@ -43,8 +43,10 @@
 --
 -- extra
 --   err       settle      how it ended, where that is not `pass`
+--   handed    scope       rights → the copy of err that workers with these read
 --   tail      tail        its events, once there are any
---   meta      spawn       for middleware; children get a copy
+--   meta      spawn, fields  for middleware; children get a copy
+--   meta_of   fields      the rights of who may have that very table (worker/fields.lua)
 --   retries   attempts    what a task with retries keeps (worker/attempts.lua)
 --   timeout   spawn       seconds, where they are not the definition's
 --   deadline  cancel      the timer of its attempt, while that runs
@@ -66,7 +68,8 @@
 --   holds     with        what it holds by `with` blocks: record, release, and so on
 --   started   life        Unix seconds, for settled hooks
 --   no_slot   life        it began only to end, and holds no slot of its definition's
---   own_rights  acting    its own, while it has those of a hook
+--   own_rights  acting    its own, where it has had those of a hook
+--   lent_over acting      its own, while what runs has others: a hook, or a policy
 --   invoked_by  held_open the held-open worker whose invocation it is
 --   held_open held_open   what it keeps, where it is a held-open worker
 --   supervisor  supervise what it keeps, where it is a supervisor

@@ -11,7 +11,7 @@ local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
 local push_back, remove = list.push_back, list.remove
 local type = type
-local rawequal, rawget, rawset = rawequal, rawget, rawset
+local rawget, rawset = rawget, rawset
 
 local scopes = {}
 
@@ -162,11 +162,43 @@ function scopes.has_failed(scope)
   return failed ~= nil and failed.head ~= nil
 end
 
+---How a task ended, for a worker with these rights to read. Those with the same rights read one
+---table, others another copy: what somebody puts into it runs nothing with the rights of another.
+---@return table? err
+function scopes.error_for(task, rights)
+  local extra = task.extra
+  local err = extra and extra.err
+  if not err then
+    return nil
+  end
+  local handed = extra.handed
+  if not handed then
+    handed = {}
+    extra.handed = handed
+  end
+  local copy = handed[rights]
+  if not copy then
+    copy = raised.crossing(err)
+    handed[rights] = copy
+  end
+  return copy
+end
+
 ---Takes all failures of a scope that nobody took: they are told of in an error of their own.
 function scopes.forget_failed(scope)
   local failed = scope.failed
   while failed and failed.head do
     scopes.own(failed.head.task)
+  end
+end
+
+---Adds what may be an error: a script may have put anything into one's list of others.
+local function add_tables(errs, others)
+  for i = 1, type(others) == "table" and #others or 0 do
+    local other = rawget(others, i)
+    if type(other) == "table" then
+      errs[#errs + 1] = other
+    end
   end
 end
 
@@ -181,15 +213,13 @@ function scopes.unowned(scope)
     local task = node.task
     local err = task.extra.err
     if task.status == "cancelled" then
-      for i = 1, #err.others do
-        errs[#errs + 1] = err.others[i]
-      end
+      add_tables(errs, raised.crossing(err).others)
     else
-      errs[#errs + 1] = err
+      errs[#errs + 1] = raised.crossing(err)
     end
     node = node.queue_next
   end
-  return errs
+  return errs[1] and errs
 end
 
 ---Attaches to an error of one's own another that would be lost beside it.
@@ -209,9 +239,10 @@ end
 function scopes.with_others(err, others)
   local own
   for i = 1, type(others) == "table" and #others or 0 do
-    if not rawequal(others[i], err) then
+    local other = rawget(others, i)
+    if type(other) == "table" and not errors.same(other, err) then
       own = own or raised.writable(err)
-      scopes.add_other(own, others[i])
+      scopes.add_other(own, other)
     end
   end
   return own or err

@@ -3,8 +3,10 @@
 local arguments = require "swarm.ground.arguments"
 local draining = require "swarm.script.draining"
 local errors = require "swarm.ground.errors"
+local gate = require "swarm.rights.gate"
 local new_generation = require("swarm.script.generation").new
 local registry = require "swarm.script.registry"
+local S = require "swarm.scheduler.scheduler"
 local shown = require "swarm.ground.shown"
 local slots = require "swarm.worker.slots"
 local values = require "swarm.values.values"
@@ -74,8 +76,9 @@ end
 
 -- What scripts ask for ----------------------------------------------------------------------------
 
----swarm.state(name, init?) → the table of that name, which lives as long as the run
+---swarm.state(name, init?), verb fetch_data → the table of that name; it lives as long as the run
 function lines.state(line, name, init)
+  gate.check(S.current, "fetch_data")
   if type(name) ~= "string" or name == "" then
     return arguments.wrong("swarm.state takes a name", name)
   elseif init ~= nil and type(init) ~= "table" then

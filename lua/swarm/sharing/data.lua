@@ -28,11 +28,12 @@ function data.get(name)
   return copy(kept[name], "data")
 end
 
----swarm.set_data(name, value): nil takes it away. Never yields.
+---swarm.set_data(name, value), verb fetch_data: nil takes it away. Never yields.
 ---@param name string
 ---@param value any JSON-like
 function data.set(name, value)
   check_name(name, "swarm.set_data")
+  gate.check(S.current, "fetch_data")
   kept[name] = copy(value, "data")
 end
 

@@ -80,10 +80,10 @@ local function outcome(me, scope, waited, ok, ...)
     err = "stack overflow" -- there was no room left for the handler either
   end
   if scope.nursery and scope.first_error and (ok or is_cancel or mine) then
-    local first = scopes.with_others(scope.first_error, unowned)
+    local first = scopes.with_others(raised.crossing(scope.first_error), unowned)
     if is_cancel then
       first = scopes.with_others(first, err.others) -- of blocks further in
-    elseif not ok and not rawequal(err, scope.first_error) then
+    elseif not ok and not errors.same(err, scope.first_error) then
       first = scopes.with_others(first, { raised.from_raised(err) }) -- raised in clean-up
     end
     return error(first, 0)

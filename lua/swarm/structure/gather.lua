@@ -9,7 +9,6 @@ local errors = require "swarm.ground.errors"
 local gate = require "swarm.rights.gate"
 local groups = require "swarm.structure.group"
 local members = require "swarm.structure.members"
-local record = require "swarm.scheduler.record"
 local scopes = require "swarm.scope.scope"
 local shown = require "swarm.ground.shown"
 local site = require "swarm.ground.site"
@@ -20,6 +19,7 @@ local take_site, FORMAT, LEVELS = site.take, site.FORMAT, site.LEVELS
 local type, error, pcall, rawget, next = type, error, pcall, rawget, next
 local format, setmetatable, huge = string.format, setmetatable, math.huge
 local copy, own, keep_failed = values.copy, groups.own, groups.keep_failed
+local error_for = scopes.error_for
 
 local gather = {}
 
@@ -57,26 +57,31 @@ local function results_of(list, n)
   return list
 end
 
+---What an error and all copies of it have in common.
+local function identity(err)
+  return errors.known[err] or err
+end
+
 ---Raises the first failure, once the losers have settled, with all others attached.
 local function raise_first(group)
   groups.end_losers(group, "another worker of " .. group.call .. " did not pass")
   groups.check_cancel(group)
   own(group)
   local first = group.first
-  local err = first.extra.err
-  local known = { [err] = true }
+  local err = error_for(first, group.me.rights)
+  local known = { [identity(err)] = true }
   local before = rawget(err, "others")
   for i = 1, type(before) == "table" and #before or 0 do
     if type(before[i]) == "table" then
-      known[before[i]] = true
+      known[identity(before[i])] = true
     end
   end
   local others = {}
   for i = 1, #group.failures do
     local other = group.failures[i].extra.err
-    if not known[other] then
-      known[other] = true
-      others[#others + 1] = other
+    if not known[identity(other)] then
+      known[identity(other)] = true
+      others[#others + 1] = error_for(group.failures[i], group.me.rights)
     end
   end
   return error(scopes.with_others(err, others), 0)
@@ -122,7 +127,7 @@ local function needed(group, i, task)
   elseif status == "blocked" then
     group.values[i] = task.value
     group.blockeds = group.blockeds or setmetatable({}, Blockeds)
-    group.blockeds[i] = task.extra.err
+    group.blockeds[i] = error_for(task, group.me.rights)
   else
     groups.fail(group, task)
   end
@@ -238,7 +243,7 @@ local function tried(group, i, task)
   if task.status == "pass" and not group.over then
     return decide(group, i, task)
   end
-  group.errors[i] = record.err(task)
+  group.errors[i] = error_for(task, group.me.rights)
   keep_failed(group, task)
 end
 
@@ -305,7 +310,8 @@ end
 -- settle ------------------------------------------------------------------------------------------
 
 local function noted(group, i, task)
-  group.outcomes[i] = { status = task.status, value = task.value, err = record.err(task) }
+  local err = error_for(task, group.me.rights)
+  group.outcomes[i] = { status = task.status, value = task.value, err = err }
   keep_failed(group, task)
 end
 

@@ -64,6 +64,7 @@ end
 ---What a function given as `on` says, or the error that it raised.
 ---@return boolean|number|nil again, table? problem
 local function ask(w, retries, on, err, number)
+  err = raised.crossing(err)
   w.task.extra.ending = true -- a cancel comes too late for this attempt
   w.scope = w
   local what = "retries.on at " .. record.place_of(on)
@@ -77,7 +78,7 @@ local function ask(w, retries, on, err, number)
   elseif rawequal(answer, err) then
     return false -- it let the attempt's error pass: that says no, and nothing else
   end
-  return false, raised.from_raised(answer)
+  return false, raised.crossing(raised.from_raised(answer))
 end
 
 ---Whether an attempt that ended so is followed by another, and after how many seconds.

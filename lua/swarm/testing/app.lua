@@ -8,6 +8,7 @@ local join = require "swarm.worker.join"
 local lines = require "swarm.script.line"
 local loading = require "swarm.script.loading"
 local opaque = require "swarm.ground.opaque"
+local raised = require "swarm.ground.raised"
 local records = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
 local shown = require "swarm.ground.shown"
@@ -53,6 +54,8 @@ local function load_apart(path, folder, spec)
   end
   local err = records.err(task)
   if err then
+    err = raised.crossing(err)
+    errors.known[err] = nil
     err.spawned_at, err.spawned_by = nil, nil
     err.task_id, err.name = nil, nil -- the script's error, not a worker's
     return error(err, 0)

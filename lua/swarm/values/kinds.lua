@@ -3,6 +3,7 @@
 -- metatable of. Told apart by their metatables alone: no look at one runs an author's code.
 
 local errors = require "swarm.ground.errors"
+local raised = require "swarm.ground.raised"
 
 local debug_getmetatable, newproxy = debug.getmetatable, newproxy
 local setmetatable, type, format = setmetatable, type, string.format
@@ -15,7 +16,7 @@ local kinds = {
   array_meta = array_meta,
   object_meta = object_meta,
   file_meta = file_meta,
-  kept = {}, -- metatable → true
+  kept = {}, -- metatable → what is told of each copy
 }
 
 local null = newproxy(true)
@@ -144,18 +145,24 @@ function kinds.opaque_name(value)
   return nil
 end
 
+-- What crosses in errors as it is, and what keeps its metatable there.
+raised.keep({ [array_meta] = true, [object_meta] = true }, function(value)
+  return debug_getmetatable(value) == file_meta or kinds.opaque_name(value) ~= nil
+end)
+
 ---Lets tables with a metatable of the host's own cross as objects, and keeps it on their copies.
 ---Its __index, the only thing in it that a walk may meet, must put up with any key.
 ---@param meta table
-function kinds.keep(meta)
-  kinds.kept[meta] = true
+---@param on_copy function (table, copy)
+function kinds.keep(meta, on_copy)
+  kinds.kept[meta] = on_copy
 end
 
 ---Whether a table has such a metatable.
 ---@param value table
 ---@return boolean
 function kinds.is_kept(value)
-  return kinds.kept[debug_getmetatable(value)] == true
+  return kinds.kept[debug_getmetatable(value)] ~= nil
 end
 
 return kinds

@@ -140,6 +140,10 @@ function copy_table(t, depth)
   end
   if mark then
     setmetatable(copy, mark)
+    local told = kept[mark]
+    if told then
+      told(t, copy)
+    end
   end
   return copy
 end

@@ -12,12 +12,6 @@ local type = type
 
 local fields = {}
 
----The running worker's own task.
-local function is_own(task)
-  local me = S.current
-  return me ~= nil and me.task == task
-end
-
 function fields.id(task)
   return "W-" .. (task.extra and task.extra.worker_id or task.id)
 end
@@ -40,10 +34,12 @@ function fields.generation(task)
   return task.def.generation.number
 end
 
----The worker's own input; others get a copy, for it is nobody else's to change.
-function fields.input(task)
-  return is_own(task) and task.input or values.copy(task.input, "input")
+---The worker's own input; others get a copy, its hooks too: it is nobody else's to change, and no
+---metatable that the worker puts on it works in other hands.
+local function input_of(task)
+  return acting.is_itself(S.current, task) and task.input or values.copy(task.input, "input")
 end
+fields.input = input_of
 
 ---How many workers are above it.
 function fields.depth(task)
@@ -56,7 +52,7 @@ end
 
 function fields.prompt(task)
   gate.check(S.current, "fetch_prompt")
-  local input = task.input
+  local input = input_of(task)
   if type(input) == "string" then
     return input
   elseif type(input) == "table" and type(input.prompt) == "string" then
@@ -65,10 +61,21 @@ function fields.prompt(task)
   return json.encode(input, "input")
 end
 
+---What middleware and its worker keep. Whoever of them has other rights gets a table of its own, a
+---copy of what is there by then: what one puts into the table that it holds runs nothing in the
+---other. Other workers get a copy that nobody sees.
 function fields.meta(task)
+  local me = S.current
   local extra = record.extra(task)
-  extra.meta = extra.meta or {}
-  return extra.meta
+  local meta = extra.meta or {}
+  if not me or me.task ~= task then
+    return values.copy(meta, "meta")
+  end
+  if extra.meta_of ~= me.rights then
+    meta = values.copy(meta, "meta")
+  end
+  extra.meta, extra.meta_of = meta, me.rights
+  return meta
 end
 
 return fields

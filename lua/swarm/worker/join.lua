@@ -129,7 +129,7 @@ function joining.join(target, opts)
     return true
   end
   own(task)
-  return nil, task.extra.err
+  return nil, scopes.error_for(task, S.current.rights)
 end
 
 ---swarm.result(h) → value · value, err (blocked); raises the error of any other end
@@ -142,10 +142,10 @@ function joining.result(target)
     end
     return value
   elseif status == "blocked" then
-    return copy(value, "result"), task.extra.err
+    return copy(value, "result"), scopes.error_for(task, S.current.rights)
   end
   own(task)
-  return error(task.extra.err, 0)
+  return error(scopes.error_for(task, S.current.rights), 0)
 end
 
 ---swarm.call(name, input?, opts?): spawn and result in one

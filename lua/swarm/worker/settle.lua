@@ -7,6 +7,7 @@ local events = require "swarm.events.run"
 local idle = require "swarm.scheduler.idle"
 local list = require "swarm.ground.list"
 local log = require "swarm.events.log"
+local raised = require "swarm.ground.raised"
 local record = require "swarm.scheduler.record"
 local result = require "swarm.worker.result"
 local S = require "swarm.scheduler.scheduler"
@@ -114,6 +115,7 @@ function settling.stamp(task, err)
     -- `return error(...)` is a tail call: its frame is gone; a function of C has no place.
     err.where = record.home(task) or err.spawned_at
   end
+  raised.stamped(err)
   return err
 end
 local stamp = settling.stamp
@@ -291,7 +293,7 @@ function settling.conclude(w, ok, value, reason, before)
     if ok or value == (extra and extra.cancelled) then
       local status, err = ended_by(w, cause)
       err.abandoned = abandoned
-      err = scopes.with_others(err, not ok and value.others or nil)
+      err = scopes.with_others(err, not ok and raised.crossing(value).others or nil)
       return settle(w, status, nil, scopes.with_others(err, untaken))
     end
     if not before then
@@ -299,6 +301,7 @@ function settling.conclude(w, ok, value, reason, before)
     end
   end
   if not ok then
+    value = raised.crossing(value)
     value.abandoned = abandoned
     return settle(w, "failed", nil, stamp(task, scopes.with_others(value, untaken)))
   end

@@ -86,7 +86,16 @@ local function emit(handle, event)
     )
   end
   local me = S.current
-  if me.rights.emit_output ~= true then
+  if me.task ~= task then
+    return errors.throw(
+      "invalid_argument",
+      "ctx:"
+        .. event.type
+        .. " writes into the tail of the worker that calls it, and this is the ctx of worker "
+        .. record_of.label(task)
+        .. ": use your own ctx"
+    )
+  elseif me.rights.emit_output ~= true then
     gate.check(me, "emit_output")
   end
   need_room()
