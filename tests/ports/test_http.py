@@ -501,7 +501,7 @@ def test_a_missing_extra_is_named(
 ) -> None:
     monkeypatch.setitem(sys.modules, "httpx2", None)
     problem = error(web, tmp_path, "url = BASE")
-    assert problem["message"].endswith("pip install 'swarm-host[http]'")
+    assert problem["message"].endswith("comes with the extra http: pip install httpx2")
 
 
 def test_starting_up_does_not_import_the_client() -> None:
