@@ -13,6 +13,7 @@ local fs = require "swarm.outside.fs"
 local gather = require "swarm.structure.gather"
 local held_open = require "swarm.structure.held_open"
 local http = require "swarm.outside.http"
+local inspect = require "swarm.values.inspect"
 local join = require "swarm.worker.join"
 local json = require "swarm.values.json"
 local lines = require "swarm.script.line"
@@ -29,7 +30,10 @@ local semaphore = require "swarm.sharing.semaphore"
 local spawning = require "swarm.worker.spawn"
 local sources = require "swarm.outside.sources"
 local supervise = require "swarm.structure.supervise.calls"
+local temporary = require "swarm.outside.temporary"
 local values = require "swarm.values.values"
+
+fs.temp_dir = temporary.in_blocks(blocks.scope, blocks.shielded)
 
 ---The face of one generation.
 ---@param generation table
@@ -108,6 +112,7 @@ return function(generation, run)
       return registry.main(generation, fn, run.args)
     end,
 
+    inspect = inspect,
     null = values.null,
     array = values.array,
     object = values.object,

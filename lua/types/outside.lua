@@ -14,6 +14,12 @@ local fs = {}
 ---@return string bytes
 function fs.read(path) end
 
+---The lines of a file, without their line breaks: `for line in swarm.fs.lines(path) do`. The file
+---is read whole at the call, and is at most as large as for `read`.
+---@param path string
+---@return fun(): string?
+function fs.lines(path) end
+
 ---Writes a file anew.
 ---@param path string
 ---@param text string bytes
@@ -52,6 +58,13 @@ function fs.mkdir(path) end
 ---@param path string
 function fs.remove(path) end
 
+---Runs `fn(folder)` with a new folder that only this user reaches. It is a block, as `swarm.scope`
+---is; at its end, when its workers have settled, the folder goes with all that is in it. The verb
+---is `write_files`, and its bounds have to admit the folder.
+---@param fn fun(folder: string): ...
+---@return any ...
+function fs.temp_dir(fn) end
+
 ---Copies a file; into a folder, under its own name.
 ---@param from string
 ---@param to string
@@ -71,6 +84,25 @@ local http = {}
 ---@param opts swarm.HttpRequest
 ---@return swarm.HttpResponse
 function http.request(opts) end
+
+---`request` with the method GET.
+---@param url string
+---@param opts? swarm.HttpOptions
+---@return swarm.HttpResponse
+function http.get(url, opts) end
+
+---`request` with the method POST.
+---@param url string
+---@param opts? swarm.HttpOptions
+---@return swarm.HttpResponse
+function http.post(url, opts) end
+
+---The place that a reference names where it stands at a URL (RFC 3986, 5): `../x`, `?page=2`. Asks
+---nobody, and never waits.
+---@param base string a whole URL
+---@param part string
+---@return string
+function http.url(base, part) end
 
 ---JSON text (RFC 8259).
 ---@class swarm.Json
@@ -113,9 +145,12 @@ function log.error(message, fields) end
 ---@alias swarm.Header string|number|swarm.Secret
 
 ---What `http.request` is given.
----@class swarm.HttpRequest
+---@class swarm.HttpRequest : swarm.HttpOptions
 ---@field url string http:// or https://
 ---@field method? string GET without a body, POST with one
+
+---What `http.get` and `http.post` are given beside the URL.
+---@class swarm.HttpOptions
 ---@field headers? table<string, swarm.Header|swarm.Header[]> a list for several of one name
 ---@field body? string bytes
 ---@field json? any a value sent as JSON; not beside `body`

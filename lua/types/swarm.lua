@@ -299,6 +299,12 @@ function swarm.watch_file(path) end
 
 -- Values ------------------------------------------------------------------------------------------
 
+---A value as a text for people: `print(swarm.inspect(v))`. It is bounded, its keys are sorted, and
+---no metamethod of the script's is called. Never waits.
+---@param value any
+---@return string
+function swarm.inspect(value) end
+
 ---Marks a table as an array, so that an empty one is `[]` as JSON. Raises `invalid_value`.
 ---@generic T: table
 ---@param t? T a new one by default

@@ -286,7 +286,7 @@ describe("swarm.role", function()
     assert.equal("done", swarm.call("linter", "lint-a"))
     assert.equal("done", swarm.call("linter", "fix"))
     assert.equal(
-      'role "linter" bounds start_task, and "deploy" is out of bounds',
+      'role "linter" bounds start_task, and "deploy" is out of bounds: it allows lint-*, fix',
       swarm.call("linter", "deploy")
     )
   end)

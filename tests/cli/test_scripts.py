@@ -33,6 +33,15 @@ WRONG = {
     'swarm.worker "x" { run = print, description = {} }': "description must be a string",
     'swarm.worker "x" { run = print, kind = "lau" }': 'there is no kind "lau"; did you mean lua?',
     'swarm.worker "x" { run = print, kind = 5 }': "there is no kind 5",
+    'swarm.worker "x" { kind = "process", run = print }': (
+        'has no field "run": it is of kind lua, and this worker is of kind process'
+    ),
+    'swarm.worker "x" { kind = "agent" }': 'no kind "agent": it is not built yet; a command does',
+    'swarm.worker "x" { kind = "shell" }': 'write shell = "..." and leave kind out',
+    'swarm.worker "x" { agent = "claude" }': "no field agent: it is not built yet; a command does",
+    'swarm.worker "x" { run = print, pool = "y" }': '"pool": it is not built yet; concurrency',
+    'swarm.worker "x" { command = "echo {prompt}" }': 'command = { "echo", "{prompt}" }',
+    'swarm.worker "x" { command = "a | b" }': 'what a shell is to read into shell = "..."',
     'swarm.worker "x" { kind = "lua" }': "is of kind lua and needs the field run",
     'swarm.worker "x" (5)': 'worker "x" takes a table of fields, and got 5',
     'swarm.worker("x", nil)': 'worker "x" takes a table of fields, and got nil',
@@ -52,6 +61,57 @@ def test_a_wrong_definition_names_its_line_and_what_is_wrong(
     first = refused(tmp_path, f"{definition}\n{MAIN}")
     assert first.startswith("x.lua:1: ")
     assert WRONG[definition] in first
+
+
+LATER_LINES = {  # where the wrong field stands, and its line
+    'swarm.worker "x" {\n  run = print,\n  timeot = 1,\n}': 3,
+    'swarm.worker("x", {\n  run = print,\n\n  timeot = 1 })': 4,
+    "swarm.worker 'x'\n{\n  run = function() timeot = 2 end,\n  ['timeot'] = 1,\n}": 4,
+    'swarm.worker "x" {\n  -- timeot = 1\n  run = function()\n  local a = { timeot = 1 }\n  '
+    "if a then timeot = 1 end end,\n  description = [[\n timeot = 1,]],\n  timeot = 1,\n}": 8,
+    'swarm.worker "x" {\n  command = {\n    "a",\n    5,\n  },\n}': 4,
+    'swarm.worker "x" {\n  command = { "a" },\n  env = {\n    A = "b",\n    B = 5,\n  },\n}': 5,
+    'swarm.worker "x" {\n  command = { "a" },\n  limits = {\n    line = 0,\n  },\n}': 4,
+    'swarm.command "x" {\n  shell = "a",\n  kil_after = 5,\n}': 3,
+    'swarm.worker "x" {\n  timeout = 5,\n  command = "no-such",\n}': 3,
+    # The text leaves a doubt, so it is the definition's own line.
+    'local t = {\n  run = print, timeot = 1 }\nswarm.worker "x" (t)': 3,
+    'local w = swarm.worker\nw "x" {\n  run = print,\n  timeot = 1,\n}': 2,
+    'swarm.worker "x" {\n  run = print,\n  timeot = 1,\n  timeot = 1,\n}': 1,
+}
+
+
+@pytest.mark.parametrize("definition", LATER_LINES)
+def test_a_wrong_field_is_told_at_its_own_line(tmp_path: Path, definition: str) -> None:
+    assert refused(tmp_path, f"{definition}\n{MAIN}").startswith(
+        f"x.lua:{LATER_LINES[definition]}: "
+    )
+
+
+def test_the_mistakes_of_a_definition_are_told_together(tmp_path: Path) -> None:
+    text = """
+swarm.worker "x" {
+  kill_after = -1,
+  command = { "a", 5 },
+  timeot = 1,
+  timeout = "a",
+  stdin = "{promt}",
+}
+"""
+    said = load(tmp_path, text + MAIN)
+    assert said.status == 2
+    starts = [line.strip().partition(' "x"')[0] for line in said.err.splitlines()[:5]]
+    assert starts == [
+        "error: x.lua:3: worker",
+        "x.lua:4: worker",
+        "x.lua:5: worker",
+        "x.lua:6: worker",
+        "x.lua:7: worker",
+    ]
+    many = "".join(f"  field_{n} = {n},\n" for n in range(100))
+    said = load(tmp_path, f'swarm.worker "x" {{\n  run = print,\n{many}}}\n{MAIN}')
+    assert said.err.count("has no field") == 8
+    assert "\n  and 92 more" in said.err
 
 
 def test_a_name_used_twice_names_both_places(tmp_path: Path) -> None:

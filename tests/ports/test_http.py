@@ -496,12 +496,27 @@ def test_a_certificate_that_nobody_signed_is_refused(web: Web, tmp_path: Path) -
     assert secure.asked == []
 
 
+def test_get_and_post_are_requests_with_their_method(web: Web, tmp_path: Path) -> None:
+    body = """
+    local got = swarm.http.get(BASE .. "/echo", { headers = { a = "b" } }):json()
+    local posted = swarm.http.post(BASE .. "/echo", { json = { x = 1 } }):json()
+    local _, wrong = pcall(swarm.http.get, BASE, { method = "PUT" })
+    local _, none = pcall(swarm.http.post)
+    local joined = swarm.http.get(swarm.http.url(BASE .. "/a/b", "../echo"))
+    return { got.method, posted.method, wrong.message, none.message, joined.status }
+    """
+    got, posted, wrong, none, joined = value(web, tmp_path, body)
+    assert (got, posted, joined) == ("GET", "POST", 200)
+    assert wrong.startswith('swarm.http.get has no option "method"; it has body, headers, json')
+    assert none == "swarm.http.post takes a url, and got nil"
+
+
 def test_a_missing_extra_is_named(
     web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "httpx2", None)
     problem = error(web, tmp_path, "url = BASE")
-    assert problem["message"].endswith("pip install 'swarm-host[http]'")
+    assert problem["message"].endswith("comes with the extra http: pip install httpx2")
 
 
 def test_starting_up_does_not_import_the_client() -> None:

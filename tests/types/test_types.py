@@ -244,10 +244,22 @@ it("lists what there is", function(ctx)
   local child = host_require "swarm.structure.supervise.child_spec"
   local out = host_require "swarm.outside.process.output"
   local known = { swarm = swarm, ctx = ctx, print = print }
-  for _, guess in next, host_require("swarm.ground.spelling").FIRST_GUESSES do
-    local at = known
-    for name in guess:gmatch "[%a_]+" do at = at[name] end -- raises where there is no such name
-    assert(at, guess)
+  local spelling = host_require("swarm.ground.spelling")
+  local function holds(guess) -- each name in it is there, else this raises
+    for path in guess:gmatch "%f[%a][%a_]+[.:][%a_.]*[%a_]" do
+      local at = known
+      for name in path:gmatch "[%a_]+" do at = at[name] end
+      assert(at ~= nil or path == "swarm.input", guess)
+    end
+  end
+  for _, of in ipairs { spelling.FIRST_GUESSES, spelling.LATER } do
+    for prefix, guesses in next, of do
+      local face = prefix == "swarm." and swarm or swarm[prefix:match "swarm%.(%a+)%."]
+      for name, guess in next, guesses do
+        holds(guess)
+        assert(not rawget(meta(face).__index, name), "there is " .. prefix .. name)
+      end
+    end
   end
   local of_kinds = {}
   for name in next, kinds.by_name do of_kinds[name] = names(kinds.load(name).fields) end
@@ -277,7 +289,7 @@ it("lists what there is", function(ctx)
     getters = names(upvalue(H.index, "getters")),
     token_getters = names(upvalue(token, "getters")),
     kinds = of_kinds,
-    common = names(upvalue(host_require "swarm.script.fields", "COMMON")),
+    common = names(upvalue(host_require("swarm.script.fields").fields, "COMMON")),
     options = {
       SpawnOptions = names(upvalue(face.spawn, "SPAWN_OPTIONS")),
       JoinOptions = names(upvalue(face.join, "JOIN_OPTIONS")),

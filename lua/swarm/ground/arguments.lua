@@ -2,7 +2,7 @@
 local errors = require "swarm.ground.errors"
 local shown = require "swarm.ground.shown"
 local spelling = require "swarm.ground.spelling"
-local next, pairs, rawget = next, pairs, rawget
+local error, next, pairs, pcall, rawget, sort = error, next, pairs, pcall, rawget, table.sort
 local format, tostring, type = string.format, tostring, type
 
 local arguments = {}
@@ -55,8 +55,45 @@ function arguments.whole(value, what, least, most)
   return value
 end
 
+---Mistakes that are told together. `try(fn, ...)` calls a check: what it raises as a load error is
+---kept, and the next check is made as well. `tell()` raises what was kept: the first, with all of
+---them as `mistakes`.
+---@return fun(fn: function, ...: any): any try gives what the check returned, or nil
+---@return fun() tell
+function arguments.together()
+  local found, seen = {}, {}
+  local function try(fn, ...)
+    local ok, value = pcall(fn, ...)
+    if ok then
+      return value
+    elseif not errors.is(value) or value.code ~= "load_error" then
+      return error(value, 0)
+    end
+    local several = value.mistakes or { value }
+    for i = 1, #several do
+      local field = several[i].field
+      if not field or not seen[field] then -- one is said of a field, the first
+        seen[field or several[i]] = true
+        found[#found + 1] = several[i]
+      end
+    end
+  end
+  local function tell()
+    if #found > 0 then
+      sort(found, function(a, b)
+        return tostring(a.field) < tostring(b.field)
+      end)
+      local first = found[1]
+      first.mistakes = found
+      return error(first, 0)
+    end
+  end
+  return try, tell
+end
+
 ---Checks that an author gave a table of options, and none that does not exist.
-function arguments.options(opts, known, call)
+---@param elsewhere table? option → where it belongs instead
+function arguments.options(opts, known, call, elsewhere)
   if type(opts) ~= "table" then
     return wrong(call .. " takes a table of options", opts)
   end
@@ -68,7 +105,11 @@ function arguments.options(opts, known, call)
         call
           .. " has no option "
           .. shown.value(key)
-          .. (near and "; did you mean " .. near .. "?" or "; it has " .. spelling.list(known)),
+          .. (
+            elsewhere and elsewhere[key] and "; " .. elsewhere[key]
+            or near and "; did you mean " .. near .. "?"
+            or "; it has " .. spelling.list(known)
+          ),
         { unknown = tostring(key) }
       )
     end

@@ -50,6 +50,11 @@ function closed.table(members, prefix, optional)
         prefix .. tostring(key) .. " cannot be set: it belongs to the host"
       )
     end,
+    __call = function()
+      local name = prefix:sub(1, -2)
+      local list = spelling.list(members)
+      return errors.throw("invalid_argument", name .. " cannot be called; it has " .. list)
+    end,
     __metatable = prefix:sub(1, -2),
   })
 end

@@ -5,7 +5,9 @@ local frames = require "swarm.ground.frames"
 local shown = require "swarm.ground.shown"
 local getinfo, debug_getmetatable = debug.getinfo, debug.getmetatable
 local type, setmetatable, rawget, next = type, setmetatable, rawget, next
-local match, min, sub = string.match, math.min, string.sub
+local find, format, match = string.find, string.format, string.match
+local min, sub = math.min, string.sub
+local co_running = coroutine.running
 local Error, is_host, show_field = errors.metatable, frames.is_host, shown.field
 local known = errors.known
 local innermost, take_traceback = frames.innermost, frames.take_traceback
@@ -68,6 +70,52 @@ local function raised_by_host()
   return info == nil or is_host(info)
 end
 
+-- What scripts call their message, by other libraries' words.
+local WORDS = { "msg", "error", "err", "reason", "description", "text", 1 }
+
+---What stands for the message of a table that has none.
+local function described(err)
+  local text = "an error object with code " .. show_field(err.code)
+  for i = 1, #WORDS do
+    local said = rawget(err, WORDS[i])
+    if type(said) == "string" then
+      return text .. ": " .. said
+    end
+  end
+  return text
+end
+
+-- What Lua's own messages mean where they come from another language's habit.
+local HINTS = {
+  {
+    "attempt to call field 'pack' %(a nil value%)",
+    'LuaJIT is Lua 5.1: write { n = select("#", ...), ... }',
+  },
+  { "attempt to call field 'unpack' %(a nil value%)", "LuaJIT is Lua 5.1: write unpack(t)" },
+  { "attempt to call a table value", "to go through a list write for i, v in ipairs(list)" },
+}
+
+local absent = setmetatable({}, { __mode = "k" }) -- coroutine → what was last noted in it
+
+---Notes that a variable of the environment is not there: it is nil, and Lua's message about that
+---nil does not say where it comes from.
+---@param name fun(): string? the variable's name, in the worker that asked for it
+function raised.note_absent(name)
+  absent[co_running()] = name
+end
+
+---A hint for a message of Lua's own, or "".
+local function hint_of(text)
+  for i = 1, #HINTS do
+    if find(text, HINTS[i][1]) then
+      return "; " .. HINTS[i][2]
+    end
+  end
+  local noted = find(text, "attempt to concatenate [^\n]*nil value") and absent[co_running()]
+  local name = noted and noted()
+  return name and format("; swarm.env %q gave nil to this worker", name) or ""
+end
+
 ---Makes what a script raised into an error object; the handler of every worker's xpcall.
 ---A table that a script raised arrives whole: a copy with `code`, `message`, `traceback` added. The
 ---text that its __tostring gives is asked for here, once.
@@ -91,8 +139,7 @@ function raised.from_raised(value)
     local err = fields_of(value, mt)
     local own = mt and rawget(mt, "__tostring") and shown.text(value)
     err.code = err.code == nil and "failed" or err.code
-    err.message =
-      shown.text(err.message or own or "an error object with code " .. show_field(err.code))
+    err.message = shown.text(err.message or own or described(err))
     err.traceback = err.traceback or take_traceback(value)
     err.where = err.where or innermost(err.traceback)
     known[err] = own and { text = own } or nil
@@ -109,6 +156,7 @@ function raised.from_raised(value)
     code = "internal" -- a fault of ours: say so instead of blaming the script
   end
   local traceback = take_traceback(value)
+  text = where and text .. hint_of(text) or text
   return errors.new(code, text, { where = where or innermost(traceback), traceback = traceback })
 end
 

@@ -5,10 +5,10 @@ local pairs, type = pairs, type
 
 local spelling = {}
 
----How many slips of the fingers lie between two names, without regard to case: a byte too many, too
----few or wrong, or two that changed places.
+---How many slips of the fingers lie between two names: a byte too many, too few or wrong, or two
+---that changed places.
+---@return integer
 local function distance(a, b)
-  a, b = lower(a), lower(b)
   local before, row = nil, {}
   for j = 0, #b do
     row[j] = j
@@ -28,9 +28,12 @@ local function distance(a, b)
   return row[#b]
 end
 
+spelling.distance = distance
+
 local MAX_LENGTH = 40 -- of a name that may be a slip; the distance costs the product of two
 
----The nearest of the keys of `candidates`, where one is near enough to be meant.
+---The nearest of the keys of `candidates`, where one is near enough to be meant; case counts for
+---nothing.
 ---@param name string
 ---@param candidates table keys are the names that exist
 ---@return string?
@@ -41,7 +44,7 @@ function spelling.nearest(name, candidates)
   local best, best_distance = nil, nil
   for candidate in pairs(candidates) do
     if type(candidate) == "string" and #candidate <= MAX_LENGTH then
-      local d = distance(name, candidate)
+      local d = distance(lower(name), lower(candidate))
       if not best or d < best_distance or (d == best_distance and candidate < best) then
         best, best_distance = candidate, d
       end
@@ -52,44 +55,86 @@ function spelling.nearest(name, candidates)
   end
 end
 
--- What people try first, by other libraries' words, and what it is called here. What is told exists
--- on every face: a test holds each against it.
+-- What people try first, by other libraries' words, and what it is called here: by what stands
+-- before it. All that is told exists: a test holds each against the faces.
 spelling.FIRST_GUESSES = {
-  wait = "swarm.sleep",
-  task = "swarm.worker",
-  agent = "swarm.worker",
-  define = "swarm.worker",
-  sh = "swarm.exec",
-  shell = "swarm.exec",
-  run = "swarm.call",
-  system = "swarm.exec",
-  fetch = "swarm.http.request",
-  request = "swarm.http.request",
-  get = "swarm.http.request",
-  gather = "swarm.all",
-  go = "swarm.spawn",
-  async = "swarm.spawn",
-  start = "swarm.spawn",
-  await = "swarm.join",
-  value = "swarm.result",
-  kill = "swarm.cancel",
-  abort = "swarm.cancel",
-  stop = "swarm.cancel",
-  tail = "swarm.output_tail",
-  output = "swarm.output_tail",
-  emit = "ctx:partial",
-  read = "swarm.fs.read",
-  write = "swarm.fs.write",
-  getenv = "swarm.env",
-  print = "print",
-  timeout_after = "swarm.timeout",
-  defer = "swarm.shield",
-  queue = "swarm.channel",
-  chan = "swarm.channel",
-  mutex = "swarm.lock",
-  nursery = "swarm.scope",
-  task_group = "swarm.scope",
-  condition = "swarm.event",
+  ["swarm."] = {
+    wait = "swarm.sleep",
+    task = "swarm.worker",
+    define = "swarm.worker",
+    sh = "swarm.exec",
+    shell = "swarm.exec",
+    run = "swarm.call",
+    system = "swarm.exec",
+    fetch = "swarm.http.request",
+    request = "swarm.http.request",
+    get = "swarm.http.request",
+    gather = "swarm.all",
+    parallel = "swarm.all or swarm.map",
+    pipeline = "swarm.channel between workers, or swarm.call one after the other",
+    go = "swarm.spawn",
+    async = "swarm.spawn",
+    start = "swarm.spawn",
+    await = "swarm.join",
+    value = "swarm.result",
+    status = "status of the handle that swarm.spawn returns",
+    kill = "swarm.cancel",
+    abort = "swarm.cancel",
+    stop = "swarm.cancel",
+    tail = "swarm.output_tail",
+    output = "swarm.output_tail",
+    emit = "ctx:partial",
+    read = "swarm.fs.read",
+    write = "swarm.fs.write",
+    getenv = "swarm.env",
+    print = "print",
+    timeout_after = "swarm.timeout",
+    defer = "swarm.shield",
+    queue = "swarm.channel",
+    chan = "swarm.channel",
+    mutex = "swarm.lock",
+    nursery = "swarm.scope",
+    task_group = "swarm.scope",
+    condition = "swarm.event",
+  },
+  ["swarm.fs."] = {
+    walk = 'swarm.fs.glob "**"',
+    find = 'swarm.fs.glob "**"',
+    dir = "swarm.fs.list",
+    rm = "swarm.fs.remove",
+    delete = "swarm.fs.remove",
+    unlink = "swarm.fs.remove",
+    rename = "swarm.fs.move",
+    open = "swarm.fs.read or swarm.fs.write",
+  },
+  ["swarm.http."] = { fetch = "swarm.http.request", put = "swarm.http.request" },
+  ["swarm.json."] = {
+    parse = "swarm.json.decode",
+    load = "swarm.json.decode",
+    loads = "swarm.json.decode",
+    stringify = "swarm.json.encode",
+    dump = "swarm.json.encode",
+    dumps = "swarm.json.encode",
+  },
+  ["swarm.log."] = { warning = "swarm.log.warn", print = "swarm.log.info", log = "swarm.log.info" },
+}
+
+-- What comes later, and what does for it until then.
+spelling.LATER = {
+  ["swarm."] = {
+    agent = 'swarm.worker "x" { command = { "claude", "-p", "{prompt}" } }',
+    ask = "swarm.input, or swarm.blocked for what a person has to decide",
+    dag = "swarm.spawn, and swarm.result of what it needs before each",
+    graph = "swarm.spawn, and swarm.result of what it needs before each",
+    kind = "swarm.worker with run or command",
+    llm = "swarm.http.request, or swarm.worker with a command that asks it",
+    model = "swarm.http.request, or swarm.worker with a command that asks it",
+    pool = "concurrency in a worker, or swarm.semaphore",
+    rate_limit = "concurrency in a worker, or swarm.semaphore",
+    retry = "retries in a worker, or swarm.spawn again",
+    subscribe = "swarm.follow",
+    trace = "swarm.output_tail",
+  },
 }
 
 ---A sentence that helps where `name` is not one of `candidates`; "" where nothing comes to mind.
@@ -101,9 +146,12 @@ function spelling.hint(name, candidates, prefix)
   if type(name) ~= "string" then
     return ""
   end
-  local guess = spelling.FIRST_GUESSES[name]
+  local guesses, later = spelling.FIRST_GUESSES[prefix], spelling.LATER[prefix]
+  local guess = guesses and guesses[name]
   if guess then
     return "; use " .. guess
+  elseif later and later[name] then
+    return ": it is not built yet; use " .. later[name]
   end
   local near = spelling.nearest(name, candidates)
   return near and "; did you mean " .. (prefix or "") .. near .. "?" or ""

@@ -94,8 +94,7 @@ local function named(generation, def, fields)
       "load_error",
       format("worker %q: there is no swarm.command %q%s", def.name, fields.command, hint)
         .. (
-          hint == "" and '; a program goes into a list: command = { "' .. fields.command .. '" }'
-          or ""
+          hint == "" and plans.as_list(fields.command) or ""
         ),
       { field = "command", where = def.where }
     )

@@ -1,6 +1,8 @@
 -- swarm.env: the variables of the host's environment, by way of port `env`.
 local arguments = require "swarm.ground.arguments"
 local bridge = require "swarm.outside.bridge"
+local raised = require "swarm.ground.raised"
+local S = require "swarm.scheduler.scheduler"
 local type = type
 
 ---@param name string
@@ -10,5 +12,11 @@ return function(name)
     return arguments.wrong("swarm.env takes the name of a variable", name)
   end
   local _, value = bridge.request("env", { name = name }, nil, { verb = "read_env" })
+  if value == nil then
+    local id = S.current.task.id
+    raised.note_absent(function()
+      return S.current and S.current.task.id == id and name or nil -- others use its coroutine later
+    end)
+  end
   return value
 end

@@ -9,6 +9,7 @@ local S = require "swarm.scheduler.scheduler"
 local cancelling = require "swarm.scope.cancel"
 local shown = require "swarm.ground.shown"
 local sources = require "swarm.outside.sources"
+local find, sub = string.find, string.sub
 local type = type
 
 local fs = {}
@@ -54,6 +55,24 @@ end
 function fs.read(path)
   local _, bytes = request("read", { path = check_path(path, "swarm.fs.read") })
   return bytes
+end
+
+---The lines of a file, without their line breaks. It is read whole at once, and is at most as large
+---as `read` takes it.
+---@param path string
+---@return fun(): string? next for a `for` loop
+function fs.lines(path)
+  local _, bytes = request("read", { path = check_path(path, "swarm.fs.lines") })
+  local at = 1
+  return function()
+    if at > #bytes then
+      return nil
+    end
+    local stop = find(bytes, "\n", at, true) or #bytes + 1
+    local line = sub(bytes, at, stop - 1)
+    at = stop + 1
+    return line
+  end
 end
 
 local function put(op)

@@ -9,6 +9,7 @@ local json = require "swarm.values.json"
 local cancelling = require "swarm.scope.cancel"
 local S = require "swarm.scheduler.scheduler"
 local secret = require "swarm.outside.secret"
+local url_of = require "swarm.outside.url"
 local values = require "swarm.values.values"
 local type, pairs, setmetatable = type, pairs, setmetatable
 local rawget, next, sort = rawget, next, table.sort
@@ -31,6 +32,11 @@ local OPTIONS = {
   timeout = true,
   max_body = true,
 }
+
+local OPTIONS_BESIDE_URL = {}
+for name in pairs(OPTIONS) do
+  OPTIONS_BESIDE_URL[name] = name ~= "url" and name ~= "method" or nil
+end
 
 local function wrong(message, got)
   return arguments.wrong(CALL .. message, got)
@@ -231,5 +237,28 @@ function http.request(opts)
     url = answer.url,
   }, Response)
 end
+
+---A request by its URL; what else it takes are the options of `request`.
+local function asking(name, method)
+  local call = "swarm.http." .. name
+  return function(url, opts)
+    if type(url) ~= "string" or url == "" then
+      return arguments.wrong(call .. " takes a url", url)
+    end
+    local all = {}
+    if opts ~= nil then
+      arguments.options(opts, OPTIONS_BESIDE_URL, call)
+      for key, value in next, opts do
+        all[key] = value
+      end
+    end
+    all.url, all.method = url, method
+    return http.request(all)
+  end
+end
+http.get = asking("get", "GET")
+http.post = asking("post", "POST")
+
+http.url = url_of
 
 return http

@@ -7,6 +7,7 @@ local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
 local glob = require "swarm.ground.glob"
 local format, pairs = string.format, pairs
+local concat, min = table.concat, math.min
 
 local gate = {}
 
@@ -38,6 +39,21 @@ local function admits(right, what)
   return true
 end
 
+local MOST_SHOWN = 12 -- patterns of a bound
+
+---What a bounded right admits, for a message.
+---@param right table|true list of lists of patterns, each of which must admit what is asked for
+local function bounds_of(right)
+  local lists = {}
+  for i = 1, right ~= true and #right or 0 do
+    local more = #right[i] - MOST_SHOWN
+    lists[i] = concat(right[i], ", ", 1, min(#right[i], MOST_SHOWN))
+      .. (more > 0 and " and " .. more .. " more" or "")
+    lists[i] = lists[i] == "" and "nothing" or lists[i]
+  end
+  return #lists > 0 and ": it allows " .. concat(lists, ", and of these ") or ""
+end
+
 ---Refuses: role_violation before anything happens.
 ---@param me table the running worker
 ---@param verb string
@@ -52,6 +68,7 @@ function gate.refuse(me, verb, what)
     message = format("role %q allows %s, but the worker that spawned this one may not", role, verb)
   elseif what and me.rights[verb] then
     message = format("role %q bounds %s, and %s is out of bounds", role, verb, what)
+      .. bounds_of(me.rights[verb])
   end
   return errors.throw("role_violation", message, { role = role, verb = verb })
 end

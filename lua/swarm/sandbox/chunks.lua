@@ -6,7 +6,9 @@ local real_loadstring, setfenv = loadstring, setfenv
 local error, tonumber = error, tonumber
 local byte, find, gsub, match, sub = string.byte, string.find, string.gsub, string.match, string.sub
 
-local chunks = {}
+local chunks = {
+  texts = {}, -- path → the text of the script or module that was last compiled from it
+}
 
 -- Syntax that newer Luas have, by what stands in the line that did not parse.
 local NEWER = {
@@ -73,6 +75,7 @@ end
 
 ---Compiles a script or module, or raises a load error that names its file and line.
 function chunks.compile_file(source, path, env)
+  chunks.texts[path] = source
   local chunk, problem = chunks.compile(source, "@" .. path, env)
   if not chunk then
     local where = match(problem, "^([^\n]-:%d+): ")

@@ -16,6 +16,45 @@ local FIRST_GUESSES = {
   stream_mode = "output",
 }
 
+-- Kinds that come later, which are fields too, and what does for them.
+local LATER_KINDS = {
+  agent = 'a command does for it, as { command = { "claude", "-p", "{prompt}" } }',
+  llm = "a worker of kind lua may use swarm.http.request",
+  operator = "swarm.blocked says what a person has to decide",
+  python = 'a command does for it, as { command = { "python3", "x.py" } }',
+}
+
+-- Fields that come later, and what does for them.
+local LATER = {
+  place = "all workers run in this VM",
+  memory = "the system's own limits do for it",
+  cpu = "the system's own limits do for it",
+  instructions = "a timeout does for it where the worker gives way",
+  pool = "concurrency bounds one worker, a swarm.semaphore several",
+  rate_limit = "concurrency bounds one worker, a swarm.semaphore several",
+  budget = "a timeout bounds its time",
+  cache = "what swarm.set_data keeps lasts for the run",
+  worktree = "a command such as git worktree add makes one, and cwd names it",
+  on_resume = "runs are not resumed yet",
+  prompt = "the input is the prompt, or its field prompt",
+}
+
+-- Kinds by other hosts' words.
+local OTHER_KINDS = {
+  shell = 'a shell\'s text is of kind process: write shell = "..." and leave kind out',
+  exec = "a program is of kind process: write command = { ... } and leave kind out",
+  command = "a program is of kind process: write command = { ... } and leave kind out",
+  ["function"] = "a function is of kind lua: write run = function and leave kind out",
+}
+
+-- The kind of each field that only one has.
+local OF_KIND = {}
+for i = 1, #kinds.list do
+  for j = 1, #kinds.list[i].by do
+    OF_KIND[kinds.list[i].by[j]] = kinds.list[i].name
+  end
+end
+
 -- What every kind of worker may say, and what it must be.
 local COMMON = {
   kind = "string",
@@ -65,19 +104,18 @@ end
 
 ---The kind of a definition: named by `kind`, or by the field that only it has.
 ---@return table line of the list of kinds
-local function kind_of(name, fields)
+local function line_of(name, fields)
   local kind = fields.kind
   if kind ~= nil then
     if not kinds.by_name[kind] then
-      return wrong(
-        format(
-          "worker %q: there is no kind %s%s",
-          name,
-          shown.value(kind),
-          spelling.hint(kind, kinds.by_name, "")
-        )
+      local hint = OTHER_KINDS[kind] and "; " .. OTHER_KINDS[kind]
+        or LATER_KINDS[kind] and ": it is not built yet; " .. LATER_KINDS[kind]
+        or spelling.hint(kind, kinds.by_name, "")
           .. "; known kinds: "
           .. spelling.list(kinds.by_name)
+      return wrong(
+        format("worker %q: there is no kind %s", name, shown.value(kind)) .. hint,
+        { field = "kind" }
       )
     end
     return kinds.by_name[kind]
@@ -99,6 +137,14 @@ local function kind_of(name, fields)
   if found then
     return found
   end
+  for key, instead in pairs(LATER_KINDS) do
+    if fields[key] ~= nil then
+      return wrong(
+        format("worker %q has no field %s: it is not built yet; %s", name, key, instead),
+        { field = key }
+      )
+    end
+  end
   for key in pairs(fields) do
     local near = FIRST_GUESSES[key] or spelling.nearest(tostring(key), wanted)
     if near and not COMMON[key] then
@@ -113,56 +159,86 @@ local function kind_of(name, fields)
   )
 end
 
-local function check_fields(name, fields, line, kind)
-  local known = {}
-  for key, check in pairs(COMMON) do
-    known[key] = check
+---What is said of a field that a worker of this kind does not have.
+local function unknown_field(key, known, kind_name)
+  local guess = FIRST_GUESSES[key]
+  if guess and known[guess] then
+    return "; did you mean " .. guess .. "?"
+  elseif OF_KIND[key] and OF_KIND[key] ~= kind_name then
+    return format(": it is of kind %s, and this worker is of kind %s", OF_KIND[key], kind_name)
+  elseif LATER[key] or LATER_KINDS[key] then
+    return ": it is not built yet; " .. (LATER[key] or LATER_KINDS[key])
   end
-  for key, check in pairs(kind.fields) do
-    known[key] = check
+  local hint = spelling.hint(key, known, "")
+  return hint == "" and "; its fields are " .. spelling.list(known) or hint
+end
+
+local function check_field(name, key, value, known, kind_name)
+  local check = known[key]
+  if not check then
+    return wrong(
+      format("worker %q has no field %s", name, shown.value(key))
+        .. unknown_field(key, known, kind_name),
+      { field = tostring(key) }
+    )
+  elseif check == true then -- the kind checks it itself
+    return
   end
-  for key, value in pairs(fields) do
-    local check = known[key]
-    if not check then
-      local guess = FIRST_GUESSES[key]
-      local hint = guess and known[guess] and "; did you mean " .. guess .. "?"
-        or spelling.hint(key, known, "")
-      return wrong(
-        format("worker %q has no field %s%s", name, shown.value(key), hint)
-          .. (hint == "" and "; its fields are " .. spelling.list(known) or ""),
-        { field = tostring(key) }
-      )
-    end
-    local fits, expected = true, nil
-    if check ~= true then -- the kind checks it itself
-      fits, expected = checks[check](value)
-    end
-    if not fits then
-      return wrong(
-        format("worker %q: %s must be %s, and is %s", name, key, expected, shown.value(value)),
-        { field = key }
-      )
-    end
+  local fits, expected = checks[check](value)
+  if not fits then
+    return wrong(
+      format("worker %q: %s must be %s, and is %s", name, key, expected, shown.value(value)),
+      { field = key }
+    )
   end
+end
+
+local function check_needed(name, fields, line)
   for i = 1, #line.by do
     if fields[line.by[i]] ~= nil then
       return
     end
   end
   local needed = concat(line.by, " or ")
-  return wrong(format("worker %q is of kind %s and needs the field %s", name, line.name, needed))
+  local message = format("worker %q is of kind %s and needs the field %s", name, line.name, needed)
+  return wrong(message, { field = line.by[1] })
 end
 
----Checks the table of a worker's definition; raises load_error at what is wrong with it.
+local check = {}
+
+---The kind of a worker's definition. Raises load_error where it has none.
 ---@param name string the worker's
 ---@param fields any
----@return string kind its name, table kind what its file holds
-return function(name, fields)
+---@return string kind its name
+---@return table kind what its file holds
+function check.kind(name, fields)
   if type(fields) ~= "table" then
     return arguments.wrong(format("worker %q takes a table of fields", name), fields, "load_error")
   end
-  local line = kind_of(name, fields)
-  local kind = kinds.load(line.name)
-  check_fields(name, fields, line, kind)
-  return line.name, kind
+  local line = line_of(name, fields)
+  return line.name, kinds.load(line.name)
 end
+
+---Checks the fields of a worker's definition. Raises load_error, with all that is wrong.
+---@param name string the worker's
+---@param fields table
+---@param kind_name string
+---@param kind table
+function check.fields(name, fields, kind_name, kind)
+  local line = kinds.by_name[kind_name]
+  local known = {}
+  for key, what in pairs(COMMON) do
+    known[key] = what
+  end
+  for key, what in pairs(kind.fields) do
+    known[key] = what
+  end
+  local try, tell = arguments.together()
+  for key, value in pairs(fields) do
+    try(check_field, name, key, value, known, line.name)
+  end
+  try(check_needed, name, fields, line)
+  return tell()
+end
+
+return check

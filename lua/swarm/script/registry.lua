@@ -3,19 +3,20 @@
 local arguments = require "swarm.ground.arguments"
 local attempts = require "swarm.worker.attempts"
 local cancelling = require "swarm.scope.cancel"
-local check_fields = require "swarm.script.fields"
+local check = require "swarm.script.fields"
 local definition = require "swarm.worker.definition"
 local errors = require "swarm.ground.errors"
 local frames = require "swarm.ground.frames"
 local hooks = require "swarm.layers.hooks"
 local kinds = require "swarm.kinds.all"
+local mistakes = require "swarm.script.mistakes"
 local pipeline = require "swarm.layers.pipeline"
 local roles = require "swarm.rights.roles"
 local S = require "swarm.scheduler.scheduler"
 local schema = require "swarm.outside.schema"
 local slots = require "swarm.worker.slots"
 local values = require "swarm.values.values"
-local type, pairs, tostring = type, pairs, tostring
+local error, type, pairs, tostring, xpcall = error, type, pairs, tostring, xpcall
 local format, debug_getmetatable = string.format, debug.getmetatable
 
 local registry = {}
@@ -43,7 +44,9 @@ local function retries_of(name, retries)
 end
 
 local function define_worker(generation, name, fields, where)
-  local kind_name, kind = check_fields(name, fields)
+  local kind_name, kind = check.kind(name, fields)
+  local try, tell = arguments.together()
+  try(check.fields, name, fields, kind_name, kind)
   local def = definition.new(generation, {
     name = name,
     kind = kind_name,
@@ -52,16 +55,18 @@ local function define_worker(generation, name, fields, where)
     run = fields.run,
     description = fields.description,
     timeout = fields.timeout,
-    retries = fields.retries and retries_of(name, fields.retries),
+    retries = fields.retries and try(retries_of, name, fields.retries),
     slots = fields.concurrency and slots.new(fields.concurrency),
     role = fields.role or "worker",
     authority = fields.authority,
-    layers = fields.layers and hooks.layers_of(name, fields.layers, where),
+    layers = type(fields.layers) == "table"
+      and try(hooks.layers_of, name, fields.layers, where),
     input_schema = fields.input_schema,
     output_schema = fields.output_schema,
     where = where,
   })
-  local run = kind.start(def, fields, generation)
+  local run = try(kind.start, def, fields, generation)
+  tell()
   local around_run = generation.line.script.around_run
   if around_run then
     run = around_run(def, run)
@@ -91,6 +96,14 @@ local NAMED = {
   command = { "commands", define_command, '{ command = { "git", "status" } }' },
 }
 
+---What a definition came to: nothing, or its mistakes at their lines.
+---@param where string? its place
+local function finish(where, ok, err)
+  if not ok then
+    return error(mistakes.told(err, where), 0)
+  end
+end
+
 ---swarm.worker "name" { ... } and swarm.worker("name", { ... }); so for role and layer.
 ---@param what string worker, role, layer or command
 function registry.define(generation, what, name, ...)
@@ -112,7 +125,7 @@ function registry.define(generation, what, name, ...)
   local where = frames.where()
   if select("#", ...) > 0 then
     generation.given[what][name] = (...)
-    return make(generation, name, (...), where)
+    return finish(where, xpcall(make, frames.passing, generation, name, (...), where))
   end
   generation.open[key] = { what = what, name = name, where = where }
   return function(fields)
@@ -122,7 +135,7 @@ function registry.define(generation, what, name, ...)
     end
     generation.open[key] = nil
     generation.given[what][name] = fields
-    return make(generation, name, fields, where)
+    return finish(where, xpcall(make, frames.passing, generation, name, fields, where))
   end
 end
 
@@ -191,7 +204,7 @@ end
 function registry.close(generation)
   check_open(generation)
   for i = 1, #generation.closing do
-    generation.closing[i]()
+    finish(nil, xpcall(generation.closing[i], frames.passing))
   end
   hooks.check(generation)
   local rights = roles.all(generation.roles)

@@ -9,7 +9,7 @@ local spelling = require "swarm.ground.spelling"
 local tasks = require "swarm.worker.tasks"
 local debug_getmetatable = debug.getmetatable
 local type, tostring = type, tostring
-local format = string.format
+local format, match, sub = string.format, string.match, string.sub
 
 local handle = {}
 
@@ -37,7 +37,9 @@ local first_guesses = {
   value = "result",
   kill = "cancel",
   abort = "cancel",
+  stop = "cancel",
   tail = "output_tail",
+  output = "output_tail",
   emit = "partial",
   agent = "name",
   token = "cancel_token",
@@ -96,15 +98,23 @@ function handle.task(value, call)
   if mt and rawget(mt, "__tostring") == handle_tostring and type(value) == "table" then
     return mt
   end
+  if sub(call, 1, 4) == "ctx:" then
+    return errors.throw("invalid_argument", "write " .. call .. "(...), with a colon")
+  end
   local task = type(value) == "string" and tasks.find(value, call)
   if task then
     return task
+  end
+  local hint = ""
+  if value == nil or type(value) == "string" then
+    hint = "; of a handle it is called with a colon: h:" .. (match(call, "[%w_]+$") or call) .. "()"
   end
   return errors.throw(
     "invalid_argument",
     call
       .. " takes a worker's handle (what swarm.spawn returned) or a task_id, and got "
       .. shown.value(value)
+      .. hint
   )
 end
 

@@ -113,11 +113,18 @@ end
 
 -- Options -----------------------------------------------------------------------------------------
 
+local ELSEWHERE = {
+  concurrency = "it belongs to the worker's definition, or to swarm.map",
+  role = "it belongs to the worker's definition",
+  layers = "they belong to the worker's definition",
+  input = "the input comes before the options: spawn(name, input, opts)",
+}
+
 local SPAWN_OPTIONS = { timeout = true, detached = true, meta = true, retries = true }
 
 ---@return table owner, table? extra, any retries
 local function read_options(owner, opts, extra)
-  arguments.options(opts, SPAWN_OPTIONS, "spawn")
+  arguments.options(opts, SPAWN_OPTIONS, "spawn", ELSEWHERE)
   local detached = opts.detached
   if detached ~= nil and type(detached) ~= "boolean" then
     local got = shown.value(detached)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from swarm_host.ports.contract import Answer, Call, PortError
 from swarm_host.ports.files import beneath, search, transfer
 from swarm_host.ports.files.bounds import Bounds, admits_resolved, refusal
+from swarm_host.ports.files.temporary import Temporary
 from swarm_host.ports.files.threads import Threads, Work
 from swarm_host.ports.writing import put
 
@@ -237,6 +238,17 @@ class Files:
     def __init__(self) -> None:
         self._threads = Threads(THREADS)
         self._loading = Threads(LOADING_THREADS)
+        temporary = Temporary()
+
+        def remove(request: Request) -> Answer:
+            temporary.remove(request.path)
+            return Answer()
+
+        self._operations: dict[str, Callable[[Request], Answer]] = {
+            **_OPERATIONS,
+            "make_temporary": lambda request: Answer(value=temporary.make(request.bounds)),
+            "remove_temporary": remove,
+        }
 
     async def __call__(self, payload: dict[str, Any], call: Call) -> Answer:
         """Runs ``payload["op"]``.
@@ -244,7 +256,7 @@ class Files:
         :raises PortError: ``io_error`` with ``path`` and ``reason``; ``role_violation``.
         """
         op = payload["op"]
-        operation = _OPERATIONS[op]
+        operation = self._operations[op]
 
         def run(work: Work) -> Answer:
             request = Request(payload, call.data or b"", work)

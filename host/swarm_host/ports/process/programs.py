@@ -72,7 +72,9 @@ def find(name: bytes, folder: bytes | None, who: str) -> bytes:
             return os.path.abspath(path)  # noqa: PTH100 - bytes
     hint = ""
     if b" " in name:
-        hint = '; each argument is an item of its own: { "git", "status" }, or use shell = "..."'
+        own = shown(name)
+        words = ", ".join(shown(word) for word in name.split())
+        hint = f'; each argument is an item of its own: {{ {words} }}, or {{ "sh", "-c", {own} }}'
     raise PortError(
         "process_failed",
         f"{who}: there is no program {shown(name)} on the PATH of swarm-host{hint}",

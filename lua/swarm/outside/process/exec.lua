@@ -9,6 +9,12 @@ local secret = require "swarm.outside.secret"
 local shown = require "swarm.ground.shown"
 local pairs, type = pairs, type
 
+local ELSEWHERE = {
+  shell = 'a shell is a program too: swarm.exec{ "sh", "-c", "..." }',
+  command = 'the program and its arguments are the list itself: swarm.exec{ "git", "status" }',
+}
+ELSEWHERE.args = ELSEWHERE.command
+
 local OPTIONS = { stdin = true, env = true, cwd = true, timeout = true }
 
 local function wrong(message)
@@ -33,10 +39,10 @@ local function read_arguments(command)
       options[key] = value
     end
   end
+  arguments.options(options, OPTIONS, "swarm.exec", ELSEWHERE)
   if #list == 0 then
     return wrong 'it names no program: swarm.exec{ "git", "status" }'
   end
-  arguments.options(options, OPTIONS, "swarm.exec")
   return list, options
 end
 

@@ -1,4 +1,5 @@
 -- What a process worker or a swarm.command says, checked and parsed once into a plan.
+local arguments = require "swarm.ground.arguments"
 local child = require "swarm.outside.process.child"
 local errors = require "swarm.ground.errors"
 local output = require "swarm.outside.process.output"
@@ -7,8 +8,9 @@ local shown = require "swarm.ground.shown"
 local template = require "swarm.outside.process.template"
 local values = require "swarm.values.values"
 local floor, format = math.floor, string.format
-local find, sub = string.find, string.sub
-local pairs, type = pairs, type
+local find, gmatch, sub = string.find, string.gmatch, string.sub
+local concat = table.concat
+local next, pairs, type = next, pairs, type
 
 local plans = {}
 
@@ -37,16 +39,33 @@ local VARIABLES = {
   agent = "SWARM_NAME",
 }
 
+local MOST_BYTES = 2 ^ 53 -- from there on whole numbers have gaps
+
 local function must(fail, field, what, value)
   return fail(field, format("%s must be %s, and is %s", field, what, shown.value(value)))
 end
 
+---The first of the forms that come later, or nil.
+local function later_of(forms)
+  local first
+  for form in pairs(forms) do
+    if form == "token" or form == "worktree" or sub(form, 1, 6) == "needs." then
+      first = (not first or form < first) and form or first
+    end
+  end
+  return first
+end
+
 local function parse(fail, field, text)
-  local pieces, forms = template.parse(text)
-  if forms.token then
-    return fail(field, field .. ": {token} is not supported yet")
+  local pieces, forms, slip = template.parse(text)
+  local later = later_of(forms)
+  if later then
+    return fail(field, format("%s: {%s} is not supported yet", field, later))
   elseif forms.agent then
     return fail(field, field .. ": a worker's name is {name}, not {agent}")
+  elseif slip then
+    local message = "%s: {%s} is no placeholder; did you mean {%s}? To write it as it is, {{%s}}"
+    return fail(field, format(message, field, slip.wrote, slip.meant, slip.wrote))
   end
   return pieces, forms
 end
@@ -86,15 +105,17 @@ function readers.shell(plan, text, fail)
   if type(text) ~= "string" then
     return must(fail, "shell", "a string", text)
   end
-  local _, forms = template.parse(text)
-  local form = next(forms)
-  if form == "token" then
-    return fail("shell", "shell: {token} is not supported yet")
+  local _, forms, slip = template.parse(text)
+  local later = later_of(forms)
+  local form = next(forms) or slip and slip.meant
+  if later then
+    return fail("shell", format("shell: {%s} is not supported yet", later))
   elseif form then
     local own = VARIABLES[form]
     return fail(
       "shell",
-      format("shell has the placeholder {%s}, which a shell could take for code; ", form)
+      format("shell has the placeholder {%s}, which ", slip and slip.wrote or form)
+        .. (slip and format("is near {%s}; ", form) or "a shell could take for code; ")
         .. (
           own and format('write "$%s" instead, with the quotes', own)
           or format('write env = { VALUE = "{%s}" } and "$VALUE", with the quotes', form)
@@ -199,8 +220,13 @@ function readers.limits(plan, limits, fail)
         "limits",
         "limits of a process worker are line and output; it has no " .. shown.value(key)
       )
-    elseif type(value) ~= "number" or value < 1 or floor(value) ~= value then
-      return must(fail, "limits." .. key, "a number of bytes, one or more", value)
+    elseif
+      type(value) ~= "number"
+      or not (value >= 1 and value < MOST_BYTES)
+      or floor(value) ~= value
+    then
+      local what = "a whole number of bytes, one or more and below 2^53"
+      return must(fail, "limits." .. key, what, value)
     end
     plan[key .. "_limit"] = value
   end
@@ -210,6 +236,23 @@ function readers.pty(_, value, fail)
   if value ~= false then
     return fail("pty", "pty is not supported yet")
   end
+end
+
+local MOST_WORDS = 200 -- bytes of a command line that is shown as a list
+
+---How a command that was written as one text is written as a list, for a message.
+---@param text string
+---@return string
+function plans.as_list(text)
+  if #text > MOST_WORDS or find(text, "[\"'\\$`|&;<>()*?%[%]#~%c]") then
+    return "; a program and its arguments go into a list, "
+      .. 'command = { "git", "status" }, and what a shell is to read into shell = "..."'
+  end
+  local words = {}
+  for word in gmatch(text, "%S+") do
+    words[#words + 1] = shown.quoted(word)
+  end
+  return "; a program goes into a list: command = { " .. concat(words, ", ") .. " }"
 end
 
 ---The fields of a worker over those of the swarm.command that it names; variables are merged.
@@ -269,11 +312,13 @@ function plans.compile(who, fields, where)
     line_limit = nil,
     output_limit = nil,
   }
+  local try, tell = arguments.together()
   for field in pairs(plans.FIELDS) do
     if fields[field] ~= nil then
-      readers[field](plan, fields[field], fail)
+      try(readers[field], plan, fields[field], fail)
     end
   end
+  tell()
   if plan.shell and find(plan.shell, "$SWARM_AGENT", 1, true) and not plan.env.SWARM_AGENT then
     return fail("shell", 'shell: a worker\'s name is "$SWARM_NAME", not $SWARM_AGENT')
   end

@@ -1,14 +1,15 @@
 -- Placeholders in the texts of a process worker: `{prompt}`, `{prompt_file}`, `{input}`,
--- `{input.a.b}`, `{task_id}`, `{attempt}`, `{name}` and `{token}`, these exact forms only. Any
--- other brace stays as it is, and `{{prompt}}` writes `{prompt}`. A text is parsed once, as it is
--- defined.
+-- `{input.a.b}`, `{task_id}`, `{attempt}`, `{name}`, `{needs.a}`, `{worktree}` and `{token}`, these
+-- exact forms only. A brace that is a letter or two away from one is told as a slip; any other
+-- stays as it is, and `{{prompt}}` writes `{prompt}`. A text is parsed once, as it is defined.
 local errors = require "swarm.ground.errors"
 local handles = require "swarm.worker.handle"
 local json = require "swarm.values.json"
+local spelling = require "swarm.ground.spelling"
 local values = require "swarm.values.values"
-local byte, find, gmatch, match, sub =
-  string.byte, string.find, string.gmatch, string.match, string.sub
-local concat, tonumber, tostring, type = table.concat, tonumber, tostring, type
+local byte, find, gmatch, gsub = string.byte, string.find, string.gmatch, string.gsub
+local match, sub = string.match, string.sub
+local concat, pairs, tonumber, tostring, type = table.concat, pairs, tonumber, tostring, type
 
 local template = {}
 
@@ -20,13 +21,52 @@ local FORMS = {
   attempt = true,
   name = true,
   agent = true, -- how {name} was written once: refused with the new form
+  worktree = true,
   token = true,
 }
+local WITH_PARTS = { input = true, needs = true }
+local SLIPS = 2 -- letters that a form and its misspelling differ by, at most
+local SHORT = 4 -- letters of a form in which one slip is enough: `{same}` is no `{name}`
+
+local function is_form(word)
+  local head = match(word, "^(%w+)%.")
+  return FORMS[word] or WITH_PARTS[head] and not find(word .. ".", "..", 1, true)
+end
+
+---The nearest of the forms, where a word is a letter or two away from one.
+local function nearest(word, forms)
+  local best, least
+  for form in pairs(forms) do
+    local slips = #word <= #form + SLIPS and spelling.distance(word, form) or SLIPS + 1
+    if
+      slips <= (#form <= SHORT and 1 or SLIPS)
+      and (not least or slips < least or (slips == least and form < best))
+    then
+      best, least = form, slips
+    end
+  end
+  return best
+end
+
+---The form that was meant by a word which is none, or nil. A `$` before its brace makes it a
+---variable of a shell's.
+local function meant_by(word, text, at)
+  if is_form(word) or sub(text, at - 1, at - 1) == "$" then
+    return nil
+  end
+  local head, parts = match(word, "^([%w_%-]+)%.(.*)$")
+  local form = head and nearest(head, WITH_PARTS)
+  if form then
+    parts = gsub(gsub(gsub(parts, "%.+", "."), "%.$", ""), "^%.", "")
+    return form .. "." .. (parts == "" and "a" or parts)
+  end
+  return nearest(word, FORMS)
+end
 
 ---The form that a brace at `at` opens and where it ends, or nil.
 local function form_at(text, at, pattern)
   local form, stop = match(text, pattern, at)
-  if form and (FORMS[form] or match(form, "^input%.") and not find(form .. ".", "..", 1, true)) then
+  if form and is_form(form) then
     return form, stop
   end
 end
@@ -35,17 +75,21 @@ end
 ---@param text string
 ---@return table pieces strings, and { form } for each placeholder
 ---@return table forms form → true
+---@return table? slip the first misspelt form: { wrote, meant }
 function template.parse(text)
-  local pieces, forms, from, at = {}, {}, 1, 1
+  local pieces, forms, slip, from, at = {}, {}, nil, 1, 1
   while true do
     at = find(text, "{", at, true)
     if not at then
       break
     end
-    local escaped, stop = form_at(text, at, "^{{([%w_%.%-]+)}}()")
     local form
-    if not escaped then
+    local escaped, stop = match(text, "^{{([%w_%.%-]+)}}()", at)
+    if not escaped or not (is_form(escaped) or meant_by(escaped, text, at)) then
       form, stop = form_at(text, at, "^{([%w_%.%-]+)}()")
+      local word = not slip and not form and match(text, "^{([%w_%.%-]+)}", at)
+      local meant = word and meant_by(word, text, at)
+      slip = slip or meant and { wrote = word, meant = meant } or nil
     end
     if stop then
       pieces[#pieces + 1] = sub(text, from, at - 1)
@@ -59,7 +103,7 @@ function template.parse(text)
     end
   end
   pieces[#pieces + 1] = sub(text, from)
-  return pieces, forms
+  return pieces, forms, slip
 end
 
 ---The prompt of an input: itself where it is a string, else its `prompt`, else its JSON.

@@ -197,7 +197,15 @@ local function text_argument(value, what, optional)
   return errors.throw("invalid_argument", what .. " must be a string, and is " .. got)
 end
 
+---Says what a call with a dot lacks before its arguments are looked at: each is one too early.
+local function check_colon(ctx, call)
+  if not handles.is(ctx) then
+    return handles.task(ctx, call)
+  end
+end
+
 function methods.progress(ctx, stage, note)
+  check_colon(ctx, "ctx:progress")
   return emit(ctx, {
     type = "progress",
     stage = text_argument(stage, "the stage of ctx:progress"),
@@ -206,10 +214,12 @@ function methods.progress(ctx, stage, note)
 end
 
 function methods.partial(ctx, value)
+  check_colon(ctx, "ctx:partial")
   return emit(ctx, { type = "partial", chunk = content_of(values.copy(value, "partial")) })
 end
 
 function methods.artifact(ctx, name, ...)
+  check_colon(ctx, "ctx:artifact")
   text_argument(name, "the name of an artifact")
   if select("#", ...) == 0 then
     return reading.artifact(ctx, name)
@@ -219,6 +229,7 @@ function methods.artifact(ctx, name, ...)
 end
 
 function methods.usage(ctx, amounts)
+  check_colon(ctx, "ctx:usage")
   local event = type(amounts) == "table" and values.copy(amounts, "usage")
   if
     not event
