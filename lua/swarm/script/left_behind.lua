@@ -28,7 +28,7 @@ end
 
 ---@param old table the generation that is replaced
 ---@param new table the one that takes over
----@return table list of { object, use }: the record, and who uses it, in words; in the order of making
+---@return table list of { object, use }: the record, and who uses it, in words
 function left_behind.by(old, new)
   local list = {}
   if #old.made == 0 or #new.made == 0 then
