@@ -29,6 +29,7 @@ local secret = require "swarm.outside.secret"
 local semaphore = require "swarm.sharing.semaphore"
 local spawning = require "swarm.worker.spawn"
 local sources = require "swarm.outside.sources"
+local state = require "swarm.script.state"
 local supervise = require "swarm.structure.supervise.calls"
 local temporary = require "swarm.outside.temporary"
 local values = require "swarm.values.values"
@@ -99,7 +100,7 @@ return function(generation, run)
       return draining.generations(generation.line)
     end,
     state = function(name, init)
-      return lines.state(generation.line, name, init)
+      return state.get(generation, name, init)
     end,
     on_reload = function(fn)
       return lines.hook(generation, "on_reload", fn)

@@ -4,7 +4,11 @@
 --   swarm-host scripts/supervised.lua [JOBS]
 
 -- Jobs wait in a channel that outlives the workers: a restart loses the job in hand and no other.
-local jobs, answers = swarm.channel(100), swarm.channel(100)
+-- In swarm.state it outlives a reload too: a service that is restarted after one finds the same.
+local house = swarm.state("house", function()
+  return { jobs = swarm.channel(100), answers = swarm.channel(100) }
+end)
+local jobs, answers = house.jobs, house.answers
 
 -- A service: it serves until it breaks or is stopped.
 swarm.worker "server" {
@@ -29,7 +33,7 @@ swarm.worker "server" {
 }
 
 swarm.main(function(args)
-  local house = swarm.supervise {
+  local services = swarm.supervise {
     name = "house",
     strategy = "rest_for_one", -- what breaks is started again, and those that were started after it
     intensity = 3, -- up to 3 restarts
@@ -39,7 +43,7 @@ swarm.main(function(args)
       { "server", "second", id = "second", shutdown = 1 },
     },
   }
-  house:start { "server", "third", id = "third" }
+  services:start { "server", "third", id = "third" }
 
   local count = tonumber(args[1]) or 6
   for job = 1, count do
@@ -52,10 +56,10 @@ swarm.main(function(args)
   swarm.sleep(0.1) -- time to heal
 
   local restarts = {}
-  for _, child in ipairs(house:children()) do
+  for _, child in ipairs(services:children()) do
     restarts[child.id] = child.restarts
   end
-  house:stop "second" -- one child alone
-  swarm.cancel(house, "the day is over", { wait = true }) -- the rest, in reverse order
+  services:stop "second" -- one child alone
+  swarm.cancel(services, "the day is over", { wait = true }) -- the rest, in reverse order
   return { done = done, restarts = restarts }
 end)

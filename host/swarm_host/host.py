@@ -92,14 +92,16 @@ class Host:
         """
         await self._generations.load(script)
 
-    async def reload(self, dry_run: bool = False) -> Reloaded:
-        """Loads the script anew; where all is well, what it defines takes over in one step.
+    async def reload(self, dry_run: bool = False, *, fresh: bool = False) -> Reloaded:
+        """Loads the script anew; where all is well, what it defines takes over in one step, save
+        where no definition has changed.
 
         :param dry_run: only say what would change.
+        :param fresh: take over even where no definition has changed, as before ``main`` runs again.
         :return: what changed.
         :raises LoadError: it cannot be loaded, or a hook refused; the last good generation stays.
         """
-        return await self._generations.reload(dry_run)
+        return await self._generations.reload(dry_run, fresh)
 
     def watched(self) -> dict[str, list[str]]:
         """What the newest generation came from, and the last attempt at the next: ``files``,

@@ -25,13 +25,16 @@ class Outcome:
 class Reloaded:
     """What a reload changed.
 
-    :ivar generation: the number of the new generation.
+    :ivar generation: the number of the new generation; where nothing took over, of the one that
+        stays.
     :ivar added: what is new, such as ``worker count``, ``role reader``, ``main`` or ``hooks``.
     :ivar removed: what is gone.
     :ivar changed: what is made of something else than before.
     :ivar draining: how many workers of older generations are alive, save for ``main``; of a dry
         run, how many would be.
     :ivar seconds: how long it took.
+    :ivar switched: whether a generation took over, or would. It does not where no definition has
+        changed.
     """
 
     generation: int
@@ -40,3 +43,4 @@ class Reloaded:
     changed: list[str]
     draining: int
     seconds: float
+    switched: bool = True

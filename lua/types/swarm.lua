@@ -278,11 +278,14 @@ function swarm.generation() end
 ---@return swarm.Generation[]
 function swarm.generations() end
 
----The table of that name, which lives across the generations of a run. It holds JSON-like values;
----what it may not hold is `invalid_value` at the next reload.
+---What lives across the generations of a run, by name: a table of JSON-like values, channels,
+---semaphores, events and locks, or one of these alone. What it may not hold is `invalid_value` at
+---the next reload. It begins with `init`: a table is copied, a function is called once a run; of
+---several the first counts. It is not journalled.
+---@generic T: table
 ---@param name string
----@param init? table what it holds at first, copied; of several the first counts
----@return table
+---@param init? T | fun(): T an empty table by default
+---@return T
 function swarm.state(name, init) end
 
 ---Runs in a new generation before it takes over; raising keeps the old one. While a script loads.

@@ -71,7 +71,7 @@ class Fake:
         self.while_loading: Callable[[int], None] = lambda _: None
         self.loaded = anyio.Event()
 
-    async def reload(self, dry_run: bool = False) -> Reloaded:
+    async def reload(self, dry_run: bool = False, *, fresh: bool = False) -> Reloaded:
         self.loadings += 1
         loading = self.loadings
         self.read.append(self.path.read_text())

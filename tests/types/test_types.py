@@ -408,8 +408,7 @@ async def test_what_on_reload_is_told_has_the_fields_that_are_annotated(
 ) -> None:
     path = script(tmp_path, RELOADED)
     async with Host.load(path) as host:
-        path.write_text(RELOADED + "\n-- changed")
-        await host.reload()
+        await host.reload(fresh=True)
         seen = await host.call("seen")
     old = {f"old {name}" for name in types.names("swarm.OldGeneration")}
     assert old | {f"new {name}" for name in types.names("swarm.NewGeneration")} == set(seen)

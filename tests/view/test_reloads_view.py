@@ -23,6 +23,11 @@ def test_a_line_names_what_changed_and_counts_the_rest() -> None:
     assert line_of(many, [2, 3]).endswith(
         "+ worker 11, and 28 more; 1 worker drains (generations 2, 3)"
     )
+    stays = Reloaded(1, [], [], [], 2, 0.008, switched=False)
+    assert line_of(stays, [1]) == "reload: nothing changed; generation 1 stays"
+    assert line_of(stays, dry_run=True, mended=True) == (
+        "reload: nothing would change; generation 1 stays (mended)"
+    )
     nothing = Reloaded(2, [], [], [], 0, 0.008)
     assert line_of(nothing) == "reload: generation 2 in 8 ms: no definition changed"
     first = Reloaded(1, [], [], [], 0, 0.008)

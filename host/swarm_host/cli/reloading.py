@@ -58,7 +58,8 @@ class WatchedRun:
         :param once: runs main once and says how it ended.
         """
         error = problem.error if problem else None
-        choices = Choices(self._wish.dry_run, self._wish.drain)
+        runs_again = self._wish.watch and not self._wish.dry_run and self._wish.on_change != "keep"
+        choices = Choices(self._wish.dry_run, self._wish.drain, fresh=runs_again)
         self._reloader = Reloader(host, script, began, self, choices, error)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._reloader.run)
@@ -84,7 +85,7 @@ class WatchedRun:
     # What the reloader tells. ----------------------------------------------------------------
 
     def reloaded(self, change: Reloaded, draining: list[int], *, mended: bool) -> None:
-        """A generation took over, or would."""
+        """A generation took over, or would, or nothing has changed."""
         dry_run = self._wish.dry_run
         repeating = None if dry_run else self._repeating
         main = repeating.fate_of_main() if repeating else ""

@@ -41,15 +41,16 @@ class Generations:
         if outcome.error is not None:
             raise errors.LoadError(outcome.error)
 
-    async def reload(self, dry_run: bool) -> Reloaded:
+    async def reload(self, dry_run: bool, fresh: bool) -> Reloaded:
         """Loads the script anew, one loading at a time.
 
         :param dry_run: only say what would change.
+        :param fresh: take over even where no definition has changed.
         :raises LoadError: it cannot be loaded, or a hook refused; the last good generation stays.
         """
         async with self._reloading:
             started = anyio.current_time()
-            worker = Handle(self._kernel, self._pump, self._kernel.reload(dry_run))
+            worker = Handle(self._kernel, self._pump, self._kernel.reload(dry_run, fresh))
             try:
                 outcome = await worker.wait()
             except anyio.get_cancelled_exc_class():

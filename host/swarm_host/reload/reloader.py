@@ -39,7 +39,7 @@ DRAIN_LOOK_SECONDS = 0.1
 class Reloadable(Protocol):
     """What can be loaded anew: a :class:`swarm_host.host.Host`, which says what each does."""
 
-    async def reload(self, dry_run: bool = False) -> Reloaded: ...
+    async def reload(self, dry_run: bool = False, *, fresh: bool = False) -> Reloaded: ...
 
     def watched(self) -> dict[str, list[str]]: ...
 
@@ -54,7 +54,7 @@ class Tells(Protocol):
     """Who is told of reloads."""
 
     def reloaded(self, change: Reloaded, draining: list[int], *, mended: bool) -> None:
-        """A generation took over, or would (a dry run).
+        """A generation took over, or would (a dry run), or nothing has changed.
 
         :param draining: the older generations that still have workers.
         :param mended: the attempt before had failed.
@@ -76,10 +76,13 @@ class Choices:
 
     :ivar dry_run: only say what a reload would change.
     :ivar drain: seconds that workers of older generations have, or None: as long as they need.
+    :ivar fresh: a generation takes over even where no definition has changed: ``main`` runs again,
+        and begins with what the script makes anew.
     """
 
     dry_run: bool = False
     drain: float | None = None
+    fresh: bool = False
 
 
 class Reloader:
@@ -199,7 +202,7 @@ class Reloader:
         """Loads once. Returns the error that it ended with."""
         since, self._is_loading = moment(), True
         try:
-            change = await self._host.reload(self._choices.dry_run)
+            change = await self._host.reload(self._choices.dry_run, fresh=self._choices.fresh)
         except LoadError as problem:
             if problem.error.get("code") == "cancelled":
                 self.trigger()  # a run came to its end, and all that was alive with it

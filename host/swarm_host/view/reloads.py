@@ -18,13 +18,18 @@ def line_of(
     dry_run: bool = False,
     main: str = "",
 ) -> str:
-    """What a reload changed, such as ``generation 2 in 12 ms: + worker lint, ~ worker count``.
+    """What a reload changed, such as ``generation 2 in 12 ms: + worker lint, ~ worker count``; or
+    that it changed nothing.
 
     :param draining: the older generations that still have workers.
     :param mended: the attempt before had failed.
     :param dry_run: nothing was switched.
     :param main: what becomes of main; where that is said, nothing is of draining.
     """
+    end = " (mended)" if mended else ""
+    if not change.switched:
+        nothing = "nothing would change" if dry_run else "nothing changed"
+        return f"reload: {nothing}; generation {change.generation} stays{end}"
     marks = (("+", change.added), ("-", change.removed), ("~", change.changed))
     names = [f"{mark} {name}" for mark, listed in marks for name in listed]
     if len(names) > _MOST_NAMES:
@@ -37,7 +42,7 @@ def line_of(
         parts.append(_draining(change.draining, draining, dry_run))
     would = "would be " if dry_run else ""
     head = f"{would}generation {change.generation} in {change.seconds * 1000:.0f} ms"
-    return f"reload: {head}: {'; '.join(parts)}{' (mended)' if mended else ''}"
+    return f"reload: {head}: {'; '.join(parts)}{end}"
 
 
 def _draining(count: int, generations: Sequence[int], dry_run: bool) -> str:

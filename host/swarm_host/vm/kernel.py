@@ -198,10 +198,13 @@ class Kernel:
         """
         return int(self._ask("load", path, folder))
 
-    def reload(self, dry_run: bool) -> int:
+    def reload(self, dry_run: bool, fresh: bool) -> int:
         """Starts loading the script anew. Returns the worker that does; its value says what has
-        changed, or would."""
-        return int(self._ask("reload", dry_run))
+        changed, or would.
+
+        :param fresh: take over even where no definition has changed.
+        """
+        return int(self._ask("reload", dry_run, fresh))
 
     def watched(self) -> dict[str, list[str]]:
         """What to watch: ``files`` that were read, ``folders`` that were listed, and ``missing``:

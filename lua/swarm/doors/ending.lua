@@ -127,12 +127,13 @@ end
 local DEADLOCK_SHOWN = 20
 local LINGERING_SHOWN = 5
 
-local function described(w)
+---@param with_generation boolean? objects are named with the generation that made them
+local function described(w, with_generation)
   local task = w.task
   return {
     name = task.def.name or record.label(task),
     task_id = "T-" .. task.id,
-    waits_for = deadlocks.what_it_waits_for(w, named),
+    waits_for = deadlocks.what_it_waits_for(w, named, with_generation),
     where = w.co and (frames.where(w.co) or record.home(task)) or "(not begun)",
   }
 end
@@ -143,10 +144,13 @@ end
 
 ---Who waits for what, in the order of spawning; and how many more there are.
 local function all_waiting()
-  local waiting, more = {}, 0
+  local waiting, more, of_two = {}, 0, false
+  scopes.each_live(root, function(w)
+    of_two = of_two or deadlocks.waits_for_an_older(w)
+  end)
   scopes.each_live(root, function(w)
     if #waiting < DEADLOCK_SHOWN then
-      waiting[#waiting + 1] = described(w)
+      waiting[#waiting + 1] = described(w, of_two)
     else
       more = more + 1
     end

@@ -58,9 +58,10 @@ end
 ---Starts loading the script anew; it takes over where all is well. The worker's result says what
 ---changed.
 ---@param dry boolean only say what would change
+---@param fresh boolean take over even where no definition has changed
 ---@return number id of the loading worker
-function script.reload(dry)
-  return hold(loading.start(line, dry))
+function script.reload(dry, fresh)
+  return hold(loading.start(line, { dry = dry, fresh = fresh }))
 end
 
 ---What to watch, as JSON: files, folders, and files that were looked for and are missing.

@@ -7,6 +7,7 @@ local site = require "swarm.ground.site"
 local spelling = require "swarm.ground.spelling"
 local debug_getmetatable = debug.getmetatable
 local rawget, setmetatable, tostring, type = rawget, setmetatable, tostring, type
+local find, sub = string.find, string.sub
 
 local opaque = {}
 
@@ -27,6 +28,19 @@ function opaque.describe(record)
     record.text = text
   end
   return text
+end
+
+---What a worker waits for, with the generation that made it.
+---@param record table
+---@param text string as the report of a deadlock says it
+---@return string
+function opaque.with_generation(record, text)
+  local described = opaque.describe(record)
+  local first, last = find(text, described, 1, true)
+  if not first then
+    return text
+  end
+  return sub(text, 1, last) .. " (generation " .. record.generation .. ")" .. sub(text, last + 1)
 end
 
 ---What a worker waits for, as the report of a deadlock says it: "room in the channel made at …".
@@ -120,15 +134,20 @@ function opaque.record(kind, object, call)
   )
 end
 
+---The record behind an opaque object, of whatever kind; nil for any other value.
+---@param value any
+---@return table?
+function opaque.of(value)
+  local record = type(value) == "table" and debug_getmetatable(value)
+  return record and rawget(record, "__tostring") == object_tostring and record or nil
+end
+
 ---What kind of opaque object a value is, such as "channel", or nil.
 ---@param value any
 ---@return string?
 function opaque.name_of(value)
-  local record = type(value) == "table" and debug_getmetatable(value)
-  if record and rawget(record, "__tostring") == object_tostring then
-    return record.kind.name
-  end
-  return nil
+  local record = opaque.of(value)
+  return record and record.kind.name
 end
 
 return opaque

@@ -50,6 +50,17 @@ function sources.note_found(generation, paths)
   end
 end
 
+---What another loading read is watched for this generation from here on.
+---@param generation table
+---@param other table a generation
+function sources.take(generation, other)
+  for _, kind in pairs(KINDS) do
+    for i = 1, #other[kind] do
+      sources.note(generation, kind, other[kind][i])
+    end
+  end
+end
+
 ---swarm.watch_file(path)
 function sources.watch_file(path)
   if type(path) ~= "string" or path == "" then

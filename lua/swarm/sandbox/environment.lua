@@ -294,6 +294,7 @@ function environment.make(generation, swarm)
   local env = {}
   generation.env = env
   local loaded = { swarm = swarm }
+  generation.modules = loaded
   if modules.trust then
     trusted(env)
   else

@@ -13,7 +13,8 @@ local waiting = require "swarm.scope.waiting"
 local real, real_require = _G, require
 local real_modules, preloaded = package.loaded, package.preload
 local type, error, xpcall = type, error, xpcall
-local find, format, gsub, concat = string.find, string.format, string.gsub, table.concat
+local dump, find, format, gsub = string.dump, string.find, string.format, string.gsub
+local concat = table.concat
 
 local modules = {
   trust = false,
@@ -120,7 +121,11 @@ local function load_module(generation, env, name)
     return not_found(name, places)
   end
   sources.note(generation, "files", found)
-  return chunks.compile_file(source, found, env)(name)
+  local chunk = chunks.compile_file(source, found, env)
+  if generation.closed then
+    generation.late[found] = dump(chunk, "sd") -- no loading tells whether it has changed
+  end
+  return chunk(name)
 end
 
 ---A `require` for one generation: modules beside the script first, then where --lua-path says.

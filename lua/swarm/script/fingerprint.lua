@@ -1,22 +1,52 @@
 -- What a definition is made of, as text: two that behave alike have the same, wherever they stand
 -- in their files. A function is its bytecode without line numbers, and what it closes over; a table
--- its items. Taken as a generation is loaded, before anything it closes over has moved.
+-- its items; what is in swarm.state is the run's, and counts by its name. Taken as a generation is
+-- loaded, before anything it closes over has moved. Where all is the same no generation takes over,
+-- so what cannot be looked into is told too: `blind`.
 local frames = require "swarm.ground.frames"
+local opaque = require "swarm.ground.opaque"
+local secret = require "swarm.outside.secret"
+local states = require "swarm.script.state"
+local values = require "swarm.values.values"
 local debug_getmetatable, getinfo, getupvalue = debug.getmetatable, debug.getinfo, debug.getupvalue
 local type, pairs, pcall, tostring, next = type, pairs, pcall, tostring, next
-local concat, sort, dump = table.concat, table.sort, string.dump
+local concat, sort, dump, find = table.concat, table.sort, string.dump, string.find
 
 local fingerprint = {}
 
 local MOST_ITEMS = 20000 -- of one definition; what lies behind them is not compared
 
+-- Marks of the host's tables that are the script's to fill.
+local WITH_ITEMS = {
+  ["swarm.array"] = true,
+  ["swarm.object"] = true,
+  ["swarm.error"] = true,
+}
+
 local print_of
+
+---An object of the host's: what the script gave to make it.
+local function print_object(value, mark, out)
+  local object = opaque.of(value)
+  if object then
+    out[#out + 1] = mark .. " " .. tostring(object.capacity or object.permits)
+  elseif values.is_file(value) then
+    local path, mime = values.file_parts(value)
+    out[#out + 1] = mark .. " " .. path .. " " .. tostring(mime)
+  elseif secret.name(value) then
+    out[#out + 1] = mark .. " " .. secret.name(value)
+  else
+    out[#out + 1] = "host object " .. mark -- the face and its parts: nothing of the script's
+  end
+end
 
 local function print_function(fn, walk, out)
   local info = getinfo(fn, "S")
   local ok, code = pcall(dump, fn, "sd") -- deterministic, without what only debuggers need
   if frames.is_host(info) or not ok then
-    out[#out + 1] = "host function"
+    local name = walk.names[fn]
+    out[#out + 1] = "host function " .. (name or "")
+    walk.blind = walk.blind or not name -- it may close over anything
     return
   end
   out[#out + 1] = code
@@ -31,15 +61,17 @@ end
 
 local function print_table(value, walk, out)
   local mt = debug_getmetatable(value)
-  if mt and rawget(mt, "__metatable") ~= nil then
-    out[#out + 1] = "host object" -- the face, a handle, a channel: nothing of the script's
-    return
+  local mark = mt and rawget(mt, "__metatable")
+  if type(mark) == "string" and find(mark, "^swarm") and not WITH_ITEMS[mark] then
+    return print_object(value, mark, out)
   end
   local keys = {}
   for key in next, value do
     local kind = type(key)
     if kind == "string" or kind == "number" or kind == "boolean" then
       keys[#keys + 1] = key
+    else
+      walk.blind = true -- in which order they come nobody knows
     end
   end
   sort(keys, function(a, b)
@@ -54,7 +86,9 @@ local function print_table(value, walk, out)
     print_of(keys[i], walk, out)
     print_of(value[keys[i]], walk, out)
   end
-  if mt then
+  if WITH_ITEMS[mark] then
+    out[#out + 1] = mark
+  elseif mt then
     print_of(mt, walk, out)
   end
   out[#out + 1] = "}"
@@ -66,14 +100,19 @@ function print_of(value, walk, out)
     out[#out + 1] = #value .. ":" .. value
     return
   elseif kind ~= "table" and kind ~= "function" then
+    walk.blind = walk.blind or kind == "thread" or kind == "cdata"
     out[#out + 1] = kind == "number" and ("%.17g"):format(value)
       or kind == "boolean" and tostring(value)
       or kind
     return
   end
-  local seen = walk.seen[value]
-  if seen or walk.n >= MOST_ITEMS then
+  local seen, lasting = walk.seen[value], walk.lasting[value]
+  if lasting then
+    out[#out + 1] = lasting
+    return
+  elseif seen or walk.n >= MOST_ITEMS then
     out[#out + 1] = "#" .. tostring(seen)
+    walk.blind = walk.blind or not seen
     return
   end
   walk.n = walk.n + 1
@@ -84,20 +123,90 @@ function print_of(value, walk, out)
   return print_table(value, walk, out)
 end
 
----@return string
-local function of(...)
-  local out, walk = {}, { n = 0, seen = {} }
-  for i = 1, select("#", ...) do
-    print_of((select(i, ...)), walk, out)
+-- What is given to every script -------------------------------------------------------------------
+
+local function name_members(names, prefix, library)
+  for key, value in next, library do
+    if type(key) == "string" and type(value) == "function" then
+      names[value] = prefix .. key
+    end
   end
-  return concat(out, "\n")
 end
 
+local of_lua = {} -- function → name
+for name, library in next, _G do
+  if type(library) == "table" then
+    name_members(of_lua, name .. ".", library)
+  end
+end
+name_members(of_lua, "", _G)
+
+---What a generation is given before its script runs.
+---@param generation table
+---@return table { globals: name → value, and "string.rep" → value; names: function → name }
+function fingerprint.given(generation)
+  local globals, names = {}, setmetatable({}, { __index = of_lua })
+  for name, value in next, generation.env do
+    globals[name] = value
+    if type(value) == "table" and value ~= generation.env and name ~= "package" then
+      for key, member in next, value do
+        globals[name .. "." .. tostring(key)] = member
+      end
+      name_members(names, name .. ".", value)
+    end
+  end
+  name_members(names, "", generation.env)
+  for name, part in next, generation.face do
+    local mt = type(part) == "table" and debug_getmetatable(part)
+    local members = mt and rawget(mt, "__index")
+    if type(members) == "table" then
+      name_members(names, "swarm." .. name .. ".", members)
+    end
+  end
+  name_members(names, "swarm.", generation.face)
+  return { globals = globals, names = names }
+end
+
+---What a script has added to its globals and to the libraries among them, or put in their place.
+local function own_globals(generation, given)
+  local own = {}
+  for name, value in next, generation.env do
+    local was = given.globals[name]
+    if value ~= was then
+      own[name] = value
+    elseif type(value) == "table" and value ~= generation.env and name ~= "package" then
+      for key, member in next, value do
+        local full = name .. "." .. tostring(key)
+        if given.globals[full] ~= member then
+          own[full] = member
+        end
+      end
+    end
+  end
+  return own
+end
+
+-- Of a generation ---------------------------------------------------------------------------------
+
 ---@param generation table closed
----@param standard table name → true: the globals that are not the script's
----@return table what is named ("worker count", "role reader", "main", …) → its text
-function fingerprint.of_generation(generation, standard)
-  local prints = {}
+---@param given table what it was given (fingerprint.given)
+---@return table prints what is named ("worker count", "role reader", "main", …) → its text
+---@return table around the same of what is told only where no definition has changed
+---@return boolean blind there is something that could not be looked into
+function fingerprint.of_generation(generation, given)
+  local prints, around, blind = {}, {}, false
+  local lasting = states.paths(generation.line)
+
+  local function of(...)
+    local out = {}
+    local walk = { n = 0, seen = {}, lasting = lasting, names = given.names, blind = false }
+    for i = 1, select("#", ...) do
+      print_of((select(i, ...)), walk, out)
+    end
+    blind = blind or walk.blind
+    return concat(out, "\n")
+  end
+
   for _, kind in pairs { "worker", "role", "layer", "command" } do
     for name, fields in pairs(generation.given[kind]) do
       prints[kind .. " " .. name] = of(fields)
@@ -117,16 +226,21 @@ function fingerprint.of_generation(generation, standard)
   if #hooks > 0 then
     prints.hooks = concat(hooks, "\n")
   end
-  local globals = {}
-  for name, value in pairs(generation.env) do
-    if not standard[name] then
-      globals[name] = value
-    end
-  end
+  local globals = own_globals(generation, given)
   if next(globals) ~= nil then
     prints.globals = of(globals)
   end
-  return prints
+  for _, kind in pairs { "on_reload", "on_dispose" } do
+    if #generation[kind] > 0 then
+      around[kind] = of(generation[kind])
+    end
+  end
+  for name, module in pairs(generation.modules) do
+    if given.globals[name] == nil and name ~= "swarm" and name ~= "_G" then
+      around["module " .. name] = of(module)
+    end
+  end
+  return prints, around, blind
 end
 
 return fingerprint

@@ -33,6 +33,11 @@ function generation.new(number, line)
     rights = roles.ROLES, -- name of a role → rights
     closed = false, -- loading has ended
     prints = {}, -- loading: what is named → its fingerprint
+    around = {}, -- loading: the same of modules, on_reload and on_dispose
+    blind = false, -- loading: something in it could not be compared
+    modules = {}, -- environment: name → what `require` gave
+    late = {}, -- modules: path → the code of a module that was first required after loading
+    made = {}, -- sharing/made: records of the channels and the like that it made while it loaded
 
     -- Where it was loaded from.
     script_dir = nil, -- loading: the script's folder with its slash, or ""

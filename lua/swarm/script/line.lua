@@ -2,15 +2,11 @@
 -- came before it drains (draining.lua): what is alive stays in it until its last worker settles.
 local arguments = require "swarm.ground.arguments"
 local draining = require "swarm.script.draining"
-local errors = require "swarm.ground.errors"
-local gate = require "swarm.rights.gate"
 local new_generation = require("swarm.script.generation").new
 local registry = require "swarm.script.registry"
-local S = require "swarm.scheduler.scheduler"
-local shown = require "swarm.ground.shown"
 local slots = require "swarm.worker.slots"
-local values = require "swarm.values.values"
-local pairs, pcall, type = pairs, pcall, type
+local states = require "swarm.script.state"
+local pairs, type = pairs, type
 
 local lines = {}
 
@@ -28,7 +24,7 @@ function lines.new(script)
     newest = nil, -- the generation that has taken over
     names = {}, -- name → definition, of the newest; every definition of the line holds this table
     alive = {}, -- number → generation: the newest, and those with workers left
-    state = {}, -- name → table of swarm.state
+    state = {}, -- name → what swarm.state has of that name (state.lua)
     loader = nil, -- the generation that the workers which load belong to; it defines nothing
     attempted = nil, -- the generation that was loaded last, whatever became of it
     attempt = nil, -- the definition of the worker that loaded it
@@ -69,38 +65,13 @@ function lines.take_over(generation)
   end
   line.newest = generation
   line.alive[generation.number] = generation
+  states.accept(generation)
   if old ~= line.loader then
     draining.begin(old)
   end
 end
 
 -- What scripts ask for ----------------------------------------------------------------------------
-
----swarm.state(name, init?), verb fetch_data → the table of that name; it lives as long as the run
-function lines.state(line, name, init)
-  gate.check(S.current, "fetch_data")
-  if type(name) ~= "string" or name == "" then
-    return arguments.wrong("swarm.state takes a name", name)
-  elseif init ~= nil and type(init) ~= "table" then
-    return arguments.wrong("swarm.state takes a table to begin with", init)
-  end
-  local state = line.state[name]
-  if not state then
-    state = init == nil and {} or values.copy(init, "init")
-    line.state[name] = state
-  end
-  return state
-end
-
----What swarm.state holds must be able to cross from one generation into the next.
-function lines.check_state(line)
-  for name, state in pairs(line.state) do
-    local ok, problem = pcall(values.outside, state, "swarm.state(" .. shown.value(name) .. ")")
-    if not ok then
-      return errors.throw("invalid_value", problem.message, { path = problem.path })
-    end
-  end
-end
 
 ---swarm.on_reload(fn), swarm.on_dispose(fn)
 ---@param kind string on_reload or on_dispose

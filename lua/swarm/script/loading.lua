@@ -9,14 +9,16 @@ local environment = require "swarm.sandbox.environment"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
 local fingerprint = require "swarm.script.fingerprint"
+local left_behind = require "swarm.script.left_behind"
 local lines = require "swarm.script.line"
-local new_generation = require("swarm.script.generation").new
+local generation_of = require "swarm.script.generation"
 local registry = require "swarm.script.registry"
 local S = require "swarm.scheduler.scheduler"
 local spawning = require "swarm.worker.spawn"
 local sources = require "swarm.outside.sources"
+local states = require "swarm.script.state"
 local values = require "swarm.values.values"
-local pairs, sort = pairs, table.sort
+local pairs, pcall, sort = pairs, pcall, table.sort
 
 local loading = {}
 
@@ -32,31 +34,30 @@ local function load(generation)
   if script.prepare then
     script.prepare(env, generation)
   end
-  local standard = {}
-  for name in pairs(env) do
-    standard[name] = true
-  end
+  local given = fingerprint.given(generation)
   sources.note(generation, "files", script.path)
   local _, source = bridge.request("files", { op = "source", path = script.path })
   chunks.compile_file(source, script.path, env)()
   registry.close(generation)
-  generation.prints = fingerprint.of_generation(generation, standard)
+  local prints, around, blind = fingerprint.of_generation(generation, given)
+  generation.prints, generation.around, generation.blind = prints, around, blind
 end
 
 ---What differs between two generations, as lists of what is named: "worker count", "role reader".
+---@param field string prints or around
 ---@return table { added, removed, changed }
-local function difference(old, new)
+local function difference(old, new, field)
   local added, removed, changed = {}, {}, {}
-  for what, text in pairs(new.prints) do
-    local before = old.prints[what]
+  for what, text in pairs(new[field]) do
+    local before = old[field][what]
     if before == nil then
       added[#added + 1] = what
     elseif before ~= text then
       changed[#changed + 1] = what
     end
   end
-  for what in pairs(old.prints) do
-    if new.prints[what] == nil then
+  for what in pairs(old[field]) do
+    if new[field][what] == nil then
       removed[#removed + 1] = what
     end
   end
@@ -64,6 +65,35 @@ local function difference(old, new)
   sort(removed)
   sort(changed)
   return { added = added, removed = removed, changed = changed }
+end
+
+local function is_empty(change)
+  return #change.added + #change.removed + #change.changed == 0
+end
+
+---A module that was first required by a worker, while the script ran: no loading reads it.
+---@return table change
+local function late_modules(old, generation)
+  local changed = {}
+  for path, code in pairs(old.late) do
+    local read, _, source = pcall(bridge.request, "files", { op = "source", path = path })
+    local compiled, chunk = pcall(chunks.compile_file, source, path, generation.env)
+    if not read or not compiled or string.dump(chunk, "sd") ~= code then
+      changed[#changed + 1] = "module " .. path
+    end
+  end
+  sort(changed)
+  return { added = {}, removed = {}, changed = changed }
+end
+
+---What a reload changes. What stands around the definitions is named only where none of them has
+---changed: what a module is made of counts as theirs who use it, save where they require it late.
+local function change_of(old, generation)
+  local change = difference(old, generation, "prints")
+  if is_empty(change) then
+    change = difference(old, generation, "around")
+  end
+  return is_empty(change) and late_modules(old, generation) or change
 end
 
 local function keys_of(map)
@@ -102,10 +132,19 @@ local function told_of(generation, change)
   }
 end
 
+---Nothing has changed: the old generation stays, with all that it has made and who uses it, and the
+---new one goes as if it had never been. Only what it read is watched.
+local function drop(old, generation)
+  sources.take(old, generation)
+  generation.line.attempted = old
+  generation_of.free(generation)
+end
+
 ---What a worker that loads does: all that can refuse comes before the generation takes over.
 ---@param old table the generation that was the newest when it began
+---@param how table { dry, fresh }, as loading.start has them
 ---@return table result what changed, and how many workers drain
-local function replace(old, generation, dry)
+local function replace(old, generation, how)
   local line = generation.line
   load(generation)
   if line.newest ~= old then
@@ -115,28 +154,40 @@ local function replace(old, generation, dry)
   local is_first = old == line.loader
   local change = { added = {}, removed = {}, changed = {} }
   if not is_first then
-    lines.check_state(line)
-    change = difference(old, generation)
+    states.check(line)
+    change = change_of(old, generation)
+    if is_empty(change) and not (how.fresh or old.blind or generation.blind) then
+      drop(old, generation)
+      local result = told_of(old, change)
+      result.switched, result.draining = false, draining.count(line, false)
+      return result
+    end
     call_on_reload(old, generation, change)
   end
-  if not dry then
+  if not how.dry then
+    local left = is_first and {} or left_behind.by(old, generation)
     lines.take_over(generation)
-    if not is_first and events.on then
-      events.publish_run("reloaded", told_of(generation, change))
+    if not is_first then
+      left_behind.warn(left, generation)
+      if events.on then
+        events.publish_run("reloaded", told_of(generation, change))
+      end
     end
   end
   local result = told_of(generation, change)
-  result.draining = draining.count(line, dry)
+  result.switched, result.draining = true, draining.count(line, how.dry)
   return result
 end
 
 ---Starts a worker that loads the script anew. Its result says what changed; where it fails, the
 ---last good generation stays.
----@param dry boolean? say what would change, and change nothing
+---@param how table? dry: say what would change, and change nothing; fresh: take over even where no
+---definition has changed
 ---@return table task
-function loading.start(line, dry)
+function loading.start(line, how)
   local old = line.newest
-  local generation = new_generation(old.number + 1, line)
+  local generation = generation_of.new(old.number + 1, line)
+  states.forget(line)
   local name = "loading " .. line.script.path
   local def = definition.new(line.loader, { name = name, loading = generation })
   if line.attempt then
@@ -147,7 +198,7 @@ function loading.start(line, dry)
   return spawning.root(def, function()
     local me = S.current
     cancelling.begin_loading(me)
-    local result = replace(old, generation, dry)
+    local result = replace(old, generation, how or {})
     cancelling.end_loading(me)
     return result
   end)

@@ -5,6 +5,7 @@
 local arguments = require "swarm.ground.arguments"
 local cancelling = require "swarm.scope.cancel"
 local errors = require "swarm.ground.errors"
+local made = require "swarm.sharing.made"
 local opaque = require "swarm.ground.opaque"
 local S = require "swarm.scheduler.scheduler"
 local site = require "swarm.ground.site"
@@ -166,6 +167,12 @@ function methods.close(object)
   end
 end
 
+---What is left in a channel that a reload leaves behind; its waiters are told anyway.
+function Channel.in_use(channel)
+  local count = not channel.closed and channel.count or 0
+  return count > 0 and ("it holds %d value%s"):format(count, count == 1 and "" or "s") or nil
+end
+
 ---swarm.channel(n?) → a channel that holds n values; 0, the default: a sender waits for a receiver
 local function new(capacity)
   if capacity == nil then
@@ -173,7 +180,7 @@ local function new(capacity)
   else
     arguments.whole(capacity, "swarm.channel", 0, MOST)
   end
-  return opaque.seal(Channel, {
+  return made.seal(Channel, {
     capacity = capacity,
     closed = false,
     slots = nil,

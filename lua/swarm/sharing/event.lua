@@ -1,6 +1,7 @@
 -- Events: something that is so or not, and workers that wait until it is. Who waits when it is set
 -- goes on, even where it is cleared before their turn comes.
 local cancelling = require "swarm.scope.cancel"
+local made = require "swarm.sharing.made"
 local opaque = require "swarm.ground.opaque"
 local site = require "swarm.ground.site"
 local waiting = require "swarm.scope.waiting"
@@ -50,7 +51,7 @@ end
 
 ---swarm.event() → an event that is not set
 local function new()
-  return opaque.seal(
+  return made.seal(
     Event,
     { is_set = false, waiters = { head = nil, tail = nil } },
     take_site(FORMAT, LEVELS)

@@ -2,6 +2,7 @@
 -- passes to who waits longest; its holder cannot take it again.
 local cancelling = require "swarm.scope.cancel"
 local errors = require "swarm.ground.errors"
+local made = require "swarm.sharing.made"
 local opaque = require "swarm.ground.opaque"
 local record = require "swarm.scheduler.record"
 local site = require "swarm.ground.site"
@@ -77,9 +78,17 @@ function Lock.methods.with(object, fn)
   return with.run(lock, release, fn)
 end
 
+---Who holds a lock that a reload leaves behind; its waiters are told anyway.
+function Lock.in_use(lock)
+  local holder = lock.holder
+  if holder then
+    return "worker " .. record.label(holder.task) .. " (T-" .. holder.task.id .. ") holds it"
+  end
+end
+
 ---swarm.lock() → a lock
 local function new()
-  return opaque.seal(
+  return made.seal(
     Lock,
     { holder = nil, waiters = { head = nil, tail = nil } },
     take_site(FORMAT, LEVELS)

@@ -3,6 +3,7 @@
 local arguments = require "swarm.ground.arguments"
 local cancelling = require "swarm.scope.cancel"
 local errors = require "swarm.ground.errors"
+local made = require "swarm.sharing.made"
 local opaque = require "swarm.ground.opaque"
 local site = require "swarm.ground.site"
 local waiting = require "swarm.scope.waiting"
@@ -95,10 +96,17 @@ function methods.with(object, fn)
   return with.run(semaphore, release_after, fn)
 end
 
+---What is held of a semaphore that a reload leaves behind; its waiters are told anyway.
+function Semaphore.in_use(semaphore)
+  local held = semaphore.permits - semaphore.free
+  local verb = held == 1 and "is" or "are"
+  return held > 0 and ("%d of its %d permits %s held"):format(held, semaphore.permits, verb) or nil
+end
+
 ---swarm.semaphore(n) → a semaphore with n permits
 local function new(permits)
   arguments.whole(permits, "swarm.semaphore", 1, MOST)
-  return opaque.seal(Semaphore, {
+  return made.seal(Semaphore, {
     permits = permits,
     free = permits,
     waiters = { head = nil, tail = nil },

@@ -25,6 +25,7 @@ local MAX_DEPTH, MAX_NODES = faults.MAX_DEPTH, faults.MAX_NODES
 ---@field inside table<table, integer>  the tables on the path, and how many steps lead to each
 ---@field nodes integer
 ---@field leaving boolean  whether the value leaves the VM, where its live objects mean nothing
+---@field but? table<string, boolean>  live objects that may go all the same, by name
 ---@field text_fault? fun(text: string): string?
 
 local function throw_at(path, message, ...)
@@ -128,7 +129,7 @@ function inspect(walk, value)
     end
     local name = opaque_name(value)
     if name then
-      if not walk.leaving then
+      if not walk.leaving or (walk.but and walk.but[name]) then
         return
       end
       what, where = (find(name, "^[aeiou]") and "an " or "a ") .. name, "leave this program"
@@ -144,13 +145,15 @@ end
 ---@param root string  the first word of an offence's path, such as "input"
 ---@param leaving boolean  whether the value leaves the VM
 ---@param text_fault? fun(text: string): string?  says what is wrong with a string, as "is ..."
-function faults.throw_first(value, root, leaving, text_fault)
+---@param but? table<string, boolean>  live objects that may leave all the same, by name
+function faults.throw_first(value, root, leaving, text_fault, but)
   inspect({
     path = { root },
     inside = {},
     nodes = 0,
     leaving = leaving,
     text_fault = text_fault,
+    but = but,
   }, value)
 end
 

@@ -171,8 +171,9 @@ end
 ---@param value any
 ---@param root? string
 ---@param text_fault? fun(text: string): string?  says what is wrong with a string, as "is ..."
-function values.outside(value, root, text_fault)
-  faults.throw_first(value, root or "value", true, text_fault)
+---@param but? table<string, boolean>  live objects that may all the same, by name
+function values.outside(value, root, text_fault, but)
+  faults.throw_first(value, root or "value", true, text_fault, but)
 end
 
 return values

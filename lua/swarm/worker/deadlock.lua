@@ -1,6 +1,7 @@
 -- Waits that would never end: because they close a cycle, or need what those who wait hold. They
 -- are found as they begin. What is not found here is found by silence (doors/ending.lua).
 local errors = require "swarm.ground.errors"
+local opaque = require "swarm.ground.opaque"
 local record = require "swarm.scheduler.record"
 local scopes = require "swarm.scope.scope"
 local label, is_below = record.label, record.is_below
@@ -118,18 +119,36 @@ function deadlock.check_join(me, w)
   end
 end
 
+---The object that a worker waits for, where a script made it while it was loaded.
+---@return table? record
+local function object_of(w)
+  local queue = w.queue
+  local object = queue and queue.of
+  return object and object.generation and object or nil
+end
+
+---Whether a worker waits for an object of a generation that has been replaced: who would have to
+---wake it may have another one from the same place.
+function deadlock.waits_for_an_older(w)
+  local object = object_of(w)
+  return object ~= nil and object.generation ~= w.task.def.generation.line.newest.number
+end
+
 ---What a parked worker waits for, in words.
 ---@param w table
 ---@param joined function(task) → string how a task that it joins is named
 ---@return string
-function deadlock.what_it_waits_for(w, joined)
+---@param with_generation boolean? an object is named with the generation that made it
+function deadlock.what_it_waits_for(w, joined, with_generation)
   local waiting = w.waiting
   if waiting == nil then
     return "nothing known"
   elseif waiting.def then
     return joined(waiting)
   end
-  return waiting.describe and waiting.describe(waiting) or waiting.what
+  local text = waiting.describe and waiting.describe(waiting) or waiting.what
+  local object = with_generation and object_of(w)
+  return object and opaque.with_generation(object, text) or text
 end
 
 return deadlock
