@@ -34,7 +34,7 @@ function Ticket.__index(ticket, key)
     return "the "
       .. opaque.describe(lock)
       .. ", which worker "
-      .. record.label(holder.task)
+      .. record.named(holder.task)
       .. " (T-"
       .. holder.task.id
       .. ") holds"
@@ -51,7 +51,7 @@ local function acquire(lock)
     return errors.throw(
       "deadlock",
       "worker "
-        .. record.label(me.task)
+        .. record.named(me.task)
         .. " holds the "
         .. opaque.describe(lock)
         .. " already and would wait for itself: take it once, around all that needs it"

@@ -86,7 +86,7 @@ function reading.follow(target, opts)
       ready, i = seen and snapshot(seen, since) or {}, 0
       if #ready == 0 then
         if not over then
-          local what = { what = "events of worker " .. record.label(task) }
+          local what = { what = "events of worker " .. record.named(task) }
           waiting.in_list(me, tails.of(seen).followers, what, "follow")
         elseif all and attempt < attempts.number(task) then
           attempt, since = attempt + 1, 0
