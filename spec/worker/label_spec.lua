@@ -144,6 +144,7 @@ describe("without a label", function()
     assert.is_nil(label_of " ")
     assert.is_nil(swarm.spawn("hidden", "seen by nobody").label)
     assert.is_nil(swarm.call("hidden", "seen by nobody"))
+    assert.equal("mine", swarm.spawn("hidden", "seen by nobody", { label = "mine" }).label)
   end)
 
   it("map puts the item's number there", function()

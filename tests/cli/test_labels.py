@@ -15,6 +15,7 @@ swarm.worker "review" {
     if input.fails then error "no" end
   end,
 }
+swarm.worker "hidden" { label = false, run = print }
 swarm.worker "wait" { run = function(ctx) ctx.cancel_token:wait() end }
 """
 
@@ -65,6 +66,7 @@ def test_in_events_and_where_main_is_done_before_others(tmp_path: Path) -> None:
       swarm.call("review", { path = "a.md" })
       swarm.spawn("wait", { password = "s3", n = 1 }, { timeout = 2, label = "theirs" })
       swarm.spawn("review", { path = "c.md" }, { label = false })
+      swarm.spawn("hidden", "seen by nobody", { label = "mine" })
     end)
     """
     events = tmp_path / "events"
@@ -81,6 +83,7 @@ def test_in_events_and_where_main_is_done_before_others(tmp_path: Path) -> None:
         ("review", "review a.md", '{"path":"a.md"}'),
         ("wait", "theirs", '{"n":1,"password":"***"}'),
         ("review", None, None),
+        ("hidden", "mine", None),
     ]
     labels = {event.get("label") for event in told if event["task_id"] == "T-2"}
     assert labels == {"review a.md"}

@@ -228,11 +228,12 @@ local function given(task)
   return own
 end
 
----A task's input in short; nil where it has none, or it must not be seen.
+---A task's input in short; nil where it has none, or it must not be seen: so says whoever said
+---`false`, whatever label there is besides.
 ---@return string?
 function label.input_of(task)
-  local input = task.input
-  if input == nil or given(task) == false then
+  local input, extra = task.input, task.extra
+  if input == nil or task.def.label == false or (extra and extra.label == false) then
     return nil
   end
   local text = one_line(text_of(input, SHORT), SHORT)

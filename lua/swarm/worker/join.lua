@@ -39,6 +39,10 @@ local function enlist(w, me)
   list.push_back(joiners, me)
 end
 
+local function describe_timed(waits_for)
+  return "worker " .. named(waits_for.joins) .. ", for a time"
+end
+
 ---Waits until a task has settled. False: the time ran out first.
 local function wait_for(me, task, timeout)
   local timer, waits_for = nil, task
@@ -48,7 +52,7 @@ local function wait_for(me, task, timeout)
   end
   if timeout then
     timer = S.alarm(me, clock.monotonic() + timeout)
-    waits_for = { what = "worker " .. named(task) .. ", for a time", joins = task }
+    waits_for = { describe = describe_timed, joins = task }
   elseif task.parent ~= me.task or w.waiting or task.def.slots then
     deadlock.check_join(me, w)
   end
