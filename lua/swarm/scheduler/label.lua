@@ -5,7 +5,7 @@ local kinds = require "swarm.values.kinds"
 local masked = require "swarm.values.masked"
 local shown = require "swarm.ground.shown"
 local byte, find, format, gmatch = string.byte, string.find, string.format, string.gmatch
-local gsub, match, sub = string.gsub, string.match, string.sub
+local gsub, sub = string.gsub, string.sub
 local concat, sort = table.concat, table.sort
 local debug_getmetatable = debug.getmetatable
 local next, rawequal, rawget = next, rawequal, rawget
@@ -27,11 +27,41 @@ local function clean(text, most)
   return sub(text, 1, most)
 end
 
+-- Labels are made at every end that is no pass. A pattern keeps whatever leads there from being
+-- compiled, so texts that need none are told by their bytes.
+
+---Whether a text has no control characters, and no two blanks side by side.
+local function is_smooth(text)
+  local before
+  for i = 1, #text do
+    local b = byte(text, i)
+    if b < 32 or b == 127 or (b == 32 and before == 32) then
+      return false
+    end
+    before = b
+  end
+  return true
+end
+
+---Whether a text stands between quotes as it is.
+local function is_bare(text)
+  for i = 1, #text do
+    local b = byte(text, i)
+    if b < 32 or b == 127 or b == 34 or b == 92 then
+      return false
+    end
+  end
+  return true
+end
+
 ---A text on one line, cut to so many characters.
 local function one_line(text, most)
   local bytes = most * WIDEST
   local is_cut = #text > bytes
-  text = gsub(is_cut and sub(text, 1, bytes) or text, "[%s%c]+", " ")
+  text = is_cut and sub(text, 1, bytes) or text
+  if not is_smooth(text) then
+    text = gsub(text, "[%s%c]+", " ")
+  end
   if #text <= most and not is_cut then
     return text
   end
@@ -46,6 +76,10 @@ local function one_line(text, most)
     end
   end
   return (count > most or is_cut) and sub(text, 1, kept) .. "..." or text
+end
+
+local function quoted(text)
+  return is_bare(text) and '"' .. text .. '"' or shown.quoted(text)
 end
 
 local function put(out, text)
@@ -67,14 +101,16 @@ local function write_fields(out, value)
       keys[#keys + 1] = key
     end
   end
-  sort(keys, by_text)
+  if keys[2] then
+    sort(keys, by_text)
+  end
   put(out, "{")
   for i = 1, #keys do
     if out.left < 0 then
       return
     end
     local key = keys[i]
-    put(out, (i > 1 and "," or "") .. shown.quoted(clean(tostring(key), out.left + 1)) .. ":")
+    put(out, (i > 1 and "," or "") .. quoted(clean(tostring(key), out.left + 1)) .. ":")
     write(out, rawget(value, key), key)
   end
   put(out, "}")
@@ -96,7 +132,10 @@ end
 ---What stands for an object of the host's, where a value is one.
 local function object_of(value)
   local mt = debug_getmetatable(value)
-  local id = mt and rawget(mt, "__metatable") == "swarm.worker" and rawget(mt, "id")
+  if mt == nil then
+    return nil
+  end
+  local id = rawget(mt, "__metatable") == "swarm.worker" and rawget(mt, "id")
   if type(id) == "number" then
     return "T-" .. id
   elseif kinds.is_file(value) then
@@ -114,17 +153,17 @@ function write(out, value, key)
     return put(out, "null")
   elseif kind == "string" then
     local text = masked.is_field(key) and masked.MASK or clean(value, out.left + 1)
-    return put(out, shown.quoted(text))
+    return put(out, quoted(text))
   elseif kind == "number" then
     return put(out, format("%.14g", value))
   elseif kind ~= "table" then
     return put(out, kind == "boolean" and tostring(value) or kind)
   elseif masked.is_field(key) then
-    return put(out, shown.quoted(masked.MASK))
+    return put(out, quoted(masked.MASK))
   end
   local object = object_of(value)
   if object then
-    return put(out, shown.quoted(clean(object, out.left + 1)))
+    return put(out, quoted(clean(object, out.left + 1)))
   elseif #value > 0 or kinds.is_array(value) then
     return write_list(out, value)
   end
@@ -179,7 +218,7 @@ end
 function forms.input(task)
   local input = task.input
   if type(input) == "string" then
-    return shown.quoted(clean(input, LONG * WIDEST))
+    return quoted(clean(input, LONG * WIDEST))
   end
   return text_of(input, LONG)
 end
@@ -237,7 +276,7 @@ function label.input_of(task)
     return nil
   end
   local text = one_line(text_of(input, SHORT), SHORT)
-  return match(text, "%S") and text or nil
+  return text ~= "" and text ~= " " and text or nil
 end
 
 ---What stands beside a task's name; nil for nothing.

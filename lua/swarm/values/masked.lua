@@ -70,12 +70,7 @@ local NAMES = {
   "token$",
 }
 
----Whether a name is one under which people keep secrets.
----@param name any
-function masked.is_field(name)
-  if type(name) ~= "string" then
-    return false
-  end
+local function looks_secret(name)
   local bare = gsub(lower(name), "[_%-]", "")
   for i = 1, #NAMES do
     if find(bare, NAMES[i]) then
@@ -83,6 +78,26 @@ function masked.is_field(name)
     end
   end
   return false
+end
+
+local MOST_SEEN = 1000
+local seen, seen_count = {}, 0 -- name → whether it does: a script has few names, and many inputs
+
+---Whether a name is one under which people keep secrets.
+---@param name any
+function masked.is_field(name)
+  if type(name) ~= "string" then
+    return false
+  end
+  local is_secret = seen[name]
+  if is_secret == nil then
+    if seen_count == MOST_SEEN then
+      seen, seen_count = {}, 0
+    end
+    is_secret = looks_secret(name)
+    seen[name], seen_count = is_secret, seen_count + 1
+  end
+  return is_secret
 end
 
 return masked

@@ -95,12 +95,13 @@ end
 -- Errors ------------------------------------------------------------------------------------------
 
 ---Puts onto an error whose it is.
-function settling.stamp(task, err)
+---@param label string? the task's, where it is known
+function settling.stamp(task, err, label)
   -- Whoever reads the error can ask for its task; nobody asks for the loading of a script.
   err.task_id = task.def.loading and "T-" .. task.id or tasks.task_id(task)
   err.traceback = err.traceback or ""
   err.name = task.def.name or record.title(task)
-  err.label = record.label(task) or err.label
+  err.label = label or record.label(task) or err.label
   err.spawned_at = err.spawned_at or site.place(task.site)
   if not err.spawned_at and task.parent then
     -- `return swarm.call(...)` is a tail call: the line that spawned is gone.
@@ -123,13 +124,20 @@ local stamp = settling.stamp
 ---@return string status, table err
 local function ended_by(w, cause)
   local task = w.task
-  if cause.kind == "timeout" and cause.scope == w then
-    local message = "worker " .. named(task) .. " " .. cause.reason
-    return "timeout", stamp(task, errors.new("timeout", message))
+  local label = record.label(task)
+  local is_late = cause.kind == "timeout" and cause.scope == w
+  local message = "worker "
+    .. record.title(task)
+    .. (label and " [" or "")
+    .. (label or "")
+    .. (label and "]" or "")
+    .. (is_late and " " or " was cancelled: ")
+    .. cause.reason -- in one go: it is another text for each of many
+  if is_late then
+    return "timeout", stamp(task, errors.new("timeout", message), label)
   end
-  local message = "worker " .. named(task) .. " was cancelled: " .. cause.reason
   local fields = { reason = cause.reason, kind = cause.kind }
-  return "cancelled", stamp(task, errors.new("cancelled", message, fields))
+  return "cancelled", stamp(task, errors.new("cancelled", message, fields), label)
 end
 
 -- The end -----------------------------------------------------------------------------------------
