@@ -28,7 +28,7 @@ def indented(text: str) -> str:
 
 
 def line_of(entry: dict[str, Any], level: str) -> str:
-    """An entry as a line, such as ``15:04:05 info: [count T-3] read path=a.md``.
+    """An entry as a line, such as ``15:04:05 info: [count T-3 a.md] read lines=7``.
 
     :param level: the level as it is shown, with its colour.
     """
@@ -37,9 +37,16 @@ def line_of(entry: dict[str, Any], level: str) -> str:
 
 
 def worker_of(entry: dict[str, Any]) -> str:
-    """The worker that an entry speaks of, such as ``[count T-3]`` and a blank; or nothing."""
-    names = [str(entry[key]) for key in ("name", "task_id") if entry.get(key)]
+    """The worker that an entry speaks of, such as ``[count T-3 a.md]`` and a blank; or nothing."""
+    names = [str(entry[key]) for key in ("name", "task_id", "label") if entry.get(key)]
     return f"[{' '.join(names)}] " if names else ""
+
+
+def titled(worker: dict[str, Any]) -> str:
+    """A worker as messages name it, such as ``"count" [a.md]``: its ``name``, and its ``label``."""
+    name, label = str(worker["name"]), worker.get("label")
+    shown = name if name.startswith("function at ") else f'"{name}"'
+    return f"{shown} [{label}]" if label else shown
 
 
 def said_by(entry: dict[str, Any]) -> str:

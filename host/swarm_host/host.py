@@ -191,13 +191,19 @@ class Host:
         return self.kernel.specs()
 
     def waiting(self) -> list[dict[str, Any]]:
-        """Who waits: ``name``, ``task_id``, ``waits_for``, ``where`` of the first live workers."""
+        """Who waits: ``name``, ``label``, ``task_id``, ``waits_for``, ``where`` of the first live
+        workers."""
         return self.kernel.waiting()
 
     def lingering(self) -> dict[str, Any] | None:
         """Who is waited for where main is done and the run is not
         (:meth:`swarm_host.vm.kernel.Kernel.lingering`)."""
         return self.kernel.lingering()
+
+    def blocked(self) -> dict[str, Any]:
+        """The tasks of the run that ended blocked
+        (:meth:`swarm_host.vm.kernel.Kernel.blocked`)."""
+        return self.kernel.blocked()
 
     def counts(self) -> dict[str, int]:
         """How many workers are live and running, and how many have ended in each way since ``main``

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from swarm_host.ports.contract import Port
 
@@ -25,12 +25,13 @@ class Options:
     :ivar closed_world: nobody outside spawns or cancels, so that silence is a deadlock.
     :ivar cancel_grace: seconds that a worker may go on after its cancel, by catching what that
         raises, until it is abandoned.
+    :ivar blocked: ``fail``: a run in which tasks ended blocked has failed.
     :ivar eager: what scripts say is handed over at once, not once a tick: for a terminal, where
         the last words before an endless loop matter.
     :ivar write_out: takes what scripts print.
     :ivar write_log: takes one log entry: ``level``, ``message``, ``at`` (Unix seconds), ``fields``,
-        ``task_id`` and ``name``. None: they go to Python's ``logging``, logger ``swarm_host``, and
-        each record has its entry as ``swarm``.
+        ``task_id``, ``name`` and ``label``. None: they go to Python's ``logging``, logger
+        ``swarm_host``, and each record has its entry as ``swarm``.
     :ivar write_events: takes events of the run as JSON lines; None: none are made.
     :ivar before_exit: called before ``os.exit`` of a trusted script ends the process.
     :ivar ports: ports that go before those of installed packages.
@@ -46,6 +47,7 @@ class Options:
     seed: int | None = None
     closed_world: bool = False
     cancel_grace: float = 10
+    blocked: Literal["warn", "fail"] = "warn"
     eager: bool = False
     write_out: Callable[[bytes], None] | None = None
     write_log: Callable[[dict[str, Any]], None] | None = None
@@ -70,6 +72,7 @@ class Options:
             "events": self.write_events is not None,
             "closed_world": self.closed_world,
             "cancel_grace": self.cancel_grace,
+            "blocked_fails": self.blocked == "fail",
             "eager": self.eager,
         }
         if self.input is not None:

@@ -14,6 +14,8 @@
 ---@class swarm.WorkerFields
 ---@field kind? "lua"|"process" by default the kind whose own field is there
 ---@field description? string
+---@field label? string|false which of many a worker is, such as "review {input.path}"; false: none,
+---and its input is not shown in its place
 ---@field timeout? number seconds for each attempt, above zero, from `running` on
 ---@field concurrency? integer how many of this worker run at once; the others are pending
 ---@field retries? integer|swarm.Retries how often a failed attempt is followed by another
@@ -175,6 +177,7 @@
 ---@field retries? integer|swarm.Retries goes before the definition's
 ---@field detached? boolean it belongs to the run, and not to the block that spawns it
 ---@field meta? table JSON-like, for hooks
+---@field label? string|false which of many it is, as it stands; goes before the definition's
 
 ---Options of `join`.
 ---@class swarm.JoinOptions

@@ -19,6 +19,7 @@
 ---@field task_id string such as "T-12"; calls take it in place of the handle
 ---@field attempt integer from 1
 ---@field name string? the worker's name; nil for a function
+---@field label string? which of many it is: what it was labelled with, else its input in short
 ---@field status swarm.Status
 ---@field generation integer the generation whose code it runs
 ---@field input any a copy of its input; in the worker itself the input
@@ -232,6 +233,7 @@ function Scope:spawn(name, input, opts) end
 ---@field traceback string? the author's frames, innermost first
 ---@field task_id string? whose error it was
 ---@field name string? the worker's name, or where its function stands
+---@field label string? which of many the worker is
 ---@field spawned_at string? file:line
 ---@field spawned_by string? the worker above, where the line that spawned is not known
 ---@field cause swarm.Error? what it comes from

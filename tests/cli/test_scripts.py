@@ -31,6 +31,11 @@ WRONG = {
     'swarm.worker "x" { run = print, concurrency = 0 }': "concurrency must be a whole number",
     'swarm.worker "x" { run = print, concurrency = 1.5 }': "one or more, and is 1.5",
     'swarm.worker "x" { run = print, description = {} }': "description must be a string",
+    'swarm.worker "x" { run = print, label = 5 }': "must be a text, or false for none, and is 5",
+    'swarm.worker "x" { run = print, label = true }': "label must be a text, or false for none",
+    'swarm.worker "x" { run = print, label = "{token}" }': "label cannot have {token}: people",
+    'swarm.worker "x" { run = print, label = "a {prompt_file}" }': "cannot have {prompt_file}: ",
+    'swarm.worker "x" { run = print, label = "{agent}" }': "a worker's name is {name}, not {agent}",
     'swarm.worker "x" { run = print, kind = "lau" }': 'there is no kind "lau"; did you mean lua?',
     'swarm.worker "x" { run = print, kind = 5 }': "there is no kind 5",
     'swarm.worker "x" { kind = "process", run = print }': (

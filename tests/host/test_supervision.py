@@ -76,7 +76,7 @@ async def test_each_restart_is_one_line() -> None:
     [
         ('"pass"', "ended (pass)"),
         ('"block"', "blocked: no more"),
-        ('"late", timeout = 0.5', 'timed out: worker "child" ran out of time after 0.5 s'),
+        ('"late", timeout = 0.5', 'timed out: worker "child" [late] ran out of time after 0.5 s'),
     ],
 )
 async def test_the_line_says_how_the_child_ended(how: str, ended: str) -> None:

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from swarm_host.cli.lingering import lingering_told
 from swarm_host.cli.watchdog import LOOK_SECONDS, TIMED_OUT, Watchdog
 from swarm_host.cli.wish import RunWish
+from swarm_host.entries import titled
 from swarm_host.errors import LoadError, OutOfMemory, WorkerCancelled
 from swarm_host.host import Host
 from swarm_host.options import Options
 from swarm_host.outcome import Outcome
 from swarm_host.threads.loop import LoopThread
+from swarm_host.view.blocked import listing_of
 from swarm_host.view.lingering import cancelling
 from swarm_host.view.screen import Screen
 
@@ -56,6 +58,7 @@ class Running:
             debug=wish.debug,
             closed_world=reload is None or not reload.wakes_main,
             cancel_grace=wish.cancel_grace,
+            blocked=wish.blocked,
             eager=os.isatty(1) or os.isatty(2),
             write_out=screen.write_out,
             write_log=screen.log,
@@ -193,13 +196,12 @@ class Running:
         if self._host is None:
             return
         for one in self._host.waiting():
-            name = f'"{one["name"]}"'
-            self._screen.note(
-                f"{one['task_id']} {name} at {one['where']} waits for {one['waits_for']}"
-            )
+            place, waits_for = one["where"], one["waits_for"]
+            self._screen.note(f"{one['task_id']} {titled(one)} at {place} waits for {waits_for}")
 
     def _tell(self, outcome: Outcome) -> None:
         self._exit = _EXIT[outcome.status]
+        self._tell_blocked()
         if outcome.status in ("pass", "blocked") and (
             outcome.value is not None or self._wish.as_json
         ):
@@ -211,6 +213,12 @@ class Running:
             outcome.status == "cancelled" and (self._watchdog.received or self._screen.problem)
         ):
             self._tell_error(outcome.error)
+
+    def _tell_blocked(self) -> None:
+        """Says which tasks ended blocked, and why; with --quiet where that fails the run."""
+        blocked = self._host.blocked() if self._host is not None else {"many": 0}
+        if blocked["many"] and (self._wish.blocked == "fail" or not self._wish.quiet):
+            self._screen.note(listing_of(blocked))
 
     def _print_result(self, value: Any) -> None:
         if isinstance(value, str):

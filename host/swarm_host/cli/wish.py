@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -29,6 +29,7 @@ class RunWish:
     :ivar input: what ``ctx.input`` of main is.
     :ivar timeout: seconds for everything, or None.
     :ivar cancel_grace: seconds that a worker may go on after its cancel.
+    :ivar blocked: what tasks that ended blocked make of the run.
     :ivar events: the file for events of the run, or None.
     :ivar as_json: stdout is the result alone.
     :ivar quiet: no progress, no logs below error.
@@ -43,6 +44,7 @@ class RunWish:
     input: Any = None
     timeout: float | None = None
     cancel_grace: float = 10
+    blocked: Literal["warn", "fail"] = "warn"
     events: str | None = None
     as_json: bool = False
     quiet: bool = False
@@ -61,6 +63,12 @@ _WORDS = (
         metavar="S",
         default=10,
         help="Seconds that a worker may go on after its cancel until it is abandoned. Default: 10.",
+    ),
+    click.option(
+        "--blocked",
+        type=click.Choice(["warn", "fail"]),
+        default="warn",
+        help="Whether tasks that ended blocked are told of (default), or have the run fail too.",
     ),
     click.option(
         "--events", type=click.Path(), metavar="FILE", help="Write the run's events there."

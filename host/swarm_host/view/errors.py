@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from swarm_host.entries import indented
+from swarm_host.entries import indented, titled
 from swarm_host.errors import headline
 from swarm_host.view.source import excerpt
 
@@ -61,8 +61,7 @@ def _with_worker(error: dict[str, Any]) -> str:
 
 
 def _name(error: dict[str, Any]) -> str:
-    name = str(error["name"])
-    return f"worker {name}" if name.startswith("function at ") else f'worker "{name}"'
+    return f"worker {titled(error)}"
 
 
 class _Tree:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from swarm_host.entries import titled
+
 _MOST = 5
 """Workers named in a line; the rest is counted."""
 
@@ -41,9 +43,7 @@ def cancelling(workers: Sequence[dict[str, Any]], live: int, word: str) -> str:
 
 def name_of(worker: dict[str, Any]) -> str:
     """A worker as messages name it."""
-    name = str(worker["name"])
-    shown = name if name.startswith("function at ") else f'"{name}"'
-    return f"worker {shown} ({worker['task_id']})"
+    return f"worker {titled(worker)} ({worker['task_id']})"
 
 
 def _listed(names: Sequence[str]) -> str:

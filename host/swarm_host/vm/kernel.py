@@ -158,12 +158,19 @@ class Kernel:
         error: dict[str, Any] | None = self._ask_json("run_error")
         return error
 
+    def blocked(self) -> dict[str, Any]:
+        """The tasks of the run that ended blocked, main aside: how ``many``, and the first 20
+        ``tasks``, with ``name``, ``label``, ``task_id`` and ``reason``."""
+        blocked: dict[str, Any] = self._ask_json("blocked")
+        return blocked
+
     def cancel_all(self, reason: str) -> None:
         """Cancels every live worker."""
         self._ask("cancel_all", reason.encode())
 
     def waiting(self) -> list[dict[str, Any]]:
-        """Who waits: ``name``, ``task_id``, ``waits_for``, ``where`` of the first live workers."""
+        """Who waits: ``name``, ``label``, ``task_id``, ``waits_for``, ``where`` of the first live
+        workers."""
         waiting: list[dict[str, Any]] = self._ask_json("waiting")
         return waiting
 

@@ -1,5 +1,6 @@
 -- The end of the run: what is waited for once main has settled, what fails the run whatever main
 -- made of it, and the deadlock, when every worker waits and nothing can wake one.
+local blocked = require "swarm.events.blocked"
 local cancelling = require "swarm.scope.cancel"
 local errors = require "swarm.ground.errors"
 local deadlocks = require "swarm.worker.deadlock"
@@ -17,6 +18,7 @@ local root = scopes.root
 
 local ending = {
   closed_world = false, -- nobody outside can spawn or cancel: silence is a deadlock
+  blocked_fails = false, -- tasks that ended blocked fail the run
 }
 
 local bounded -- main's task: its deadline, if it has one, is the run's, and that timer wakes nobody
@@ -46,6 +48,7 @@ function ending.begin()
     ended_before[status] = settling.counts[status] - settling.loading[status]
   end
   run_error, failures.list = nil, {}
+  blocked.begin()
   scopes.forget_failed(root)
 end
 
@@ -106,14 +109,32 @@ function ending.finishing(id)
   return ending.idle()
 end
 
----What the run as a whole adds to main's own end: a deadlock, or detached failures nobody took.
+---Tasks of the run that ended blocked, main aside, as JSON: how `many`, and the first `tasks` as
+---{ name, label?, task_id, reason }.
+---@return string
+function ending.blocked()
+  local many, tasks = blocked.told(bounded)
+  return text_of { many = many, tasks = values.array(tasks) }
+end
+
+local function blocked_error()
+  local many = ending.blocked_fails and blocked.told(bounded) or 0
+  if many > 0 then
+    local message = many .. (many == 1 and " task" or " tasks") .. " ended blocked"
+    local own = bounded and bounded.status == "blocked" and bounded.extra.err
+    return scopes.with_others(errors.new("blocked", message), own and { own } or nil)
+  end
+end
+
+---What the run as a whole adds to main's own end: a deadlock, detached failures nobody took, or,
+---where that counts, tasks that ended blocked.
 ---@return string? error as JSON
 function ending.run_error()
   local err = run_error
   if not err then
     local unowned = scopes.unowned(root)
     err = unowned and scopes.children_failed(unowned) or failures.list[1]
-    err = err and scopes.with_others(err, failures.list)
+    err = err and scopes.with_others(err, failures.list) or blocked_error()
   end
   return err and text_of(raised.plain(err)) or nil
 end
@@ -121,7 +142,7 @@ end
 -- Deadlock by silence -----------------------------------------------------------------------------
 
 local function named(task)
-  return "worker " .. record.label(task) .. " (T-" .. task.id .. ")"
+  return "worker " .. record.named(task) .. " (T-" .. task.id .. ")"
 end
 
 local DEADLOCK_SHOWN = 20
@@ -131,7 +152,8 @@ local LINGERING_SHOWN = 5
 local function described(w, with_generation)
   local task = w.task
   return {
-    name = task.def.name or record.label(task),
+    name = task.def.name or record.title(task),
+    label = record.label(task),
     task_id = "T-" .. task.id,
     waits_for = deadlocks.what_it_waits_for(w, named, with_generation),
     where = w.co and (frames.where(w.co) or record.home(task)) or "(not begun)",
@@ -210,6 +232,7 @@ local function deadlock()
       .. one.task_id
       .. " "
       .. one.name
+      .. (one.label and " [" .. one.label .. "]" or "")
       .. " at "
       .. one.where
       .. " waits for "

@@ -55,6 +55,7 @@ local kernel = {
   finishing = ending.finishing,
   idle = ending.idle,
   run_error = ending.run_error,
+  blocked = ending.blocked,
   waiting = ending.waiting,
   lingering = ending.lingering,
 
@@ -72,7 +73,7 @@ function kernel.boot(config, flush, exit)
   modules.trust, modules.lua_path = config.trust, config.lua_path
   frames.all_frames = config.debug
   events.on = config.events
-  ending.closed_world = config.closed_world
+  ending.closed_world, ending.blocked_fails = config.closed_world, config.blocked_fails
   cancelling.grace = config.cancel_grace
   if config.seed then
     random.seed(config.seed)

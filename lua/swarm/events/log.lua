@@ -68,7 +68,7 @@ local function entry(level, message, fields, task)
   local line = { level = level, message = tostring(message), fields = fields, at = clock.wall() }
   if task then
     line.task_id = "T-" .. task.id
-    line.name = task.def.name
+    line.name, line.label = task.def.name, record.label(task)
   end
   gather(lines, (json.encode(line, "fields", true)) .. "\n")
 end
@@ -112,7 +112,7 @@ function log.unowned(task, err)
   end
   local after = type(err.attempts) == "number" and " after " .. err.attempts .. " attempts" or ""
   local text = task.status == "timeout" and shown.field(err.message) .. after
-    or "worker " .. record.label(task) .. " failed" .. after .. ": " .. errors.headline(err)
+    or "worker " .. record.title(task) .. " failed" .. after .. ": " .. errors.headline(err)
   entry("warn", text, nil, task)
 end
 

@@ -3,6 +3,7 @@
 local buffer = require "string.buffer"
 local clock = require "swarm.ground.clock"
 local json = require "swarm.values.json"
+local labels = require "swarm.scheduler.label"
 
 local lines = buffer.new()
 
@@ -22,7 +23,10 @@ function events.publish(kind, task, fields)
   local retries = task.extra and task.extra.retries
   event.worker_id = "W-" .. (task.extra and task.extra.worker_id or task.id)
   event.attempt = retries and retries.number or 1
-  event.name = task.def.name
+  event.name, event.label = task.def.name, labels.of(task)
+  if kind == "task_created" then
+    event.input = labels.input_of(task)
+  end
   local parent = task.parent
   if parent then
     event.parent = "T-" .. parent.id

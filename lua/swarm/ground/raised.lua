@@ -252,6 +252,7 @@ local TEXTS = {
   spawned_by = true,
   cancel_reason = true,
   name = true,
+  label = true,
   task_id = true,
 }
 local LISTS = { errors = true, others = true, waiting = true }

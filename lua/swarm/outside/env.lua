@@ -1,6 +1,7 @@
 -- swarm.env: the variables of the host's environment, by way of port `env`.
 local arguments = require "swarm.ground.arguments"
 local bridge = require "swarm.outside.bridge"
+local masked = require "swarm.values.masked"
 local raised = require "swarm.ground.raised"
 local S = require "swarm.scheduler.scheduler"
 local type = type
@@ -17,6 +18,8 @@ return function(name)
     raised.note_absent(function()
       return S.current and S.current.task.id == id and name or nil -- others use its coroutine later
     end)
+  else
+    masked.was_read(name, value)
   end
   return value
 end

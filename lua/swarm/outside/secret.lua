@@ -3,6 +3,7 @@
 -- and masks it in what comes back.
 local arguments = require "swarm.ground.arguments"
 local errors = require "swarm.ground.errors"
+local masked = require "swarm.values.masked"
 local debug_getmetatable = debug.getmetatable
 local match, setmetatable, type = string.match, setmetatable, type
 
@@ -31,6 +32,7 @@ function secret.new(name)
   end
   local value = setmetatable({}, Secret)
   named[value] = name
+  masked.is_secret(name)
   return value
 end
 

@@ -49,6 +49,8 @@
 --   meta_of   fields      the rights of who may have that very table (worker/fields.lua)
 --   retries   attempts    what a task with retries keeps (worker/attempts.lua)
 --   timeout   spawn       seconds, where they are not the definition's
+--   label     spawn       its own, or false: see scheduler/label.lua
+--   item      gather      its number among those of a map
 --   deadline  cancel      the timer of its attempt, while that runs
 --   cancelled cancel      the error that its own cause raised
 --   owned     scope       its failure is somebody's already, or was promised to be
@@ -76,10 +78,12 @@
 --   args      registry    of a main that a spec runs
 --   each_nodes, each_most  each  nodes of loops among its watchers
 local frames = require "swarm.ground.frames"
+local labels = require "swarm.scheduler.label"
 local format, sub = string.format, string.sub
 local getinfo = debug.getinfo
 
 local record = {
+  label = labels.of, -- which of many a task is, as text
   final = { pass = true, blocked = true, failed = true, cancelled = true, timeout = true },
   wrapped = setmetatable({}, { __mode = "k" }), -- what runs → the run that hooks are around
 }
@@ -128,10 +132,16 @@ function record.home(task)
   return home
 end
 
----The name of a task as messages show it.
-function record.label(task)
+---The name of a task as messages show it, without what tells it from others of that name.
+function record.title(task)
   local name = task.def.name
   return name and format('"%s"', name) or "function at " .. (record.home(task) or "swarm itself")
+end
+
+---A task as messages name it: its title, and its label where it has one.
+function record.named(task)
+  local label = record.label(task)
+  return record.title(task) .. (label and " [" .. label .. "]" or "")
 end
 
 ---Whether a task is another one, or below it.

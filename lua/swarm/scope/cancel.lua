@@ -54,7 +54,7 @@ local function abandon(me, where)
   log.entry(
     "error",
     "worker "
-      .. record.label(task)
+      .. record.title(task)
       .. " is abandoned: it swallows its cancel, and goes on for ever"
       .. (where and ", at " .. where or ""),
     nil,
@@ -95,7 +95,7 @@ local function go_on_swallowing(me, extra)
     log.entry(
       "warn",
       "worker "
-        .. record.label(me.task)
+        .. record.title(me.task)
         .. " was cancelled and goes on: a pcall swallows that"
         .. (where and ", at " .. where or ""),
       nil,

@@ -59,6 +59,7 @@ end
 local COMMON = {
   kind = "string",
   description = "string",
+  label = "label",
   timeout = "seconds",
   concurrency = "count",
   retries = "retries",
@@ -78,6 +79,9 @@ local checks = {
   end,
   seconds = function(value)
     return type(value) == "number" and value > 0 and value < 1 / 0, "a number of seconds above zero"
+  end,
+  label = function(value)
+    return type(value) == "string" or value == false, "a text, or false for none"
   end,
   authority = function(value)
     return value == "own", 'the word "own"'

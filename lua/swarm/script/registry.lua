@@ -15,6 +15,7 @@ local roles = require "swarm.rights.roles"
 local S = require "swarm.scheduler.scheduler"
 local schema = require "swarm.outside.schema"
 local slots = require "swarm.worker.slots"
+local template = require "swarm.outside.process.template"
 local values = require "swarm.values.values"
 local error, type, pairs, tostring, xpcall = error, type, pairs, tostring, xpcall
 local format, debug_getmetatable = string.format, debug.getmetatable
@@ -43,6 +44,21 @@ local function retries_of(name, retries)
   return policy
 end
 
+---A label as pieces; what it names is looked for when somebody reads it (scheduler/label.lua).
+local function label_of(name, text)
+  local pieces, forms = template.parse(text)
+  for form in pairs(forms) do
+    if form == "token" or form == "prompt_file" then
+      local message = format("worker %q: label cannot have {%s}", name, form)
+      return wrong(message .. ": people read it", { field = "label" })
+    elseif form == "agent" then
+      local message = format("worker %q: label: a worker's name is {name}, not {agent}", name)
+      return wrong(message, { field = "label" })
+    end
+  end
+  return pieces
+end
+
 local function define_worker(generation, name, fields, where)
   local kind_name, kind = check.kind(name, fields)
   local try, tell = arguments.together()
@@ -54,6 +70,7 @@ local function define_worker(generation, name, fields, where)
     fn = fields.run,
     run = fields.run,
     description = fields.description,
+    label = fields.label and label_of(name, fields.label) or fields.label,
     timeout = fields.timeout,
     retries = fields.retries and try(retries_of, name, fields.retries),
     slots = fields.concurrency and slots.new(fields.concurrency),
@@ -164,6 +181,7 @@ function registry.main(generation, fn, args)
   end
   generation.main = definition.new(generation, {
     name = "main",
+    label = false, -- there is one
     held_open = true,
     role = "operator",
     fn = fn,

@@ -35,7 +35,7 @@ function Ticket.__index(ticket, key)
     return "the "
       .. opaque.describe(lock)
       .. ", which worker "
-      .. record.label(holder.task)
+      .. record.named(holder.task)
       .. " (T-"
       .. holder.task.id
       .. ") holds"
@@ -52,7 +52,7 @@ local function acquire(lock)
     return errors.throw(
       "deadlock",
       "worker "
-        .. record.label(me.task)
+        .. record.named(me.task)
         .. " holds the "
         .. opaque.describe(lock)
         .. " already and would wait for itself: take it once, around all that needs it"
@@ -82,7 +82,7 @@ end
 function Lock.in_use(lock)
   local holder = lock.holder
   if holder then
-    return "worker " .. record.label(holder.task) .. " (T-" .. holder.task.id .. ") holds it"
+    return "worker " .. record.title(holder.task) .. " (T-" .. holder.task.id .. ") holds it"
   end
 end
 

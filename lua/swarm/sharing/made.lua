@@ -48,7 +48,7 @@ function made.in_use(of)
     local w = of[LISTS[i]] and of[LISTS[i]].head
     while w do
       if #named < MOST_NAMED then
-        named[#named + 1] = "worker " .. record.label(w.task) .. " (T-" .. w.task.id .. ")"
+        named[#named + 1] = "worker " .. record.title(w.task) .. " (T-" .. w.task.id .. ")"
       else
         more = more + 1
       end

@@ -152,7 +152,8 @@ end
 
 ---Starts the worker of one item.
 local function spawn_item(group, i, name, items)
-  local ok, task = pcall(groups.spawn, group, i, name, items[i])
+  local extra = { item = i, watchers = nil } -- with room for the group's node
+  local ok, task = pcall(groups.spawn, group, i, name, items[i], extra)
   if ok then
     if i == 1 and task.def.slots then
       deadlock.check_slots(group.me, task)

@@ -49,7 +49,7 @@ function groups.describe(call, live, visit_live)
   end
   local shown = {}
   visit_live(function(w)
-    shown[#shown + 1] = format("%s (T-%d)", record.label(w.task), w.task.id)
+    shown[#shown + 1] = format("%s (T-%d)", record.named(w.task), w.task.id)
     return #shown == SHOWN
   end)
   local more = live - #shown
@@ -113,9 +113,11 @@ function groups.hasten(task)
 end
 
 ---Spawns a member.
+---@param extra table? what its task has from the start
 ---@return table task
-function groups.spawn(group, i, name, input)
-  local _, task = spawning.named(group.scope, group.me, name, input, nil, group.taken)
+function groups.spawn(group, i, name, input, extra)
+  local _, task =
+    spawning.named(group.scope, group.me, name, input, nil, group.taken, nil, extra)
   local node = { index = i, queue = false, queue_prev = nil, queue_next = nil }
   settling.watch(task, setmetatable(node, group.node_meta))
   group.live = group.live + 1

@@ -181,10 +181,10 @@ local function held_of(handle, call)
   local task = handles.task(handle, call)
   local held = task.extra and task.extra.held_open
   if not held then
-    local label = record.label(task)
+    local named = record.named(task)
     return errors.throw(
       "invalid_argument",
-      format("%s is for what swarm.open returned; worker %s is not held open", call, label)
+      format("%s is for what swarm.open returned; worker %s is not held open", call, named)
     )
   end
   return held

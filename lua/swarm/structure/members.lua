@@ -89,13 +89,13 @@ local function check_deadlock(check, me, task, i)
     return deadlock("%s: list[%d] is the caller, who would wait for itself for ever", call, i)
   end
   check.above = check.above or above(me)
-  local label, w = record.label, task.worker
+  local named, w = record.named, task.worker
   if check.above[task] then
     return deadlock(
       "%s: list[%d] is worker %s, which waits for those below it, and the caller is one of them",
       call,
       i,
-      label(task)
+      named(task)
     )
   elseif not check.needs_all then
     return
@@ -107,7 +107,7 @@ local function check_deadlock(check, me, task, i)
       "%s: list[%d] is worker %s, which waits for the caller already",
       call,
       i,
-      label(task)
+      named(task)
     )
   end
 end

@@ -38,7 +38,7 @@ local function newindex()
 end
 
 local function token_tostring(token)
-  return "cancel token of worker " .. record.label(debug_getmetatable(token).task)
+  return "cancel token of worker " .. record.named(debug_getmetatable(token).task)
 end
 
 ---Whether a value is a cancel token.

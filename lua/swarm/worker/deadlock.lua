@@ -4,7 +4,7 @@ local errors = require "swarm.ground.errors"
 local opaque = require "swarm.ground.opaque"
 local record = require "swarm.scheduler.record"
 local scopes = require "swarm.scope.scope"
-local label, is_below = record.label, record.is_below
+local named, is_below = record.named, record.is_below
 local CHILDREN = scopes.CHILDREN
 
 local deadlock = {}
@@ -56,9 +56,9 @@ function deadlock.ring(me, scope)
       seen = seen or {}
       if waits_for(child, me, seen) then
         local message = "worker "
-          .. label(me.task)
+          .. named(me.task)
           .. " waits for its child "
-          .. label(child.task)
+          .. named(child.task)
           .. ", which waits for it"
         local home = record.home(me.task)
         return errors.new("deadlock", message, { where = home, traceback = "" })
@@ -90,7 +90,7 @@ function deadlock.check_slots(me, task)
     return errors.throw(
       "deadlock",
       "worker "
-        .. label(task)
+        .. named(task)
         .. " needs one of the "
         .. task.def.slots.max
         .. " slots of its concurrency, and its own ancestors hold them all"
@@ -103,7 +103,7 @@ function deadlock.check_join(me, w)
   if w == me then
     return errors.throw(
       "deadlock",
-      "worker " .. label(w.task) .. " joins itself and would wait for ever"
+      "worker " .. named(w.task) .. " joins itself and would wait for ever"
     )
   end
   deadlock.check_slots(me, w.task)
@@ -111,9 +111,9 @@ function deadlock.check_join(me, w)
     return errors.throw(
       "deadlock",
       "worker "
-        .. label(me.task)
+        .. named(me.task)
         .. " joins worker "
-        .. label(w.task)
+        .. named(w.task)
         .. ", which waits for it already"
     )
   end

@@ -15,6 +15,7 @@ function definition.new(generation, of)
     kind = of.kind or "lua", -- the name of its kind
     held_open = of.held_open or false, -- its kind can be held open by swarm.open
     description = of.description,
+    label = of.label, -- pieces of a template; false: none, and its input is not shown (label.lua)
     where = of.where, -- file:line of the author's that it comes from; of the host's own: its maker
     generation = generation,
     names = generation.line.names, -- name → definition, of the newest generation of its script
@@ -61,6 +62,7 @@ local KEPT = {
   kind = true,
   held_open = true,
   description = true,
+  label = true,
   where = true,
   generation = true,
   names = true,

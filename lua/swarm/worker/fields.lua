@@ -25,6 +25,9 @@ function fields.name(task)
   return task.def.name
 end
 
+---Which of many it is.
+fields.label = record.label
+
 function fields.status(task)
   reading.check(task)
   return task.status

@@ -76,7 +76,7 @@ end
 
 function handle.tostring(object)
   local task = debug_getmetatable(object)
-  return format("worker %s (%s, %s)", record.label(task), tasks.task_id(task), task.status)
+  return format("worker %s (%s, %s)", record.named(task), tasks.task_id(task), task.status)
 end
 local handle_tostring = handle.tostring
 

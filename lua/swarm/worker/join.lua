@@ -19,7 +19,7 @@ local values = require "swarm.values.values"
 local waiting = require "swarm.scope.waiting"
 
 local type, error = type, error
-local copy, raise, own, label = values.copy, cancelling.raise, scopes.own, record.label
+local copy, raise, own, named = values.copy, cancelling.raise, scopes.own, record.named
 
 local joining = {}
 
@@ -39,6 +39,10 @@ local function enlist(w, me)
   list.push_back(joiners, me)
 end
 
+local function describe_timed(waits_for)
+  return "worker " .. named(waits_for.joins) .. ", for a time"
+end
+
 ---Waits until a task has settled. False: the time ran out first.
 local function wait_for(me, task, timeout)
   local timer, waits_for = nil, task
@@ -48,7 +52,7 @@ local function wait_for(me, task, timeout)
   end
   if timeout then
     timer = S.alarm(me, clock.monotonic() + timeout)
-    waits_for = { what = "worker " .. label(task) .. ", for a time", joins = task }
+    waits_for = { describe = describe_timed, joins = task }
   elseif task.parent ~= me.task or w.waiting or task.def.slots then
     deadlock.check_join(me, w)
   end
@@ -113,7 +117,7 @@ function joining.join(target, opts)
   local task, waited = settled_task(target, timeout, "join", "poll_task")
   if not task then
     local message = "worker "
-      .. label(waited)
+      .. named(waited)
       .. " has not settled within "
       .. timeout
       .. " s"
@@ -205,7 +209,7 @@ function joining.mark(target, verdict)
   return errors.throw(
     "invalid_argument",
     "worker "
-      .. label(task)
+      .. named(task)
       .. " is "
       .. task.status
       .. ": only a suspended task, or one that an operator answers, can be marked"

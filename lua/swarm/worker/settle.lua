@@ -1,5 +1,6 @@
 -- The end of a worker: how what it returned or raised, what its children did, and what it was
 -- cancelled for come to one final status; and the one place where that status is set.
+local blocked = require "swarm.events.blocked"
 local cancelling = require "swarm.scope.cancel"
 local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
@@ -19,7 +20,7 @@ local tasks = require "swarm.worker.tasks"
 local unowned = require "swarm.events.unowned"
 local values = require "swarm.values.values"
 
-local copy, label = values.copy, record.label
+local copy, named = values.copy, record.named
 local CHILDREN = scopes.CHILDREN
 
 local function no_workers()
@@ -95,16 +96,18 @@ end
 -- Errors ------------------------------------------------------------------------------------------
 
 ---Puts onto an error whose it is.
-function settling.stamp(task, err)
+---@param label string? the task's, where it is known
+function settling.stamp(task, err, label)
   -- Whoever reads the error can ask for its task; nobody asks for the loading of a script.
   err.task_id = task.def.loading and "T-" .. task.id or tasks.task_id(task)
   err.traceback = err.traceback or ""
-  err.name = task.def.name or label(task)
+  err.name = task.def.name or record.title(task)
+  err.label = label or record.label(task) or err.label
   err.spawned_at = err.spawned_at or site.place(task.site)
   if not err.spawned_at and task.parent then
     -- `return swarm.call(...)` is a tail call: the line that spawned is gone.
     local above = task.parent
-    err.spawned_by = err.spawned_by or "worker " .. label(above) .. " (T-" .. above.id .. ")"
+    err.spawned_by = err.spawned_by or "worker " .. named(above) .. " (T-" .. above.id .. ")"
   end
   if
     err.where == nil
@@ -123,13 +126,20 @@ local stamp = settling.stamp
 ---@return string status, table err
 local function ended_by(w, cause)
   local task = w.task
-  if cause.kind == "timeout" and cause.scope == w then
-    local message = "worker " .. label(task) .. " " .. cause.reason
-    return "timeout", stamp(task, errors.new("timeout", message))
+  local label = record.label(task)
+  local is_late = cause.kind == "timeout" and cause.scope == w
+  local message = "worker "
+    .. record.title(task)
+    .. (label and " [" or "")
+    .. (label or "")
+    .. (label and "]" or "")
+    .. (is_late and " " or " was cancelled: ")
+    .. cause.reason -- in one go: it is another text for each of many
+  if is_late then
+    return "timeout", stamp(task, errors.new("timeout", message), label)
   end
-  local message = "worker " .. label(task) .. " was cancelled: " .. cause.reason
   local fields = { reason = cause.reason, kind = cause.kind }
-  return "cancelled", stamp(task, errors.new("cancelled", message, fields))
+  return "cancelled", stamp(task, errors.new("cancelled", message, fields), label)
 end
 
 -- The end -----------------------------------------------------------------------------------------
@@ -221,7 +231,9 @@ local function settle(w, status, value, err)
   local owner, joiners = w.owner, w.joiners
   scopes.release(owner, w)
   extra = task.extra
-  if status == "failed" or status == "timeout" then
+  if status == "blocked" and not def.loading then
+    blocked.add(task, err)
+  elseif status == "failed" or status == "timeout" then
     tell_owner(owner, task, err, joiners)
   elseif status == "cancelled" and err.others and not extra.owned then
     scopes.keep_failed(owner, task) -- it is no failure; what broke below it was one

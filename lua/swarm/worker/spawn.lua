@@ -120,7 +120,8 @@ local ELSEWHERE = {
   input = "the input comes before the options: spawn(name, input, opts)",
 }
 
-local SPAWN_OPTIONS = { timeout = true, detached = true, meta = true, retries = true }
+local SPAWN_OPTIONS =
+  { timeout = true, detached = true, meta = true, retries = true, label = true }
 
 ---@return table owner, table? extra, any retries
 local function read_options(owner, opts, extra)
@@ -135,6 +136,15 @@ local function read_options(owner, opts, extra)
     extra = extra or {}
     extra.timeout = timeout and arguments.seconds(timeout, "spawn's option timeout") or nil
     extra.meta = copy(meta, "meta")
+  end
+  local label = opts.label
+  if label ~= nil then
+    if label and type(label) ~= "string" then
+      local message = "spawn's option label is a text or false, not " .. shown.value(label)
+      return errors.throw("invalid_argument", message)
+    end
+    extra = extra or {}
+    extra.label = label
   end
   if retries ~= nil then
     retries = attempts.policy(retries, "spawn's option retries") or false

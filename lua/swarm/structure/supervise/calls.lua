@@ -114,7 +114,7 @@ local function supervisor_of(handle, call)
   local task = handles.task(handle, call)
   local sup = task.extra and task.extra.supervisor
   if not sup then
-    local whose = "worker " .. record.label(task) .. " is no supervisor: "
+    local whose = "worker " .. record.named(task) .. " is no supervisor: "
     return errors.throw(
       "invalid_argument",
       whose .. call .. " belongs to what swarm.supervise returned"

@@ -22,7 +22,7 @@ end
 function trace.what_it_waits_for(watch, w)
   local what = deadlock.what_it_waits_for(w, function(task)
     return task.id >= watch.first and name(watch, task)
-      or "a worker outside the program, " .. record.label(task)
+      or "a worker outside the program, " .. record.title(task)
   end)
   local text = tostring(what):gsub("T%-(%d+)", function(id)
     id = tonumber(id)

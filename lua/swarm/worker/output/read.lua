@@ -57,6 +57,10 @@ function reading.output_tail(target, opts)
   return snapshot(attempts.of(task, attempt), since)
 end
 
+local function describe_followed(waits_for)
+  return "events of worker " .. record.named(waits_for.follows)
+end
+
 ---swarm.follow(h, opts?) → iterator of events, until the attempt has ended; with attempt = "all"
 ---until the task has settled
 function reading.follow(target, opts)
@@ -86,8 +90,8 @@ function reading.follow(target, opts)
       ready, i = seen and snapshot(seen, since) or {}, 0
       if #ready == 0 then
         if not over then
-          local what = { what = "events of worker " .. record.label(task) }
-          waiting.in_list(me, tails.of(seen).followers, what, "follow")
+          local waits_for = { describe = describe_followed, follows = task }
+          waiting.in_list(me, tails.of(seen).followers, waits_for, "follow")
         elseif all and attempt < attempts.number(task) then
           attempt, since = attempt + 1, 0
         else

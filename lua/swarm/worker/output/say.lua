@@ -82,7 +82,7 @@ local function emit(handle, event)
   if record_of.final[task.status] then
     return errors.throw(
       "invalid_argument",
-      "worker " .. record_of.label(task) .. " has settled: its tail is closed"
+      "worker " .. record_of.named(task) .. " has settled: its tail is closed"
     )
   end
   local me = S.current
