@@ -252,10 +252,22 @@ def spelling(table: str, owners: dict[str, str]) -> str:
     return table
 
 
+def whole_lines(text: str) -> list[str]:
+    """The lines of a file, each tag with what goes on below it."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        goes_on = re.match(r"---(?![@|]).", line)
+        if goes_on and lines and lines[-1].startswith(("---@field", "---@param", "---@return")):
+            lines[-1] += " " + line[3:].strip()
+        else:
+            lines.append(line)
+    return lines
+
+
 def read(path: Path) -> list[Section]:
     """The sections of a file that hold something, in its order."""
     reader = Reader()
-    for line in path.read_text().splitlines():
+    for line in whole_lines(path.read_text()):
         reader.take(line)
     return [section for section in reader.sections if section.items]
 
@@ -335,7 +347,11 @@ def written(section: Section, file: str, types: set[str]) -> list[str]:
         inherits = f" It has all of {parents}." if parents else ""
         also = "".join(f" Called as `{way}`." for way in item.also)
         lines += ["", f"### {item.name}"] if item.name != PARTS.get(file) else []
-        lines += ["", f"{item.said}{shape}{inherits}{also} ({link})".strip(), ""]
+        lines += [
+            "",
+            f"{item.said}{shape}{inherits}{also}".strip() + (f" ({link})" if link else ""),
+            "",
+        ]
         for name, said in item.notes:
             own = chapter(f"{item.name}.{re.split(r'[?:]', name)[0]}")
             seen = to_types(name, types - {item.name})

@@ -72,12 +72,13 @@ def test_a_file_that_nobody_knows_is_read_too(
     (tmp_path / "agents.lua").write_text(
         "---@meta _\n\n-- Agents -----\n\n---Starts one.\n---@param name string\n"
         "---@return swarm.Agent agent\nfunction swarm.agent(name) end\n\n"
-        "---An agent.\n---@class swarm.Agent\n---@field session string? where it goes on\n"
+        "---An agent.\n---@class swarm.Agent\n---@field session string? where it goes on,\n"
+        "---and where\n---it began\n---@field id string\n"
         "local Agent = {}\n\n---Says so.\nfunction Agent:tell(text) end\n"
     )
     monkeypatch.setattr(reference, "TYPES", tmp_path)
     end = reference.page().partition("## agents.lua\n")[2]
     assert "`swarm.agent(name: string) → agent: swarm.Agent`: Starts one." in end
     assert "### swarm.Agent\n\nAn agent." in end
-    assert "- `session: string?`: where it goes on" in end
+    assert "- `session: string?`: where it goes on, and where it began\n- `id: string`\n" in end
     assert "- `agent:tell()`: Says so." in end
