@@ -49,6 +49,7 @@
 ---@field limits? swarm.ProcessLimits
 ---@field pty? false not supported yet
 
+---A text with placeholders, `false` for nothing, a file, or who is asked for it.
 ---@alias swarm.Stdin string|false|swarm.File|fun(ctx: swarm.Ctx, input: any): swarm.Input?
 
 ---What a process is given to read: text, a file, a worker's result, or nothing.
@@ -86,6 +87,7 @@
 ---@field allow? table<integer|swarm.Verb, swarm.Verb|string[]|true> `verb = { … }` bounds one
 ---@field deny? swarm.Verb[]
 
+---What a worker may be allowed to do, one by one.
 ---@alias swarm.Verb
 ---| "start_task" # spawn, call; bounds: worker names
 ---| "dispatch_attempt"

@@ -187,6 +187,7 @@ function Scope:spawn(name, input, opts) end
 
 -- Errors ------------------------------------------------------------------------------------------
 
+---What the host's own errors are called, and the fields that each has.
 ---@alias swarm.ErrorCode
 ---| "failed" # it raised; `cause` where it was another worker's error
 ---| "blocked" # { value, reason }

@@ -142,6 +142,7 @@ function log.warn(message, fields) end
 ---@param fields? table JSON-like
 function log.error(message, fields) end
 
+---What a header may be set to.
 ---@alias swarm.Header string|number|swarm.Secret
 
 ---What `http.request` is given.
