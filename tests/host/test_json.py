@@ -16,6 +16,7 @@ MODULES = (
     "ground/frames",
     "ground/shown",
     "ground/errors",
+    "ground/raised",
     "values/kinds",
     "values/faults",
     "values/values",
