@@ -126,14 +126,14 @@ def spawn_join(short: bool) -> Result:
 
 
 def parked(short: bool) -> Result:
-    """100,000 parked workers: 1,600 bytes each, and 300 ms to cancel them all."""
+    """100,000 parked workers: 1,500 bytes each, and 300 ms to cancel them all."""
     results = [ours("parked.lua")[0] for _ in range(2 if short else 3)]
     size = min(result["bytes"] for result in results)
     cancel = min(result["cancel_ms"] for result in results)
     return {
         "parked_bytes": round(size),
         "cancel_100k_ms": round(cancel, 1),
-        "ok": size <= 1600 and within(cancel, 300, short),
+        "ok": size <= 1500 and within(cancel, 300, short),
     }
 
 

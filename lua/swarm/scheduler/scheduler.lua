@@ -180,6 +180,15 @@ function S.park_now(w, waiting)
   return answer ~= BARRED
 end
 
+---Parks, or says that a C function is in the way, without asking before: a call of C takes twenty
+---slots of a stack, and where many workers sleep their stacks are most of what they cost.
+function S.park_or_not(w, waiting)
+  w.waiting = waiting
+  local ok, answer = pcall(co_yield, PARK)
+  w.waiting = nil
+  return ok and answer ~= BARRED
+end
+
 -- Ticks -------------------------------------------------------------------------------------------
 
 local POOL = 4096 -- coroutines kept

@@ -9,8 +9,8 @@ local waiting = require "swarm.scope.waiting"
 -- Where many workers sleep, their stacks are most of what they cost: few slots are used here, and
 -- no call of C below them, which takes twenty.
 local check_seconds, monotonic = arguments.seconds, clock.monotonic
-local can_park, park_now, set_timer = S.can_park, S.park_now, S.set_timer
-local raise, barred = cancelling.raise, waiting.barred
+local park_or_not, set_timer = S.park_or_not, S.set_timer
+local raise = cancelling.raise
 
 local pauses = {}
 
@@ -41,11 +41,9 @@ function pauses.sleep(seconds)
   local me = S.current
   if me.scope.cancel then
     raise(me)
-  elseif not can_park() then
-    barred("swarm.sleep")
   end
   set_timer(me, monotonic() + seconds)
-  if not park_now(me, SLEEP) then
+  if not park_or_not(me, SLEEP) then
     S.wake_up(me)
     return go_on(me, false, "swarm.sleep")
   elseif me.scope.cancel then

@@ -305,7 +305,8 @@ function settling.conclude(w, ok, value, reason, before)
     if ok or value == (extra and extra.cancelled) then
       local status, err = ended_by(w, cause)
       err.abandoned = abandoned
-      err = scopes.with_others(err, not ok and raised.crossing(value).others or nil)
+      local others = not ok and value.others and raised.crossing(value).others
+      err = scopes.with_others(err, others or nil)
       return settle(w, status, nil, scopes.with_others(err, untaken))
     end
     if not before then

@@ -92,7 +92,7 @@ local function emit(handle, event)
       "ctx:"
         .. event.type
         .. " writes into the tail of the worker that calls it, and this is the ctx of worker "
-        .. record_of.label(task)
+        .. record_of.title(task)
         .. ": use your own ctx"
     )
   elseif me.rights.emit_output ~= true then
