@@ -18,7 +18,28 @@ swarm.worker "supervised" {
   end,
 }
 
+swarm.worker "breaks in clean-up" {
+  run = function()
+    pcall(swarm.sleep, 1)
+    error "broke in clean-up"
+  end,
+}
+
 describe("sessions: the end", function()
+  it("is a failure where an invocation fails after its invoker was cancelled", function()
+    local h = swarm.open "breaks in clean-up"
+    local w = swarm.spawn(function()
+      h:invoke()
+    end)
+    swarm.sleep(0.01)
+    swarm.cancel(w, "enough", { wait = true })
+    local passed, why = swarm.join(h)
+    assert.is_nil(passed)
+    assert.equal("children_failed", why.code)
+    assert.matches("broke in clean%-up", why.message)
+    assert.equal("failed", h.status)
+  end)
+
   it("comes with the ttl, idle", function()
     local s = swarm.open("unit", { ttl = 10 })
     s:invoke()
