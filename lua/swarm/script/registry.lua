@@ -70,7 +70,7 @@ local function define_worker(generation, name, fields, where)
     fn = fields.run,
     run = fields.run,
     description = fields.description,
-    label = fields.label and label_of(name, fields.label) or fields.label,
+    label = type(fields.label) == "string" and label_of(name, fields.label) or fields.label,
     timeout = fields.timeout,
     retries = fields.retries and try(retries_of, name, fields.retries),
     slots = fields.concurrency and slots.new(fields.concurrency),

@@ -150,12 +150,14 @@ raised.keep({ [array_meta] = true, [object_meta] = true }, function(value)
   return debug_getmetatable(value) == file_meta or kinds.opaque_name(value) ~= nil
 end)
 
+local function tell_nobody() end
+
 ---Lets tables with a metatable of the host's own cross as objects, and keeps it on their copies.
 ---Its __index, the only thing in it that a walk may meet, must put up with any key.
 ---@param meta table
----@param on_copy function (table, copy)
+---@param on_copy function? called with a table and its copy
 function kinds.keep(meta, on_copy)
-  kinds.kept[meta] = on_copy
+  kinds.kept[meta] = on_copy or tell_nobody
 end
 
 ---Whether a table has such a metatable.
