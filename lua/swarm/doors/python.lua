@@ -9,6 +9,7 @@ local ending = require "swarm.doors.ending"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
 local frames = require "swarm.ground.frames"
+local heap = require "swarm.scheduler.heap"
 local held = require "swarm.doors.held"
 local idle = require "swarm.scheduler.idle"
 local json = require "swarm.values.json"
@@ -99,6 +100,7 @@ end
 ---@return boolean more, number? wait, boolean requests, boolean says, boolean settles
 ---@return boolean watches there is more to watch than was asked for
 function kernel.step(slice)
+  heap.look()
   local more = S.step(slice)
   unowned.look()
   local wait
