@@ -9,6 +9,7 @@ local ending = require "swarm.doors.ending"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
 local frames = require "swarm.ground.frames"
+local heap = require "swarm.scheduler.heap"
 local held = require "swarm.doors.held"
 local idle = require "swarm.scheduler.idle"
 local json = require "swarm.values.json"
@@ -25,10 +26,6 @@ local text_of = json.text_of
 local turn = require "swarm.scheduler.turn"
 local unowned = require "swarm.events.unowned"
 local root = scopes.root
-
--- Workers that come and go by the million leave garbage and hardly anything alive. In steps of Lua's
--- own size (200) collecting that takes a third of what they cost; in larger ones a tenth.
-collectgarbage("setstepmul", 1000)
 
 require "swarm.doors.wiring"
 
@@ -103,6 +100,7 @@ end
 ---@return boolean more, number? wait, boolean requests, boolean says, boolean settles
 ---@return boolean watches there is more to watch than was asked for
 function kernel.step(slice)
+  heap.look()
   local more = S.step(slice)
   unowned.look()
   local wait
