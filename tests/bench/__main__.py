@@ -126,14 +126,17 @@ def spawn_join(short: bool) -> Result:
 
 
 def parked(short: bool) -> Result:
-    """100,000 parked workers: 1,500 bytes each, and 300 ms to cancel them all."""
+    """100,000 parked workers: 1,500 bytes each, and 300 ms to cancel them all.
+
+    The short form holds the bytes, and of the time only an order of magnitude: it is a machine's.
+    """
     results = [ours("parked.lua")[0] for _ in range(2 if short else 3)]
     size = min(result["bytes"] for result in results)
     cancel = min(result["cancel_ms"] for result in results)
     return {
         "parked_bytes": round(size),
         "cancel_100k_ms": round(cancel, 1),
-        "ok": size <= 1500 and within(cancel, 300, short),
+        "ok": size <= 1500 and cancel <= (3000 if short else 300),
     }
 
 
@@ -201,7 +204,10 @@ def fairness(short: bool) -> Result:
 
 
 def hooks(short: bool) -> Result:
-    """Hooks that do nothing: 0.5 us each at the most; a role that is cut down: the same."""
+    """Hooks that do nothing: 0.5 us each at the most; a role that is cut down: the same.
+
+    The short form holds only an order of magnitude: microseconds are a machine's.
+    """
     result, _ = ours("hooks.lua", 20_000 if short else 100_000)
     bare, one = result["bare"], result["1 hooks"]
     found = {
@@ -211,7 +217,7 @@ def hooks(short: bool) -> Result:
         "each_of_3_us": (result["3 hooks"] - one) / 2,
         "each_of_10_us": (result["10 hooks"] - one) / 9,
     }
-    met = within(max(value for key, value in found.items() if key != "bare_us"), 0.5, short)
+    met = max(value for key, value in found.items() if key != "bare_us") <= (5 if short else 0.5)
     return {key: round(value, 3) for key, value in found.items()} | {"ok": met}
 
 
