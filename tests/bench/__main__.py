@@ -4,9 +4,10 @@
 
 Everything goes through the public path: the command line runs a script of this folder. Machines are
 noisy, so peers take turns with us and the best of several rounds counts; what holds is the ratio.
-The exit status is 1 where a bound is not met. The short form allows times twice as much, so that it
-fails for a fault of ours and not for a neighbour of the machine's; what no machine changes (bytes,
-the Lua heap) it holds to the bound itself.
+The exit status is 1 where a bound is not met. The short form allows times twice as much, or where
+they have no peer an order of magnitude, so that it fails for a fault of ours and not for a
+neighbour of the machine's; what no machine changes (bytes, the Lua heap) it holds to the bound
+itself.
 """
 
 from __future__ import annotations
