@@ -1,12 +1,13 @@
 -- What swarm.all and its like are given: a list of handles, task_ids and functions. It is checked
 -- whole before anything is started, and a mistake is named by its place in the list.
+local arguments = require "swarm.ground.arguments"
 local deadlocks = require "swarm.worker.deadlock"
 local errors = require "swarm.ground.errors"
 local handles = require "swarm.worker.handle"
 local record = require "swarm.scheduler.record"
 local shown = require "swarm.ground.shown"
 local find, format = string.find, string.format
-local next, rawget, type, sort = next, rawget, type, table.sort
+local rawget, type, sort = rawget, type, table.sort
 
 local members = {}
 
@@ -26,19 +27,11 @@ function members.check_list(list, call, of)
   elseif type(list) ~= "table" then
     return wrong("%s takes a list of %s, and got %s", call, of, shown.value(list))
   end
-  local n = 0
-  for _ in next, list do
-    n = n + 1
-  end
-  for i = 1, n do
-    if rawget(list, i) == nil then
-      for key in next, list do
-        if type(key) ~= "number" or key < 1 or key % 1 ~= 0 then
-          return wrong("%s takes a list of %s, and it has the key %s", call, of, shown.value(key))
-        end
-      end
-      return wrong("%s takes a list without holes, and [%d] is nil", call, i)
-    end
+  local n, at, has_hole = arguments.length(list)
+  if has_hole then
+    return wrong("%s takes a list without holes, and [%d] is nil", call, at)
+  elseif not n then
+    return wrong("%s takes a list of %s, and it has the key %s", call, of, shown.value(at))
   end
   return n
 end

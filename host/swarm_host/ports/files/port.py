@@ -80,22 +80,21 @@ def _first(request: Request) -> Answer:
     return Answer()
 
 
-def _write(request: Request) -> Answer:
+def _put(request: Request, flag: int) -> Answer:
     with (
         beneath.entry(request.bounds, request.path) as where,
-        beneath.opened(where, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as file,
+        beneath.opened(where, os.O_WRONLY | os.O_CREAT | flag) as file,
     ):
         put(file, request.data)
     return Answer()
+
+
+def _write(request: Request) -> Answer:
+    return _put(request, os.O_TRUNC)
 
 
 def _append(request: Request) -> Answer:
-    with (
-        beneath.entry(request.bounds, request.path) as where,
-        beneath.opened(where, os.O_WRONLY | os.O_CREAT | os.O_APPEND) as file,
-    ):
-        put(file, request.data)
-    return Answer()
+    return _put(request, os.O_APPEND)
 
 
 def _status(request: Request) -> os.stat_result | None:
