@@ -1,6 +1,7 @@
 -- The tasks that Python waits for: held by id until Python releases them, so that it can ask how
 -- each is and how it ended. A failure that it never asks for is nobody's, and is logged.
 local cancelling = require "swarm.scope.cancel"
+local ends = require "swarm.scope.ends"
 local json = require "swarm.values.json"
 local log = require "swarm.events.log"
 local raised = require "swarm.ground.raised"
@@ -19,7 +20,7 @@ local settled, settled_n = {}, 0 -- ids that have settled since the last take
 ---Python has let go of a task without having asked how it ended.
 local function tell_unasked(task)
   if task.status == "failed" or task.status == "timeout" then
-    log.unowned(task, record.err(task))
+    log.unowned(task, ends.err(task))
   end
 end
 
@@ -60,7 +61,7 @@ end
 function held.outcome(id)
   local task = tasks[id]
   unasked[id] = nil
-  local status, err = task.status, record.err(task)
+  local status, err = task.status, ends.err(task)
   local value = task.value
   local is_text = type(value) == "string"
   if value ~= nil and not is_text then

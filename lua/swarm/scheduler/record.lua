@@ -12,7 +12,7 @@
 --   __index, __newindex, __metatable, __tostring: it is the metatable of `handle`
 --   id        spawn       tasks and workers are counted together
 --   def       spawn, retry  its definition (worker/definition.lua); a new one after a reload
---   run       spawn, retry  what it runs, hooks around it; nil once retired (worker/tasks.lua)
+--   run       spawn, retry  what it runs, hooks around it; nil once retired (scope/tasks.lua)
 --   input     spawn, retry, layers  a copy of its own
 --   status    life, settle  pending, running, and one of five that are final
 --   value     settle      its result. While it is live: a final that nobody can see yet
@@ -42,7 +42,8 @@
 --   sib_prev, sib_next    its neighbours among the live children of its owner
 --
 -- extra
---   err       settle      how it ended, where that is not `pass`
+--   err       settle, ends  how it ended, where that is not `pass`: read it by ends.err
+--   cause     settle      what it was cancelled for, where its end is that (scope/ends.lua)
 --   handed    scope       rights → the copy of err that workers with these read
 --   tail      tail        its events, once there are any
 --   meta      spawn, fields  for middleware; children get a copy
@@ -92,17 +93,10 @@ local record = {
 function record.extra(task)
   local extra = task.extra
   if not extra then
-    extra = {}
+    extra = { err = nil, cause = nil, cancelled = nil, raised_in = nil } -- what a cancel writes
     task.extra = extra
   end
   return extra
-end
-
----How a task ended, where that is not `pass`.
----@return table? err
-function record.err(task)
-  local extra = task.extra
-  return extra and extra.err
 end
 
 ---The worker that a scope is open in: a block's, or itself. Nil for the run's root.

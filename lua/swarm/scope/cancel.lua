@@ -33,7 +33,8 @@ function cancelling.error_of(me)
   local keeper = origin and origin.worker == me and origin or record.extra(me.task)
   local err = keeper.cancelled
   if not err then
-    err = errors.new("cancelled", "cancelled: " .. cause.reason, { reason = cause.reason })
+    local message = "cancelled: " .. cause.reason -- it is one of many: no table grows
+    err = errors.made { code = "cancelled", message = message, reason = cause.reason }
     keeper.cancelled = err
   end
   return err

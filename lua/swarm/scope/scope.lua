@@ -4,6 +4,7 @@
 -- has none), `first_child` (live workers) and `failed` (tasks whose failure nobody has taken). A
 -- block also has `worker` and what new_block declares.
 local clock = require "swarm.ground.clock"
+local ends = require "swarm.scope.ends"
 local errors = require "swarm.ground.errors"
 local list = require "swarm.ground.list"
 local raised = require "swarm.ground.raised"
@@ -166,11 +167,11 @@ end
 ---table, others another copy: what somebody puts into it runs nothing with the rights of another.
 ---@return table? err
 function scopes.error_for(task, rights)
-  local extra = task.extra
-  local err = extra and extra.err
+  local err = ends.err(task)
   if not err then
     return nil
   end
+  local extra = task.extra
   local handed = extra.handed
   if not handed then
     handed = {}

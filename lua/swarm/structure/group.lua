@@ -6,6 +6,7 @@
 -- A call decides once: `over` is set, by its `ended` function, as a member settles. After that the
 -- losers are cancelled and waited for, whatever happens to the caller meanwhile.
 local cancelling = require "swarm.scope.cancel"
+local ends = require "swarm.scope.ends"
 local list = require "swarm.ground.list"
 local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
@@ -225,7 +226,7 @@ function groups.keep_failed(group, task)
   if
     status == "failed"
     or status == "timeout"
-    or (status == "cancelled" and task.extra.err.others)
+    or ends.others(task)
   then
     group.failures[#group.failures + 1] = task
   end

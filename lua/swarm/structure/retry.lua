@@ -5,6 +5,7 @@ local attempts = require "swarm.worker.attempts"
 local acting = require "swarm.rights.acting"
 local blocks = require "swarm.structure.blocks"
 local clock = require "swarm.ground.clock"
+local ends = require "swarm.scope.ends"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
 local gate = require "swarm.rights.gate"
@@ -147,7 +148,7 @@ local function reset(w, retries)
   task.status, task.value, task.ended = "pending", nil, nil
   task.input = values.copy(retries.input, "input")
   w.cancel, w.scope = nil, w
-  extra.err, extra.tail, extra.cancelled = nil, nil, nil
+  extra.err, extra.cause, extra.tail, extra.cancelled = nil, nil, nil, nil
   extra.started, extra.ending, extra.no_slot = nil, nil, nil
   extra.raised_in, extra.swallowing, extra.abandoned, extra.holds = nil, nil, nil, nil
   retries.number, retries.is_new = retries.number + 1, true
@@ -160,7 +161,7 @@ end
 ---@return boolean again, string status, any value, table? err
 local function last_end(task, retries, status, value, err, problem)
   if problem and status == "blocked" then -- a block takes no failure with it
-    problem.others, err, status, value = { err }, settling.stamp(task, problem), "failed", nil
+    problem.others, err, status, value = { err }, ends.stamp(task, problem), "failed", nil
   elseif problem then
     scopes.add_other(err, problem)
   end

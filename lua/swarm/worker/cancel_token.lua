@@ -1,6 +1,7 @@
 -- Cancel tokens: what a worker hands to those who must know that it was cancelled, or may cancel
 -- it. One for each task, made when somebody asks for it.
 local cancelling = require "swarm.scope.cancel"
+local ends = require "swarm.scope.ends"
 local errors = require "swarm.ground.errors"
 local joining = require "swarm.worker.join"
 local record = require "swarm.scheduler.record"
@@ -68,7 +69,7 @@ end
 
 function getters.reason(task)
   local cause = cause_of(task)
-  return cause and cause.reason or (task.status == "cancelled" and task.extra.err.reason) or nil
+  return cause and cause.reason or (task.status == "cancelled" and ends.err(task).reason) or nil
 end
 
 ---Waits until the worker is cancelled (true) or has settled without (false).

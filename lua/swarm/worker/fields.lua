@@ -6,7 +6,7 @@ local json = require "swarm.values.json"
 local reading = require "swarm.worker.output.read"
 local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
-local tasks = require "swarm.worker.tasks"
+local tasks = require "swarm.scope.tasks"
 local values = require "swarm.values.values"
 local type = type
 

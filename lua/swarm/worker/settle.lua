@@ -3,6 +3,7 @@
 local blocked = require "swarm.events.blocked"
 local cancelling = require "swarm.scope.cancel"
 local clock = require "swarm.ground.clock"
+local ends = require "swarm.scope.ends"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
 local idle = require "swarm.scheduler.idle"
@@ -13,14 +14,13 @@ local record = require "swarm.scheduler.record"
 local result = require "swarm.worker.result"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
-local site = require "swarm.ground.site"
 local slots = require "swarm.worker.slots"
 local tails = require "swarm.worker.output.tail"
-local tasks = require "swarm.worker.tasks"
+local tasks = require "swarm.scope.tasks"
 local unowned = require "swarm.events.unowned"
 local values = require "swarm.values.values"
 
-local copy, named = values.copy, record.named
+local copy, stamp = values.copy, ends.stamp
 local CHILDREN = scopes.CHILDREN
 
 local function no_workers()
@@ -93,55 +93,6 @@ function settling.is_awaited(task)
     or (extra and extra.watchers and extra.watchers.head)
 end
 
--- Errors ------------------------------------------------------------------------------------------
-
----Puts onto an error whose it is.
----@param label string? the task's, where it is known
-function settling.stamp(task, err, label)
-  -- Whoever reads the error can ask for its task; nobody asks for the loading of a script.
-  err.task_id = task.def.loading and "T-" .. task.id or tasks.task_id(task)
-  err.traceback = err.traceback or ""
-  err.name = task.def.name or record.title(task)
-  err.label = label or record.label(task) or err.label
-  err.spawned_at = err.spawned_at or site.place(task.site)
-  if not err.spawned_at and task.parent then
-    -- `return swarm.call(...)` is a tail call: the line that spawned is gone.
-    local above = task.parent
-    err.spawned_by = err.spawned_by or "worker " .. named(above) .. " (T-" .. above.id .. ")"
-  end
-  if
-    err.where == nil
-    and err.code ~= "cancelled"
-    and err.code ~= "timeout"
-    and err.code ~= "blocked"
-  then
-    -- `return error(...)` is a tail call: its frame is gone; a function of C has no place.
-    err.where = record.home(task) or err.spawned_at
-  end
-  raised.stamped(err)
-  return err
-end
-local stamp = settling.stamp
-
----@return string status, table err
-local function ended_by(w, cause)
-  local task = w.task
-  local label = record.label(task)
-  local is_late = cause.kind == "timeout" and cause.scope == w
-  local message = "worker "
-    .. record.title(task)
-    .. (label and " [" or "")
-    .. (label or "")
-    .. (label and "]" or "")
-    .. (is_late and " " or " was cancelled: ")
-    .. cause.reason -- in one go: it is another text for each of many
-  if is_late then
-    return "timeout", stamp(task, errors.new("timeout", message), label)
-  end
-  local fields = { reason = cause.reason, kind = cause.kind }
-  return "cancelled", stamp(task, errors.new("cancelled", message, fields), label)
-end
-
 -- The end -----------------------------------------------------------------------------------------
 
 ---A worker belongs to its generation no longer; a retired one is done with after its last.
@@ -209,11 +160,11 @@ local function settle(w, status, value, err)
     cancelling.disarm(w) -- its clock stands still while hooks and retries look at its end
   end
   if def.settled then
-    def.settled(w, status, value, err)
+    def.settled(w, status, value, err or ends.err(task))
   end
   if extra and extra.retries then
     local again
-    again, status, value, err = settling.again(w, status, value, err)
+    again, status, value, err = settling.again(w, status, value, err or ends.err(task))
     if again then
       return
     end
@@ -235,10 +186,11 @@ local function settle(w, status, value, err)
     blocked.add(task, err)
   elseif status == "failed" or status == "timeout" then
     tell_owner(owner, task, err, joiners)
-  elseif status == "cancelled" and err.others and not extra.owned then
+  elseif status == "cancelled" and ends.others(task) and not extra.owned then
     scopes.keep_failed(owner, task) -- it is no failure; what broke below it was one
   end
   if events.on then
+    err = err or ends.err(task)
     events.publish("task_" .. status, task, { reason = err and errors.headline(err) or nil })
   end
   if not owner.first_child then
@@ -275,6 +227,26 @@ local function settle(w, status, value, err)
   return idle.give(w)
 end
 
+---Ends a worker for what it was cancelled for.
+---@param others table? list of errors to tell of beside that
+---@param untaken table? more of them
+local function settle_cancelled(w, cause, others, untaken)
+  local task = w.task
+  if cause.kind == "timeout" and cause.scope == w then
+    local err = scopes.with_others(ends.by(task, cause, true), others)
+    err.abandoned = task.extra.abandoned
+    return settle(w, "timeout", nil, scopes.with_others(err, untaken))
+  end
+  local extra, err = record.extra(task), nil
+  extra.cause = cause
+  if others or untaken or extra.abandoned then
+    err = scopes.with_others(ends.err(task), others)
+    err.abandoned = extra.abandoned
+    err = scopes.with_others(err, untaken)
+  end
+  return settle(w, "cancelled", nil, err)
+end
+
 ---Ends a worker of the host's own that has not begun, and has nothing left to do.
 function settling.unbegun(w)
   return settle(w, "pass", nil, nil)
@@ -289,8 +261,7 @@ function settling.pending(w, cause)
     end
     return
   end
-  local status, err = ended_by(w, cause)
-  return settle(w, status, nil, err)
+  return settle_cancelled(w, cause)
 end
 
 ---What `run` raised or returned, and what its children did, made into an end.
@@ -303,11 +274,8 @@ function settling.conclude(w, ok, value, reason, before)
   if cause then
     local extra = task.extra
     if ok or value == (extra and extra.cancelled) then
-      local status, err = ended_by(w, cause)
-      err.abandoned = abandoned
       local others = not ok and value.others and raised.crossing(value).others
-      err = scopes.with_others(err, others or nil)
-      return settle(w, status, nil, scopes.with_others(err, untaken))
+      return settle_cancelled(w, cause, others or nil, untaken)
     end
     if not before then
       value.cancel_reason = cause.reason -- an error of the clean-up

@@ -6,12 +6,12 @@
 -- cancel from them: the supervisor sees it and stops them in their order.
 local cancelling = require "swarm.scope.cancel"
 local clock = require "swarm.ground.clock"
+local ends = require "swarm.scope.ends"
 local errors = require "swarm.ground.errors"
 local frames = require "swarm.ground.frames"
 local intensity = require "swarm.structure.supervise.intensity"
 local log = require "swarm.events.log"
 local list = require "swarm.ground.list"
-local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
 local settling = require "swarm.worker.settle"
@@ -35,7 +35,7 @@ supervision.title = title
 
 ---How a child ended, for messages.
 local function ending(child)
-  local status, err = child.task.status, child.start_error or record.err(child.task)
+  local status, err = child.task.status, child.start_error or ends.err(child.task)
   if child.start_error then
     return "did not start: " .. errors.headline(err)
   elseif status == "failed" then
@@ -63,7 +63,7 @@ end
 ---Whether an error came of it: its own, or that of somebody below it while it was stopped.
 local function broke(child)
   local task = child.task
-  return has_failed(child) or (task.status == "cancelled" and task.extra.err.others ~= nil)
+  return has_failed(child) or ends.others(task) ~= nil
 end
 
 -- Starting ----------------------------------------------------------------------------------------
@@ -158,7 +158,7 @@ local function stop(sup, child, reason)
     list.remove(child.node)
     if broke(child) then
       tell(sup, task, child, ending(child), (live and "stopped: " or "not restarted: ") .. reason)
-      return live and record.err(task) or nil
+      return live and ends.err(task) or nil
     end
   end
 end
@@ -216,7 +216,7 @@ local function too_many(sup, child, count)
       id = child.id,
       restarts = count,
       period = limit.period,
-      cause = child.start_error or record.err(child.task),
+      cause = child.start_error or ends.err(child.task),
       where = sup.worker.task.def.where,
       traceback = "",
     }

@@ -2,6 +2,7 @@
 -- step of each order; nothing else does, for it looks at everything there is.
 --
 -- A watch is over the workers made since it began. What it finds is a sentence, or nil.
+local ends = require "swarm.scope.ends"
 local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
@@ -117,7 +118,7 @@ local function check_failed(watch, scope)
       or extra.owned
     then
       return "the failed children of a block are torn"
-    elseif status ~= "failed" and status ~= "timeout" and not extra.err.others then
+    elseif status ~= "failed" and status ~= "timeout" and not ends.others(task) then
       return name(watch, task) .. " stands among the failed and is " .. status
     end
     before, node = node, node.queue_next

@@ -5,6 +5,7 @@
 local bridge = require "swarm.outside.bridge"
 local cancelling = require "swarm.scope.cancel"
 local clock = require "swarm.ground.clock"
+local ends = require "swarm.scope.ends"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
 local failures = require "swarm.events.failures"
@@ -102,7 +103,7 @@ end
 local function failure_of(watch, hook_errors)
   local main = watch.main
   if main.status ~= "pass" and main.status ~= "blocked" then
-    return main.extra.err
+    return ends.err(main)
   end
   local node = root.failed and root.failed.head
   while node do

@@ -1,0 +1,78 @@
+-- How tasks ended, as an error: what it was, and whose it is. That a task was cancelled is worked
+-- out once somebody reads it: of many that one cancel ends, few are ever asked.
+local errors = require "swarm.ground.errors"
+local raised = require "swarm.ground.raised"
+local record = require "swarm.scheduler.record"
+local site = require "swarm.ground.site"
+local tasks = require "swarm.scope.tasks"
+
+local named = record.named
+
+local ends = {}
+
+---Puts onto an error whose it is.
+---@param label string? the task's, where it is known
+---@return table err
+local function stamp(task, err, label)
+  -- Whoever reads the error can ask for its task; nobody asks for the loading of a script.
+  err.task_id = task.def.loading and "T-" .. task.id or tasks.task_id(task)
+  err.traceback = err.traceback or ""
+  err.name = task.def.name or record.title(task)
+  err.label = label or record.label(task) or err.label
+  err.spawned_at = err.spawned_at or site.place(task.site)
+  if not err.spawned_at and task.parent then
+    -- `return swarm.call(...)` is a tail call: the line that spawned is gone.
+    local above = task.parent
+    err.spawned_by = err.spawned_by or "worker " .. named(above) .. " (T-" .. above.id .. ")"
+  end
+  if
+    err.where == nil
+    and err.code ~= "cancelled"
+    and err.code ~= "timeout"
+    and err.code ~= "blocked"
+  then
+    -- `return error(...)` is a tail call: its frame is gone; a function of C has no place.
+    err.where = record.home(task) or err.spawned_at
+  end
+  raised.stamped(err)
+  return err
+end
+ends.stamp = stamp
+
+---A task's end by a cause, as an error.
+---@param is_late boolean it was its own time that ran out
+---@return table err
+function ends.by(task, cause, is_late)
+  local label = record.label(task)
+  local message = "worker "
+    .. record.title(task)
+    .. (label and " [" or "")
+    .. (label or "")
+    .. (label and "]" or "")
+    .. (is_late and " " or " was cancelled: ")
+    .. cause.reason -- in one go: it is another text for each of many
+  if is_late then
+    return stamp(task, errors.new("timeout", message), label)
+  end
+  local fields = { reason = cause.reason, kind = cause.kind }
+  return stamp(task, errors.new("cancelled", message, fields), label)
+end
+
+---How a task ended, where that is not `pass`.
+---@return table? err
+function ends.err(task)
+  local extra = task.extra
+  if extra and extra.cause and not extra.err then
+    extra.err = ends.by(task, extra.cause, false)
+  end
+  return extra and extra.err
+end
+
+---What broke below a task that was cancelled.
+---@return table? others list of errors
+function ends.others(task)
+  local err = task.status == "cancelled" and task.extra.err
+  return err and err.others or nil
+end
+
+return ends
