@@ -68,6 +68,41 @@ swarm.layer "listens" {
 }
 swarm.worker "overflows" { role = "weak", layers = { "listens" }, run = overflow }
 
+-- A hook of an operator's that runs its worker again and again, up to the end of the stack; each
+-- time with so many values more, so that it comes to its end at another slot.
+local runs, borrowed, stays
+local function up_to_the_end(following, width)
+  local function deeper(...)
+    following()
+    local ok, err = pcall(swarm.env, "HOME")
+    stays = stays and (ok or tostring(err):find "stack overflow" ~= nil)
+    return 1 + deeper(...)
+  end
+  return pcall(deeper, unpack({}, 1, width))
+end
+swarm.layer "runs it to the end" {
+  role = "operator",
+  around = function(_, following)
+    stays = true
+    for width = 1, 4 do
+      local before = runs
+      local ok = up_to_the_end(following, width)
+      assert(not ok and runs > before)
+    end
+    assert(pcall(swarm.env, "HOME"))
+    return following()
+  end,
+}
+swarm.worker "runs to the end" {
+  role = "weak",
+  layers = { "runs it to the end" },
+  run = function()
+    runs = runs + 1
+    borrowed = borrowed or pcall(swarm.env, "HOME")
+    return true
+  end,
+}
+
 local later -- a metatable that gets its functions once its error is in other hands
 local raises = {
   ["a metatable"] = evil,
@@ -207,6 +242,13 @@ describe("an attacker", function()
       assert.is_false(reached)
       is_safe()
     end
+  end)
+
+  it("borrows nothing, and takes nothing away, where a hook's stack overflows", function()
+    runs, borrowed = 0, false
+    assert(swarm.join(swarm.spawn("runs to the end")))
+    assert.is_true(runs > 1000 and stays)
+    assert.is_false(borrowed)
   end)
 
   for _, name in ipairs(names) do

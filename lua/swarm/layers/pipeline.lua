@@ -13,6 +13,7 @@ local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
 local frames = require "swarm.ground.frames"
 local gate = require "swarm.rights.gate"
+local need_room = require "swarm.ground.room"
 local output = require "swarm.worker.output.say"
 local raised = require "swarm.ground.raised"
 local record = require "swarm.scheduler.record"
@@ -136,6 +137,7 @@ local function with_around(inner, hook)
         given = (...)
       end
       given = copy(given, "input") -- of its own each time: what is inside may spoil it
+      need_room()
       inside = true
       local ok, value, reason = acting.as(w, own, inner, ctx, given)
       inside = false

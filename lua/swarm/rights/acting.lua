@@ -4,27 +4,20 @@
 -- been lent.
 local coroutines = require "swarm.scheduler.coroutines"
 local frames = require "swarm.ground.frames"
-local need_room = require "swarm.ground.room"
 local record = require "swarm.scheduler.record"
 local xpcall = xpcall
+local passing = frames.passing
 
 local acting = {}
 
-local function give_back(me, extra, before, own, words, ...)
-  me.rights = own
-  if extra then
-    extra.lent_over = before
-  end
-  coroutines.close(words)
-  return ...
-end
-
----Calls a function with other rights.
+---Calls a function with other rights. Between the lending and the giving back nothing but the
+---function itself needs room on the stack, so that a full one cannot end this half way: no list of
+---arguments of any length, and no call.
 ---@param me table the running worker
 ---@param rights table
 ---@param fn function
----@return boolean ok, any ... what it returned, or what it raised, passed on as it is
-function acting.as(me, rights, fn, ...)
+---@return boolean ok, any first, any second what it returned; or what it raised, as it is
+function acting.as(me, rights, fn, a, b, c)
   local own, task, extra = me.rights, me.task, nil
   if own ~= rights then
     extra = record.extra(task)
@@ -32,7 +25,6 @@ function acting.as(me, rights, fn, ...)
       extra.own_rights = extra.own_rights or own
     end
   end
-  need_room()
   local words = coroutines.open("a hook, or what it runs,")
   local before = extra and extra.lent_over
   if extra then
@@ -40,7 +32,13 @@ function acting.as(me, rights, fn, ...)
     extra.lent_over = itself ~= rights and itself or nil
   end
   me.rights = rights
-  return give_back(me, extra, before, own, words, xpcall(fn, frames.passing, ...))
+  local ok, first, second = xpcall(fn, passing, a, b, c)
+  me.rights = own
+  if extra then
+    extra.lent_over = before
+  end
+  words[#words] = nil -- as coroutines.close does
+  return ok, first, second
 end
 
 ---Whether what runs is a worker's own code, and no hook that was lent other rights. (With the same

@@ -110,6 +110,9 @@ local OWN = {} -- stands for the worker's own coroutine, which the author cannot
 ---@param what string as messages name it
 ---@return table words what `close` takes
 function coroutines.open(what)
+  if nested == 0 then
+    return OWN -- asked before co_running, which stops the compiler
+  end
   local running = co_running()
   if running == S.current.co then
     return OWN
