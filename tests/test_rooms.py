@@ -77,6 +77,21 @@ def test_only_wiring_fills_what_another_file_left_open() -> None:
     assert not wrong
 
 
+def test_what_another_file_is_asked_for_is_there() -> None:
+    texts = {name: re.sub(r"--.*", "", text) for name, text in files().items()}
+    wrong = set()
+    for name, text in texts.items():
+        for alias, target in REQUIRE.findall(text):
+            theirs = texts.get(target.replace(".", "/"))
+            asked = re.findall(rf"(?<![\w.:\"]){alias}\.(\w+)", text) if alias and theirs else []
+            wrong |= {
+                f"{name}: {alias}.{field}"
+                for field in asked
+                if not re.search(rf"\b{field}\s*[,=]|function \w+\.{field}\(", theirs or "")
+            }
+    assert not wrong
+
+
 def test_slots_are_few() -> None:
     filled = FILLS.findall(files()["doors/wiring"])
     assert 0 < len(filled) <= MOST_SLOTS, filled

@@ -1,13 +1,14 @@
-"""What a host tells of what has happened: how a worker ended, what a reload changed."""
+"""What a host tells of what has happened: how a worker ended, what a reload changed.
+
+Named tuples: a frozen dataclass costs every start a millisecond.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How a worker ended.
 
     :ivar status: its final status.
@@ -21,8 +22,7 @@ class Outcome:
     error: dict[str, Any] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Reloaded:
+class Reloaded(NamedTuple):
     """What a reload changed.
 
     :ivar generation: the number of the new generation; where nothing took over, of the one that

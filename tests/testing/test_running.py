@@ -64,7 +64,7 @@ def test_before_and_after_each_fail_a_spec_and_both_errors_are_kept(tmp_path: Pa
         ("it('\\255', function() end)", "UTF-8"),
         ("it('x', 5)", "it takes a function second, and got 5"),
         ("before_each(5)", "before_each takes a function, and got 5"),
-        ("swarm.script('none.lua')", "none.lua"),
+        ("swarm.script('none.lua')", "a_spec.lua:1: cannot read script none.lua"),
         ("swarm.script(5)", "swarm.script takes a script's path, and got 5"),
         ("swarm.script('broken.lua')", "broken.lua:2:"),
         ("mock.worker('nobody', print)", 'there is no worker "nobody"'),

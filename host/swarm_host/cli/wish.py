@@ -8,9 +8,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import click
 
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
     from swarm_host.cli.reload_wish import OnChange, ReloadWish
 
 
-@dataclass(frozen=True, slots=True)
-class RunWish:
+class RunWish(NamedTuple):
     """What a run is asked for.
 
     :ivar script: the script's path.

@@ -14,26 +14,33 @@ from typing import Any
 
 import lupa.luajit21 as luajit
 
+from swarm_host.vm.compiled import modules
+
 MemoryRanOut = luajit.LuaMemoryError
 """Raised by a function of Lua that could not go on."""
 
 _BOOT = rb"""
-local folder, is_first = ...
+local code, is_first = ...
 python = nil
 package.loaded.python = nil
 -- A C module's way out, and the paths of the machine, are closed to host Lua too.
 package.path, package.cpath = "", ""
+local modules = {}
+local at = code:find("\n\n", 1, true) + 2
+for name, size in code:sub(1, at):gmatch("(%S+) (%d+)\n") do
+  modules[name] = code:sub(at, at + size - 1)
+  at = at + size
+end
+code = nil
 package.loaders[2] = function(name)
-  local file = name == "swarm" and "swarm.lua" or name:gsub("%.", "/") .. ".lua"
-  local handle = io.open(folder .. "/" .. file, "rb")
-  if not handle then
+  local module = modules[name]
+  modules[name] = nil
+  if not module then
     return "\n\tno host module " .. name
   end
-  local source = handle:read("*a")
-  handle:close()
   -- "=swarm/" marks the host's own frames, which tracebacks leave out.
-  local label = name == "swarm" and "swarm/swarm.lua" or file
-  return assert(loadstring(source, "=" .. label))
+  local label = (name == "swarm" and "swarm.swarm" or name):gsub("%.", "/")
+  return assert(loadstring(module, "=" .. label .. ".lua"))
 end
 package.preload["swarm.vm"] = function()
   return { is_first = is_first }
@@ -63,7 +70,7 @@ class VM:
             unpack_returned_tuples=True,
         )
         is_first, VM._one_was_made = not VM._one_was_made, True
-        self._door = self._runtime.execute(_BOOT, str(lua_folder()).encode(), is_first)
+        self._door = self._runtime.execute(_BOOT, modules(lua_folder()), is_first)
 
     def function(self, name: str) -> Callable[..., Any]:
         """A function of ``lua/swarm/doors/python.lua``: bytes, numbers and booleans both ways."""

@@ -3,7 +3,9 @@
 -- object that it gets.
 local arguments = require "swarm.ground.arguments"
 local cancelling = require "swarm.scope.cancel"
+local ends = require "swarm.scope.ends"
 local errors = require "swarm.ground.errors"
+local frames = require "swarm.ground.frames"
 local join = require "swarm.worker.join"
 local lines = require "swarm.script.line"
 local loading = require "swarm.script.loading"
@@ -52,12 +54,13 @@ local function load_apart(path, folder, spec)
       return waiting.barred("swarm.script")
     end
   end
-  local err = records.err(task)
+  local err = ends.err(task)
   if err then
     err = raised.crossing(err)
     errors.known[err] = nil
     err.spawned_at, err.spawned_by = nil, nil
     err.task_id, err.name = nil, nil -- the script's error, not a worker's
+    err.where = err.where or frames.where()
     return error(err, 0)
   end
   return line.newest

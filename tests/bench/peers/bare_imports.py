@@ -1,4 +1,8 @@
-"""What any such host must import, and an empty event loop."""
+"""What any such host must import, and an empty event loop: the same as ours, with the extra uvloop
+where that is installed.
+"""
+
+from importlib.util import find_spec
 
 import anyio
 import click
@@ -10,4 +14,4 @@ async def main() -> None:
     assert lupa.luajit21
 
 
-anyio.run(main)
+anyio.run(main, backend_options={"use_uvloop": find_spec("uvloop") is not None})

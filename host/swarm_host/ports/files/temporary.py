@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
-import tempfile
 import weakref
 from contextlib import suppress
 from pathlib import Path
@@ -29,6 +27,8 @@ class Temporary:
 
         :raises PortError: ``role_violation`` where the bounds do not admit all of it; ``io_error``.
         """
+        import tempfile  # costs start-up, and few runs need it
+
         try:
             path = os.path.realpath(tempfile.mkdtemp(prefix=PREFIX))
         except OSError as problem:
@@ -60,6 +60,8 @@ def _failed(what: str, path: str, problem: OSError) -> PortError:
 
 def _remove(path: str) -> None:
     """Removes a folder, also what its owner may not write to at first; one that is gone is gone."""
+    import shutil  # as tempfile, above
+
     try:
         with suppress(FileNotFoundError):
             shutil.rmtree(path)
