@@ -146,6 +146,23 @@ describe("a handle", function()
     end, { code = "task_not_found" })
   end)
 
+  it("is found so where the others were cancelled, whoever reads how they ended", function()
+    local first, crowd = swarm.spawn("double", 1).task_id, {}
+    swarm.sleep(0.01)
+    for i = 1, 9000 do
+      crowd[i] = swarm.spawn("sleeper")
+    end
+    swarm.spawn(function()
+      for i = 1, #crowd do
+        swarm.cancel(crowd[i])
+      end
+    end)
+    for _, outcome in ipairs(swarm.settle(crowd)) do
+      assert.equal("cancelled", outcome.status)
+    end
+    assert.is_true(swarm.join(first))
+  end)
+
   it("is the only thing besides a task_id that the calls take", function()
     local calls = { "join", "result", "cancel", "output_tail", "follow" }
     for _, name in ipairs(calls) do

@@ -189,6 +189,18 @@ describe("a label stands beside the name", function()
     assert.equal("review a.md of review, attempt 1", blocked.label)
   end)
 
+  it("in a cancel's message as it was at the end, whatever becomes of the input", function()
+    local given
+    local h = swarm.spawn(function(ctx)
+      given = ctx.input
+      swarm.sleep(10)
+    end, { path = "a.md" })
+    swarm.sleep(0)
+    swarm.cancel(h, "enough", { wait = true })
+    given.path = "b.md"
+    assert.equal('{"path":"a.md"}', select(2, swarm.join(h)).label)
+  end)
+
   it("in the messages of cancels and timeouts", function()
     local h = swarm.spawn("waits", "a.md")
     swarm.sleep(0)

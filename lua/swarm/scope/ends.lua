@@ -7,6 +7,7 @@ local site = require "swarm.ground.site"
 local tasks = require "swarm.scope.tasks"
 
 local named = record.named
+local type = type
 
 local ends = {}
 
@@ -15,7 +16,7 @@ local ends = {}
 ---@return table err
 local function stamp(task, err, label)
   -- Whoever reads the error can ask for its task; nobody asks for the loading of a script.
-  err.task_id = task.def.loading and "T-" .. task.id or tasks.task_id(task)
+  err.task_id = task.def.generation.number == 0 and "T-" .. task.id or tasks.task_id(task)
   err.traceback = err.traceback or ""
   err.name = task.def.name or record.title(task)
   err.label = label or record.label(task) or err.label
@@ -43,7 +44,7 @@ ends.stamp = stamp
 ---@param is_late boolean it was its own time that ran out
 ---@return table err
 function ends.by(task, cause, is_late)
-  local label = record.label(task)
+  local label = cause.label or record.label(task)
   local message = "worker "
     .. record.title(task)
     .. (label and " [" or "")
@@ -58,12 +59,28 @@ function ends.by(task, cause, is_late)
   return stamp(task, errors.new("cancelled", message, fields), label)
 end
 
+---Keeps what a task was cancelled for, until somebody reads it: of the cause what stays true. What
+---it holds besides belongs to who is alive.
+function ends.keep(task, cause)
+  local told = cause.told
+  if not told then
+    told = { reason = cause.reason, kind = cause.kind }
+    cause.told = told
+  end
+  if type(task.input) == "table" then -- which may change, and with it the label
+    told = { reason = told.reason, kind = told.kind, label = record.label(task) }
+  end
+  record.extra(task).cancelled_for = told
+end
+
 ---How a task ended, where that is not `pass`.
 ---@return table? err
 function ends.err(task)
   local extra = task.extra
-  if extra and extra.cause and not extra.err then
-    extra.err = ends.by(task, extra.cause, false)
+  local cause = extra and extra.cancelled_for
+  if cause then
+    extra.err = ends.by(task, cause, false)
+    extra.cancelled_for = nil
   end
   return extra and extra.err
 end

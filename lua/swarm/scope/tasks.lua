@@ -24,13 +24,17 @@ function tasks.task_id(task)
   return "T-" .. id
 end
 
----A listed task has settled: it stays findable until RETAINED others have settled after it. Its
----function, and with it a whole generation, does not stay.
+---A task that has settled keeps its function no longer, and with it a whole generation.
+function tasks.let_go(task)
+  record.extra(task).home = record.home(task)
+  task.run = nil
+end
+
+---A listed task has settled: it stays findable until RETAINED others have settled after it.
 function tasks.retire(task)
   local id = task.id
   if by_id[id] then
-    task.extra.home = record.home(task)
-    task.run = nil
+    tasks.let_go(task)
     local old = settled_ids[settled_next]
     if old then
       by_id[old] = nil

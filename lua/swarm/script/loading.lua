@@ -3,12 +3,14 @@
 local bridge = require "swarm.outside.bridge"
 local cancelling = require "swarm.scope.cancel"
 local chunks = require "swarm.sandbox.chunks"
+local clock = require "swarm.ground.clock"
 local definition = require "swarm.worker.definition"
 local draining = require "swarm.script.draining"
 local environment = require "swarm.sandbox.environment"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
 local fingerprint = require "swarm.script.fingerprint"
+local frames = require "swarm.ground.frames"
 local left_behind = require "swarm.script.left_behind"
 local lines = require "swarm.script.line"
 local generation_of = require "swarm.script.generation"
@@ -17,8 +19,11 @@ local S = require "swarm.scheduler.scheduler"
 local spawning = require "swarm.worker.spawn"
 local sources = require "swarm.outside.sources"
 local states = require "swarm.script.state"
+local turn = require "swarm.scheduler.turn"
 local values = require "swarm.values.values"
-local pairs, pcall, sort = pairs, pcall, table.sort
+local cell = turn.cell
+local error, pairs, pcall, sort, xpcall = error, pairs, pcall, table.sort, xpcall
+local sethook = debug.sethook
 
 local loading = {}
 
@@ -41,6 +46,39 @@ local function load(generation)
   registry.close(generation)
   local prints, around, blind = fingerprint.of_generation(generation, given)
   generation.prints, generation.around, generation.blind = prints, around, blind
+end
+
+-- A script that loads without end would stop a swarm that runs, for good. So while others run it is
+-- interpreted (compiled loops ask nobody), and asked now and then how long it has taken.
+local LOOK_EVERY = 1000000 -- instructions
+local MOST_SECONDS = 5 -- in one go
+
+local function look()
+  local me = S.current
+  if me and cancelling.is_loading(me) and clock.real() - cell.since > MOST_SECONDS then
+    return errors.throw(
+      "load_error",
+      "the script has loaded for "
+        .. MOST_SECONDS
+        .. " s, and all others wait: is there a loop without an end? What takes long belongs into"
+        .. " swarm.main or a worker"
+    )
+  end
+end
+
+---Loads the script while others run.
+local function load_beside(generation)
+  local compiles = jit.status()
+  jit.off()
+  sethook(look, "", LOOK_EVERY)
+  local ok, err = xpcall(load, frames.passing, generation)
+  sethook()
+  if compiles then
+    jit.on()
+  end
+  if not ok then
+    return error(err, 0)
+  end
 end
 
 ---What differs between two generations, as lists of what is named: "worker count", "role reader".
@@ -146,12 +184,16 @@ end
 ---@return table result what changed, and how many workers drain
 local function replace(old, generation, how)
   local line = generation.line
-  load(generation)
+  local is_first = old == line.loader
+  if is_first then
+    load(generation)
+  else
+    load_beside(generation)
+  end
   if line.newest ~= old then
     local path = line.script.path
     return errors.throw("load_error", "another reload of " .. path .. " came before")
   end
-  local is_first = old == line.loader
   local change = { added = {}, removed = {}, changed = {} }
   if not is_first then
     states.check(line)

@@ -148,7 +148,7 @@ local function reset(w, retries)
   task.status, task.value, task.ended = "pending", nil, nil
   task.input = values.copy(retries.input, "input")
   w.cancel, w.scope = nil, w
-  extra.err, extra.cause, extra.tail, extra.cancelled = nil, nil, nil, nil
+  extra.err, extra.cancelled_for, extra.tail, extra.cancelled = nil, nil, nil, nil
   extra.started, extra.ending, extra.no_slot = nil, nil, nil
   extra.raised_in, extra.swallowing, extra.abandoned, extra.holds = nil, nil, nil, nil
   retries.number, retries.is_new = retries.number + 1, true

@@ -170,7 +170,12 @@ local function settle(w, status, value, err)
     end
     def = task.def
   end
+  extra = task.extra
+  local listed = extra and extra.listed -- else whoever reads the end lists it, and retires it
   settling.end_attempt(w, status, value, err)
+  if status == "cancelled" and not listed then
+    tasks.let_go(task)
+  end
   task.worker = nil
   counts.live = counts.live - 1
   counts[status] = counts[status] + 1
@@ -216,7 +221,7 @@ local function settle(w, status, value, err)
     if extra.watchers then
       tell_watchers(task, extra.watchers)
     end
-    if extra.listed then
+    if listed then
       tasks.retire(task)
     end
   end
@@ -237,8 +242,8 @@ local function settle_cancelled(w, cause, others, untaken)
     err.abandoned = task.extra.abandoned
     return settle(w, "timeout", nil, scopes.with_others(err, untaken))
   end
-  local extra, err = record.extra(task), nil
-  extra.cause = cause
+  ends.keep(task, cause)
+  local extra, err = task.extra, nil
   if others or untaken or extra.abandoned then
     err = scopes.with_others(ends.err(task), others)
     err.abandoned = extra.abandoned
