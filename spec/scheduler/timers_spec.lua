@@ -123,4 +123,25 @@ describe("timers", function()
     swarm.sleep(300)
     assert.equal(42, rang) -- i % 7 is 4, 5 or 6
   end)
+
+  it("of a stack that overflowed in a sleep are not set", function()
+    local function poll()
+      swarm.sleep(0)
+      local x = poll()
+      return x
+    end
+    for _ = 1, 3 do -- the stack ends elsewhere in code that is compiled by then
+      local ok, err = pcall(poll)
+      assert.is_false(ok)
+      assert.matches("stack overflow", tostring(err))
+      local before = swarm.monotonic()
+      swarm.sleep(5)
+      assert.equal(5, swarm.monotonic() - before)
+      swarm.join(swarm.spawn(function()
+        pcall(poll)
+      end))
+      swarm.sleep(5)
+      assert.equal(10, swarm.monotonic() - before)
+    end
+  end)
 end)

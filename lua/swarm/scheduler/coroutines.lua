@@ -48,7 +48,7 @@ function pass_on(co, ok, first, ...)
     local answer = BARRED
     if isyieldable() then
       parked[co] = true
-      answer = co_yield(PARK)
+      answer = co_yield(PARK, (...)) -- until when, where it sleeps
       parked[co] = nil
     end
     return go_on(co, answer)

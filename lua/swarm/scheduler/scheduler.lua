@@ -20,7 +20,7 @@ local turn = require "swarm.scheduler.turn"
 local co_resume, co_yield = coroutine.resume, coroutine.yield
 local isyieldable = coroutine.isyieldable
 local error, pcall, tostring = error, pcall, tostring
-local real, take_due = clock.real, timers.take_due
+local find, real, set_timer, take_due = string.find, clock.real, timers.set, timers.take_due
 local push_back, push_front = list.push_back, list.push_front
 local insert_after, remove = list.insert_after, list.remove
 local cell, running, ROWS, TURNS = turn.cell, turn.running, turn.ROWS, turn.TURNS
@@ -180,12 +180,19 @@ function S.park_now(w, waiting)
   return answer ~= BARRED
 end
 
----Parks, or says that a C function is in the way, without asking before: a call of C takes twenty
----slots of a stack, and where many workers sleep their stacks are most of what they cost.
-function S.park_or_not(w, waiting)
+---Sleeps until a time, or says that a C function is in the way, without asking before: a call of C
+---takes twenty slots of a stack, and where many workers sleep their stacks are most of what they
+---cost. The timer is set by who serves the worker, once it has left: a stack that is too full to
+---leave leaves no timer behind.
+---@param when number on the monotonic clock
+---@return boolean
+function S.sleep(w, waiting, when)
   w.waiting = waiting
-  local ok, answer = pcall(co_yield, PARK)
+  local ok, answer = pcall(co_yield, PARK, when)
   w.waiting = nil
+  if not ok and find(answer, "stack overflow", 1, true) then
+    return error(answer, 0)
+  end
   return ok and answer ~= BARRED
 end
 
@@ -208,21 +215,24 @@ local turns = 0 -- counts resumes, up to TURNS
 
 local function serve(w)
   remove(w)
-  local co, ok, problem = w.co, true, nil
+  local co, ok, problem, when = w.co, true, nil, nil
   S.current = w
   -- For the watchdog: one store, which also tells one turn of a worker from its next.
   turns = turns < TURNS - 1 and turns + 1 or 0
   local task = w.task
   running[0] = (task.id * ROWS + (task.def.row or turn.row(task))) * TURNS + turns
   if co then
-    ok, problem = co_resume(co)
+    ok, problem, when = co_resume(co)
   else
     co = S.begin(w)
     if co then
-      ok, problem = co_resume(co, w)
+      ok, problem, when = co_resume(co, w)
     end
   end
   S.current = nil
+  if when then
+    return set_timer(w, when) -- it sleeps
+  end
   if problem == DONE and pooled < POOL then
     pooled = pooled + 1
     pool[pooled] = co

@@ -9,8 +9,7 @@ local waiting = require "swarm.scope.waiting"
 -- Where many workers sleep, their stacks are most of what they cost: few slots are used here, and
 -- no call of C below them, which takes twenty.
 local check_seconds, monotonic = arguments.seconds, clock.monotonic
-local park_or_not, set_timer = S.park_or_not, S.set_timer
-local raise = cancelling.raise
+local raise, sleep = cancelling.raise, S.sleep
 
 local pauses = {}
 
@@ -42,9 +41,7 @@ function pauses.sleep(seconds)
   if me.scope.cancel then
     raise(me)
   end
-  set_timer(me, monotonic() + seconds)
-  if not park_or_not(me, SLEEP) then
-    S.wake_up(me)
+  if not sleep(me, SLEEP, monotonic() + seconds) then
     return go_on(me, false, "swarm.sleep")
   elseif me.scope.cancel then
     raise(me)
