@@ -139,6 +139,38 @@ for what, make in pairs(raises) do
 end
 table.sort(names)
 
+-- Hooks that read what `next` raised, and what they are told themselves in a cancelled worker.
+for _, name in ipairs(names) do
+  swarm.worker("around: " .. name, { role = "weak", run = function() error(raises[name]()) end })
+  swarm.around("around: " .. name, function(_, following)
+    local ok, err = pcall(following)
+    assert(not ok)
+    read_all(err)
+    if later then
+      later.__index, later.__newindex, later.__tostring = evil, probe, evil
+    end
+    read_all(err)
+    error(err, 0)
+  end)
+end
+swarm.worker "spoils its cancel" {
+  role = "weak",
+  run = function()
+    local _, err = pcall(swarm.sleep, 100)
+    err.reason, err.others, err.detail = evil(), { evil() }, evil()
+    error(err, 0)
+  end,
+}
+local cancels
+swarm.around("spoils its cancel", function(_, following)
+  local _, raised = pcall(following)
+  local _, own = pcall(swarm.sleep, 1)
+  read_all(raised)
+  read_all(own)
+  cancels = { raised.code, own.code }
+  error(raised, 0)
+end)
+
 local outcomes = {}
 for _, name in ipairs(names) do
   swarm.settled(name, function(_, outcome)
@@ -272,6 +304,25 @@ describe("an attacker", function()
       later = nil
     end)
   end
+
+  for _, name in ipairs(names) do
+    it("has nothing run by a hook that catches its error: " .. name, function()
+      local _, err = swarm.join(swarm.spawn("around: " .. name))
+      assert.equal("table", type(err))
+      is_safe()
+      later = nil
+    end)
+  end
+
+  it("has nothing run by a hook around a cancelled worker, which is cancelled still", function()
+    local h = swarm.spawn("spoils its cancel")
+    swarm.sleep(0.01)
+    swarm.cancel(h, "enough", { wait = true })
+    assert.equal("cancelled", h.status)
+    assert.same({ "cancelled", "cancelled" }, cancels)
+    assert.equal("enough", select(2, swarm.join(h)).reason)
+    is_safe()
+  end)
 
   it("has nothing run by others who read the same error", function()
     local h = swarm.spawn(function()

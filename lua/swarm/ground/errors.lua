@@ -25,6 +25,14 @@ function errors.same(a, b)
   return rawequal(a, b) or type(a) == "table" and known[a] ~= nil and rawequal(known[a], known[b])
 end
 
+---Makes an error one of the copies of another.
+---@return table copy
+function errors.link(err, copy)
+  known[err] = known[err] or {}
+  known[copy] = known[err]
+  return copy
+end
+
 ---A new error object. `fields` are what belongs to the code.
 ---@param code string
 ---@param message string

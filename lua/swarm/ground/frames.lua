@@ -127,6 +127,14 @@ function frames.passing(err)
   return err
 end
 
+---An error goes on as a copy: what is remembered of it is now known of that.
+function frames.goes_on_as(err, copied)
+  if rawequal(inner_error, err) then
+    inner_error = copied
+  end
+  return copied
+end
+
 ---The traceback of an error that has arrived; what was remembered of it is forgotten.
 ---@return string
 function frames.take_traceback(err)

@@ -229,6 +229,23 @@ function raised.crossing(err)
   return clean(err, { count = 0, depth = 0 })
 end
 
+---What was raised, for whoever has other rights than who raised it: a table as a copy, which is the
+---same error to the host (errors.same). A class of the author's has its say here, and stays behind.
+---The handler of an xpcall where rights change: who raised has its own still.
+function raised.handed_on(err)
+  err = frames.passing(err)
+  if type(err) ~= "table" then
+    return err
+  end
+  local whole = err
+  if debug_getmetatable(err) ~= Error then
+    whole = raised.from_raised(err)
+  else
+    known[err] = known[err] or {}
+  end
+  return frames.goes_on_as(err, raised.crossing(whole))
+end
+
 ---Keeps down what a script may not write: whose an error is.
 function raised.stamped(err)
   local about = known[err]

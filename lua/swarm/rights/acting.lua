@@ -4,9 +4,10 @@
 -- been lent.
 local coroutines = require "swarm.scheduler.coroutines"
 local frames = require "swarm.ground.frames"
+local raised = require "swarm.ground.raised"
 local record = require "swarm.scheduler.record"
 local xpcall = xpcall
-local passing = frames.passing
+local handed_on, passing = raised.handed_on, frames.passing
 
 local acting = {}
 
@@ -16,7 +17,8 @@ local acting = {}
 ---@param me table the running worker
 ---@param rights table
 ---@param fn function
----@return boolean ok, any first, any second what it returned; or what it raised, as it is
+---@return boolean ok, any first, any second what it returned; or what it raised: where the rights
+---are others a copy
 function acting.as(me, rights, fn, a, b, c)
   local own, task, extra = me.rights, me.task, nil
   if own ~= rights then
@@ -32,7 +34,7 @@ function acting.as(me, rights, fn, a, b, c)
     extra.lent_over = itself ~= rights and itself or nil
   end
   me.rights = rights
-  local ok, first, second = xpcall(fn, passing, a, b, c)
+  local ok, first, second = xpcall(fn, own == rights and passing or handed_on, a, b, c)
   me.rights = own
   if extra then
     extra.lent_over = before

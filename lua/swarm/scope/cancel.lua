@@ -26,18 +26,23 @@ local cancelling = {
 -- What bars the block that a script loads in.
 local LOADING = { kind = "loading", reason = "loading" }
 
----The error that every call raises while the running worker's innermost scope is cancelled.
+local function new_error(cause)
+  local message = "cancelled: " .. cause.reason -- it is one of many: no table grows
+  return errors.made { code = "cancelled", message = message, reason = cause.reason }
+end
+
+---The error that every call raises while the running worker's innermost scope is cancelled. The
+---worker may have put into it what it likes, so a hook that was lent other rights gets another.
 function cancelling.error_of(me)
   local cause = me.scope.cancel
-  local origin = cause.scope
-  local keeper = origin and origin.worker == me and origin or record.extra(me.task)
+  local origin, extra = cause.scope, record.extra(me.task)
+  local keeper = origin and origin.worker == me and origin or extra
   local err = keeper.cancelled
   if not err then
-    local message = "cancelled: " .. cause.reason -- it is one of many: no table grows
-    err = errors.made { code = "cancelled", message = message, reason = cause.reason }
+    err = new_error(cause)
     keeper.cancelled = err
   end
-  return err
+  return extra.lent_over and errors.link(err, new_error(cause)) or err
 end
 
 -- Swallowing --------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ local waiting = require "swarm.scope.waiting"
 local take_site, FORMAT, LEVELS = site.take, site.FORMAT, site.LEVELS
 local co_running = coroutine.running
 local xpcall, error, type = xpcall, error, type
-local rawequal, rawset = rawequal, rawset
+local rawset = rawset
 
 local blocks = {}
 
@@ -74,7 +74,7 @@ local function outcome(me, scope, waited, ok, ...)
   local err = not ok and (...) or nil
   local cause = scope.cancel
   local mine = cause and cause.scope == scope
-  local is_cancel = err ~= nil and rawequal(err, scope.cancelled)
+  local is_cancel = err ~= nil and errors.same(err, scope.cancelled)
   local unowned = scopes.unowned(scope)
   if err == HANDLER_OVERFLOW then
     err = "stack overflow" -- there was no room left for the handler either

@@ -278,7 +278,7 @@ function settling.conclude(w, ok, value, reason, before)
   local abandoned = task.extra and task.extra.abandoned
   if cause then
     local extra = task.extra
-    if ok or value == (extra and extra.cancelled) then
+    if ok or (extra and errors.same(value, extra.cancelled)) then
       local others = not ok and value.others and raised.crossing(value).others
       return settle_cancelled(w, cause, others or nil, untaken)
     end
