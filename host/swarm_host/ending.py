@@ -39,7 +39,7 @@ class Ending:
             await self._dispose()
         error = self._kernel.run_error()
         if error and (outcome.status in ("pass", "blocked") or error["code"] == "deadlock"):
-            return Outcome("failed", None, error)
+            return Outcome("timeout" if error.get("of_run") else "failed", None, error)
         return outcome
 
     async def of_host(self) -> None:

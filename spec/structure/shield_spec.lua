@@ -88,6 +88,39 @@ describe("swarm.shield", function()
     assert.equal("cancelled", h.status)
   end)
 
+  it("has one time with all others that a cancelled worker or block opens", function()
+    local function for_ever(first)
+      return function()
+        pcall(swarm.sleep, 1000)
+        swarm.shield(function()
+          swarm.sleep(1)
+        end, { timeout = first })
+        while true do
+          swarm.shield(function()
+            swarm.sleep(1)
+          end)
+        end
+      end
+    end
+    for first, most in pairs { [20] = 30, [100] = 100 } do
+      local h = swarm.spawn(for_ever(first))
+      swarm.sleep(0.5)
+      local taken = seconds_of(function()
+        swarm.cancel(h, "enough", { wait = true })
+      end)
+      assert.equal("cancelled", h.status)
+      assert.equal(most, taken)
+    end
+    local late
+    local taken = seconds_of(function()
+      late = raised(swarm.timeout, 2, for_ever(5))
+    end)
+    assert.equal("timeout", late.code)
+    assert.equal(32, taken)
+    local ok = pcall(swarm.shield, function() end) -- the worker itself is not cancelled
+    assert.is_true(ok)
+  end)
+
   it("ends after 30 seconds where nothing else was said", function()
     local err
     local taken = seconds_of(function()

@@ -153,6 +153,26 @@ def test_an_events_file_that_cannot_be_written_is_refused(tmp_path: Path) -> Non
     assert b"is a directory" in done.stderr
 
 
+def test_the_timeout_bounds_what_main_has_detached_too(tmp_path: Path) -> None:
+    body = """
+    swarm.spawn(function() swarm.sleep(60) end, nil, { detached = true })
+    swarm.spawn(function()
+      local function again()
+        pcall(swarm.sleep, 60)
+        swarm.shield(function() swarm.spawn(again, nil, { detached = true }) end)
+      end
+      again()
+    end, nil, { detached = true })
+    return "done"
+    """
+    started = time.monotonic()
+    done = run("--timeout", "1", script(tmp_path, MAIN.format(body)))
+    assert time.monotonic() - started < 20
+    assert done.returncode == 124
+    message = "the run ran out of time after 1 s, with workers alive that main has detached"
+    assert f"error: {message}\n".encode() in done.stderr
+
+
 def test_logs_have_levels_and_fields(tmp_path: Path) -> None:
     body = """
       swarm.log.debug("quiet as a mouse")

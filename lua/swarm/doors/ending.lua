@@ -2,6 +2,7 @@
 -- made of it, and the deadlock, when every worker waits and nothing can wake one.
 local blocked = require "swarm.events.blocked"
 local cancelling = require "swarm.scope.cancel"
+local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
 local deadlocks = require "swarm.worker.deadlock"
 local failures = require "swarm.events.failures"
@@ -22,7 +23,9 @@ local ending = {
 }
 
 local bounded -- main's task: its deadline, if it has one, is the run's, and that timer wakes nobody
-local run_error -- a deadlock: fails the run whatever main made of it
+local over_in -- seconds that the run has, from over_from on, or nil
+local over_from
+local run_error -- a deadlock, or the end of its time: fails the run whatever main made of it
 
 local ended_before = {} -- how many workers had ended in each way when the run began
 
@@ -42,19 +45,35 @@ function ending.counts()
     ended "timeout"
 end
 
+-- The end of the run's time, once main has left others alive.
+local late = {
+  pos = nil,
+  expire = function()
+    local reason = "the run ran out of time after " .. over_in .. " s"
+    local message = reason .. ", with workers alive that main has detached"
+    run_error = run_error or errors.new("timeout", message, { of_run = true })
+    cancelling.children(root, { kind = "timeout", reason = reason, scope = root })
+  end,
+  serves = function()
+    return false -- it wakes nobody who waits
+  end,
+}
+
 ---A run begins: what failed one before it in the same host is no matter of this one.
 function ending.begin()
   for status in pairs(record.final) do
     ended_before[status] = settling.counts[status] - settling.loading[status]
   end
   run_error, failures.list = nil, {}
+  S.drop_timer(late)
   blocked.begin()
   scopes.forget_failed(root)
 end
 
 ---@param main table the task whose deadline, if it has one, is the run's
-function ending.bounded_by(main)
-  bounded = main
+---@param seconds number? which it has
+function ending.bounded_by(main, seconds)
+  bounded, over_in, over_from = main, seconds, clock.monotonic()
 end
 
 ---Cancels everything that is alive.
@@ -92,12 +111,16 @@ end
 ---Ends the run once main has settled: what is detached is waited for, or cancelled where main
 ---did not run to completion.
 ---@param id number the worker whose end is the run's
----@return boolean? over nil: somebody was cancelled, and a tick is due
+---@return boolean? over nil: a tick is due: somebody was cancelled, or a timer set
 function ending.finishing(id)
   local main = held.task(id)
   local before = 0
   if main.status ~= "pass" and main.status ~= "blocked" then
     before = count_uncancelled()
+  end
+  if over_in and not late.pos and not run_error and not ending.idle() then
+    S.set_timer(late, over_from + over_in)
+    return nil
   end
   if before > 0 then
     local reason = "the run is over: main " .. main.status
@@ -106,7 +129,11 @@ function ending.finishing(id)
       return nil
     end
   end
-  return ending.idle()
+  if ending.idle() then
+    S.drop_timer(late)
+    return true
+  end
+  return false
 end
 
 ---Tasks of the run that ended blocked, main aside, as JSON: how `many`, and the first `tasks` as

@@ -113,7 +113,7 @@ function script.spawn_main(timeout)
   end
   ending.begin()
   local task = spawning.root(main, main.run, run.input, timeout)
-  ending.bounded_by(task)
+  ending.bounded_by(task, timeout)
   return hold(task)
 end
 

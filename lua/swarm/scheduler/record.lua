@@ -66,6 +66,7 @@
 --   ending    pipeline, retry  hooks or retries look at its end: a cancel comes too late
 --   pierced   cancel      its time for clean-up is used up
 --   raised_in cancel      the turn in which a call raised for its cancel last (turn.running)
+--   clean_up_till cancel  when its clean-up must be over, on the monotonic clock
 --   swallowing cancel     { since, raises, told }, where it goes on after such a raise
 --   abandoned cancel      it went on for too long: never resumed again
 --   holds     with        what it holds by `with` blocks: record, release, and so on

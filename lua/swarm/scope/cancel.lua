@@ -14,7 +14,7 @@ local record = require "swarm.scheduler.record"
 local scopes = require "swarm.scope.scope"
 local S = require "swarm.scheduler.scheduler"
 local turn = require "swarm.scheduler.turn"
-local error, type = error, type
+local error, max, type = error, math.max, type
 local co_yield, isyieldable = coroutine.yield, coroutine.isyieldable
 local running = turn.running
 
@@ -23,8 +23,16 @@ local cancelling = {
   grace = 10, -- seconds that a worker may go on swallowing its cancel; the run's --cancel-grace
 }
 
+local CLEAN_UP_SECONDS = 30 -- for all shields that a cancelled worker opens, where none has more
+
 -- What bars the block that a script loads in.
 local LOADING = { kind = "loading", reason = "loading" }
+
+---Who keeps what belongs to the cancel that the running worker's innermost scope is under.
+local function keeper_of(me)
+  local origin = me.scope.cancel.scope
+  return origin and origin.worker == me and origin or record.extra(me.task)
+end
 
 local function new_error(cause)
   local message = "cancelled: " .. cause.reason -- it is one of many: no table grows
@@ -35,8 +43,7 @@ end
 ---worker may have put into it what it likes, so a hook that was lent other rights gets another.
 function cancelling.error_of(me)
   local cause = me.scope.cancel
-  local origin, extra = cause.scope, record.extra(me.task)
-  local keeper = origin and origin.worker == me and origin or extra
+  local keeper, extra = keeper_of(me), record.extra(me.task)
   local err = keeper.cancelled
   if not err then
     err = new_error(cause)
@@ -307,6 +314,22 @@ end
 function cancelling.is_pierced(w)
   local extra = w.task.extra
   return extra ~= nil and extra.pierced == true and not extra.ending
+end
+
+---Whether a shield may open in the running worker, whose scope is cancelled: all that it opens to
+---clean up has one time, from the first of them on, at least its own.
+---@param seconds number the shield's own time
+---@return boolean
+function cancelling.may_clean_up(me, seconds)
+  local extra = me.task.extra
+  if extra and extra.ending then
+    return true
+  elseif cancelling.is_pierced(me) then
+    return false
+  end
+  local keeper, now = keeper_of(me), clock.monotonic()
+  keeper.clean_up_till = keeper.clean_up_till or now + max(seconds, CLEAN_UP_SECONDS)
+  return now < keeper.clean_up_till
 end
 
 -- Deadlines ---------------------------------------------------------------------------------------

@@ -39,6 +39,7 @@ function scopes.new_block(worker, outer, what, shielded)
     first_error = nil, -- of a nursery
     closed = false,
     cancelled = nil, -- the error that its own cause raised
+    clean_up_till = nil, -- when its clean-up must be over, once it is cancelled
     deadline = nil, -- a timer, or nil
     what = what,
     co = nil, -- the coroutine that it is open in

@@ -120,7 +120,7 @@ local function open(me, what, shielded, seconds)
   local outer = me.scope
   if
     outer.cancel
-    and (not shielded or cancelling.is_loading(me) or cancelling.is_pierced(me))
+    and (not shielded or cancelling.is_loading(me) or not cancelling.may_clean_up(me, seconds))
   then
     cancelling.raise(me)
   end

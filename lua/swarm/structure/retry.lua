@@ -151,6 +151,7 @@ local function reset(w, retries)
   extra.err, extra.cancelled_for, extra.tail, extra.cancelled = nil, nil, nil, nil
   extra.started, extra.ending, extra.no_slot = nil, nil, nil
   extra.raised_in, extra.swallowing, extra.abandoned, extra.holds = nil, nil, nil, nil
+  extra.clean_up_till = nil
   retries.number, retries.is_new = retries.number + 1, true
   if not extra.invoked_by then -- one worker runs all invocations
     extra.worker_id = spawning.next_id()

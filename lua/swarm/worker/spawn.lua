@@ -224,7 +224,12 @@ local function spawn(owner, by, def, run, input, opts, taken, extra)
   elseif rights ~= lent and by ~= HOST and not def.authority then
     rights = rights.cuts[lent] or gate.cut(rights, lent)
   end
-  return create(owner, above, depth, def, run, input, extra, taken, rights)
+  local handle, task = create(owner, above, depth, def, run, input, extra, taken, rights)
+  local cause = owner == root and by.cancel
+  if cause and cause.scope == root and cause.kind ~= "parent" then
+    cancelling.cancel(task.worker, cause) -- the run's time is up, or it was cancelled
+  end
+  return handle, task
 end
 
 ---The definition behind a name: in the newest generation of a script's line, else in the caller's
