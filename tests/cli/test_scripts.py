@@ -490,3 +490,13 @@ def test_a_loading_sees_nothing_that_another_did_to_args(tmp_path: Path) -> None
     first.write_text('swarm.args[1] = "changed"')
     second.write_text('swarm.worker "args" { run = function() return #swarm.args end }')
     assert anyio.run(call_in_second, first, second, "args") == 0
+
+
+def test_a_word_of_retries_that_is_nearly_one_of_the_hosts_is_told_of(tmp_path: Path) -> None:
+    text = 'swarm.worker "x" { run = print, retries = { max = 1, on = { "timout", "my_own" } } }\n'
+    (tmp_path / "script.lua").write_text(text + MAIN)
+    said = swarm_host(tmp_path, "script.lua")
+    assert said.status == 0
+    told = 'script.lua:1: worker "x": retries.on has "timout": did you mean "timeout"?\n'
+    assert said.err.endswith(told)
+    assert said.err.count("\n") == 1

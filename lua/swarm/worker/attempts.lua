@@ -2,9 +2,12 @@
 -- is one worker; what is left of earlier attempts is kept beside the task.
 local arguments = require "swarm.ground.arguments"
 local errors = require "swarm.ground.errors"
+local frames = require "swarm.ground.frames"
+local log = require "swarm.events.log"
 local S = require "swarm.scheduler.scheduler"
 local shown = require "swarm.ground.shown"
-local type, pairs, floor = type, pairs, math.floor
+local spelling = require "swarm.ground.spelling"
+local type, pairs, floor, format = type, pairs, math.floor, string.format
 
 local attempts = {
   renew = nil, -- structure/retry.lua
@@ -20,6 +23,31 @@ local FIELDS = {
 }
 local FAILURES = { failed = true, timeout = true }
 
+-- Ends, and codes of the host's, that may be worth another attempt. Any other word is a code of the
+-- author's own, so one that looks like one of these is only told of.
+local WORTH = {
+  failed = true,
+  timeout = true,
+  blocked = true,
+  closed = true,
+  host_error = true,
+  http_error = true,
+  invalid_value = true,
+  io_error = true,
+  process_failed = true,
+}
+
+local function tell_of(word, what)
+  local meant = not WORTH[word] and spelling.nearest(word, WORTH)
+  if meant then
+    local where = frames.where()
+    log.entry(
+      "warn",
+      format("%s%s.on has %q: did you mean %q?", where and where .. ": " or "", what, word, meant)
+    )
+  end
+end
+
 local function read_on(on, what)
   if type(on) == "function" then
     return on
@@ -34,6 +62,7 @@ local function read_on(on, what)
         break
       end
       set[word], n = true, n + 1
+      tell_of(word, what)
     end
   end
   if n < 1 then
