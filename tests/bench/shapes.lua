@@ -39,5 +39,10 @@ end
 
 swarm.main(function(args)
   local runs = tonumber(args[1] or 20000)
-  return { chain3_us = microseconds(chain3, runs), fan5_us = microseconds(fan5, runs) }
+  local best = { chain3_us = math.huge, fan5_us = math.huge }
+  for _ = 1, 5 do
+    best.chain3_us = math.min(best.chain3_us, microseconds(chain3, runs))
+    best.fan5_us = math.min(best.fan5_us, microseconds(fan5, runs))
+  end
+  return best
 end)

@@ -89,14 +89,14 @@ function copy_table(t, depth)
   end
   local copy
   local length = #t
-  if mark == nil and length > 0 and next(t) == 1 then
+  if length > 0 and (mark == nil or mark == array_meta) and next(t) == 1 then
     nodes = nodes + length + 1
     if depth > MAX_DEPTH or nodes > MAX_NODES then
       return nil
     end
     copy = copy_list(t, length, depth)
     if copy then
-      return copy
+      return mark and setmetatable(copy, mark) or copy
     end
     nodes = nodes - length - 1
   end
