@@ -47,6 +47,15 @@ describe("swarm.inspect", function()
     assert.is_true(#swarm.inspect(wide) < 5000)
     assert.matches("%.%.%. 99950 more", swarm.inspect(wide))
     assert.equal("{ { { { { { {...} } } } } } }", swarm.inspect(deep))
+    local fields, same = {}, {}
+    for i = 1, 300000 do
+      fields["k" .. i] = true
+    end
+    assert.matches("k%d+ = true,.*%.%.%. 299950 more", swarm.inspect(fields))
+    for i = 1, 50 do
+      same[i] = fields
+    end
+    assert.matches("%.%.%. 299950 more.*%.%.%. more", swarm.inspect(same))
     assert.matches("^\"x+\"%.%.%. %(1000000 bytes%)$", swarm.inspect(("x"):rep(1000000)))
     local tree = {}
     for _ = 1, 6 do

@@ -130,6 +130,34 @@ describe("without a label", function()
     assert.equal('["' .. h.task_id .. '"]', label_of { h })
   end)
 
+  it("a table that says it were a handle is none", function()
+    local shown = swarm.spawn(function(ctx, input)
+      setmetatable(input, { __metatable = "swarm.worker", id = 1, handle = input })
+      return ctx.label
+    end, { a = 1 })
+    assert.equal('{"a":1}', shown:result())
+  end)
+
+  it("looks at so many keys and no more", function()
+    local input = {}
+    for i = 1, 100000 do
+      input["k" .. i] = i
+    end
+    local before = os.clock()
+    local h = swarm.spawn("plain", input)
+    local spawned = os.clock()
+    assert.matches('^{"k%d+":%d+,"k.*%.%.%.$', h.label)
+    assert.is_true(os.clock() - spawned < (spawned - before) / 4)
+    local odd = swarm.spawn(function(ctx, own)
+      for i = 1, 300 do
+        own[print], own[i % 2 == 0] = true, true
+        own[{}] = i
+      end
+      return ctx.label
+    end, {})
+    assert.equal("{...}", odd:result())
+  end)
+
   it("at most 40 characters of it, on one line", function()
     assert.equal(("x"):rep(40), label_of(("x"):rep(40)))
     assert.equal(("x"):rep(37) .. "...", label_of(("x"):rep(41)))

@@ -67,6 +67,7 @@ swarm.worker "bytes" { run = function()
   local value, data = swarm.port("echo", nil, "a\\0\\255")
   return value.x == nil and data == "a\\0\\255"
 end }
+swarm.worker "odd" { run = function() return swarm.port("\\255", {}) end }
 swarm.worker "function" { run = function() return swarm.port("echo", { f = print }) end }
 """
 
@@ -92,6 +93,7 @@ def test_values_and_bytes_cross_both_ways(within: Callable[..., Any], tmp_path: 
         ("free", 7, {}, "invalid_argument", "takes the name of a port"),
         ("free", "nowhere", {}, "host_error", "no installed package brings a port"),
         ("function", "", {}, "invalid_value", "payload.f"),
+        ("odd", "", {}, "invalid_value", "swarm.port's name is not UTF-8"),
         *(("free", name, {}, "invalid_argument", "use ") for name in BUILT_IN),
     ],
 )

@@ -3,6 +3,7 @@ no file to a script."""
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import socket
@@ -22,6 +23,7 @@ from swarm_host.ports.files import beneath, port, straight, transfer
 from swarm_host.ports.files.bounds import admits_below, leads_to
 from swarm_host.ports.files.port import THREADS, Files
 from swarm_host.ports.files.threads import Left, Threads, Work
+from swarm_host.ports.writing import put
 
 
 @pytest.fixture(autouse=True, params=["in one call", "folder by folder"])
@@ -181,6 +183,88 @@ def test_a_move_to_another_file_system_carries_all_over(base: Path) -> None:
         assert sorted(path.name for path in elsewhere.iterdir()) == ["k", "there"]
     finally:
         shutil.rmtree(elsewhere)
+
+
+SLOW = """
+swarm.main(function(_, ctx)
+  local ok, err = pcall(swarm.timeout, 0.3, function()
+    swarm.fs[ctx.input]("large", "out/large")
+  end)
+  return { not ok and err.code }
+end)
+"""
+
+
+@pytest.mark.parametrize("op", ["copy", "move"])
+def test_a_copy_hears_a_timeout_and_leaves_no_half(
+    base: Path, monkeypatch: pytest.MonkeyPatch, op: str
+) -> None:
+    with (base / "large").open("wb") as file:
+        file.truncate(400 * beneath.CHUNK)
+    pieces: list[int] = []
+
+    def slow(file: int, data: bytes) -> None:
+        pieces.append(os.write(file, data[:10]))
+        time.sleep(0.01)
+
+    def elsewhere(*names: object, **folders: object) -> None:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    monkeypatch.setattr(transfer, "put", slow)
+    monkeypatch.setattr(os, "rename", elsewhere)
+    Path("script.lua").write_text(SLOW)
+
+    async def main() -> Outcome:
+        async with Host.load("script.lua", Options(input=op)) as host:
+            return await host.run()
+
+    assert anyio.run(main).value == ["timeout"]
+    assert 0 < len(pieces) < 200
+    assert (base / "large").exists()
+    assert sorted(path.name for path in (base / "out").iterdir()) == ["link_to_file"]
+
+
+def test_a_copy_takes_what_is_there_at_its_beginning_and_a_move_what_comes(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def growing(file: int, data: bytes) -> None:
+        put(file, data)
+        with (base / "in/file").open("ab") as log:
+            log.write(b"more\n")
+
+    monkeypatch.setattr(transfer, "put", growing)
+    monkeypatch.setattr(transfer, "UNTOLD", 20)
+    (found,) = results(SCRIPT.format(allow=""), [["copy", "in/file", "out/copy"]])
+    assert found["ok"]
+    assert (base / "out/copy").read_text() == "in/file"
+    rename = os.rename
+
+    def elsewhere(name: str, to: str, **folders: int) -> None:
+        if name == "in/file":
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        rename(name, to, **folders)
+
+    monkeypatch.setattr(os, "rename", elsewhere)
+    (found,) = results(SCRIPT.format(allow=""), [["move", "in/file", "out/moved"]])
+    assert found["message"].endswith("more to read than 0 MiB beyond the 12 bytes of its size")
+    assert (base / "in/file").exists()
+    assert not (base / "out/moved").exists()
+
+
+def test_a_file_that_says_no_size_is_copied_up_to_a_bound(base: Path) -> None:
+    if not Path("/proc/self/pagemap").exists():
+        pytest.skip("there is no file without a size")
+    (base / "old").write_text("old")
+    (base / "out/link").symlink_to("../old")
+    few, many = results(
+        SCRIPT.format(allow=""),
+        [["copy", "/proc/self/status", "out/few"], ["copy", "/proc/self/pagemap", "out/link"]],
+    )
+    assert few["ok"]
+    assert "Name:" in (base / "out/few").read_text()
+    assert many["message"].endswith("more to read than 64 MiB beyond the 0 bytes of its size")
+    assert (base / "out/link").is_symlink()
+    assert not (base / "old").exists(), "a copy that failed leaves no half"
 
 
 def test_folders_that_no_bound_admits_are_not_made_on_the_way(base: Path) -> None:

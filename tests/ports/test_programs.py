@@ -68,6 +68,31 @@ def test_a_file_that_does_not_fit_fails_its_worker_with_the_path(
     within(20, main)
 
 
+def test_a_working_directory_that_the_system_does_not_take_is_named_and_cut(
+    within: Callable[..., Any], tmp_path: Path
+) -> None:
+    script = """
+    swarm.worker "in" { run = function(_, folder)
+      return swarm.exec { "true", cwd = folder }
+    end }
+    """
+
+    async def main() -> None:
+        async with loaded(tmp_path, script) as host:
+            for folder, why in (
+                ("x" * 5000, 'x..." cannot be used: file name too long'),
+                ("no", 'no" does not exist'),
+                (f"{tmp_path}/script.lua/x", 'script.lua/x" does not exist'),
+            ):
+                with pytest.raises(WorkerFailed) as caught:
+                    await host.call("in", folder)
+                assert caught.value.error["code"] == "process_failed"
+                assert why in caught.value.error["message"]
+                assert len(caught.value.error["message"]) < 400
+
+    within(20, main)
+
+
 def text_of(path: str) -> str:
     return Path(path).read_text()
 

@@ -40,6 +40,7 @@ function port.call(name, payload, data)
   elseif data ~= nil and type(data) ~= "string" then
     return wrong("takes bytes after the payload, and got ", data)
   end
+  json.encode(name, "swarm.port's name") -- raises where it is not UTF-8: Python takes it as a text
   gate.check(S.current, "call_python", name)
   local copied = values.copy(payload or {}, "payload")
   if values.is_array(copied) or #copied > 0 then

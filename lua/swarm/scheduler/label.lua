@@ -16,6 +16,7 @@ local label = {}
 local SHORT = 40 -- characters of an input
 local LONG = 200 -- of a label: what it is filled with may be of any length
 local WIDEST = 4 -- bytes of a character
+local MOST_KEYS = 200 -- of one table that are looked at: more have no room
 
 -- Text of a bounded length ------------------------------------------------------------------------
 
@@ -94,8 +95,13 @@ end
 local write
 
 local function write_fields(out, value)
-  local keys = {}
+  local keys, looked, more = {}, 0, false
   for key in next, value do
+    looked = looked + 1
+    if looked > MOST_KEYS then
+      more = true
+      break
+    end
     local kind = type(key)
     if kind == "string" or kind == "number" then
       keys[#keys + 1] = key
@@ -113,7 +119,7 @@ local function write_fields(out, value)
     put(out, (i > 1 and "," or "") .. quoted(clean(tostring(key), out.left + 1)) .. ":")
     write(out, rawget(value, key), key)
   end
-  put(out, "}")
+  put(out, more and "...}" or "}")
 end
 
 local function write_list(out, value)
@@ -135,13 +141,14 @@ local function object_of(value)
   if mt == nil then
     return nil
   end
-  local id = rawget(mt, "__metatable") == "swarm.worker" and rawget(mt, "id")
-  if type(id) == "number" then
-    return "T-" .. id
-  elseif kinds.is_file(value) then
+  if kinds.is_file(value) then
     return (kinds.file_parts(value))
   end
-  return kinds.opaque_name(value)
+  local name = kinds.opaque_name(value)
+  if name == "worker handle" then
+    return "T-" .. mt.id -- a handle's metatable is its task
+  end
+  return name
 end
 
 ---Writes a value as JSON spells it, until there is no room left.

@@ -13,6 +13,8 @@ local SHORT = 80 -- bytes of a table that stands on one line
 local MOST_TEXT = 1000 -- bytes of a string
 local MOST_KEY = 60 -- of a key
 local MOST_ITEMS = 50 -- of one table
+local MOST_KEYS = 200 -- of one table that are sorted
+local MOST_COUNTED = 1000000 -- keys of all tables together that are counted
 local MOST_DEPTH = 6
 local MOST_ALL = 1000 -- items of all tables together
 
@@ -50,11 +52,21 @@ local function object(value)
   end
 end
 
----Keys in the order of a reader: numbers, texts, truths, then all else.
-local function keys_of(value)
-  local keys = {}
+---The first keys in the order of a reader: numbers, texts, truths, then all else.
+---@return table keys, integer? count of all; nil where they are too many to be counted
+local function keys_of(value, walk)
+  local keys, count = {}, 0
   for key in next, value do
-    keys[#keys + 1] = key
+    count = count + 1
+    if count <= MOST_KEYS then
+      keys[count] = key
+    else
+      walk.counted = walk.counted + 1
+      if walk.counted > MOST_COUNTED then
+        count = nil
+        break
+      end
+    end
   end
   sort(keys, function(a, b)
     local rank_a, rank_b = RANK[type(a)] or 4, RANK[type(b)] or 4
@@ -67,7 +79,7 @@ local function keys_of(value)
     end
     return type(a) < type(b)
   end)
-  return keys
+  return keys, count
 end
 
 local function label(key)
@@ -80,9 +92,11 @@ end
 
 local show
 
----@param walk table { within: tables around → true, left: items that may still be shown }
+---@param walk table { within: tables around → true, left: items that may still be shown, counted:
+---keys beyond the first of their table }
 local function parts_of(value, depth, walk)
-  local keys, parts = keys_of(value), {}
+  local keys, count = keys_of(value, walk)
+  local parts = {}
   for i = 1, min(#keys, MOST_ITEMS) do
     if walk.left <= 0 then
       break
@@ -91,8 +105,10 @@ local function parts_of(value, depth, walk)
     local key = keys[i]
     parts[i] = (key == i and "" or label(key)) .. show(rawget(value, key), depth + 1, walk)
   end
-  if #keys > #parts then
-    parts[#parts + 1] = "... " .. #keys - #parts .. " more"
+  if not count then
+    parts[#parts + 1] = "... more"
+  elseif count > #parts then
+    parts[#parts + 1] = "... " .. count - #parts .. " more"
   end
   return parts
 end
@@ -127,5 +143,5 @@ end
 ---@param value any
 ---@return string
 return function(value)
-  return show(value, 0, { within = {}, left = MOST_ALL })
+  return show(value, 0, { within = {}, left = MOST_ALL, counted = 0 })
 end

@@ -194,14 +194,15 @@ def _remove(request: Request) -> Answer:
 
 def _copy(request: Request) -> Answer:
     payload = request.payload
-    transfer.copy(payload.get("from_bounds"), request.path, request.bounds, payload["to"])
+    check = request.work.check
+    transfer.copy(payload.get("from_bounds"), request.path, request.bounds, payload["to"], check)
     return Answer()
 
 
 def _move(request: Request) -> Answer:
     payload = request.payload
     sources = (payload.get("from_bounds"), payload.get("read_bounds"))
-    transfer.move(sources, request.path, request.bounds, payload["to"])
+    transfer.move(sources, request.path, request.bounds, payload["to"], request.work.check)
     return Answer()
 
 
@@ -264,7 +265,8 @@ class Files:
         threads = self._loading if op in _LOADING else self._threads
         try:
             # A read that hangs (a file system that is gone) is left behind when its worker is
-            # cancelled; a write is waited for, so that nobody finds half of it.
+            # cancelled; a write is waited for, so that nobody finds half of it, and a copy until
+            # it has looked up and removed what it has.
             return await threads.run(run, abandon=op in _READS)
         except transfer.Failed as failed:
             path, problem = failed.path, failed.problem

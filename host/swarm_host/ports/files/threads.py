@@ -1,7 +1,8 @@
 """Work that may block, in threads: so many at once, and what is stuck counts until it ends.
 
-Who goes (its worker was cancelled) leaves the thread behind, for no one can end it. It keeps its
-place meanwhile: a file system that hangs costs so many threads and no more.
+Who goes (its worker was cancelled) leaves the thread behind, for no one can end it, or waits until
+what it does has looked and has ended. It keeps its place meanwhile: a file system that hangs costs
+so many threads and no more.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
-from anyio import CapacityLimiter, WouldBlock, to_thread
+from anyio import CancelScope, CapacityLimiter, Event, WouldBlock, to_thread
 
 T = TypeVar("T")
 
@@ -75,15 +76,18 @@ class Threads:
         """Runs a function in a thread of its own.
 
         :param function: gets the work that it is, to look whether anybody waits for it.
-        :param abandon: whether a cancelled caller goes at once, or waits for its end.
+        :param abandon: whether a cancelled caller goes at once, or waits for its end. It hears of
+            that in either case, where it looks (:meth:`Work.check`).
         """
         if self._places is None or self._unlimited is None:
             self._places = CapacityLimiter(self._most)
             self._unlimited = CapacityLimiter(math.inf)
         places, work, loop = self._places, Work(), asyncio.get_running_loop()
+        ended = Event()
 
         def leave_place() -> None:
             places.release_on_behalf_of(work)
+            ended.set()
 
         def thread() -> T:
             work.begin()
@@ -99,9 +103,10 @@ class Threads:
         except WouldBlock:
             await places.acquire_on_behalf_of(work)
         try:
-            return await to_thread.run_sync(
-                thread, abandon_on_cancel=abandon, limiter=self._unlimited
-            )
+            return await to_thread.run_sync(thread, abandon_on_cancel=True, limiter=self._unlimited)
         finally:
             if not work.leave():
                 leave_place()
+            elif not abandon:
+                with CancelScope(shield=True):
+                    await ended.wait()

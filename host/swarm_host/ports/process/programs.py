@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -45,9 +46,14 @@ common programs load, run or fetch something else.
 """
 
 
+SHOWN = 200
+"""Bytes of a name or a path that a message shows."""
+
+
 def shown(text: bytes) -> str:
     """Bytes of the author's for a message."""
-    return f'"{text.decode(errors="replace")}"'
+    cut = "..." if len(text) > SHOWN else ""
+    return f'"{text[:SHOWN].decode(errors="replace")}{cut}"'
 
 
 def find(name: bytes, folder: bytes | None, who: str) -> bytes:
@@ -148,14 +154,19 @@ def environment(own: Mapping[bytes, bytes], inherit: Sequence[str] | None) -> di
 
 
 def check_folder(folder: bytes, who: str) -> None:
-    """Refuses a working directory that is not there.
+    """Refuses a working directory that is not there, or that the system does not let us look at.
 
     :raises PortError: ``process_failed``.
     """
-    path = Path(os.fsdecode(folder))
-    if not path.is_dir():
-        problem = "is not a folder" if path.exists() else "does not exist"
-        raise PortError("process_failed", f"{who}: the working directory {shown(folder)} {problem}")
+    try:
+        if stat.S_ISDIR(Path(os.fsdecode(folder)).stat().st_mode):
+            return
+        problem = "is not a folder"
+    except (FileNotFoundError, NotADirectoryError):
+        problem = "does not exist"
+    except OSError as caught:
+        problem = f"cannot be used: {(caught.strerror or str(caught)).lower()}"
+    raise PortError("process_failed", f"{who}: the working directory {shown(folder)} {problem}")
 
 
 def _too_big(arguments: Sequence[bytes], variables: Mapping[bytes, bytes]) -> str:
