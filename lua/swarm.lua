@@ -34,7 +34,11 @@ local supervise = require "swarm.structure.supervise.calls"
 local temporary = require "swarm.outside.temporary"
 local values = require "swarm.values.values"
 
-fs.temp_dir = temporary.in_blocks(blocks.scope, blocks.shielded)
+-- swarm.fs: what asks the port, and what is a block besides.
+local files = { temp_dir = temporary.in_blocks(blocks.scope, blocks.shielded) }
+for name, call in pairs(fs) do
+  files[name] = call
+end
 
 ---The face of one generation.
 ---@param generation table
@@ -119,7 +123,7 @@ return function(generation, run)
     object = values.object,
     file = values.file,
     json = closed.table(json.face, "swarm.json."),
-    fs = closed.table(fs, "swarm.fs."),
+    fs = closed.table(files, "swarm.fs."),
     http = closed.table(http, "swarm.http."),
     data = data.get,
     set_data = data.set,

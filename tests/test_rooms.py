@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 LUA = Path(__file__).resolve().parents[1] / "lua" / "swarm"
+FACE = LUA.parent / "swarm.lua"
 
 # From the ground up. A file requires files of its own room and of rooms on lower storeys; rooms
 # that share a storey do not know each other.
@@ -67,7 +68,7 @@ def test_requires_run_down() -> None:
 
 def test_only_wiring_fills_what_another_file_left_open() -> None:
     wrong = []
-    for name, text in files().items():
+    for name, text in {**files(), "../swarm": FACE.read_text()}.items():
         if name == "doors/wiring":
             continue
         required = {alias for alias, _ in REQUIRE.findall(text) if alias} - SWITCHES
@@ -78,7 +79,8 @@ def test_only_wiring_fills_what_another_file_left_open() -> None:
 
 
 def test_what_another_file_is_asked_for_is_there() -> None:
-    texts = {name: re.sub(r"--.*", "", text) for name, text in files().items()}
+    all_files = {**files(), "../swarm": FACE.read_text()}
+    texts = {name: re.sub(r"--.*", "", text) for name, text in all_files.items()}
     wrong = set()
     for name, text in texts.items():
         for alias, target in REQUIRE.findall(text):
@@ -108,6 +110,27 @@ def test_a_field_is_declared_where_its_table_is_made(made_in: str, called: str) 
     for name, text in texts.items():
         for field in re.findall(rf"\b{called}\.(\w+)\s*=[^=]", text):
             assert field in declared, f"{name}: {field}"
+
+
+def test_every_field_that_all_kinds_have_is_handed_over_once_it_is_checked() -> None:
+    texts = files()
+    common = texts["script/fields"].split("local COMMON = {")[1].split("}")[0]
+    fields = set(re.findall(r"^  (\w+) =", common, re.MULTILINE)) - {"kind"}
+    made = texts["script/registry"].split("definition.new(")[1].split("\n  })")[0]
+    assert len(fields) > 5
+    assert fields - set(re.findall(r"\bfields\.(\w+)", made)) == set()
+
+
+def test_every_kind_is_typed_and_passes_the_suite_of_all_kinds() -> None:
+    kinds = set(re.findall(r'\{ name = "(\w+)"', files()["kinds/all"]))
+    types = (LUA.parent / "types" / "definitions.lua").read_text()
+    suite = (LUA.parents[1] / "spec" / "kinds" / "kinds_spec.lua").read_text()
+    proved = suite.split("local KINDS = {")[1].split("\n}\n")[0]
+    typed = re.search(r"@field kind\? (\S+)", types)
+    assert len(kinds) > 1
+    assert set(re.findall(r"^  (\w+) = {", proved, re.MULTILINE)) == kinds
+    assert typed
+    assert set(re.findall(r"\w+", typed[1])) == kinds
 
 
 def test_rooms_stay_small() -> None:

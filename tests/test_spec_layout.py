@@ -15,7 +15,10 @@ SPEC = ROOT / "spec"
 MOST_LINES = 600
 REFERENCE = SPEC / "reference.md"  # of all chapters; the one page that is of none
 WORDS = "lua"  # the folder of what the specs of a chapter share
-LINK = re.compile(r"\]\(([^)\s#]+)\)")
+LINK = re.compile(r"\]\(([^)\s#]*)(?:#([^)\s]*))?\)")
+CODE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+NAMED = re.compile(r"`(?:\.\./)*((?:\w+/)*\w+(?:_spec\.lua|\.py)|(?:\w\w+/)+\w+\.lua)`")
+PEERS = re.compile(r"^\| (anyio|trio), .*", re.MULTILINE)  # their test files, not ours
 PAGES = sorted(SPEC.rglob("*.md"))
 SPECS = sorted(SPEC.rglob("*_spec.lua"))
 
@@ -28,8 +31,29 @@ def folders() -> list[Path]:
 
 def links(page: Path) -> list[Path]:
     """What a page links to in this repository."""
-    found = LINK.findall(page.read_text())
-    return [(page.parent / to).resolve() for to in found if not to.startswith("http")]
+    return [path for path, _ in places(page)]
+
+
+def places(page: Path) -> list[tuple[Path, str]]:
+    """The same, each with the heading in it, or ""."""
+    found = LINK.findall(CODE.sub("", page.read_text()))
+    return [
+        ((page.parent / to).resolve() if to else page, heading)
+        for to, heading in found
+        if not to.startswith("http")
+    ]
+
+
+def headings(page: Path) -> set[str]:
+    """The headings of a page, as links name them."""
+    found = re.findall(r"^#+ (.+)$", CODE.sub("", page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in found}
+
+
+def files() -> list[str]:
+    """The project's files that pages may name."""
+    tops = ("host", "lua", "scripts", "spec", "tests")
+    return [f"/{path.relative_to(ROOT)}" for top in tops for path in (ROOT / top).rglob("*.*")]
 
 
 def test_no_spec_file_is_too_long() -> None:
@@ -55,7 +79,20 @@ def test_every_page_is_linked_from_the_readme() -> None:
     "page", [ROOT / "README.md", *PAGES], ids=lambda page: str(page.relative_to(ROOT))
 )
 def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
-    assert [path for path in links(page) if not path.exists()] == []
+    found = places(page)
+    assert [path for path, _ in found if not path.exists()] == []
+    assert [
+        (path.name, title) for path, title in found if title and title not in headings(path)
+    ] == []
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *PAGES], ids=lambda page: str(page.relative_to(ROOT))
+)
+def test_the_files_that_a_page_names_are_there(page: Path) -> None:
+    there = files()
+    named = set(NAMED.findall(PEERS.sub("", CODE.sub("", page.read_text()))))
+    assert [name for name in sorted(named) if not any(f.endswith(f"/{name}") for f in there)] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(SPEC)))

@@ -122,9 +122,14 @@ describe("swarm.fs.temp_dir", function()
   end)
 
   it("may be removed by the function itself", function()
-    swarm.fs.temp_dir(function(folder)
+    local where
+    local value = swarm.fs.temp_dir(function(folder)
+      where = folder
       swarm.fs.remove(folder)
+      return swarm.fs.exists(folder)
     end)
+    assert.is_false(value)
+    assert.is_false(swarm.fs.exists(where))
   end)
 
   it("needs write_files, and bounds that admit it", function()

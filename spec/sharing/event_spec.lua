@@ -23,8 +23,14 @@ describe("swarm.event", function()
     local event = swarm.event()
     event:set()
     event:set()
+    local turns = 0
+    local other = swarm.spawn(function()
+      turns = turns + 1
+    end)
     event:wait()
     event:wait()
+    assert.equal(0, turns) -- nobody was waited for, so nobody else had a turn
+    swarm.join(other)
   end)
 
   it("wakes who waited even where clear follows at once; who comes later waits", function()
@@ -41,14 +47,17 @@ describe("swarm.event", function()
   end)
 
   it("stays set after it has woken those who waited", function()
-    local event = swarm.event()
+    local event, through = swarm.event(), 0
     local list = crowd(2, function()
       event:wait()
       event:wait()
+      through = through + 1
     end)
     event:set()
     event:wait()
+    assert.equal(0, through) -- they are ready; the setter went on
     join_all(list)
+    assert.equal(2, through)
   end)
 
   it("can be set and cleared again and again", function()

@@ -90,10 +90,12 @@ describe("swarm.semaphore", function()
   it("a permit may be released by another worker", function()
     local semaphore = swarm.semaphore(1)
     semaphore:acquire()
+    must_wait(semaphore, "acquire")
     swarm.result(swarm.spawn(function()
       semaphore:release()
     end))
     semaphore:acquire()
+    must_wait(semaphore, "acquire") -- it was one permit, and is taken again
   end)
 
   it("a worker that ends keeps what it acquired without with", function()

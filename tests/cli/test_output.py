@@ -6,8 +6,10 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -201,22 +203,40 @@ def test_who_does_not_read_stops_no_timeout(tmp_path: Path, says: str) -> None:
 SAYS_MUCH = MAIN.format("print(('x'):rep(300000)) return 'the end'")
 
 
+def wait_until_full(process: subprocess.Popen[bytes]) -> None:
+    """Waits until a run has said as much as its stdout takes with nobody reading."""
+    assert process.stdout is not None
+    pipe = process.stdout.fileno()
+    full = fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) - 2 * 4096  # a page may be filled in part
+    deadline = time.monotonic() + 20
+    while (said := ioctl_int(pipe, termios.FIONREAD)) < full:
+        assert process.poll() is None, f"it ended with {said} bytes unread"
+        assert time.monotonic() < deadline, f"it said only {said} bytes"
+        time.sleep(0.01)
+
+
+def ioctl_int(file: int, what: int) -> int:
+    return int(struct.unpack("i", fcntl.ioctl(file, what, b"\0" * 4))[0])
+
+
 def test_at_the_end_the_reader_is_waited_for(tmp_path: Path) -> None:
     with popen(script(tmp_path, SAYS_MUCH)) as process:
-        time.sleep(1.5)
-        assert process.poll() is None
+        wait_until_full(process)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=1)
         out, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (0, b"")
     assert out == b"x" * 300000 + b"\nthe end\n"
 
 
 def told_unread(err: bytes, why: str) -> bool:
-    return err.startswith(f"error: {why}: ".encode()) and b"bytes of output are not read" in err
+    last = err.splitlines()[-1]  # before it: that the run is cancelled, where it has not ended yet
+    return last.startswith(f"error: {why}: ".encode()) and b"bytes of output are not read" in last
 
 
 def test_a_signal_ends_the_wait_for_the_reader(tmp_path: Path) -> None:
     with popen(script(tmp_path, SAYS_MUCH)) as process:
-        time.sleep(1.5)
+        wait_until_full(process)
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=5) == 130
         assert process.stderr is not None
@@ -234,7 +254,7 @@ def test_stdout_and_stderr_keep_their_order_in_one_pipe(tmp_path: Path) -> None:
     body = "for i = 1, 3000 do print('out', i, ('x'):rep(99)) io.stderr:write('err ', i, '\\n') end"
     path = script(tmp_path, MAIN.format(f"{body} swarm.sleep(0)"))
     with popen(path, stderr=subprocess.STDOUT) as process:
-        time.sleep(1)
+        wait_until_full(process)
         out, _ = process.communicate(timeout=20)
     lines = out.decode().splitlines()
     assert len(lines) == 6000

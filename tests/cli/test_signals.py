@@ -321,9 +321,11 @@ def test_sigquit_says_first_who_waits_for_what(
 
 
 def test_sigquit_says_who_has_control(tmp_path: Path) -> None:
-    with popen(script(tmp_path, HELD["worker"][0])) as process:
+    flood = "print(('x'):rep(70000)) while true"  # so much is handed over within the turn
+    with popen(script(tmp_path, HELD["worker"][0].replace("while true", flood))) as process:
         wait_until_begun(process)
-        time.sleep(0.3)  # the worker begins to compute
+        assert process.stdout is not None
+        assert len(process.stdout.readline()) == 70001
         process.send_signal(signal.SIGQUIT)
         _, err = process.communicate(timeout=20)
     assert process.returncode == -signal.SIGQUIT

@@ -24,6 +24,7 @@ from swarm_host.vm.luajit import MemoryRanOut
 from tests.support.waiting import until, within
 
 SCRIPT = """
+swarm.worker "memory" { run = function() return (collectgarbage "count") end }
 swarm.worker "double" { run = function(_, n) return n * 2 end }
 swarm.worker "echo" { run = function(_, input) return input end }
 swarm.worker "fail" { run = function() error("it broke") end }
@@ -264,14 +265,13 @@ def test_what_goes_wrong_in_a_port_reaches_the_worker(tmp_path: Path) -> None:
 def test_settled_workers_are_freed(script: Path) -> None:
     async def main() -> None:
         async with Host.load(script) as host:
-            memory = host.kernel.memory
             for _ in range(3000):
                 await host.call("double", 1)
-            before = memory()
+            before = await host.call("memory")
             for _ in range(10):
                 for _ in range(300):
                     await host.call("double", 1)
-            assert memory() < before * 2 + 500
+            assert await host.call("memory") < before * 2 + 500
 
     within(60, main)
 

@@ -343,7 +343,7 @@ def test_many_keys_are_sorted() -> None:
     assert text.decode() == json.dumps(dict.fromkeys(sorted(names), 1), separators=(",", ":"))
 
 
-codecs.register_error("each", lambda e: ("\ufffd" * (e.end - e.start), e.end))  # type: ignore
+codecs.register_error("each", lambda e: ("\ufffd" * (e.end - e.start), e.end))  # type: ignore[attr-defined]
 
 
 @settings(max_examples=2000, deadline=None)

@@ -14,7 +14,8 @@ import pytest
 
 from swarm_host import WorkerFailed
 from swarm_host.ports.process import children
-from tests.support.processes import descriptors, gone, is_running, loaded, lua, offspring, written
+from tests.support.processes import descriptors, gone, loaded, lua, offspring, written
+from tests.support.waiting import is_alive
 
 
 def test_a_thousand_workers_leave_no_descriptor_and_no_zombie(
@@ -257,7 +258,7 @@ def test_the_end_of_the_host_ends_its_children(within: Callable[..., Any], tmp_p
         async with loaded(tmp_path, script) as host:
             host.spawn("w")
             pid = int(await written(pids))
-        assert not is_running(pid)
+        assert not is_alive(pid)
 
     within(10, main)
 
@@ -277,7 +278,7 @@ def test_an_exception_in_the_host_leaves_no_child(
 
         with pytest.raises(RuntimeError):
             await broken()
-        assert not is_running(int(pids.read_text()))
+        assert not is_alive(int(pids.read_text()))
 
     within(10, main)
 
@@ -306,7 +307,7 @@ def test_a_signal_leaves_no_child(tmp_path: Path, number: signal.Signals) -> Non
     finally:
         host.kill()
         host.wait()
-    assert not any(map(is_running, found))
+    assert not any(map(is_alive, found))
 
 
 def test_kill_all_ends_every_group_at_once(within: Callable[..., Any], tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 
 from swarm_host import Host, Options
+from tests.support.waiting import is_alive
 
 
 @asynccontextmanager
@@ -26,15 +27,6 @@ async def loaded(folder: Path, text: str, **options: Any) -> AsyncIterator[Host]
 def lua(value: str | Path) -> str:
     """A Lua string literal."""
     return json.dumps(str(value))
-
-
-def is_running(pid: int) -> bool:
-    """Whether a process is there and no zombie."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state not in "ZX"
 
 
 def offspring() -> list[int]:
@@ -68,5 +60,5 @@ async def written(path: Path) -> str:
 
 async def gone(*pids: int) -> None:
     """Waits until processes have ended."""
-    while any(is_running(pid) for pid in pids):  # noqa: ASYNC110
+    while any(is_alive(pid) for pid in pids):  # noqa: ASYNC110
         await anyio.sleep(0.005)

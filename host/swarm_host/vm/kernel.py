@@ -187,10 +187,6 @@ class Kernel:
         names = ("live", "running", "pass", "blocked", "failed", "cancelled", "timeout")
         return dict(zip(names, map(int, self._ask("counts")), strict=True))
 
-    def memory(self) -> float:
-        """Kilobytes of Lua memory."""
-        return float(self._ask("memory"))
-
     def verbs(self) -> dict[str, Any]:
         """The verbs, and the roles that have each."""
         verbs: dict[str, Any] = self._ask_json("verbs")

@@ -135,11 +135,6 @@ function kernel.take_said()
   return out, lines, events.take()
 end
 
----@return number kilobytes of Lua memory
-function kernel.memory()
-  return collectgarbage "count"
-end
-
 ---The verbs and who has them, as JSON, for spec/rights/roles.md.
 function kernel.verbs()
   local verbs = {}

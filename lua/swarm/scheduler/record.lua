@@ -8,17 +8,20 @@
 -- grows: both fill LuaJIT's hash of 16 exactly. One more would double it; what few workers have
 -- goes into `extra`. (The constructor is in worker/spawn.lua, for the handle's metamethods.)
 --
+-- "Written by" names files, or the folder of one that has the same idea. Besides them idle empties
+-- the record of a worker that has ended, and retry takes away what was of one attempt.
+--
 -- task        written by  meaning
 --   __index, __newindex, __metatable, __tostring: it is the metatable of `handle`
 --   id        spawn       tasks and workers are counted together
 --   def       spawn, retry  its definition (worker/definition.lua); a new one after a reload
---   run       spawn, retry  what it runs, hooks around it; nil once cancelled, or retired (tasks)
---   input     spawn, retry, layers  a copy of its own
---   status    life, settle  pending, running, and one of five that are final
---   value     settle      its result. While it is live: a final that nobody can see yet
+--   run       spawn, retry, tasks  what it runs, hooks around it; nil once cancelled, or retired
+--   input     spawn, retry, pipeline  a copy of its own
+--   status    spawn, life, settle, retry  pending, running, and one of five that are final
+--   value     settle, tail, retry  its result. While it is live: a final that nobody can see yet
 --                         (worker/output/tail.lua)
---   ended     settle      on the monotonic clock; nil while it is live
---   worker    settle, retry  the worker, while the task has not settled
+--   ended     settle, retry  on the monotonic clock; nil while it is live
+--   worker    spawn, settle  the worker, while the task has not settled
 --   parent    spawn       the task above, or nil at the top of the run
 --   site      spawn       where it was spawned (ground/site.lua)
 --   handle    spawn       the public object: handle and ctx are one
@@ -28,42 +31,45 @@
 --   task      spawn       its task; nil while it waits to be used again
 --   owner     spawn, blocks  the scope that it belongs to: the run's root, a block, or a worker
 --   depth     spawn       workers above it
---   rights    spawn, acting  what it may do now: a hook's while the hook runs (rights/acting.lua)
+--   rights    spawn, acting, retry  what it may do now: a hook's while the hook runs
+--                         (rights/acting.lua)
 --   queue, queue_prev, queue_next  list  the run list, or the list of waiters that it stands in;
 --                         while it sleeps queue_prev is its place among the timers
---   co        life        its coroutine; nil: it has not begun
---   waiting   scheduler   what it waits for while it is parked: a task that it joins, or a table
---                         with some of what, describe, on_cancel, some_live, joins; a slot or a
---                         delay before it has begun
---   joiners   join        who joins it: one worker, or a list of them
---   scope     blocks      the innermost scope that is open in it; itself where none is
---   cancel    cancel      the cause that reached it, as of every scope
+--   co        life, settle  its coroutine; nil: it has not begun
+--   waiting   scheduler, slots, attempts, retry, settle  what it waits for while it is parked: a
+--                         task that it joins, or a table with some of what, describe, on_cancel,
+--                         some_live, joins; a slot or a delay before it has begun
+--   joiners   join, app   who joins it: one worker, or a list of them
+--   scope     spawn, blocks, life, pipeline, settled, retry, supervise  the innermost scope that
+--                         is open in it; itself where none is
+--   cancel    cancel, closing, settle  the cause that reached it, as of every scope
 --   first_child, failed   of every scope (scope/scope.lua)
 --   sib_prev, sib_next    its neighbours among the live children of its owner
 --
 -- extra
---   err       settle, ends  how it ended, where that is not `pass`: read it by ends.err
---   cancelled_for  settle what it was cancelled for, until somebody reads err (scope/ends.lua)
+--   err       settle, ends, retry  how it ended, where that is not `pass`: read it by ends.err
+--   cancelled_for  ends   what it was cancelled for, until somebody reads err (scope/ends.lua)
 --   handed    scope       rights → the copy of err that workers with these read
 --   tail      tail        its events, once there are any
 --   meta      spawn, fields  for middleware; children get a copy
 --   meta_of   fields      the rights of who may have that very table (worker/fields.lua)
---   retries   attempts    what a task with retries keeps (worker/attempts.lua)
+--   retries   spawn       what a task with retries keeps (worker/attempts.lua)
 --   timeout   spawn       seconds, where they are not the definition's
 --   label     spawn       its own, or false: see scheduler/label.lua
 --   item      gather      its number among those of a map
 --   deadline  cancel      the timer of its attempt, while that runs
 --   cancelled cancel      the error that its own cause raised
---   owned     scope       its failure is somebody's already, or was promised to be
+--   owned     scope, spawn  its failure is somebody's already, or was promised to be
 --   unowned   scope       its node in the list of its owner's failures
 --   worker_id retry, held_open  where it is not the task's id
 --   listed    tasks       somebody has read its task_id
 --   home      tasks       where its function was defined, once that is gone
---   cancel_token, cancel_waiters  cancel_token  the object, and who waits for it
---   watchers  settle      nodes that are told of its end
+--   cancel_token  cancel_token  the object that tells of its cancel
+--   cancel_waiters  cancel_token, supervise  who waits for that
+--   watchers  settle, gather  nodes that are told of its end
 --   on_awaited  supervise called when somebody begins to wait for its end
 --   residents scope       nodes to close once only children are left of its scope
---   ending    pipeline, retry  hooks or retries look at its end: a cancel comes too late
+--   ending    settled, retry  hooks or retries look at its end: a cancel comes too late
 --   pierced   cancel      its time for clean-up is used up
 --   raised_in cancel      the turn in which a call raised for its cancel last (turn.running)
 --   clean_up_till cancel  when its clean-up must be over, on the monotonic clock
@@ -71,13 +77,13 @@
 --   abandoned cancel      it went on for too long: never resumed again
 --   holds     with        what it holds by `with` blocks: record, release, and so on
 --   started   life        Unix seconds, for settled hooks
---   no_slot   life        it began only to end, and holds no slot of its definition's
---   own_rights  acting    its own, where it has had those of a hook
+--   no_slot   slots       it began only to end, and holds no slot of its definition's
+--   own_rights  acting, spawn  its own, where it has had those of a hook
 --   lent_over acting      its own, while what runs has others: a hook, or a policy
 --   invoked_by  held_open the held-open worker whose invocation it is
 --   held_open held_open   what it keeps, where it is a held-open worker
 --   supervisor  supervise what it keeps, where it is a supervisor
---   args      registry    of a main that a spec runs
+--   args      app         of a main that a spec runs
 --   each_nodes, each_most  each  nodes of loops among its watchers
 local frames = require "swarm.ground.frames"
 local labels = require "swarm.scheduler.label"

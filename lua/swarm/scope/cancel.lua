@@ -342,7 +342,6 @@ local function deadline_of(scope)
   end
   return scope.deadline
 end
-cancelling.deadline_of = deadline_of
 
 local function expire(node)
   local scope = node.scope
