@@ -38,7 +38,9 @@ class Ending:
         if not again:
             await self._dispose()
         error = self._kernel.run_error()
-        if error and (outcome.status in ("pass", "blocked") or error["code"] == "deadlock"):
+        if error and outcome.status in ("pass", "blocked"):
+            return Outcome("failed", outcome.value, error, outcome)
+        if error and error["code"] == "deadlock":
             return Outcome("failed", None, error)
         return outcome
 
