@@ -38,8 +38,11 @@ class Ending:
         if not again:
             await self._dispose()
         error = self._kernel.run_error()
-        if error and (outcome.status in ("pass", "blocked") or error["code"] == "deadlock"):
-            return Outcome("timeout" if error.get("of_run") else "failed", None, error)
+        if error and outcome.status in ("pass", "blocked"):
+            status = "timeout" if error.get("of_run") else "failed"
+            return Outcome(status, outcome.value, error, outcome)
+        if error and error["code"] == "deadlock":
+            return Outcome("failed", None, error)
         return outcome
 
     async def of_host(self) -> None:

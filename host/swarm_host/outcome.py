@@ -15,11 +15,14 @@ class Outcome(NamedTuple):
     :ivar value: its value as Python data. Of a string of Lua that is not UTF-8, the bytes that are
         not stand as lone surrogates: ``os.fsencode`` gives the string of Lua back.
     :ivar error: the error's fields where it did not pass.
+    :ivar main: of a run that something beside main fails: how main itself ended, whose ``value`` is
+        the outcome's too.
     """
 
     status: str
     value: Any
     error: dict[str, Any] | None
+    main: Outcome | None = None
 
 
 class Reloaded(NamedTuple):

@@ -83,7 +83,7 @@ def test_a_task_that_is_tried_again_counts_by_its_last_attempt(tmp_path: Path) -
 def test_such_a_run_fails_where_that_is_asked_for(tmp_path: Path) -> None:
     done = run("--blocked=fail", "--quiet", script(tmp_path, REVIEWS), "2", "why")
     assert done.returncode == 1
-    assert done.stdout == b""
+    assert done.stdout == b"done\n"
     assert done.stderr.decode() == (
         "2 tasks ended blocked:\n"
         '  worker "review" [1.md] (T-2): why\n'
@@ -93,6 +93,35 @@ def test_such_a_run_fails_where_that_is_asked_for(tmp_path: Path) -> None:
     done = run("--blocked=fail", script(tmp_path, REVIEWS), "1", "why", "main's own")
     assert done.returncode == 1
     assert 'worker "main" (T-1) blocked: main\'s own' in done.stderr.decode()
+
+
+FAILS_BESIDE_MAIN = {
+    "a detached worker": """
+    swarm.worker "late" { run = function() error "no" end }
+    swarm.main(function() swarm.spawn("late", nil, { detached = true }) return { report = 1 } end)
+    """,
+    "a settled hook": """
+    swarm.settled("main", function() error "no" end)
+    swarm.main(function() return { report = 1 } end)
+    """,
+    "a blocked task": """
+    swarm.worker "x" { command = { "false" } }
+    swarm.main(function() swarm.call "x" return { report = 1 } end)
+    """,
+}
+
+
+@pytest.mark.parametrize("what", FAILS_BESIDE_MAIN)
+@pytest.mark.parametrize("words", [[], ["--json"]])
+def test_what_main_returned_is_told_whatever_fails_the_run(
+    tmp_path: Path, what: str, words: list[str]
+) -> None:
+    done = run("--blocked=fail", *words, script(tmp_path, FAILS_BESIDE_MAIN[what]))
+    assert done.returncode == 1
+    assert done.stdout == b'{"report":1}\n'
+    assert b"error: " in done.stderr
+    nothing = script(tmp_path, FAILS_BESIDE_MAIN[what].replace("return { report = 1 }", ""))
+    assert run("--blocked=fail", *words, nothing).stdout == (b"null\n" if words else b"")
 
 
 def test_quiet_keeps_the_list_to_itself(tmp_path: Path) -> None:
@@ -114,6 +143,9 @@ async def test_a_host_tells_and_each_run_counts_anew(tmp_path: Path) -> None:
             assert outcome.status == "failed"
             assert outcome.error is not None
             assert outcome.error["code"] == "blocked"
+            assert outcome.value == "done"
+            assert outcome.main is not None
+            assert outcome.main.status == "pass"
             told = host.blocked()
             assert told["many"] == 1
             assert told["tasks"][0].pop("task_id").startswith("T-")

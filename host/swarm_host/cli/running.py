@@ -202,10 +202,11 @@ class Running:
     def _tell(self, outcome: Outcome) -> None:
         self._exit = _EXIT[outcome.status]
         self._tell_blocked()
-        if outcome.status in ("pass", "blocked") and (
-            outcome.value is not None or self._wish.as_json
+        of_main = outcome.main or outcome  # what fails the run takes nothing of what main returned
+        if of_main.status in ("pass", "blocked") and (
+            of_main.value is not None or self._wish.as_json
         ):
-            self._print_result(outcome.value)
+            self._print_result(of_main.value)
         if outcome.status == "blocked" and outcome.error is not None:
             self._screen.note(str(outcome.error["message"]))
         elif outcome.error is not None and not (
