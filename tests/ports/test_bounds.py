@@ -11,6 +11,7 @@ import pytest
 
 from swarm_host import Host, Options, Outcome
 from swarm_host.ports.files.bounds import admits
+from tests.support import command_line
 
 
 @pytest.fixture
@@ -61,6 +62,22 @@ def test_every_list_of_patterns_must_admit(tree: Path) -> None:
     assert admits([["src/**"], ["src/deep/**", "out/*"]], "src/deep/b.txt")
     assert not admits([["src/**"], ["src/deep/**", "out/*"]], "src/a.txt")
     assert not admits([["src/**"], []], "src/a.txt")
+
+
+def test_a_refusal_names_the_role_and_what_a_folder_needs(tree: Path) -> None:
+    (tree / "script.lua").write_text(
+        """
+        swarm.role "reader" { extends = "worker", allow = { read_files = { "src" } } }
+        swarm.worker "try" {
+          role = "reader",
+          run = function() return swarm.fs.read "src/a.txt" end,
+        }
+        swarm.main(function() return swarm.call "try" end)
+        """
+    )
+    done = command_line.run(str(tree / "script.lua"))
+    assert b'out of bounds: role "reader" allows src' in done.stderr
+    assert b'for what is in src it needs "src/**"' in done.stderr
 
 
 SCRIPT = """

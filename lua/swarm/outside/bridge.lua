@@ -9,6 +9,7 @@ local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
 local waiting = require "swarm.scope.waiting"
 local error, pcall = error, pcall
+local format, gsub = string.format, string.gsub
 
 local bridge = {
   outstanding = 0, -- requests without an answer yet
@@ -90,7 +91,11 @@ local function answer_of(request, me, verb)
     if answer.what then
       return gate.refuse(me, verb, answer.what)
     end
-    answer.role, answer.verb = me.rights.role, verb
+    local role = me.rights.role
+    answer.role, answer.verb = role, verb
+    message = gsub(message, "the role allows", function()
+      return format("role %q allows", role)
+    end, 1)
   end
   return errors.throw(code, message, answer)
 end

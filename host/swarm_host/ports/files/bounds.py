@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 
 from swarm_host.ports.contract import PortError
 
@@ -107,4 +108,9 @@ def refusal(bounds: Bounds, path: str) -> PortError:
     """What is raised for a path that is out of bounds; the bridge adds role and verb."""
     allowed = " and ".join(", ".join(several) for several in bounds)
     text = f"{path} is out of bounds: the role allows {allowed}"
+    real = os.path.realpath(path)
+    for one in dict.fromkeys(pattern for several in bounds for pattern in several):
+        if Path(one).is_dir() and real.startswith(f"{os.path.realpath(one)}/"):
+            text += f'; for what is in {one} it needs "{one.rstrip("/")}/**"'
+            break
     return PortError("role_violation", text, path=path)
