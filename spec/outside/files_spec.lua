@@ -20,12 +20,14 @@ local loading = { pcall(swarm.fs.temp_dir, print) }
 
 describe("swarm.fs.lines", function()
   local function lines_of(text)
-    swarm.fs.write("lines.txt", text)
-    local list = {}
-    for line in swarm.fs.lines "lines.txt" do
-      list[#list + 1] = line
-    end
-    return list
+    return swarm.fs.temp_dir(function(folder)
+      local path, list = folder .. "/lines.txt", {}
+      swarm.fs.write(path, text)
+      for line in swarm.fs.lines(path) do
+        list[#list + 1] = line
+      end
+      return list
+    end)
   end
 
   it("gives one line after the other, without their breaks", function()
