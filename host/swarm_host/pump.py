@@ -129,7 +129,7 @@ class Pump:
                 self._scopes[number].cancel()
 
     async def _take_event(self, number: int, event: Any, data: bytes | None = None) -> None:
-        """Hands one event of a port to Lua, in the next tick."""
+        """Hands one event of a port to Lua, in the next tick. Who asked takes it when it can."""
         self._emitted.append((number, json.dumps(event).encode(), data))
         self._wake.set()
         if not self._stopping:

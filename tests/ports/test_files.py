@@ -336,6 +336,30 @@ def test_a_glob_follows_links_to_other_folders(base: Path) -> None:
     assert [one["value"] for one in found[1:]] == [["in/.hidden"], ["in/file"], [], []]
 
 
+def test_a_name_that_is_not_utf_8_is_left_out_and_told(
+    base: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    try:
+        for name in (b"in/\xff", b"in/b\xfe", b"in/sub/\xff"):
+            Path(os.fsdecode(name)).write_text("odd")
+    except OSError:
+        pytest.skip("the file system takes no such name")
+    found = results(
+        SCRIPT.format(allow=IN), [["list", "in"], ["glob", "in/**"], ["list", "in/sub"]]
+    )
+    assert [one["value"] for one in found] == [
+        ["file", "sub"],
+        ["in/file", "in/sub/file"],
+        ["file"],
+    ]
+    told = [record.getMessage() for record in caplog.records if "UTF-8" in record.getMessage()]
+    assert len(told) == 3
+    assert 'swarm.fs.list "in" leaves out names that are not UTF-8: "b\ufffd" and 1 more' in told[0]
+    assert 'swarm.fs.glob "in/**" leaves out names' in told[1]
+    assert told[1].endswith("and 2 more")
+    assert told[2].endswith('leaves out a name that is not UTF-8: "\ufffd"')
+
+
 def test_the_environment_of_a_process_is_no_file(base: Path) -> None:
     if not Path("/proc/self/environ").exists():
         pytest.skip("there is no /proc")

@@ -269,6 +269,67 @@ def test_what_a_mocked_port_raises_is_the_port_s_error(tmp_path: Path) -> None:
     )
 
 
+def test_an_answer_that_lacks_something_is_told_at_the_mock_s_line(tmp_path: Path) -> None:
+    check_app(
+        tmp_path,
+        """
+        local function wrong(text, port, call, ...)
+          local answer = { n = select("#", ...), ... }
+          mock.port(port, function() return unpack(answer, 1, answer.n) end)
+          local err = assert.has_error(call, text)
+          assert.equal("invalid_value", err.code)
+          assert.matches("_spec.lua:%d+$", err.where)
+          assert.matches("the mock of port " .. port .. " must", err.message)
+        end
+        local function exec() return swarm.exec { "x" } end
+        wrong("a table first, such as { exit_code = 0 }, and gave nil", "process", exec)
+        wrong("exit_code (a number) or signal", "process", exec, {}, "hello")
+        wrong("exit_code", "process", exec, { exit_code = "0" }, "hello")
+        wrong("how many of its bytes", "process", exec, { exit_code = 0, stdout = 9 }, "hello")
+        local function get() return swarm.http.get "http://x/" end
+        wrong("such as { status = 200", "http", get)
+        wrong("its status as a number", "http", get, { status = "200" })
+        wrong("its headers as a table", "http", get, { headers = "x" })
+        wrong("its headers as a table by names", "http", get, { headers = { "x" } })
+        wrong("its second value", "env", function() return swarm.env "X" end, "value")
+        wrong('"read" with bytes', "files", function() return swarm.fs.read "x" end)
+        wrong('"read" with bytes', "files", function() return swarm.fs.lines "x" end, "text")
+        wrong('"list" with a list of names', "files", function() return swarm.fs.list "x" end)
+        wrong('"glob" with', "files", function() return swarm.fs.glob "x" end, { 1 })
+        wrong('"exists" with', "files", function() return swarm.fs.exists "x" end, 1)
+        wrong("such as { type", "files", function() return swarm.fs.stat "x" end, 1)
+        wrong('"make_temporary" with a path', "files", function() swarm.fs.temp_dir(print) end)
+        """,
+    )
+
+
+def test_what_a_mock_leaves_out_is_filled_in(tmp_path: Path) -> None:
+    check_app(
+        tmp_path,
+        """
+        mock.port("process", function(_, _, emit)
+          emit({}, "one")
+          return { exit_code = 3 }, "hello"
+        end)
+        local ended = swarm.exec { "x" }
+        assert.same({ 3, "hello", "" }, { ended.exit_code, ended.stdout, ended.stderr })
+        mock.port("process", function() return { signal = "SIGTERM", stdout = 2 }, "hello" end)
+        assert.same({ "he", "llo" }, { swarm.exec({ "x" }).stdout, swarm.exec({ "x" }).stderr })
+        mock.port("http", function() return {} end)
+        local page = swarm.http.get "http://x/"
+        assert.same({ 200, "http://x/", "" }, { page.status, page.url, page.body })
+        mock.port("files", function() end)
+        assert.is_false(swarm.fs.exists "x")
+        assert.is_nil(swarm.fs.stat "x")
+        swarm.fs.write("x", "y")
+        mock.port("env", function() return nil, "value" end)
+        assert.equal("value", swarm.env "X")
+        mock.port("env", function() end)
+        assert.is_nil(swarm.env "X")
+        """,
+    )
+
+
 def test_a_worker_that_waits_in_a_mock_can_be_cancelled(tmp_path: Path) -> None:
     check_app(
         tmp_path,

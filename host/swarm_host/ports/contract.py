@@ -22,8 +22,9 @@ class Call:
     :ivar id: the request's number within the run.
     :ivar data: bytes that came beside the payload, as they are.
     :ivar emit: ``await call.emit(event, data)`` hands an event (anything that JSON can say) and
-        bytes to the caller before the answer, in order. It returns once the event was taken: who
-        has much to say goes no faster than who listens.
+        bytes to the caller before the answer, in order. It returns once Lua has it, a tick later;
+        the caller may still be busy with an earlier one, and those that wait for it are kept,
+        however many they are. Who has no end of them to say has to bound them.
     """
 
     id: int

@@ -5,11 +5,12 @@ local bridge = require "swarm.outside.bridge"
 local errors = require "swarm.ground.errors"
 local gate = require "swarm.rights.gate"
 local json = require "swarm.values.json"
+local log = require "swarm.events.log"
 local S = require "swarm.scheduler.scheduler"
 local cancelling = require "swarm.scope.cancel"
 local shown = require "swarm.ground.shown"
 local sources = require "swarm.outside.sources"
-local find, sub = string.find, string.sub
+local find, gsub, match, sub = string.find, string.gsub, string.match, string.sub
 local type = type
 
 local fs = {}
@@ -95,10 +96,28 @@ local function ask(op)
   end
 end
 fs.exists = ask "exists"
-fs.list = ask "list"
+
+---Names of files. No script could ask for one that is not UTF-8: it is left out, and that is told.
+local function names(op, path)
+  local call = "swarm.fs." .. op
+  local found, others = request(op, { path = check_path(path, call) })
+  if others then
+    local first, rest = match(others, "^(%Z*)%z?(.*)$")
+    local _, more = gsub(rest, "%Z+", "")
+    local which = shown.quoted(first) .. (more > 0 and " and " .. more .. " more" or "")
+    local what = more > 0 and "names that are" or "a name that is"
+    local where = call .. " " .. shown.quoted(path)
+    log.face.warn(where .. " leaves out " .. what .. " not UTF-8: " .. which)
+  end
+  return found
+end
+
+function fs.list(path)
+  return names("list", path)
+end
 
 function fs.glob(pattern)
-  local found = request("glob", { path = check_path(pattern, "swarm.fs.glob") })
+  local found = names("glob", pattern)
   local loading = S.current.task.def.loading
   if loading then
     sources.note_found(loading, found)

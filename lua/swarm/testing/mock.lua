@@ -8,6 +8,7 @@ local cancelling = require "swarm.scope.cancel"
 local errors = require "swarm.ground.errors"
 local frames = require "swarm.ground.frames"
 local json = require "swarm.values.json"
+local mocked = require "swarm.testing.mocked"
 local S = require "swarm.scheduler.scheduler"
 local shown = require "swarm.ground.shown"
 local spelling = require "swarm.ground.spelling"
@@ -87,22 +88,6 @@ end
 
 -- Ports -------------------------------------------------------------------------------------------
 
----What authors may leave out of an answer, by port.
-local COMPLETE = {
-  ---Headers may be a table by names, and the body may be absent.
-  http = function(answer, data)
-    if type(answer) == "table" then
-      local list = {}
-      for name, value in pairs(answer.headers or {}) do
-        list[#list + 1] = type(name) == "string" and { name:lower(), tostring(value) } or value
-      end
-      answer.headers = list
-      answer.status = answer.status or 200
-    end
-    return answer, data or ""
-  end,
-}
-
 ---What a mock raised, as the port's error.
 local function raise_for_port(name, err)
   local me = S.current
@@ -121,26 +106,15 @@ local function raise_for_port(name, err)
   return errors.throw("host_error", "port " .. name .. " failed: " .. shown.text(err))
 end
 
-local function check_answer(name, value, data)
-  if data ~= nil and type(data) ~= "string" then
-    local got = shown.value(data)
-    return errors.throw(
-      "invalid_value",
-      "the mock of port " .. name .. " must return its data as a string, and returned " .. got
-    )
-  end
-  if value ~= nil then
-    value = json.decode(json.encode(value, "answer"))
-  end
-  return value, data
-end
-
 local function answer_with(name, fn)
+  local self = { port = name, where = frames.where() }
   return function(_, payload, data, options)
     local on_event = options and options.on_event
     local function emit(event, bytes)
       if on_event then
-        on_event(json.decode(json.encode(event, "event")), bytes)
+        event = json.decode(json.encode(event, "event"))
+        mocked.check_event(self, bytes)
+        on_event(event, bytes)
       end
     end
     payload = json.decode(json.encode(payload, "payload", true))
@@ -149,11 +123,10 @@ local function answer_with(name, fn)
       return raise_for_port(name, value)
     end
     cancelling.enter()
-    value, bytes = check_answer(name, value, bytes)
-    if COMPLETE[name] then
-      value, bytes = COMPLETE[name](value, bytes)
+    if value ~= nil then
+      value = json.decode(json.encode(value, "answer"))
     end
-    return value, bytes
+    return mocked.answer(self, payload, value, bytes)
   end
 end
 

@@ -132,14 +132,20 @@ def _stat(request: Request) -> Answer:
 
 
 def _names(found: list[str]) -> Answer:
-    """Names as a list; one that is not UTF-8 cannot be written as JSON and is refused by name."""
+    """Names as a list; what is not UTF-8 stands beside it, with NUL between, and is left out.
+
+    A script could not name it: a path is a text.
+    """
+    names: list[str] = []
+    others: list[bytes] = []
     for name in found:
         try:
             name.encode()
         except UnicodeEncodeError:
-            shown = os.fsencode(name).decode(errors="replace")
-            raise PortError("io_error", f"a file name is not UTF-8: {shown}", path=shown) from None
-    return Answer(value=found)
+            others.append(os.fsencode(name))
+        else:
+            names.append(name)
+    return Answer(value=names, data=b"\0".join(others) or None)
 
 
 def _list(request: Request) -> Answer:
