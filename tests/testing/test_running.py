@@ -167,6 +167,7 @@ def test_a_signal_ends_the_run_with_what_is_known(
         out, err = process.communicate(timeout=20)
     assert process.returncode == 128 + number, (out, err)
     assert f"1 passed, 1 not run, interrupted by {number.name}".encode() in out
+    assert (b"had control: " in out) == (body == "while true do end")
     assert b"Traceback" not in err
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 
 import click
@@ -26,8 +28,17 @@ def run(wish: RunWish) -> None:
     if wish.events is None:
         sys.exit(Running(wish).run())
     try:
-        file = open(wish.events, "wb", buffering=0)  # noqa: SIM115, PTH123 - closed below
+        file = open(wish.events, "wb", buffering=0, opener=_opened)  # noqa: SIM115
     except OSError as problem:
+        if problem.errno == errno.ENXIO:
+            refuse(f"--events {wish.events}: nobody reads it; begin to read it first")
         refuse(f"--events {wish.events}: {(problem.strerror or str(problem)).lower()}")
     with file:
         sys.exit(Running(wish, file).run())
+
+
+def _opened(path: str, flags: int) -> int:
+    """Opens a file, and does not wait for who would read a pipe."""
+    file = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY, 0o666)
+    os.set_blocking(file, True)
+    return file

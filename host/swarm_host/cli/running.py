@@ -10,11 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+import anyio
+
 from swarm_host.cli.lingering import lingering_told
-from swarm_host.cli.watchdog import LOOK_SECONDS, TIMED_OUT, Watchdog
+from swarm_host.cli.watchdog import LOOK_SECONDS, Watchdog
 from swarm_host.cli.wish import RunWish
+from swarm_host.cli.words import TIMED_OUT
 from swarm_host.entries import titled
-from swarm_host.errors import LoadError, OutOfMemory, WorkerCancelled
+from swarm_host.errors import LoadError, OutOfMemory, SwarmError, WorkerCancelled
 from swarm_host.host import Host
 from swarm_host.options import Options
 from swarm_host.outcome import Outcome
@@ -121,7 +124,12 @@ class Running:
         self._exit = 1
 
     async def _main(self) -> None:
-        host = self._host = Host(self._options)
+        try:
+            host = self._host = Host(self._options)
+        except SwarmError as refused:  # the input is JSON, and more than can cross
+            self._tell_error(refused.error)
+            self._exit = _LOAD_ERROR
+            return
         self._watchdog.attach(host.turn_address)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(host.pumping())
@@ -133,7 +141,13 @@ class Running:
 
                 began = moment()
             try:
-                await host.load_script(self._wish.script)
+                with anyio.move_on_after(self._wish.timeout) as bounded:
+                    await host.load_script(self._wish.script)
+                if bounded.cancelled_caught:
+                    seconds, script = self._wish.timeout, self._wish.script
+                    self._screen.error(f"--timeout {seconds:g}: {script} was not loaded in time")
+                    self._exit = TIMED_OUT
+                    return
             except LoadError as raised:
                 problem = raised
                 self._tell_error(problem.error, with_source=True)
@@ -224,7 +238,12 @@ class Running:
     def _print_result(self, value: Any) -> None:
         if isinstance(value, str):
             text = value.encode(errors="surrogateescape")  # the bytes that Lua had
-            value = text.decode(errors="replace")
+            if self._wish.as_json and (fault := _not_unicode(text)):
+                self._screen.error(
+                    f"main's result cannot be JSON: the string is not UTF-8: {fault}"
+                )
+                self._exit = 1
+                return
         if not isinstance(value, str) or self._wish.as_json:
             # As swarm.json.encode writes it.
             compact = (",", ":")
@@ -252,3 +271,12 @@ class Running:
         from swarm_host.view.errors import render  # most runs need none
 
         self._screen.error(render(error, with_source=with_source))
+
+
+def _not_unicode(text: bytes) -> str | None:
+    """What of a string is not UTF-8; None: all is."""
+    try:
+        text.decode()
+    except UnicodeDecodeError as problem:
+        return f"byte {problem.start + 1} is {text[problem.start]:#04x}"
+    return None

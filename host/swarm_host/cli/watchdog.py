@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
+from swarm_host.cli.words import TIMED_OUT
 from swarm_host.threads.loop import LoopThread
 from swarm_host.threads.signals import BOUNCE_SECONDS, Signals, end_at_once
 from swarm_host.view.screen import Screen
@@ -30,9 +31,6 @@ IDLE_LOOK_SECONDS = 1.0
 
 ANSWER_SECONDS = 1.0
 """How long the loop may take to say who is alive."""
-
-TIMED_OUT = 124
-"""The exit status where the time is up."""
 
 _UNREAD_SECONDS = 0.05
 _ADVICE = "What computes for long must call swarm.yield() now and then; there it hears a cancel."

@@ -118,15 +118,16 @@ def words_of_a_run(function: Callable[[RunWish], None]) -> Callable[..., None]:
 def _wish(ctx: click.Context, words: dict[str, Any]) -> RunWish:
     if not words["script"]:
         refuse("SCRIPT is an empty word; name a script")
+    from swarm_host.cli.given import check_script, read_input
+
+    check_script(words["script"])
     reloads = {name: words.pop(name) for name in ("watch", "on_change", "drain", "dry_run")}
     reload = _reload_wish(words.pop("reload"), **reloads)
     _hint_at_misplaced(words["args"], ctx.command, words["quiet"])
-    text = words.pop("input")
-    if text is not None:
-        from swarm_host.cli.given import read_input
-
-        text = read_input(text)
-    return RunWish(input=text, reload=reload, **words)
+    given = words.pop("input")
+    if given is not None:
+        given = read_input(given, words["timeout"])
+    return RunWish(input=given, reload=reload, **words)
 
 
 def _reload_wish(

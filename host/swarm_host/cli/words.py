@@ -11,6 +11,9 @@ import click
 USAGE = 2
 """The exit status of a usage error."""
 
+TIMED_OUT = 124
+"""The exit status where the time is up."""
+
 MOST_SECONDS = 1e9
 """The system's calls that wait take no more."""
 
@@ -45,7 +48,7 @@ TRUST = click.option(
 DEBUG = click.option("--debug", is_flag=True, help="Debug logs, and the host's frames in errors.")
 
 
-def refuse(message: str) -> NoReturn:
+def refuse(message: str, status: int = USAGE) -> NoReturn:
     """Ends the process: what was asked for cannot be meant."""
     click.echo(f"error: {message}", err=True)
-    sys.exit(USAGE)
+    sys.exit(status)

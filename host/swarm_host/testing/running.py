@@ -146,6 +146,11 @@ class Runner:
 
         try:
             error = self._apart(ran)
+        except Interrupted as problem:
+            if problem.held:
+                _kept.append(host)  # its thread is in there
+                problem.holder = f"{_holder(host) or 'it'} had control: {spec.title} ({spec.where})"
+            raise
         except Held:
             error = self._held(host, spec.where, "end")
             if late is not None:
@@ -195,14 +200,20 @@ class Runner:
     def _held(self, host: Host, where: str, what: str) -> dict[str, Any]:
         self.left_behind += 1
         _kept.append(host)  # its thread is in there
-        turn = read_turn(host.turn_address)
-        who = f"{turn.name} has control and does" if turn.worker is not None else "it does"
+        holder = _holder(host)
+        who = f"{holder} has control and does" if holder is not None else "it does"
         return {
             "code": "timeout",
             "where": where,
             "message": f"did not {what} within {self._seconds:g} s of real time: {who} not give it "
             f"back\n  {HELD_ADVICE}",
         }
+
+
+def _holder(host: Host) -> str | None:
+    """Who has control and does not give it back."""
+    turn = read_turn(host.turn_address)
+    return None if turn.worker is None else turn.name
 
 
 _kept: list[Host] = []

@@ -90,7 +90,7 @@ class SpecRun:
                 try:
                     result = runner.run(spec)
                 except Interrupted as problem:
-                    summary.interrupted = problem.signal.name
+                    summary.interrupted, summary.holder = problem.signal.name, problem.holder
                     stopped = True
             summary.results.append(result)
             for reporter in reporters:

@@ -40,12 +40,14 @@ class Interrupted(Exception):
 
     :ivar signal: which.
     :ivar held: Lua did not give control back, and its thread was left behind.
+    :ivar holder: who had control then, and in what; None: nobody has said it.
     """
 
     def __init__(self, received: signal.Signals, held: bool = False) -> None:
         super().__init__(received.name)
         self.signal = received
         self.held = held
+        self.holder: str | None = None
 
 
 class HasFileno(Protocol):

@@ -56,6 +56,8 @@ class Human:
             )
         if summary.interrupted:
             text += f", interrupted by {summary.interrupted}"
+        if summary.holder:
+            self._write(f"\n{summary.holder}")
         self._write(f"\n{text} in {summary.seconds:.1f} s (seed {summary.seed})")
 
     def _failure(self, result: Result, seed: int) -> None:

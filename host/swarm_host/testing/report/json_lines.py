@@ -55,6 +55,7 @@ class JsonLines:
                 "not_run": summary.count("not run"),
                 "broken": len(summary.broken),
                 "interrupted": summary.interrupted,
+                "holder": summary.holder,
                 "seconds": round(summary.seconds, 6),
                 "seed": summary.seed,
             }

@@ -17,6 +17,7 @@ class Summary:
     :ivar broken: the spec files that do not load.
     :ivar seconds: of real time.
     :ivar interrupted: the signal that ended it before its time, or None.
+    :ivar holder: who had control then, and did not give it back.
     """
 
     seed: int
@@ -24,6 +25,7 @@ class Summary:
     broken: list[BrokenFile] = field(default_factory=list)
     seconds: float = 0.0
     interrupted: str | None = None
+    holder: str | None = None
 
     def count(self, status: str) -> int:
         """How many specs ended in a way."""

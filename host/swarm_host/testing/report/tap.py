@@ -39,7 +39,8 @@ class Tap:
     def end(self, summary: Summary) -> None:
         """An interrupted run says so."""
         if summary.interrupted:
-            click.echo(f"Bail out! interrupted by {summary.interrupted}")
+            holder = f"; {summary.holder}" if summary.holder else ""
+            click.echo(f"Bail out! interrupted by {summary.interrupted}{holder}")
 
     def _line(self, outcome: str, title: str, directive: str = "") -> None:
         self._number += 1
