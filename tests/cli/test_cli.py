@@ -248,6 +248,17 @@ def test_check_says_what_a_script_defines(tmp_path: Path) -> None:
     described = json.loads(run("check", "--json", path.name, cwd=tmp_path).stdout)
     assert described["workers"]["w"]["kind"] == "lua"
     assert run("check", script(tmp_path, "x x")).returncode == 2
+    odd = script(tmp_path, "swarm.worker 'a\\27[31m\\nb' { run = print, description = '\\0' }")
+    assert b"\n  worker a?[31m?b (lua) at " in run("check", odd).stdout
+
+
+def test_a_misspelt_command_is_no_script(tmp_path: Path) -> None:
+    done = run("chekc", script(tmp_path, MAIN.format("")))
+    assert done.returncode == 2
+    assert (
+        done.stderr
+        == b"error: there is no script chekc, and no such command; did you mean check?\n"
+    )
 
 
 def test_an_option_behind_the_script_is_the_script_s_with_a_hint(tmp_path: Path) -> None:
@@ -320,3 +331,9 @@ def test_a_result_that_is_not_utf8_is_no_json(tmp_path: Path) -> None:
         "error: main's result cannot be JSON: the string is not UTF-8: byte 2 is 0xff\n"
     )
     assert run(path).stdout == b"a\xffbin\n"
+
+
+def test_of_many_failures_all_are_counted(tmp_path: Path) -> None:
+    body = "for i = 1, 1500 do swarm.spawn(function() error('bad') end) end"
+    done = run("--quiet", script(tmp_path, MAIN.format(body)))
+    assert "└─ and 1490 more" in done.stderr.decode()

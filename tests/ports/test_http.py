@@ -516,7 +516,9 @@ def test_a_missing_extra_is_named(
 ) -> None:
     monkeypatch.setitem(sys.modules, "httpx2", None)
     problem = error(web, tmp_path, "url = BASE")
-    assert problem["message"].endswith("comes with the extra http: pip install httpx2")
+    assert problem["message"].endswith(
+        "swarm.http comes with an extra: pip install 'swarm-host[http]'"
+    )
 
 
 def test_starting_up_does_not_import_the_client() -> None:

@@ -76,3 +76,15 @@ def test_a_tree_without_end_is_cut() -> None:
     lines = render(branch(4)).splitlines()
     assert len(lines) < 1000
     assert sum("─ e" in line for line in lines) == 100
+
+
+def test_what_came_shortened_is_counted_whole() -> None:
+    errors = [an_error(f"e{number}") for number in range(12)]
+    lines = render(an_error("top", errors=errors, errors_left_out=19_988)).splitlines()
+    assert lines[-1] == "  └─ and 19990 more"
+
+
+def test_how_often_a_task_was_tried_is_told() -> None:
+    cause = of_worker("ran out of time", "T-2", code="timeout", attempts=3)
+    lines = render(an_error("top", cause=cause)).splitlines()
+    assert lines[2] == "because ran out of time (after 3 attempts)"

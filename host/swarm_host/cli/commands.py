@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 
 import click
 
+from swarm_host.cli.words import refuse
 from swarm_host.version import __version__
 
 COMMANDS = ("check", "run", "test")
@@ -26,8 +28,19 @@ class _Commands(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if args and args[0] not in COMMANDS and args[0] not in ("--help", "--version"):
+            _refuse_a_misspelt(args[0])
             args = ["run", *args]
         return super().parse_args(ctx, args)
+
+
+def _refuse_a_misspelt(word: str) -> None:
+    """No script of that name is there, and nearly a command: it is meant."""
+    if not word.isalpha() or Path(word).exists():
+        return
+    from difflib import get_close_matches
+
+    for command in get_close_matches(word, COMMANDS, 1):
+        refuse(f"there is no script {word}, and no such command; did you mean {command}?")
 
 
 @click.group(cls=_Commands, no_args_is_help=True)

@@ -262,7 +262,8 @@ class Running:
         for name in sorted(workers):
             worker = workers[name]
             about = f"  {worker['description']}" if worker.get("description") else ""
-            lines.append(f"  worker {name} ({worker['kind']}) at {worker['where']}{about}")
+            line = f"  worker {name} ({worker['kind']}) at {worker['where']}{about}"
+            lines.append("".join(one if one.isprintable() else "?" for one in line))
         main = described.get("main")
         lines.append(f"  main at {main}" if main else "  no main: it can be loaded, but not run")
         self._print_result("\n".join(lines))

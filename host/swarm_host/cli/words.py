@@ -21,7 +21,7 @@ MOST_SECONDS = 1e9
 class Seconds(click.FloatRange):
     """A number of seconds that can be waited for."""
 
-    name = "seconds"
+    name = "number of seconds"
 
     def __init__(self, *, or_none_at_all: bool = False) -> None:
         super().__init__(0, MOST_SECONDS, min_open=not or_none_at_all)

@@ -42,7 +42,9 @@ def render(error: dict[str, Any], *, with_source: bool = False) -> str:
 
 def _headline(error: dict[str, Any]) -> str:
     text, code = headline(error), str(error.get("code", "failed"))
-    return text if code in _PLAIN_CODES or code in text else f"{text} ({code})"
+    text = text if code in _PLAIN_CODES or code in text else f"{text} ({code})"
+    attempts = error.get("attempts")
+    return f"{text} (after {attempts:g} attempts)" if isinstance(attempts, int | float) else text
 
 
 def _set_apart(text: str, error: dict[str, Any]) -> str:
@@ -88,16 +90,18 @@ class _Tree:
             lines += _set_apart(f"because {_with_worker(cause)}", cause).splitlines()
             named = cause.get("name") and cause.get("task_id")
             lines += self.below(cause, f" beside that of {_name(cause)}" if named else "")
-        lines += self._branches(error.get("errors") or [])
+        lines += self._branches(error, "errors")
         others = error.get("others") or []
         if others:
-            lines += [f"other errors{beside}:", *self._branches(others)]
+            lines += [f"other errors{beside}:", *self._branches(error, "others")]
         return lines
 
-    def _branches(self, errors: list[dict[str, Any]]) -> list[str]:
+    def _branches(self, of: dict[str, Any], key: str) -> list[str]:
+        errors: list[dict[str, Any]] = of.get(key) or []
+        left_out = int(of.get(f"{key}_left_out") or 0)  # the list came shortened
         lines: list[str] = []
         for place, error in enumerate(errors):
-            rest = len(errors) - place
+            rest = len(errors) - place + left_out
             if place == _MOST or self._left == 0:
                 return [*lines, f"  └─ and {rest} more"]
             self._left -= 1

@@ -308,6 +308,9 @@ function plain(err, walk)
       copy[key] = show_field(value)
     elseif LISTS[key] then
       copy[key] = kind == "table" and plain_list(value, walk) or nil
+      if kind == "table" and #value > MAX_NESTED then
+        copy[key .. "_left_out"] = #value - MAX_NESTED
+      end
     elseif key == "cause" then
       copy[key] = plain_nested(value, walk)
     elseif type(key) == "string" then

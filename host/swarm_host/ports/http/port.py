@@ -54,7 +54,7 @@ class Http:
             import httpx2
             from h11 import LocalProtocolError
         except ImportError:
-            text = "swarm.http needs httpx2, which comes with the extra http: pip install httpx2"
+            text = "swarm.http comes with an extra: pip install 'swarm-host[http]'"
             raise PortError("host_error", text) from None
         if self._tls is None:
             self._tls = httpx2.create_ssl_context()
