@@ -143,8 +143,11 @@ def test_a_closed_stderr_takes_nothing_from_stdout(tmp_path: Path) -> None:
 
 def test_a_result_that_cannot_be_written_is_a_failure(tmp_path: Path) -> None:
     script(tmp_path, MAIN.format("return 'x'"))
-    for command in ("swarm-host script.lua", "swarm-host check script.lua"):
-        assert shell(f"{command} >/dev/full", tmp_path).returncode == 1
+    for command in ("swarm-host script.lua", "swarm-host check script.lua", "swarm-host --help"):
+        done = shell(f"{command} >/dev/full", tmp_path)
+        assert done.returncode == 1
+        assert b"error: standard output cannot be written: " in done.stderr
+        assert b"Traceback" not in done.stderr
 
 
 def test_a_report_of_specs_needs_somewhere_to_go(tmp_path: Path) -> None:

@@ -5,10 +5,15 @@ from __future__ import annotations
 # What the module signal is made of, which is there at once. In a short run half of the time goes
 # into imports, and a Ctrl-C meanwhile must not show where in them it came.
 import _signal  # type: ignore[import-not-found]
+import atexit
+import errno
 import os
 import sys
+from contextlib import suppress
 
 __all__ = ["main"]
+
+_UNWRITABLE = (errno.ENOSPC, errno.EPIPE, errno.EIO, errno.EBADF)
 
 
 def main(**settings: object) -> None:
@@ -18,7 +23,36 @@ def main(**settings: object) -> None:
 
     from swarm_host.cli.commands import main as commands
 
-    commands(**settings)
+    try:
+        commands(**settings)
+    except SystemExit as over:
+        if over.code is None or isinstance(over.code, int):
+            _end(over.code or 0)
+        raise
+    except OSError as problem:
+        if problem.errno not in _UNWRITABLE:
+            raise
+        _unwritten(problem)
+        os._exit(1)
+
+
+def _end(status: int) -> None:
+    """Ends the process, once all that was said and asked for is done. The interpreter would take
+    all modules and the VM apart first, which is a tenth of a short run."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as problem:
+        _unwritten(problem)
+        status = status or 1
+    atexit._run_exitfuncs()
+    os._exit(status)
+
+
+def _unwritten(problem: OSError) -> None:
+    reason = (problem.strerror or str(problem)).lower()
+    with suppress(OSError):
+        os.write(2, f"error: standard output cannot be written: {reason}\n".encode())
 
 
 def keep_signals() -> None:
