@@ -241,6 +241,7 @@ function Scope:spawn(name, input, opts) end
 ---@field others swarm.Error[]? what failed beside it
 ---@field errors swarm.Error[]? children_failed, none_passed
 ---@field attempts integer? of a task that was tried again
+---@field of_run boolean? the time of the run itself was up, not of one worker
 ---@field cancel_reason string? raised in clean-up, after this cancel
 ---@field reason string? blocked, cancelled, rejected_by_middleware, io_error, http_error
 ---@field kind string? cancelled: what cancelled it, such as "cancel" or "parent"

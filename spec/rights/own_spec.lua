@@ -114,7 +114,7 @@ describe("a function given as retries.on with a spawn", function()
   it("does what who gave it may, whatever the worker may", function()
     asked = nil
     mock.port("files", function()
-      return { exists = false }
+      return false
     end)
     swarm.spawn("is blind", nil, { retries = { max = 1, on = ask } }):join()
     assert.is_true(asked)
