@@ -334,7 +334,8 @@ def test_relative_paths_are_those_of_the_working_folder(
             with anyio.fail_after(SECONDS):
                 for name in ("a.lua", "../up.lua"):
                     Path(name).write_text("2")
-                    assert name in await anext(watcher)
+                    while name not in await anext(watcher):  # the one before may come twice
+                        pass
                 Path("lib").mkdir()
                 changed: set[str] = set()
                 while "." not in changed:
