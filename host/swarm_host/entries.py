@@ -21,6 +21,11 @@ def harmless(text: str) -> str:
     return text.translate(_CONTROL)
 
 
+def printable(text: str) -> str:
+    """Text on one line, with a mark for whatever cannot be seen."""
+    return "".join(one if one.isprintable() else "?" for one in text)
+
+
 def indented(text: str) -> str:
     """Text whose further lines are set in: none of them looks like a line of the host's own."""
     first, *further = text.split("\n")

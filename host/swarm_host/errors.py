@@ -58,3 +58,8 @@ def of_status(status: str, error: dict[str, Any]) -> SwarmError:
     """The exception for a worker that ended as ``failed``, ``cancelled`` or ``timeout``."""
     kinds = {"cancelled": WorkerCancelled, "timeout": WorkerTimeout}
     return kinds.get(status, WorkerFailed)(error)
+
+
+def words_of(problem: OSError) -> str:
+    """What the system said, as the end of a message of ours."""
+    return (problem.strerror or str(problem)).lower()

@@ -50,9 +50,10 @@ def _end(status: int) -> None:
 
 
 def _unwritten(problem: OSError) -> None:
-    reason = (problem.strerror or str(problem)).lower()
+    from swarm_host.view.outlet import reason
+
     with suppress(OSError):
-        os.write(2, f"error: standard output cannot be written: {reason}\n".encode())
+        os.write(2, f"error: standard output cannot be written: {reason(problem)}\n".encode())
 
 
 def keep_signals() -> None:

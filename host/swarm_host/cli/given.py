@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from swarm_host.cli.words import TIMED_OUT, refuse
+from swarm_host.cli.words import TIMED_OUT, first_fault, refuse
 
 MOST = 256 * 1024 * 1024
 """Bytes of an input."""
@@ -59,7 +59,7 @@ def read_input(text: str, seconds: float | None) -> Any:
     try:
         decoded = raw.decode()
     except UnicodeDecodeError as problem:
-        refuse(f"{source}: not UTF-8: byte {problem.start + 1} is {raw[problem.start]:#04x}")
+        refuse(f"{source}: not UTF-8: {first_fault(problem)}")
     return _parsed(decoded, source)
 
 

@@ -10,6 +10,7 @@ import click
 
 from swarm_host.cli.wish import RunWish, words_of_a_run
 from swarm_host.cli.words import refuse
+from swarm_host.errors import words_of
 
 
 @click.command(
@@ -32,7 +33,7 @@ def run(wish: RunWish) -> None:
     except OSError as problem:
         if problem.errno == errno.ENXIO:
             refuse(f"--events {wish.events}: nobody reads it; begin to read it first")
-        refuse(f"--events {wish.events}: {(problem.strerror or str(problem)).lower()}")
+        refuse(f"--events {wish.events}: {words_of(problem)}")
     with file:
         sys.exit(Running(wish, file).run())
 

@@ -15,8 +15,8 @@ import anyio
 from swarm_host.cli.lingering import lingering_told
 from swarm_host.cli.watchdog import LOOK_SECONDS, Watchdog
 from swarm_host.cli.wish import RunWish
-from swarm_host.cli.words import TIMED_OUT
-from swarm_host.entries import titled
+from swarm_host.cli.words import TIMED_OUT, first_fault
+from swarm_host.entries import printable, titled
 from swarm_host.errors import LoadError, OutOfMemory, SwarmError, WorkerCancelled
 from swarm_host.host import Host
 from swarm_host.options import Options
@@ -238,9 +238,11 @@ class Running:
     def _print_result(self, value: Any) -> None:
         if isinstance(value, str):
             text = value.encode(errors="surrogateescape")  # the bytes that Lua had
-            if self._wish.as_json and (fault := _not_unicode(text)):
+            try:
+                text.decode(errors="strict" if self._wish.as_json else "ignore")
+            except UnicodeDecodeError as problem:
                 self._screen.error(
-                    f"main's result cannot be JSON: the string is not UTF-8: {fault}"
+                    "main's result cannot be JSON: the string is not UTF-8: " + first_fault(problem)
                 )
                 self._exit = 1
                 return
@@ -262,8 +264,9 @@ class Running:
         for name in sorted(workers):
             worker = workers[name]
             about = f"  {worker['description']}" if worker.get("description") else ""
-            line = f"  worker {name} ({worker['kind']}) at {worker['where']}{about}"
-            lines.append("".join(one if one.isprintable() else "?" for one in line))
+            lines.append(
+                printable(f"  worker {name} ({worker['kind']}) at {worker['where']}{about}")
+            )
         main = described.get("main")
         lines.append(f"  main at {main}" if main else "  no main: it can be loaded, but not run")
         self._print_result("\n".join(lines))
@@ -272,12 +275,3 @@ class Running:
         from swarm_host.view.errors import render  # most runs need none
 
         self._screen.error(render(error, with_source=with_source))
-
-
-def _not_unicode(text: bytes) -> str | None:
-    """What of a string is not UTF-8; None: all is."""
-    try:
-        text.decode()
-    except UnicodeDecodeError as problem:
-        return f"byte {problem.start + 1} is {text[problem.start]:#04x}"
-    return None

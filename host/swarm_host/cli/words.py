@@ -48,6 +48,11 @@ TRUST = click.option(
 DEBUG = click.option("--debug", is_flag=True, help="Debug logs, and the host's frames in errors.")
 
 
+def first_fault(problem: UnicodeDecodeError) -> str:
+    """Where bytes are not UTF-8."""
+    return f"byte {problem.start + 1} is {problem.object[problem.start]:#04x}"
+
+
 def refuse(message: str, status: int = USAGE) -> NoReturn:
     """Ends the process: what was asked for cannot be meant."""
     click.echo(f"error: {message}", err=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import click
 
+from swarm_host.errors import words_of
 from swarm_host.testing.discovery import NothingMeant
 from swarm_host.testing.report.reporting import Reporter, Summary
 from swarm_host.testing.running import Runner
@@ -59,7 +60,7 @@ def test(wish: SpecWish) -> int:
             status = 1
         except OSError as problem:
             place = f"{problem.filename}: " if problem.filename else ""
-            click.echo(f"error: {place}{(problem.strerror or str(problem)).lower()}", err=True)
+            click.echo(f"error: {place}{words_of(problem)}", err=True)
             status = USAGE
         if run.left_behind:
             # Threads that Lua holds do not end, and the end of the interpreter would wait for them.

@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from swarm_host.errors import words_of
+
 GATHERED = 16 * 1024 * 1024
 """Bytes that are gathered before they slow down who writes."""
 
@@ -141,7 +143,7 @@ def reason(problem: OSError) -> str:
         return "nobody reads it any more"
     if problem.errno == errno.EBADF:
         return "it is closed"
-    return (problem.strerror or str(problem)).lower()
+    return words_of(problem)
 
 
 def _may_wait(fd: int, mode: int) -> bool:

@@ -6,6 +6,8 @@ import re
 from itertools import islice
 from pathlib import Path
 
+from swarm_host.entries import printable
+
 _WHERE = re.compile(r"(.+):(\d+)", re.DOTALL)
 _QUOTED = re.compile(r"near '(.+?)'(?: |$)|global '(\w+)'|field '(\w+)'|(?:local|upvalue) '(\w+)'")
 _NAMED = re.compile(r'"([^"\n]+)"')
@@ -43,7 +45,7 @@ def excerpt(where: str, message: str) -> list[str]:
         after = after[: _MOST - len(before)]
     margin = f"  {number} | "
     blank = " " * (len(margin) - 2) + "| "
-    return [f"{margin}{_visible(before)}{_visible(after)}", f"{blank}{' ' * len(before)}^"]
+    return [f"{margin}{printable(before)}{printable(after)}", f"{blank}{' ' * len(before)}^"]
 
 
 def _column(line: str, message: str) -> int:
@@ -59,7 +61,3 @@ def _column(line: str, message: str) -> int:
         if len(places) == 1:
             return places[0]
     return first
-
-
-def _visible(text: str) -> str:
-    return "".join(char if char.isprintable() else "?" for char in text)

@@ -26,8 +26,9 @@ end
 
 
 def modules(folder: Path) -> bytes:
-    """All modules below a folder: for each a line with its name and how many bytes it has, an empty
-    line, and then their bytes one after another, as Lua's ``loadstring`` takes them.
+    """All modules below a folder: for each a line with its name, its chunk's name and how many
+    bytes it has, an empty line, and then their bytes one after another, as Lua's ``loadstring``
+    takes them.
     """
     files = [_file("swarm", folder / "swarm.lua"), *_files(folder / "swarm", "swarm")]
     cache = Path(cache_from_source(str(folder / "swarm.lua"))).parent / "swarm.luajit"
@@ -35,7 +36,8 @@ def modules(folder: Path) -> bytes:
         encoding=None, register_eval=False, register_builtins=False, unpack_returned_tuples=True
     )
     version, compiled = runtime.execute(_COMPILE)
-    marks = repr((version, sys.byteorder, [(name, *mark) for name, _, *mark in files])).encode()
+    known_by = [(name, _chunk_name(name), *mark) for name, _, *mark in files]
+    marks = repr((version, sys.byteorder, known_by)).encode()
     with suppress(OSError):
         kept = cache.read_bytes()
         known, body = kept[:8], kept[8:]
@@ -44,7 +46,9 @@ def modules(folder: Path) -> bytes:
     sources = [(name, Path(path).read_bytes()) for name, path, *_ in files]
     if sys.dont_write_bytecode or not _may_write(cache.parent):
         return _joined(sources)
-    body = _joined([(name, compiled(source, _label(name))) for name, source in sources])
+    body = _joined(
+        [(name, compiled(source, _chunk_name(name).encode())) for name, source in sources]
+    )
     with suppress(OSError):  # the disk is full, or somebody else's
         made = cache.with_suffix(f".{os.getpid()}")
         made.write_bytes(_sum(marks, body) + body)
@@ -73,9 +77,9 @@ def _files(folder: Path | str, above: str) -> list[_File]:
     return found
 
 
-def _label(name: str) -> bytes:
+def _chunk_name(name: str) -> str:
     """ "=swarm/" marks the host's own frames, which tracebacks leave out."""
-    return b"=" + (name if "." in name else f"swarm.{name}").replace(".", "/").encode() + b".lua"
+    return f"={name if '.' in name else f'swarm.{name}'}".replace(".", "/") + ".lua"
 
 
 def _sum(marks: bytes, body: bytes) -> bytes:
@@ -89,5 +93,5 @@ def _may_write(folder: Path) -> bool:
 
 
 def _joined(parts: list[tuple[str, bytes]]) -> bytes:
-    index = "".join(f"{name} {len(code)}\n" for name, code in parts)
+    index = "".join(f"{name} {_chunk_name(name)} {len(code)}\n" for name, code in parts)
     return index.encode() + b"\n" + b"".join(code for _, code in parts)

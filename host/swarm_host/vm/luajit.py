@@ -27,8 +27,8 @@ package.loaded.python = nil
 package.path, package.cpath = "", ""
 local modules = {}
 local at = code:find("\n\n", 1, true) + 2
-for name, size in code:sub(1, at):gmatch("(%S+) (%d+)\n") do
-  modules[name] = code:sub(at, at + size - 1)
+for name, chunk_name, size in code:sub(1, at):gmatch("(%S+) (%S+) (%d+)\n") do
+  modules[name] = { code:sub(at, at + size - 1), chunk_name }
   at = at + size
 end
 code = nil
@@ -38,9 +38,7 @@ package.loaders[2] = function(name)
   if not module then
     return "\n\tno host module " .. name
   end
-  -- "=swarm/" marks the host's own frames, which tracebacks leave out.
-  local label = (name == "swarm" and "swarm.swarm" or name):gsub("%.", "/")
-  return assert(loadstring(module, "=" .. label .. ".lua"))
+  return assert(loadstring(module[1], module[2]))
 end
 package.preload["swarm.vm"] = function()
   return { is_first = is_first }

@@ -12,6 +12,8 @@ import os
 import struct
 from typing import NamedTuple
 
+from swarm_host.entries import printable
+
 _TURNS = 8
 _HEAD = struct.Struct("4d")
 _LOADS = b"the script while "
@@ -66,5 +68,5 @@ def _bytes_at(address: int, size: int) -> bytes:
 
 def _label(name: bytes, worker: int) -> str:
     text = name.split(b"\0", 1)[0].decode(errors="replace")
-    shown = "".join(one if one.isprintable() else "?" for one in text) or "a worker"
+    shown = printable(text) or "a worker"
     return shown if worker == 0 else f"{shown} (T-{worker})"

@@ -45,13 +45,6 @@ function errors.new(code, message, fields)
   return setmetatable(err, Error)
 end
 
----An error object of a table with all its fields.
----@param err table
----@return table err
-function errors.made(err)
-  return setmetatable(err, Error)
-end
-
 ---Raises an error that names the place in the author's code that called us.
 ---@param code string
 ---@param message string

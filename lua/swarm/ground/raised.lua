@@ -237,13 +237,8 @@ function raised.handed_on(err)
   if type(err) ~= "table" then
     return err
   end
-  local whole = err
-  if debug_getmetatable(err) ~= Error then
-    whole = raised.from_raised(err)
-  else
-    known[err] = known[err] or {}
-  end
-  return frames.goes_on_as(err, raised.crossing(whole))
+  local whole = debug_getmetatable(err) == Error and err or raised.from_raised(err)
+  return frames.goes_on_as(err, errors.link(whole, raised.crossing(whole)))
 end
 
 ---Keeps down what a script may not write: whose an error is.

@@ -57,7 +57,7 @@ end
 
 ---Sets a timer. When it is due, `node.expire(node)` is called; without one, `node.worker` is woken,
 ---or the node itself, which is a worker that sleeps. It calls nothing: a full stack cannot end it
----half way, and the stacks of sleepers stay small (structure/pauses.lua).
+---half way.
 ---@param node table
 ---@param when number on the monotonic clock
 local function set(node, when)
@@ -117,7 +117,7 @@ local function drop(node)
 end
 timers.drop = drop
 
----A worker that sleeps is woken for something else, or cannot sleep here.
+---A worker that sleeps is woken for something else.
 ---@param w table one that the heap has
 function timers.wake_up(w)
   return take_out(w.queue_prev)

@@ -14,7 +14,7 @@ local record = require "swarm.scheduler.record"
 local scopes = require "swarm.scope.scope"
 local S = require "swarm.scheduler.scheduler"
 local turn = require "swarm.scheduler.turn"
-local error, max, type = error, math.max, type
+local error, max, setmetatable, type = error, math.max, setmetatable, type
 local co_yield, isyieldable = coroutine.yield, coroutine.isyieldable
 local running = turn.running
 
@@ -36,7 +36,8 @@ end
 
 local function new_error(cause)
   local message = "cancelled: " .. cause.reason -- it is one of many: no table grows
-  return errors.made { code = "cancelled", message = message, reason = cause.reason }
+  local err = { code = "cancelled", message = message, reason = cause.reason }
+  return setmetatable(err, errors.metatable)
 end
 
 ---The error that every call raises while the running worker's innermost scope is cancelled. The

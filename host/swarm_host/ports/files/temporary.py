@@ -8,6 +8,7 @@ import weakref
 from contextlib import suppress
 from pathlib import Path
 
+from swarm_host.errors import words_of
 from swarm_host.ports.contract import PortError
 from swarm_host.ports.files.bounds import Bounds, admits_below, refusal
 
@@ -53,7 +54,7 @@ class Temporary:
 
 
 def _failed(what: str, path: str, problem: OSError) -> PortError:
-    reason = (problem.strerror or str(problem)).lower()
+    reason = words_of(problem)
     text = f"cannot {what} the temporary folder {path}: {reason}"
     return PortError("io_error", text, path=path, reason=reason)
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import anyio
 
+from swarm_host.errors import words_of
 from swarm_host.ports.contract import Answer, Call, PortError
 from swarm_host.ports.process import children, programs
 from swarm_host.ports.process.pipes import Pipes
@@ -150,7 +151,7 @@ class Process:
 
 def _no_room(who: str, what: str, path: str, problem: OSError) -> PortError:
     """What is raised where a file that the host makes for a child cannot be written."""
-    why = (problem.strerror or str(problem)).lower()
+    why = words_of(problem)
     return PortError("process_failed", f"{who}: {what} in {path}: {why}", path=path)
 
 
@@ -293,7 +294,7 @@ class _Run:
         try:
             put(self._file.fileno(), data)
         except OSError as problem:
-            path, why = self._file.name, (problem.strerror or str(problem)).lower()
+            path, why = self._file.name, words_of(problem)
             self._stop(f"its output could not be kept in {path}: {why}")
             self._fields["path"] = path
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from swarm_host.errors import words_of
 from swarm_host.ports.contract import PortError
 
 INHERITED = (
@@ -165,7 +166,7 @@ def check_folder(folder: bytes, who: str) -> None:
     except (FileNotFoundError, NotADirectoryError):
         problem = "does not exist"
     except OSError as caught:
-        problem = f"cannot be used: {(caught.strerror or str(caught)).lower()}"
+        problem = f"cannot be used: {words_of(caught)}"
     raise PortError("process_failed", f"{who}: the working directory {shown(folder)} {problem}")
 
 
@@ -215,4 +216,4 @@ def reason(
         return f"{shown(program)} is no program: its first line must name its interpreter (#!)"
     if problem.errno in (errno.EMFILE, errno.ENFILE):
         return "too many files are open: bound how many run at once with concurrency"
-    return (problem.strerror or str(problem)).lower()
+    return words_of(problem)
