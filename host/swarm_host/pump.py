@@ -8,7 +8,8 @@ nearest timer or a call from outside.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -38,10 +39,9 @@ class Pump:
         self._kernel = kernel
         self._ports = ports
         self._say = say
-        self._answers: list[tuple[int, bool, bytes | None, bytes | None]] = []
+        self._answers: list[tuple[int, bool, bytes | None, Sequence[bytes]]] = []
         self._emitted: list[tuple[int, bytes, bytes | None]] = []
-        self._taken = anyio.Event()
-        self._scopes: dict[int, anyio.CancelScope] = {}
+        self._served: dict[int, _Served] = {}
         self._waits: dict[int, anyio.Event] = {}
         self._wake = anyio.Event()
         self._ticked: anyio.Event | None = None
@@ -88,7 +88,8 @@ class Pump:
                     await self._wake.wait()
             self._stopping = self.is_over = True
             tasks.cancel_scope.cancel()
-            self._taken.set()
+            for served in self._served.values():
+                served.read.set()  # nobody reads any more
         if problem is not None:
             raise problem
 
@@ -99,8 +100,6 @@ class Pump:
             emitted, self._emitted = self._emitted, []
             for event in emitted:
                 self._kernel.emit(*event)
-            self._taken.set()
-            self._taken = anyio.Event()
         answers, self._answers = self._answers, []
         for answer in answers:
             self._kernel.deliver(*answer)
@@ -121,19 +120,30 @@ class Pump:
         return None if step.wait is None else max(step.wait, 0)
 
     def _start(self, tasks: TaskGroup) -> None:
+        """Hands on what there is for ports."""
         while (request := self._kernel.take_request()) is not None:
-            scope = self._scopes[request.id] = anyio.CancelScope()
-            tasks.start_soon(self._serve, scope, request)
+            served = self._served[request.id] = _Served()
+            tasks.start_soon(self._serve, served, request)
+        while (told := self._kernel.take_told()) is not None:
+            number, message, data = told
+            if number in self._served:
+                self._served[number].tell((message, data))
+        for number in self._kernel.take_read():
+            if number in self._served:
+                self._served[number].read.set()
         for number in self._kernel.take_cancels():
-            if number in self._scopes:
-                self._scopes[number].cancel()
+            if number in self._served:
+                self._served[number].scope.cancel()
 
-    async def _take_event(self, number: int, event: Any, data: bytes | None = None) -> None:
-        """Hands one event of a port to Lua, in the next tick. Who asked takes it when it can."""
+    async def _emit(self, number: int, event: Any, data: bytes | None = None) -> None:
+        """Hands one event of a port to Lua in the next tick, and waits until it is read."""
+        served = self._served[number]
+        if served.read.is_set():
+            served.read = anyio.Event()
         self._emitted.append((number, json.dumps(event).encode(), data))
         self._wake.set()
         if not self._stopping:
-            await self._taken.wait()
+            await served.read.wait()
 
     def _tell_settled(self) -> None:
         for worker in self._kernel.take_settled():
@@ -141,24 +151,52 @@ class Pump:
             if event is not None:
                 event.set()
 
-    async def _serve(self, scope: anyio.CancelScope, request: Request) -> None:
+    async def _serve(self, served: _Served, request: Request) -> None:
         """Runs a port for one request and leaves its answer, whatever it is, for the next tick."""
         error: dict[str, Any] = {"code": "cancelled", "message": "the request was cancelled"}
-        answer: tuple[bytes | None, bytes | None] | None = None
-        call = Call(request.id, request.data, partial(self._take_event, request.id))
-        with scope:
+        answer: tuple[bytes | None, Sequence[bytes]] | None = None
+        call = Call(request.id, request.data, partial(self._emit, request.id), served.receive)
+        with served.scope:
             try:
                 answered = await self._ports.get(request.port)(request.payload, call)
                 value = None if answered.value is None else json.dumps(answered.value).encode()
-                answer = value, answered.data
+                data = answered.data
+                answer = value, data if isinstance(data, tuple) else () if data is None else (data,)
             except PortError as problem:
                 error = {"code": problem.code, "message": problem.message, **problem.fields}
             except Exception as problem:  # a fault of the port: it goes to the worker that asked
                 text = f"port {request.port} failed: {type(problem).__name__}: {problem}"
                 error = {"code": "host_error", "message": text}
-        del self._scopes[request.id]
+        del self._served[request.id]
         if answer is None:
-            self._answers.append((request.id, False, json.dumps(error).encode(), None))
+            self._answers.append((request.id, False, json.dumps(error).encode(), ()))
         else:
             self._answers.append((request.id, True, *answer))
         self._wake.set()
+
+
+class _Served:
+    """A request that a port serves.
+
+    :ivar scope: is cancelled with the request.
+    :ivar read: is set while the caller has read all that was emitted.
+    """
+
+    def __init__(self) -> None:
+        self.scope = anyio.CancelScope()
+        self.read = anyio.Event()
+        self.read.set()
+        self._told: deque[tuple[Any, bytes | None]] = deque()
+        self._is_told = anyio.Event()
+
+    def tell(self, one: tuple[Any, bytes | None]) -> None:
+        """Keeps what the caller tells until the port receives it."""
+        self._told.append(one)
+        self._is_told.set()
+
+    async def receive(self) -> tuple[Any, bytes | None]:
+        """The next thing that the caller tells."""
+        while not self._told:
+            self._is_told = anyio.Event()
+            await self._is_told.wait()
+        return self._told.popleft()

@@ -57,7 +57,7 @@ def test_a_step_says_what_it_left(kernel: Kernel) -> None:
     request = kernel.take_request()
     assert request is not None
     assert request.port == "files"
-    kernel.deliver(request.id, False, b'{"code": "io_error", "message": "not there"}', None)
+    kernel.deliver(request.id, False, b'{"code": "io_error", "message": "not there"}', ())
     assert kernel.step(0.001).settles
     (worker,) = kernel.take_settled()
     assert kernel.status(worker) == "failed"

@@ -10,9 +10,17 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import anyio
+
 
 async def _to_nobody(event: Any, data: bytes | None = None) -> None:
     """Where nobody listens."""
+
+
+async def _from_nobody() -> tuple[Any, bytes | None]:
+    """Where nobody talks."""
+    await anyio.sleep_forever()
+    raise AssertionError
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +30,19 @@ class Call:
     :ivar id: the request's number within the run.
     :ivar data: bytes that came beside the payload, as they are.
     :ivar emit: ``await call.emit(event, data)`` hands an event (anything that JSON can say) and
-        bytes to the caller before the answer, in order. It returns once Lua has it, a tick later;
-        the caller may still be busy with an earlier one, and those that wait for it are kept,
-        however many they are. Who has no end of them to say has to bound them.
+        bytes to the caller before the answer, in order. It returns once the caller has begun with
+        it: a caller that is slow holds the port back, and that is how a stream stays bounded.
+    :ivar receive: ``event, data = await call.receive()`` waits for the next thing that the caller
+        tells its request while it is under way. Nothing holds a caller back: what is not received
+        is kept, so say in events when there is room for more.
     """
 
     id: int
     data: bytes | None = None
     emit: Callable[[Any, bytes | None], Awaitable[None]] = field(default=_to_nobody, compare=False)
+    receive: Callable[[], Awaitable[tuple[Any, bytes | None]]] = field(
+        default=_from_nobody, compare=False
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +50,11 @@ class Answer:
     """What a port answers.
 
     :ivar value: anything that JSON can say; Lua gets it as its own values.
-    :ivar data: bytes that Lua gets as a string, as they are.
+    :ivar data: bytes that Lua gets as a string, as they are; two of them as two strings.
     """
 
     value: Any = None
-    data: bytes | None = None
+    data: bytes | tuple[bytes, bytes] | None = None
 
 
 class PortError(Exception):

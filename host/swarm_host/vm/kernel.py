@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from swarm_host.errors import OutOfMemory, SwarmError
@@ -25,7 +25,7 @@ class Step(NamedTuple):
 
     :ivar more: somebody is ready.
     :ivar wait: seconds until the nearest timer; None: there is none.
-    :ivar requests: there are requests, or cancels of requests, to take.
+    :ivar requests: there is something for ports to take: requests, cancels and what is told.
     :ivar says: something was said.
     :ivar settles: workers that Python holds have settled.
     :ivar watches: there is more to watch than was asked for.
@@ -305,6 +305,19 @@ class Kernel:
         """The requests that are cancelled since the last call."""
         return _numbers(self._ask("take_cancels"))
 
+    def take_told(self) -> tuple[int, Any, bytes | None] | None:
+        """The next thing that a worker tells the port of a request: the request, what JSON can say,
+        and bytes."""
+        taken = self._ask("take_told")
+        if taken is None:
+            return None
+        number, message, data = taken
+        return int(number), json.loads(message), data
+
+    def take_read(self) -> tuple[int, ...]:
+        """The requests all of whose events have been read since the last call."""
+        return _numbers(self._ask("take_read"))
+
     def emit(self, request: int, event: bytes, data: bytes | None) -> None:
         """Hands an event of a port to who asked.
 
@@ -313,13 +326,14 @@ class Kernel:
         """
         self._ask("emit", request, event, data)
 
-    def deliver(self, request: int, ok: bool, answer: bytes | None, data: bytes | None) -> None:
+    def deliver(self, request: int, ok: bool, answer: bytes | None, data: Sequence[bytes]) -> None:
         """Answers a request.
 
         :param ok: it went well; else the answer is an error.
         :param answer: JSON.
+        :param data: what comes beside it.
         """
-        self._ask("deliver", request, ok, answer, data)
+        self._ask("deliver", request, ok, answer, *data)
 
 
 def _numbers(values: Any) -> tuple[int, ...]:

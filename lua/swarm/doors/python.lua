@@ -61,6 +61,7 @@ local kernel = {
   lingering = ending.lingering,
 
   take_request = bridge.take_request,
+  take_told = bridge.take_told,
   deliver = bridge.deliver,
   emit = bridge.emit,
 }
@@ -127,6 +128,11 @@ end
 ---The ids of the requests to cancel.
 function kernel.take_cancels()
   return unpack(bridge.take_cancels())
+end
+
+---The ids of the requests whose events have been read.
+function kernel.take_read()
+  return unpack(bridge.take_read())
 end
 
 ---@return string out, string lines of log, string lines of events

@@ -1,6 +1,8 @@
 -- Requests to the host. A worker that needs the outside parks on a request; the pump takes all
 -- requests of a tick at once, starts the ports, and delivers their answers in a later tick.
 -- A cancelled worker whose request is under way stays parked until the port has cleaned up.
+-- While it is under way both sides can talk: what the port emits waits until the worker takes it,
+-- and the port waits with it; what the worker tells goes with the next batch.
 local cancelling = require "swarm.scope.cancel"
 local errors = require "swarm.ground.errors"
 local gate = require "swarm.rights.gate"
@@ -12,13 +14,14 @@ local error, pcall = error, pcall
 local format, gsub = string.format, string.gsub
 
 local bridge = {
-  outstanding = 0, -- requests without an answer yet
+  outstanding = 0, -- workers that wait for a port: only these can the outside wake
   mocks = {}, -- port → what answers in its place, in specs (swarm/testing/mock.lua)
 }
 
 local ids = 0
 local under_way = {} -- id → request
 local requests, cancels = { first = 1, last = 0 }, {}
+local tells, read = { first = 1, last = 0 }, {}
 
 local function on_cancel(request)
   if not request.cancelled then
@@ -40,13 +43,13 @@ local function new_request(me, port, payload, data, on_event)
     event_error = nil, -- what on_event raised
     what = "an answer from port " .. port,
     on_cancel = on_cancel,
+    parked = false, -- its worker waits for it
     cancelled = false,
     done = false,
   }
   under_way[ids] = request
   requests.last = requests.last + 1
   requests[requests.last] = request
-  bridge.outstanding = bridge.outstanding + 1
   return request
 end
 
@@ -54,6 +57,29 @@ local function has_events(request)
   local events = request.events
   return events and events.first <= events.last
 end
+
+---Waits until there is an event, an answer, or somebody wakes the worker.
+---@return boolean parked false: a C function is in the way
+local function park(me, request)
+  request.parked = true
+  bridge.outstanding = bridge.outstanding + 1
+  local parked = S.park(me, request)
+  if request.parked then
+    request.parked = false
+    bridge.outstanding = bridge.outstanding - 1
+  end
+  return parked
+end
+
+---Has the caller of a request look at it, unless it is in the middle of an event.
+local function wake(request)
+  if request.parked then
+    request.parked = false
+    bridge.outstanding = bridge.outstanding - 1
+    S.wake(request.worker)
+  end
+end
+bridge.wake = wake
 
 ---Takes the next event of a request, if there is one: in the worker's own coroutine, so that what
 ---it calls may wait. Where that raises, the port is cancelled.
@@ -66,6 +92,9 @@ local function take_event(request)
   local one = events[events.first]
   events[events.first] = nil
   events.first = events.first + 1
+  if not has_events(request) then
+    read[#read + 1] = request.id
+  end
   if not request.event_error then
     local ok, err = pcall(request.on_event, json.decode(one.event), one.data)
     if not ok then
@@ -83,7 +112,7 @@ local function answer_of(request, me, verb)
     answer = json.decode(request.answer)
   end
   if request.ok then
-    return answer, request.answer_data
+    return answer, request.answer_data, request.more_data
   end
   local code, message = answer.code, answer.message
   answer.code, answer.message = nil, nil
@@ -100,13 +129,53 @@ local function answer_of(request, me, verb)
   return errors.throw(code, message, answer)
 end
 
+---Begins a request.
+---@param me table the running worker
+---@param port string
+---@param payload table JSON-like
+---@param data string? bytes that go beside the payload as they are
+---@param on_event? function as bridge.request has it
+---@return table request
+function bridge.open(me, port, payload, data, on_event)
+  return new_request(me, port, payload, data, on_event)
+end
+
+---Takes what a port emits, until it answers or `enough` says so. Where the worker is cancelled the
+---port is, and this goes on until it has cleaned up.
+---@param me table the running worker
+---@param request table
+---@param enough? function called between two events: true ends the waiting
+---@return boolean waited false: a C function is in the way
+function bridge.wait(me, request, enough)
+  local before = scopes.begin_standing_still(me)
+  request.worker = me
+  local waited = true
+  repeat
+    if cancelling.is_cancelled(me) then
+      on_cancel(request) -- it was, while an event was looked at
+    end
+    local is_enough = enough and not request.cancelled and enough(request)
+    if not is_enough and not take_event(request) and not request.done then
+      waited = park(me, request)
+    end
+  until is_enough or not waited or (request.done and not has_events(request))
+  if not waited then
+    request.worker = nil
+    on_cancel(request)
+  end
+  scopes.end_standing_still(me, before)
+  return waited
+end
+
 ---Asks a port and waits for its answer.
 ---@param port string
 ---@param payload table JSON-like
 ---@param data string? bytes that go beside the payload as they are
 ---@param options table? { verb = which the caller needs; on_event = function(event, data), called
----for each thing that the port emits before its answer, in the caller's coroutine; it may wait }
----@return any value, string? data
+---for each thing that the port emits before its answer, in the caller's coroutine; it may wait;
+---between = function(request), called between two of them: it may tell the port something, and does
+---not wait }
+---@return any value, string? data what came beside it, one string or several
 function bridge.request(port, payload, data, options)
   local me = S.current
   cancelling.may_request(me)
@@ -118,26 +187,41 @@ function bridge.request(port, payload, data, options)
   if mock and mock.takes(me, payload) then
     return mock.answer(me, payload, data, options)
   end
-  local request = new_request(me, port, payload, data, options and options.on_event)
-  local before = scopes.begin_standing_still(me)
-  repeat
-    while take_event(request) do
-      if cancelling.is_cancelled(me) then
-        on_cancel(request) -- it was, while an event was looked at
-      end
-    end
-    if not request.done and not S.park(me, request) then
-      request.worker = nil
-      on_cancel(request)
-      return waiting.barred("a call that waits for the host")
-    end
-  until request.done and not has_events(request)
-  scopes.end_standing_still(me, before)
+  local request = bridge.open(me, port, payload, data, options and options.on_event)
+  if not bridge.wait(me, request, options and options.between) then
+    return waiting.barred("a call that waits for the host")
+  end
   cancelling.may_request(me)
+  return bridge.answer(me, request, verb)
+end
+
+---What a request came to: its values, or the error raised that its events or its port had.
+---@param verb string? which its caller needed
+---@return any value, string? data
+function bridge.answer(me, request, verb)
   if request.event_error then
     return error(request.event_error, 0)
   end
   return answer_of(request, me, verb)
+end
+
+---Tells the port of a request something while it is under way. Never waits.
+---@param message table JSON-like
+---@param data string? bytes beside it
+function bridge.tell(request, message, data)
+  if not request.done then
+    tells.last = tells.last + 1
+    tells[tells.last] = { id = request.id, message = json.encode(message, "message"), data = data }
+  end
+end
+
+---Cancels a request: its port cleans up and answers.
+bridge.cancel = on_cancel
+
+---The same, and its answer is this error.
+function bridge.fail(request, err)
+  request.event_error = request.event_error or err
+  return on_cancel(request)
 end
 
 ---The next request, for the pump, or nothing.
@@ -161,20 +245,34 @@ function bridge.take_cancels()
   return taken
 end
 
----Has the caller of a request look at it, unless it is in the middle of an event.
-local function wake(request)
-  local w = request.worker
-  if w and w.waiting == request then
-    S.wake(w)
+---The next thing that a worker tells its port, for the pump, or nothing.
+---@return number? id, string message, string? data
+function bridge.take_told()
+  local one = tells[tells.first]
+  if not one then
+    tells.first, tells.last = 1, 0
+    return nil
   end
+  tells[tells.first] = nil
+  tells.first = tells.first + 1
+  return one.id, one.message, one.data
+end
+
+---The ids of the requests all of whose events have been taken since the last call.
+function bridge.take_read()
+  local taken = read
+  read = {}
+  return taken
 end
 
 ---A port's answer: `ok` with JSON and bytes, or not ok with a JSON error.
-function bridge.deliver(id, ok, answer, data)
+---@param data? string bytes that came beside it
+---@param more? string others
+function bridge.deliver(id, ok, answer, data, more)
   local request = under_way[id]
   under_way[id] = nil
-  bridge.outstanding = bridge.outstanding - 1
-  request.done, request.ok, request.answer, request.answer_data = true, ok, answer, data
+  request.done, request.ok, request.answer = true, ok, answer
+  request.answer_data, request.more_data = data, more
   wake(request)
 end
 
@@ -186,11 +284,16 @@ function bridge.emit(id, event, data)
     events.last = events.last + 1
     events[events.last] = { event = event, data = data }
     wake(request)
+  else
+    read[#read + 1] = id -- nobody wants it
   end
 end
 
 function bridge.waits()
-  return requests.last >= requests.first or #cancels > 0
+  return requests.last >= requests.first
+    or #cancels > 0
+    or tells.last >= tells.first
+    or #read > 0
 end
 
 return bridge
