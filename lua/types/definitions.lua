@@ -44,7 +44,7 @@
 ---@field cwd? string
 ---@field output? swarm.ProcessOutput what its stdout becomes
 ---@field ok_codes? integer[] exit codes that pass: { 0 }
----@field exit? "blocked"|"failed" what another exit code makes of it: "blocked"
+---@field exit? "blocked"|"failed" what another exit code makes of it: "failed"
 ---@field kill_after? number seconds from SIGTERM to SIGKILL: 5
 ---@field limits? swarm.ProcessLimits
 ---@field pty? false not supported yet

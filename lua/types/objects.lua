@@ -218,7 +218,7 @@ function Scope:spawn(name, input, opts) end
 ---| "child_not_found" # { id }, of a supervisor
 ---| "io_error" # { path, reason }
 ---| "http_error" # { url, reason }
----| "process_failed" # { exit_code, signal, stderr }
+---| "process_failed" # { exit_code, signal, stderr, stdout, reason }
 ---| "host_error" # { name } of a port that is not there
 ---| "assertion_failed" # of assert.* in specs
 ---| "exploration_failed" # { schedule, schedules, failure, steps }, of explore in specs
@@ -243,7 +243,8 @@ function Scope:spawn(name, input, opts) end
 ---@field attempts integer? of a task that was tried again
 ---@field of_run boolean? the time of the run itself was up, not of one worker
 ---@field cancel_reason string? raised in clean-up, after this cancel
----@field reason string? blocked, cancelled, rejected_by_middleware, io_error, http_error
+---@field reason string? blocked, cancelled, rejected_by_middleware, io_error, http_error; of
+---process_failed, what its output lacks
 ---@field kind string? cancelled: what cancelled it, such as "cancel" or "parent"
 ---@field value any blocked
 ---@field waiting table[]? deadlock: who waits for what, and where
@@ -267,6 +268,7 @@ function Scope:spawn(name, input, opts) end
 ---@field exit_code integer? process_failed
 ---@field signal string? process_failed
 ---@field stderr string? process_failed: its last 4 KiB
+---@field stdout any process_failed: as `output` made it; with a `reason` the text
 ---@field schedule string? exploration_failed: what replays it
 ---@field schedules integer? exploration_failed: how many were tried
 ---@field failure any exploration_failed: what the order raised

@@ -48,13 +48,12 @@ local KINDS = {
   },
   process = {
     echo = { command = { "cat" }, output = { format = "text" } },
-    block = { shell = "echo half; exit 3", output = { format = "text" } },
+    block = { shell = "echo half; exit 3", exit = "blocked", output = { format = "text" } },
     fail = { command = { "/no/such/program" } },
     wait = { shell = "echo begun >&2; exec sleep 600" },
     third = {
       shell = 'echo "try $SWARM_ATTEMPT" >&2; test "$SWARM_ATTEMPT" = 3 && echo done',
       output = { format = "text" },
-      exit = "failed",
     },
     two = {
       shell = "echo one >&2; echo two >&2; echo done",

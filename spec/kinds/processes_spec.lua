@@ -12,6 +12,24 @@ swarm.worker "exit" {
   env = { CODE = "{input.code}" },
   stdin = "{input.say}",
 }
+for name, fields in pairs {
+  ["exit, a verdict"] = { exit = "blocked" },
+  ["exit, text"] = { output = TEXT },
+  ["exit, file"] = { output = { format = "file" } },
+  ["exit, json"] = { output = { format = "json" } },
+  ["exit, json, a verdict"] = { output = { format = "json" }, exit = "blocked" },
+  judged = { output = { ok = "/done" } },
+  ["judged twice"] = { output = { ok = "/done" }, exit = "blocked" },
+  ["judged in a list"] = { output = { ok = "/0" } },
+} do
+  swarm.worker(name, {
+    shell = "cat; echo why >&2; exit $CODE",
+    env = { CODE = "{input.code}" },
+    stdin = "{input.say}",
+    output = fields.output,
+    exit = fields.exit,
+  })
+end
 
 local function printing(pieces)
   local command = { "printf", "%s|" }
@@ -74,11 +92,20 @@ swarm.worker "here" { command = { "pwd" }, cwd = "{prompt}", output = TEXT }
 
 swarm.worker "file" { command = { "cat" }, output = { format = "file" } }
 swarm.worker "part" { command = { "cat" }, output = { result = "/a/1/b~1c" } }
-swarm.worker "judged" { command = { "cat" }, output = { ok = "/done" } }
+swarm.worker "part of json" {
+  command = { "cat" },
+  exit = "blocked",
+  output = { format = "json", result = "/1" },
+}
 
 swarm.worker "picky" { shell = "exit 3", ok_codes = { 0, 3 } }
-swarm.worker "strict" { shell = "echo bad >&2; exit 3", exit = "failed" }
 swarm.worker "killed" { shell = "kill -9 $$" }
+swarm.worker "killed, a verdict" { shell = "kill -9 $$", exit = "blocked" }
+swarm.worker "unlucky once" {
+  shell = 'echo "$SWARM_ATTEMPT"; test "$SWARM_ATTEMPT" = 2',
+  output = TEXT,
+  retries = { max = 1, backoff = 0 },
+}
 swarm.worker "missing" { command = { "no-such-program" } }
 swarm.worker "deaf" { command = { "true" } }
 swarm.worker "long line" {
@@ -217,12 +244,20 @@ describe("output", function()
     assert.equal("a\n", swarm.call("cat", "a\n\n"))
   end)
 
-  it("as json that does not parse is blocked, with what there was", function()
+  it("as json that does not parse fails, whatever exit says, with the text", function()
     assert.equal(12, swarm.call("json", "12"))
-    local value, err = swarm.call("json", "{oh")
-    assert.equal("blocked", err.code)
-    assert.equal("{oh", value.raw)
-    assert.matches("not JSON", value.parse_error)
+    local err, status = failing("json", "{oh")
+    assert.equal("failed", status)
+    assert.same({ "process_failed", "{oh", 0 }, { err.code, err.stdout, err.exit_code })
+    assert.matches("not JSON", err.reason)
+    assert.matches('worker "json": its output is not JSON', err.message)
+    for _, name in ipairs { "exit, json", "exit, json, a verdict" } do
+      err, status = failing(name, { code = "3", say = "" })
+      assert.equal("failed", status)
+      assert.same({ "process_failed", "", 3 }, { err.code, err.stdout, err.exit_code })
+      assert.matches("not JSON", err.reason)
+      assert.matches("exit code 3: why; its output is not JSON", err.message)
+    end
   end)
 
   it("as a file is a swarm.file", function()
@@ -234,25 +269,77 @@ describe("output", function()
 
   it("may be a part of it, by a JSON Pointer", function()
     assert.equal(5, swarm.call("part", '{"a":[0,{"b/c":5}]}'))
-    local value, err = swarm.call("part", '{"a":[]}')
-    assert.equal("blocked", err.code)
-    assert.equal('{"a":[]}', value.raw)
-    assert.matches("nothing at /a/1/b~1c", value.parse_error)
+    assert.is_false(swarm.call("part of json", "[1,false]"))
+  end)
+
+  it("that has no such part fails, whatever exit says, with the text", function()
+    local err = failing("part", '{"a":[]}')
+    assert.same({ "process_failed", '{"a":[]}' }, { err.code, err.stdout })
+    assert.equal("its output has nothing at /a/1/b~1c", err.reason)
+    assert.equal("its output has nothing at /1", failing("part of json", "[1]").reason)
   end)
 
   it("may say by itself whether it is ok", function()
-    assert.same({ done = true, n = 1 }, swarm.call("judged", '{"done":true,"n":1}'))
-    local value, err = swarm.call("judged", '{"done":false,"n":1}')
-    assert.matches("/done is false", err.reason)
-    assert.same({ done = false, n = 1 }, value.stdout)
-    assert.equal(0, value.exit_code)
-    assert.matches("no boolean at /done", select(2, swarm.call("judged", "[]")).reason)
+    local said = { code = "0", say = '{"done":true,"n":1}' }
+    assert.same({ done = true, n = 1 }, swarm.call("judged", said))
+    said.code = "3"
+    assert.equal("process_failed", failing("judged", said).code)
+    assert.equal("exit code 3: why", select(2, swarm.call("judged twice", said)).reason)
+  end)
+
+  it("that says it is not ok is blocked, whatever the exit code", function()
+    for _, code in ipairs { 0, 3 } do
+      local input = { code = tostring(code), say = '{"done":false,"n":1}' }
+      local value, err = swarm.call("judged", input)
+      assert.equal("blocked", err.code)
+      assert.equal("its output says so: /done is false", err.reason)
+      local stdout = { done = false, n = 1 }
+      assert.same({ exit_code = code, stderr = "why\n", stdout = stdout }, value)
+    end
+    local _, err = swarm.call("judged in a list", { code = "0", say = "[false]" })
+    assert.equal("blocked", err.code)
+  end)
+
+  it("that has to say whether it is ok and does not fails, with the text", function()
+    for _, say in ipairs { "[]", '{"done":1}', '{"done":null}', "no JSON" } do
+      for _, name in ipairs { "judged", "judged twice" } do
+        local err = failing(name, { code = "0", say = say })
+        assert.same({ "process_failed", say }, { err.code, err.stdout })
+        assert.equal("its output has no boolean at /done", err.reason)
+      end
+    end
+    local err = failing("judged", { code = "3", say = "[]" })
+    assert.matches("exit code 3: why$", err.message)
+    local _, blocked = swarm.call("judged twice", { code = "3", say = "[]" })
+    assert.equal("exit code 3: why", blocked.reason)
   end)
 end)
 
 describe("an exit code", function()
-  it("that is not ok blocks, with what the child left", function()
-    local value, err = swarm.call("exit", { code = "3", say = '{"a":1}' })
+  it("that is not ok fails, with what the child left", function()
+    local err, status = failing("exit", { code = "3", say = '{"a":[1]}' })
+    assert.equal("failed", status)
+    assert.equal('worker "exit": exit code 3: why', err.message)
+    assert.same({ "process_failed", 3, "why\n" }, { err.code, err.exit_code, err.stderr })
+    assert.same({ a = { 1 } }, err.stdout)
+    assert.is_nil(err.reason)
+    assert.same(
+      { raw = "12", stderr = "why\n" },
+      failing("exit", { code = "3", say = "12" }).stdout
+    )
+    assert.equal("12", failing("exit, text", { code = "3", say = "12\n" }).stdout)
+    assert.same({}, failing("exit, json", { code = "3", say = "[]" }).stdout)
+    local file = failing("exit, file", { code = "3", say = "12" }).stdout
+    assert.equal("12", swarm.fs.read(file.path))
+    swarm.fs.remove(file.path)
+  end)
+
+  it("that is not ok is tried again", function()
+    assert.equal("2", swarm.call "unlucky once")
+  end)
+
+  it("that is a verdict blocks, with what the child left", function()
+    local value, err = swarm.call("exit, a verdict", { code = "3", say = '{"a":1}' })
     assert.equal("blocked", err.code)
     assert.equal("exit code 3: why", err.reason)
     assert.same({ exit_code = 3, stderr = "why\n", stdout = { a = 1 } }, value)
@@ -262,15 +349,13 @@ describe("an exit code", function()
     assert.same({ raw = "", stderr = "" }, swarm.call "picky")
   end)
 
-  it("fails the worker with exit = failed", function()
-    local err, status = failing "strict"
-    assert.equal("failed", status)
-    assert.same({ "process_failed", 3, "bad\n" }, { err.code, err.exit_code, err.stderr })
-    assert.matches('worker "strict": exit code 3: bad', err.message)
-  end)
-
   it("is the name of a signal where one ended the child", function()
-    local value, err = swarm.call "killed"
+    local failed = failing "killed"
+    assert.equal('worker "killed": ended by SIGKILL', failed.message)
+    assert.equal("SIGKILL", failed.signal)
+    assert.is_nil(failed.exit_code)
+    assert.same({ raw = "", stderr = "" }, failed.stdout)
+    local value, err = swarm.call "killed, a verdict"
     assert.equal("ended by SIGKILL", err.reason)
     assert.same({ signal = "SIGKILL", stderr = "", stdout = { raw = "", stderr = "" } }, value)
   end)

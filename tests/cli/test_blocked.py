@@ -105,7 +105,7 @@ FAILS_BESIDE_MAIN = {
     swarm.main(function() return { report = 1 } end)
     """,
     "a blocked task": """
-    swarm.worker "x" { command = { "false" } }
+    swarm.worker "x" { command = { "false" }, exit = "blocked" }
     swarm.main(function() swarm.call "x" return { report = 1 } end)
     """,
 }

@@ -25,20 +25,20 @@ swarm.worker "exits" {
   shell = 'echo "$SWARM_ATTEMPT:{"; exit "$CODE"',
   env = { CODE = "{prompt}" },
   output = { format = "text" },
-  exit = "failed",
   retries = { max = 2, backoff = 0 },
 }
 
 swarm.worker "exits_blocked" {
   shell = 'test "$SWARM_ATTEMPT" = 3 && echo good',
   output = { format = "text" },
+  exit = "blocked",
   retries = { max = 4, backoff = 1, on = "blocked" },
 }
 
 swarm.worker "names_attempt" {
   command = { "sh", "-c", 'test "$1" = 2 && echo "$1"', "sh", "{attempt}" },
   output = { format = "text" },
-  retries = { max = 1, backoff = 0, on = "blocked" },
+  retries = { max = 1, backoff = 0 },
 }
 
 swarm.worker "ignores_sigterm" {
@@ -181,7 +181,7 @@ describe("retries: an attempt", function()
     assert.equal("attempt 3", swarm.call("flaky", { works_at = 3 }))
   end)
 
-  it("gives a process its number, and tries exit codes again as `exit` says", function()
+  it("gives a process its number, and tries a program that exits with an error again", function()
     local h = swarm.spawn("exits", "3")
     local _, err = h:join()
     assert.equal("process_failed", err.code)

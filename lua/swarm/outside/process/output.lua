@@ -66,10 +66,9 @@ local function point(value, pointer)
     end
     key = gsub(gsub(key, "~1", "/"), "~0", "~")
     if #value > 0 then
-      value = match(key, "^%d+$") and value[tonumber(key) + 1] or nil
-    else
-      value = value[key]
+      key = match(key, "^%d+$") and tonumber(key) + 1
     end
+    value = value[key]
   end
   return value
 end
@@ -92,41 +91,29 @@ local function shape(plan, ended, stdout, stderr, levels)
     return values.file(ended.path)
   elseif name == "text" then
     return (gsub(stdout, "\n$", ""))
-  end
-  local raw = { raw = stdout, stderr = stderr }
-  if name == "json" or find(stdout, "^%s*[%[{]") then
+  elseif name == "json" or find(stdout, "^%s*[%[{]") then
     local ok, value = parse(plan, stdout, levels)
     if ok then
       return value
     elseif name == "json" then
-      raw.parse_error = value.message
-      return raw, "its output is " .. value.message
+      return nil, "its output is " .. value.message
     end
   end
-  return raw
+  return { raw = stdout, stderr = stderr }
 end
 
----What the value says of itself, and the part of it that counts.
----@return any value, string? problem, string? refusal
-local function judge(plan, value, stdout, stderr)
-  if plan.ok then
-    local flag = point(value, plan.ok)
-    if flag == false then
-      return value, nil, "its output says so: " .. plan.ok .. " is false"
-    elseif flag ~= true then
-      return value, nil, "its output has no boolean at " .. plan.ok
-    end
+---The part of a value that is the result.
+---@return any part, string? problem
+local function part_of(plan, value)
+  if not plan.result then
+    return value
   end
-  if plan.result then
-    local part = point(value, plan.result)
-    local crosses, why = pcall(values.copy, part, "what is at " .. plan.result)
-    if part == nil or not crosses then
-      local problem = part == nil and "its output has nothing at " .. plan.result or why.message
-      return { raw = stdout, stderr = stderr, parse_error = problem }, problem
-    end
-    value = part
+  local part = point(value, plan.result)
+  if part == nil then
+    return nil, "its output has nothing at " .. plan.result
   end
-  return value
+  local crosses, why = pcall(values.copy, part, "what is at " .. plan.result)
+  return part, not crosses and why.message or nil
 end
 
 local function how_it_ended(ended, stderr)
@@ -135,36 +122,49 @@ local function how_it_ended(ended, stderr)
   return last and text .. ": " .. sub(last, 1, 200) or text
 end
 
----A worker's result, as `run` returns it.
+---A worker's result, as `run` returns it; raises the error of a program that failed. What does not
+---keep `format` is no verdict, whatever `exit` says; else the program's own word goes before its
+---exit code.
 ---@param ended table how the child ended
 ---@return any value, string? reason why it is blocked
 function output.result(plan, ended, stdout, stderr)
-  local is_well = ended.exit_code and plan.ok_codes[ended.exit_code]
-  -- Beside how it ended the value stands a level further in.
-  local levels = is_well and values.MAX_DEPTH or values.MAX_DEPTH - 1
-  local value, problem = shape(plan, ended, stdout, stderr, levels)
-  local refusal
-  if not is_well then
-    refusal = how_it_ended(ended, stderr)
-  elseif not problem then
-    value, problem, refusal = judge(plan, value, stdout, stderr)
-  end
-  if not refusal then
-    return value, problem
-  elseif plan.exit == "failed" then
-    return errors.throw("process_failed", plan.who .. ": " .. refusal, {
+  local function fail(message, left, reason)
+    return errors.throw("process_failed", plan.who .. ": " .. message, {
       exit_code = ended.exit_code,
       signal = ended.signal,
       stderr = sub(stderr, -STDERR_IN_ERRORS),
+      stdout = left,
+      reason = reason,
     })
   end
-  return {
-    exit_code = ended.exit_code,
-    signal = ended.signal,
-    stderr = stderr,
-    stdout = value,
-  },
-    refusal
+  local function block(value, why)
+    local signal, code = ended.signal, ended.exit_code
+    return { exit_code = code, signal = signal, stderr = stderr, stdout = value }, why
+  end
+  local is_well = ended.exit_code and plan.ok_codes[ended.exit_code]
+  local how = not is_well and how_it_ended(ended, stderr)
+  -- Beside how it ended the value stands a level further in.
+  local levels = is_well and values.MAX_DEPTH or values.MAX_DEPTH - 1
+  local value, problem = shape(plan, ended, stdout, stderr, levels)
+  if problem then
+    return fail(how and how .. "; " .. problem or problem, stdout, problem)
+  end
+  local verdict = plan.ok and point(value, plan.ok)
+  if plan.ok and verdict == false then
+    return block(value, "its output says so: " .. plan.ok .. " is false")
+  elseif how and plan.exit == "failed" then
+    return fail(how, value)
+  elseif how then
+    return block(value, how)
+  elseif plan.ok and verdict ~= true then
+    problem = "its output has no boolean at " .. plan.ok
+  else
+    value, problem = part_of(plan, value)
+  end
+  if problem then
+    return fail(problem, stdout, problem)
+  end
+  return value
 end
 
 return output

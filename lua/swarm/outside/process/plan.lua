@@ -304,7 +304,7 @@ function plans.compile(who, fields, where)
     given = nil, -- a function, a file or false instead
     prompt_file = false,
     ok_codes = { [0] = true },
-    exit = "blocked",
+    exit = "failed",
     format = "auto",
     result = nil, -- JSON Pointers
     ok = nil,
