@@ -39,7 +39,7 @@ class Pump:
         self._kernel = kernel
         self._ports = ports
         self._say = say
-        self._answers: list[tuple[int, bool, bytes | None, Sequence[bytes]]] = []
+        self._answers: list[tuple[int, bool, bytes | None, Sequence[bytes | bytearray]]] = []
         self._emitted: list[tuple[int, bytes, bytes | None]] = []
         self._served: dict[int, _Served] = {}
         self._waits: dict[int, anyio.Event] = {}
@@ -154,7 +154,7 @@ class Pump:
     async def _serve(self, served: _Served, request: Request) -> None:
         """Runs a port for one request and leaves its answer, whatever it is, for the next tick."""
         error: dict[str, Any] = {"code": "cancelled", "message": "the request was cancelled"}
-        answer: tuple[bytes | None, Sequence[bytes]] | None = None
+        answer: tuple[bytes | None, Sequence[bytes | bytearray]] | None = None
         call = Call(request.id, request.data, partial(self._emit, request.id), served.receive)
         with served.scope:
             try:

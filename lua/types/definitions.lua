@@ -46,25 +46,50 @@
 ---@field ok_codes? integer[] exit codes that pass: { 0 }
 ---@field exit? "blocked"|"failed" what another exit code makes of it: "failed"
 ---@field kill_after? number seconds from SIGTERM to SIGKILL: 5
+---@field idle? number seconds without a word after which it fails with `idle_timeout`
+---@field linger? number seconds that it may live on after its `final`
 ---@field limits? swarm.ProcessLimits
----@field pty? false not supported yet
+---@field prompt? string the prompt, a text with placeholders, in place of the input's
+---@field pty? boolean|swarm.Terminal whether a terminal is its input and output
+---@field restart? boolean held open: whether a child that has ended is started anew: true
 
 ---A text with placeholders, `false` for nothing, a file, or who is asked for it.
 ---@alias swarm.Stdin string|false|swarm.File|fun(ctx: swarm.Ctx, input: any): swarm.Input?
 
----What a process is given to read: text, a file, a worker's result, or nothing.
+---What a process is given to read: text, a file, what a worker says as it runs, or nothing.
 ---@alias swarm.Input string|false|swarm.File|swarm.Handle
 
 ---How stdout becomes a value.
 ---@class swarm.ProcessOutput
----@field format? "auto"|"text"|"json"|"file" "auto": JSON where stdout is an object or array
+---@field format? swarm.ProcessFormat "auto": JSON where stdout is an object or array
 ---@field result? string a JSON Pointer (RFC 6901): the part that is the value
 ---@field ok? string a JSON Pointer to a boolean: whether it passes
+---@field event? swarm.ItemEvent what an item of a stream is: ndjson, sse and frames
+---@field final? "last" the last item is the result, and no `final` is needed
+---@field keep? integer lines: so many, the last ones, are the result
 
----How much a process may say.
+---What stdout is. From `lines` on it is a stream, taken item by item.
+---@alias swarm.ProcessFormat "auto"|"text"|"json"|"file"|"lines"|"ndjson"|"sse"|"frames"
+
+---What an item is: an event, with `value` in place of a content if you like, a list of them, or nil
+---to skip it. `name` is that of a server-sent event. It may wait.
+---@alias swarm.ItemEvent fun(item: any, name: string?): table|nil
+
+---A terminal for a process.
+---@class swarm.Terminal
+---@field rows? integer 24
+---@field cols? integer 80
+---@field plain? boolean whether colours and other orders are taken out of what it writes: false
+
+---How much a process may say, and use: the latter holds for it and each that it starts.
 ---@class swarm.ProcessLimits
----@field line? integer bytes of a line of stderr: 1 MiB; the rest is dropped
----@field output? integer bytes of stdout: 64 MiB; more fails the worker
+---@field line? integer bytes of a line or frame: 1 MiB; the rest of a line is dropped
+---@field output? integer bytes of stdout: 64 MiB; more fails the worker; a stream has no such bound
+---@field memory? integer bytes of its address space
+---@field cpu? integer seconds of processor time
+---@field files? integer open files
+---@field file_size? integer bytes of a file that it writes
+---@field processes? integer processes of its user, all in all
 
 ---How a task is tried again. After attempt k it waits `min(backoff * factor^(k - 1), max_delay)`.
 ---@class swarm.Retries

@@ -219,6 +219,7 @@ function Scope:spawn(name, input, opts) end
 ---| "io_error" # { path, reason }
 ---| "http_error" # { url, reason }
 ---| "process_failed" # { exit_code, signal, stderr, stdout, reason }
+---| "idle_timeout" # { seconds } a process wrote nothing for so long
 ---| "host_error" # { name } of a port that is not there
 ---| "assertion_failed" # of assert.* in specs
 ---| "exploration_failed" # { schedule, schedules, failure, steps }, of explore in specs

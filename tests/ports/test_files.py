@@ -415,7 +415,7 @@ def test_a_link_swapped_between_check_and_use_wins_nothing(base: Path) -> None:
     bounds = [["in/**"]]
     reads = {"op": "read", "path": "in/cur/key", "bounds": bounds}
     writes = {"op": "write", "path": "in/cur/key", "bounds": bounds}
-    seen: set[bytes | str | None] = set()
+    seen: set[object] = set()
 
     async def main() -> None:
         files = Files()

@@ -21,7 +21,7 @@ import pytest
 from swarm_host import SwarmError, WorkerFailed
 from swarm_host.ports import Answer, Call, PortError
 from swarm_host.ports.process import programs
-from swarm_host.ports.process.port import Lines
+from swarm_host.ports.process.framing import Lines
 from swarm_host.ports.secrets import Mask
 from tests.support.processes import descriptors, loaded, lua
 
@@ -538,9 +538,11 @@ def test_json_does_not_bring_a_secret_back(
 
 def test_a_long_line_is_cut_and_counted() -> None:
     lines = Lines(4)
-    assert lines.feed(b"ab") == []
-    assert lines.feed(b"cdef\nxy\n\nlong") == [b"abcd [2 bytes dropped]", b"xy", b""]
-    assert lines.feed(b"er", last=True) == [b"long [2 bytes dropped]"]
+    assert lines.feed(b"ab") == b""
+    assert lines.feed(b"cdef\nxy\n\nlong") == b"abcd [2 bytes dropped]\nxy\n\n"
+    assert lines.feed(b"er", last=True) == b"long [2 bytes dropped]\n"
+    assert lines.feed(b"a\nb\nc") == b"a\nb\n"
+    assert lines.feed(b"", last=True) == b"c\n"
 
 
 def test_children_are_started_outside_of_asyncio_watchers(
@@ -599,19 +601,33 @@ def test_a_wrong_definition_is_a_load_error_that_names_the_field(tmp_path: Path)
         'shell = "a", limits = { line = 1e16 }': "limits.line must be a whole number of bytes",
         'shell = "a", limits = { output = 1/0 }': "limits.output must be a whole number of bytes",
         'shell = "a", limits = { line = 0/0 }': "limits.line must be a whole number of bytes",
-        'shell = "a", pty = true': "pty is not supported yet",
-        'shell = "a", output = { format = "ndjson" }': '"ndjson" is not supported yet',
+        'shell = "a", pty = 1': "pty must be true, false or a table",
+        'shell = "a", pty = { columns = 3 }': "pty has no",
+        'shell = "a", pty = { rows = 0 }': "pty.rows must be a whole number",
+        'shell = "a", pty = { plain = 1 }': "pty.plain must be",
+        'shell = "a", idle = 0': "idle must be a number of seconds above zero",
+        'shell = "a", idle = 10, timeout = 5': "idle (10 s) is longer than timeout (5 s)",
+        'shell = "a", linger = -1': "linger must be a number of seconds",
+        'shell = "a", linger = 1': "linger counts from a final on",
+        'shell = "a", prompt = 1': "prompt must be a string",
+        'shell = "a", prompt = "x {prompt}"': "it is the prompt",
+        'shell = "a", restart = "always"': "restart must be true or false",
+        'shell = "a", output = { format = "lines", keep = -1 }': "keep must be a whole number",
+        'shell = "a", output = { format = "ndjson", keep = 1 }': "is for the formats lines",
+        'shell = "a", output = { format = "ndjson", final = "first" }': "output.final must be",
+        'shell = "a", output = { format = "ndjson", event = 1 }': "output.event must be a function",
         'shell = "a", output = { format = "jsn" }': "did you mean json?",
-        'shell = "a", output = { event = print }': "not supported yet",
+        'shell = "a", output = { event = print }': "is for the formats frames, ndjson, sse",
         'shell = "a", output = { result = "a" }': "JSON Pointer",
-        'shell = "a", output = { format = "text", ok = "/a" }': "needs format",
+        'shell = "a", output = { format = "text", ok = "/a" }': "is for the formats auto",
         'shell = "a", ok_codes = { "0" }': "ok_codes[1]",
         'shell = "a", exit = "fail"': '"blocked" or "failed"',
         'shell = "a", env = { ["A=B"] = "" }': "variable's name",
         'shell = "a", env = { A = 1 }': "env.A must be a string",
         'shell = "a", inherit_env = "A"': "inherit_env must be",
         'shell = "a", kill_after = -1': "kill_after",
-        'shell = "a", limits = { memory = 1 }': '"memory"',
+        'shell = "a", limits = { memoy = 1 }': "did you mean memory?",
+        'shell = "a", limits = { cpu = 0.5 }': "limits.cpu must be a whole number of seconds",
         'shell = "a", limits = { line = 0 }': "limits.line",
         'shell = "a", stdin = 1': "stdin must be",
         'program = "a"': "did you mean command?",

@@ -50,11 +50,12 @@ class Answer:
     """What a port answers.
 
     :ivar value: anything that JSON can say; Lua gets it as its own values.
-    :ivar data: bytes that Lua gets as a string, as they are; two of them as two strings.
+    :ivar data: bytes that Lua gets as a string, as they are; two of them as two strings. What is
+        large is best given as the bytearray that it was gathered in: it is copied once.
     """
 
     value: Any = None
-    data: bytes | tuple[bytes, bytes] | None = None
+    data: bytes | bytearray | tuple[bytes | bytearray, bytes | bytearray] | None = None
 
 
 class PortError(Exception):

@@ -203,6 +203,11 @@ class Mask:
         self._secrets, self._heads, self._firsts = _sought(self._values)
         self._kept = b""
 
+    @property
+    def hides(self) -> bool:
+        """Whether there is anything to hide."""
+        return bool(self._secrets)
+
     def another(self) -> Mask:
         """A mask of the same secrets for another stream."""
         return Mask(self._values)

@@ -326,14 +326,35 @@ class Kernel:
         """
         self._ask("emit", request, event, data)
 
-    def deliver(self, request: int, ok: bool, answer: bytes | None, data: Sequence[bytes]) -> None:
+    def deliver(
+        self, request: int, ok: bool, answer: bytes | None, data: Sequence[bytes | bytearray]
+    ) -> None:
         """Answers a request.
 
         :param ok: it went well; else the answer is an error.
         :param answer: JSON.
         :param data: what comes beside it.
         """
-        self._ask("deliver", request, ok, answer, *data)
+        given: list[object] = []
+        for part in data:
+            given += _passed(part)
+        self._ask("deliver", request, ok, answer, *given)
+
+
+LARGE = 256 * 1024
+"""Bytes from which on a copy costs more than to find out where they are."""
+
+
+def _passed(data: bytes | bytearray) -> tuple[object, object]:
+    """Bytes as Lua is given them: themselves, or where they are and how many. The latter must stay
+    until it has copied them."""
+    if isinstance(data, bytes):
+        return data, None
+    if len(data) < LARGE:
+        return bytes(data), None
+    import ctypes  # slow to import, and few have so much to say
+
+    return ctypes.addressof(ctypes.c_char.from_buffer(data)), len(data)
 
 
 def _numbers(values: Any) -> tuple[int, ...]:

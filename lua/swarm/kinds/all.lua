@@ -6,7 +6,8 @@
 --   fields     field → what it must be (fields.lua has the words), or true: the kind checks it
 --   start      function(def, fields, generation) → run, called as run(ctx, input); raises what is
 --              wrong. What must wait until all is defined goes into generation.closing
---   held_open  true where swarm.open can hold such a worker open
+--   held_open  true where swarm.open can hold such a worker open; a kind that must look at the
+--              definition first sets it there
 --   check_command  function(name, fields), of the kind that swarm.command is for
 local require = require -- a trusted script may set its own
 

@@ -5,8 +5,10 @@
 -- and the port waits with it; what the worker tells goes with the next batch.
 local cancelling = require "swarm.scope.cancel"
 local errors = require "swarm.ground.errors"
+local ffi = require "ffi"
 local gate = require "swarm.rights.gate"
 local json = require "swarm.values.json"
+local list = require "swarm.ground.list"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
 local waiting = require "swarm.scope.waiting"
@@ -44,6 +46,8 @@ local function new_request(me, port, payload, data, on_event)
     what = "an answer from port " .. port,
     on_cancel = on_cancel,
     parked = false, -- its worker waits for it
+    list = nil, -- who else may wake its worker: a list of waiters
+    within = nil, -- the request that its worker waits for meanwhile
     cancelled = false,
     done = false,
   }
@@ -63,7 +67,13 @@ end
 local function park(me, request)
   request.parked = true
   bridge.outstanding = bridge.outstanding + 1
+  if request.list then
+    list.push_back(request.list, me)
+  end
   local parked = S.park(me, request)
+  if me.queue then
+    list.remove(me)
+  end
   if request.parked then
     request.parked = false
     bridge.outstanding = bridge.outstanding - 1
@@ -73,13 +83,13 @@ end
 
 ---Has the caller of a request look at it, unless it is in the middle of an event.
 local function wake(request)
+  request = request.within or request
   if request.parked then
     request.parked = false
     bridge.outstanding = bridge.outstanding - 1
     S.wake(request.worker)
   end
 end
-bridge.wake = wake
 
 ---Takes the next event of a request, if there is one: in the worker's own coroutine, so that what
 ---it calls may wait. Where that raises, the port is cancelled.
@@ -266,13 +276,16 @@ function bridge.take_read()
 end
 
 ---A port's answer: `ok` with JSON and bytes, or not ok with a JSON error.
----@param data? string bytes that came beside it
----@param more? string others
-function bridge.deliver(id, ok, answer, data, more)
+---@param data? string|number bytes that came beside it, or their address where there are many
+---@param size? number how many
+---@param more? string|number others
+---@param more_size? number
+function bridge.deliver(id, ok, answer, data, size, more, more_size)
   local request = under_way[id]
   under_way[id] = nil
   request.done, request.ok, request.answer = true, ok, answer
-  request.answer_data, request.more_data = data, more
+  request.answer_data = size and ffi.string(ffi.cast("char *", data), size) or data
+  request.more_data = more_size and ffi.string(ffi.cast("char *", more), more_size) or more
   wake(request)
 end
 

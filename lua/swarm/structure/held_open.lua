@@ -77,9 +77,8 @@ local function is_awaited(w)
     or (extra.tail and extra.tail.followers.head)
 end
 
----What it runs: it waits until it is closed.
-local function run(held)
-  local me = S.current
+---Waits until it is closed.
+local function wait(held, me)
   local timer = S.alarm(me, held.expires)
   timer.serves = is_awaited
   while not held.closed do
@@ -96,6 +95,18 @@ local function run(held)
   S.drop_timer(timer)
 end
 
+---What it runs: it waits until it is closed, and closes what its invocations have left open.
+local function run(held)
+  local me = S.current
+  local ok, err = pcall(wait, held, me)
+  if held.kept then
+    held.kept:close()
+  end
+  if not ok then
+    return error(err, 0)
+  end
+end
+
 local function check_definition(me, name)
   if type(name) ~= "string" then
     return errors.throw(
@@ -105,11 +116,9 @@ local function check_definition(me, name)
   end
   local of = me.task.def
   local def = of.names[name] or spawning.resolve(name, of.generation)
-  if not def.held_open then
-    return errors.throw(
-      "invalid_argument",
-      format("worker %q is of kind %s: only workers of kind lua can be held open", name, def.kind)
-    )
+  if def.held_open ~= true then
+    local why = def.held_open or "workers of kind " .. def.kind .. " cannot be held open"
+    return errors.throw("invalid_argument", format("worker %q: %s", name, why))
   end
 end
 
@@ -156,6 +165,7 @@ function held_open.open(name, opts)
     waiters = { head = nil, tail = nil }, -- those who want to invoke
     at_end = nil,
     waiting = nil, -- what its worker waits for
+    kept = nil, -- its kind's: what outlives an invocation; its worker calls `kept:close()`
   }
   held.waiting = { held = held, describe = describe }
   local def = definition.internal(me.task.def.generation, name)

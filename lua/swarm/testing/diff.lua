@@ -114,14 +114,13 @@ local function text_lines(wanted, actual)
     last_a, last_b = last_a - 1, last_b - 1
   end
   local out = { "the texts differ from line " .. first .. " on" }
-  put_lines(out, a, first - 1, first - 1, "  ")
+  if first > 1 then
+    put_lines(out, a, first - 1, first - 1, "  ")
+  end
   put_lines(out, a, first, last_a, "- ")
   put_lines(out, b, first, last_b, "+ ")
   if a[last_a + 1] then
     put_lines(out, a, last_a + 1, last_a + 1, "  ")
-  end
-  if not a[first - 1] then
-    table.remove(out, 2)
   end
   return out
 end

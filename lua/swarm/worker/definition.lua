@@ -13,7 +13,7 @@ function definition.new(generation, of)
   return {
     name = of.name, -- nil: it was made from a function
     kind = of.kind or "lua", -- the name of its kind
-    held_open = of.held_open or false, -- its kind can be held open by swarm.open
+    held_open = of.held_open or false, -- whether swarm.open may hold it open, or why not; kind
     description = of.description,
     label = of.label, -- pieces of a template; false: none, and its input is not shown (label.lua)
     where = of.where, -- file:line of the author's that it comes from; of the host's own: its maker

@@ -43,10 +43,14 @@ class Request(NamedTuple):
 
 
 def _read(request: Request) -> Answer:
+    """A file's bytes: all, or ``size`` of them from ``offset`` on, none at its end."""
+    payload = request.payload
     with (
         beneath.entry(request.bounds, request.path) as where,
         beneath.opened(where, os.O_RDONLY) as file,
     ):
+        if "offset" in payload:
+            return Answer(data=os.pread(file, payload["size"], payload["offset"]))
         return Answer(data=beneath.content(file))
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
+import time
 from collections.abc import Awaitable, Callable
 
 import anyio
@@ -18,7 +20,8 @@ TURN_SECONDS = 0.02
 QUIET_TURNS = 10
 """So many turns without a byte after its end, and who still holds a child's pipes is left alone."""
 MOST_TURNS = 100
-"""So many turns in all. Turns, not seconds: while Lua computes, nobody can read."""
+"""So many turns in all. Turns, not seconds: while Lua computes, nobody can read. A turn in which
+what was read is not taken yet does not count either."""
 
 Take = Callable[[bytes], Awaitable[None]]
 
@@ -27,36 +30,47 @@ class Pipes:
     """Pumps the pipes of one child.
 
     :param child: the child.
-    :param data: what it gets as input.
-    :param out: takes what it writes to its output, piece by piece.
+    :param out: takes what it writes to its output, piece by piece; the child waits while it does.
     :param err: the same for its errors.
     """
 
-    def __init__(self, child: Child, data: bytes, out: Take, err: Take) -> None:
+    def __init__(self, child: Child, out: Take, err: Take) -> None:
         self._child = child
-        self._data = data
         self._takers = {child.stdout: out, child.stderr: err}
         self._open = {fd for fd in self._takers if fd is not None}
         self._waiting: set[int] = set()
+        self._taking = 0
+        self._heard = time.monotonic()
         self._drained = anyio.Event()
 
-    async def pump(self) -> None:
-        """Pumps until all three are through."""
+    async def read(self) -> None:
+        """Reads until the child and all that hold its pipes have closed them."""
         async with anyio.create_task_group() as tasks:
             for fd, take in self._takers.items():
                 if fd is not None:
                     tasks.start_soon(self._read, fd, take)
-            if self._child.stdin is not None:
-                tasks.start_soon(self._write, self._child.stdin)
+
+    async def silence(self, seconds: float) -> None:
+        """Waits until nothing was read for so long. The time in which what was read is not taken
+        yet is no silence."""
+        while True:
+            left = self._heard + seconds - time.monotonic()
+            if self._taking:
+                left = seconds
+            elif left <= 0 and self._is_quiet():
+                return
+            await anyio.sleep(max(left, TURN_SECONDS))
 
     async def settle(self) -> None:
         """Waits for the last bytes after the child's end: until nobody writes, or has for long."""
-        quiet = 0
-        for _ in range(MOST_TURNS):
+        quiet = turns = 0
+        while turns < MOST_TURNS:
             with anyio.move_on_after(TURN_SECONDS):
                 await self._drained.wait()
                 return
-            quiet = quiet + 1 if self._is_quiet() else 0
+            if not self._taking:
+                turns += 1
+                quiet = quiet + 1 if self._is_quiet() else 0
             if quiet == QUIET_TURNS:
                 return
 
@@ -78,24 +92,42 @@ class Pipes:
                 await anyio.wait_readable(fd)
                 self._waiting.discard(fd)
                 continue
+            except OSError as problem:
+                if problem.errno != errno.EIO:
+                    raise
+                break  # a terminal whose other side is closed
             if not data:
                 break
-            await take(data)
+            self._taking += 1
+            try:
+                await take(data)
+            finally:
+                self._taking -= 1
+            self._heard = time.monotonic()
             await checkpoint()
         self._open.discard(fd)
         if not self._open:
             self._drained.set()
 
-    async def _write(self, fd: int) -> None:
-        left = memoryview(self._data)
-        try:
-            while left:
-                try:
-                    left = left[os.write(fd, left[:CHUNK]) :]
-                    await checkpoint()
-                except BlockingIOError:
-                    await anyio.wait_writable(fd)
-        except BrokenPipeError:
-            pass  # a child need not read all of its input
-        finally:
-            self._child.close_stdin()
+
+async def write(fd: int, data: bytes) -> bool:
+    """Writes all of the data, as the reader takes it.
+
+    :param fd: non-blocking.
+    :return: False: nobody reads any more.
+    """
+    left = memoryview(data)
+    try:
+        while left:
+            try:
+                left = left[os.write(fd, left[:CHUNK]) :]
+                await checkpoint()
+            except BlockingIOError:
+                await anyio.wait_writable(fd)
+    except BrokenPipeError:
+        return False  # a child need not read all of its input
+    except OSError as problem:
+        if problem.errno != errno.EIO:
+            raise
+        return False  # the same of a terminal
+    return True

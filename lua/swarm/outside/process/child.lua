@@ -2,13 +2,14 @@
 -- beside the payload, one after the other, and the payload says how long each is.
 local bridge = require "swarm.outside.bridge"
 local errors = require "swarm.ground.errors"
+local feed = require "swarm.outside.process.feed"
 local gate = require "swarm.rights.gate"
 local S = require "swarm.scheduler.scheduler"
 local secret = require "swarm.outside.secret"
 local values = require "swarm.values.values"
 local concat, sort = table.concat, table.sort
-local find, match = string.find, string.match
-local pairs, type = pairs, type
+local byte, find, gmatch, match = string.byte, string.find, string.gmatch, string.match
+local error, next, pairs, pcall, type = error, next, pairs, pcall, type
 
 local child = {
   LINE = 1048576, -- bytes of a line of stderr
@@ -53,12 +54,10 @@ local function joined(texts, place)
   return concat(texts, "\0")
 end
 
----Runs a child to its end.
----@param order table { who, arguments, env, folder, input, prompt, inherit, line, output,
----kill_after, timeout, to_file, on_lines }: `arguments` and `env` hold lists of texts around the
----path of the prompt's file, `env` secrets too; `input` is such a list, or nil
----@return table ended { exit_code, signal, path, size }, string stdout, string stderr
-function child.run(order)
+---The payload of a request for a child, and the texts that go beside it.
+---@param order table see child.run
+---@return table payload, string texts
+local function payload_of(order)
   local texts, sizes = {}, {}
   local function put(text)
     texts[#texts + 1] = text
@@ -93,8 +92,7 @@ function child.run(order)
   if next(secrets) or (order.inherit and order.inherit[1]) then
     gate.check(S.current, "read_env")
   end
-  local on_lines = order.on_lines
-  local ended, bytes = bridge.request("process", {
+  return {
     who = order.who,
     sizes = values.array(sizes),
     arguments = #order.arguments,
@@ -109,10 +107,86 @@ function child.run(order)
     output = order.output or child.OUTPUT,
     kill_after = order.kill_after or child.KILL_AFTER,
     timeout = order.timeout,
+    idle = order.idle,
+    linger = order.linger,
+    limits = order.limits and values.object(order.limits),
+    terminal = order.terminal,
+    plain = order.plain or nil,
     to_file = order.to_file or false,
-    tells = on_lines ~= nil,
-  }, concat(texts), { verb = "run_process", on_event = on_lines })
-  return ended, bytes:sub(1, ended.stdout), bytes:sub(ended.stdout + 1)
+    chomp = order.chomp or nil,
+    stream = order.stream,
+    tells = order.on_err ~= nil,
+    feeds = order.feeds or order.source ~= nil or nil,
+    listens = order.feeds or order.source ~= nil or order.linger ~= nil or nil,
+  },
+    concat(texts)
+end
+
+---The lines of what the host hands on, each without its end; a mock may leave out the last one.
+---@param lines string
+---@return function iterator
+function child.lines(lines)
+  return gmatch(byte(lines, -1) == 10 and lines or lines .. "\n", "([^\n]*)\n")
+end
+
+---What a child's events come to. Those without a name are lines of its standard error.
+---@param order table
+---@return function? on_event
+local function listener(order)
+  local on_out, on_err, source = order.on_out, order.on_err, order.source
+  if not (on_out or on_err or source) then
+    return nil
+  end
+  return function(event, bytes)
+    if event.took then
+      return source and feed.took(source)
+    elseif event.out then
+      on_out(bytes)
+    elseif on_err then
+      on_err(bytes)
+    end
+  end
+end
+
+---Runs a child to its end.
+---@param order table { who, arguments, env, folder, input, source, prompt, inherit, line, output,
+---limits, terminal, plain, kill_after, timeout, idle, linger, to_file, stream, on_out, on_err }:
+---`arguments` and `env` hold lists of texts around the path of the prompt's file, `env` secrets
+---too; `input` is such a list, or nil; `source` is what it is fed from (feed.lua); `on_out` takes
+---whole items where its output is a stream, `on_err` lines of its standard error
+---@return table ended { exit_code, signal, lingered, path, size }, string stdout, string stderr
+function child.run(order)
+  local payload, texts = payload_of(order)
+  local source = order.source
+  local options = { verb = "run_process", on_event = listener(order) }
+  if source or order.told then
+    options.between = function(request)
+      if order.told then
+        order.told(request)
+      end
+      if source then
+        return feed.go_on(source, request)
+      end
+    end
+  end
+  if not source then
+    return bridge.request("process", payload, texts, options)
+  end
+  local ok, ended, stdout, stderr = pcall(bridge.request, "process", payload, texts, options)
+  feed.close(source)
+  if not ok then
+    return error(ended, 0)
+  end
+  return ended, stdout, stderr
+end
+
+---Begins a child that is held open.
+---@param order table as child.run has it
+---@return table request
+function child.open(order)
+  local payload, texts = payload_of(order)
+  payload.bounds = gate.bounds(S.current, "run_process")
+  return bridge.open(S.current, "process", payload, texts, listener(order))
 end
 
 return child

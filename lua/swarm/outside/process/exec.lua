@@ -69,12 +69,14 @@ return function(command)
   end
   local env = child.identity(me.task.handle)
   read_env(options.env, env)
+  local texts, source = input.of(options.stdin, "swarm.exec: stdin")
   local ended, stdout, stderr = child.run {
     who = "swarm.exec",
     arguments = list,
     env = env,
     folder = options.cwd and { options.cwd },
-    input = input.texts(options.stdin, "swarm.exec: stdin"),
+    input = texts,
+    source = source,
     timeout = options.timeout and arguments.seconds(options.timeout, "swarm.exec's option timeout"),
   }
   return {

@@ -4,18 +4,71 @@ local json = require "swarm.values.json"
 local shown = require "swarm.ground.shown"
 local spelling = require "swarm.ground.spelling"
 local values = require "swarm.values.values"
-local find, format, gsub = string.find, string.format, string.gsub
+local byte, find, format, gsub = string.byte, string.find, string.format, string.gsub
+local floor = math.floor
 local gmatch, match, sub = string.gmatch, string.match, string.sub
 local pairs, pcall, tonumber, type = pairs, pcall, tonumber, type
 
 local output = {}
 
 local STDERR_IN_ERRORS = 4096 -- bytes, the last ones
+local NEWLINE = 10
 
-local FORMATS = { auto = true, text = true, json = true, file = true }
-local LATER = { ndjson = true, sse = true, frames = true }
-local FIELDS = { format = true, result = true, ok = true }
-local FIELDS_LATER = { event = true, final = true }
+-- Whether it is a stream, taken item by item (stream.lua), and what each format has besides.
+local FORMATS = {
+  auto = { result = true, ok = true },
+  text = {},
+  json = { result = true, ok = true },
+  file = {},
+  lines = { stream = true, keep = true },
+  ndjson = { stream = true, result = true, ok = true, event = true, final = true },
+  sse = { stream = true, result = true, ok = true, event = true, final = true },
+  frames = { stream = true, result = true, ok = true, event = true, final = true },
+}
+local FIELDS =
+  { format = true, result = true, ok = true, event = true, final = true, keep = true }
+local FIELD_NAMES = { "result", "ok", "event", "final", "keep" }
+
+local function is_pointer(value)
+  return type(value) == "string" and (value == "" or find(value, "^/") ~= nil)
+end
+
+local POINTER = 'a JSON Pointer such as "/answer/text"'
+
+-- What a field must be, in words and as a check.
+local CHECKS = {
+  result = { POINTER, is_pointer },
+  ok = { POINTER, is_pointer },
+  event = {
+    "a function(item)",
+    function(value)
+      return type(value) == "function"
+    end,
+  },
+  final = {
+    '"last": the last item is the result',
+    function(value)
+      return value == "last"
+    end,
+  },
+  keep = {
+    "a whole number of lines, zero or more",
+    function(value)
+      return type(value) == "number" and value >= 0 and value < 2 ^ 53 and floor(value) == value
+    end,
+  },
+}
+
+---The formats that have a field, for a message.
+local function formats_with(field)
+  local list = {}
+  for name, has in pairs(FORMATS) do
+    if has[field] then
+      list[name] = true
+    end
+  end
+  return spelling.list(list)
+end
 
 ---Reads the field `output` of a definition into its plan.
 function output.read(plan, given, fail)
@@ -23,16 +76,13 @@ function output.read(plan, given, fail)
     return fail("output", 'output must be a table such as { format = "json" }')
   end
   for key in pairs(given) do
-    if FIELDS_LATER[key] then
-      return fail("output", "output." .. key .. " belongs to stream formats: not supported yet")
-    elseif not FIELDS[key] then
+    if not FIELDS[key] then
       return fail("output", "output has no " .. shown.value(key) .. spelling.hint(key, FIELDS, ""))
     end
   end
   local name = given.format or "auto"
-  if LATER[name] then
-    return fail("output", format("output.format %q is not supported yet", name))
-  elseif not FORMATS[name] then
+  local has = type(name) == "string" and FORMATS[name]
+  if not has then
     local hint = spelling.hint(name, FORMATS, "")
     return fail(
       "output",
@@ -43,18 +93,18 @@ function output.read(plan, given, fail)
         .. spelling.list(FORMATS)
     )
   end
-  plan.format = name
-  for _, key in pairs { "result", "ok" } do
-    local pointer = given[key]
-    if pointer ~= nil then
-      if type(pointer) ~= "string" or not (pointer == "" or find(pointer, "^/")) then
-        local example = 'a JSON Pointer such as "/answer/text"'
-        return fail("output", format("output.%s must be %s", key, example))
-      elseif name == "text" or name == "file" then
-        return fail("output", format('output.%s needs format "json" or "auto"', key))
-      end
-      plan[key] = pointer
+  plan.format, plan.stream = name, has.stream and name
+  for i = 1, #FIELD_NAMES do
+    local key = FIELD_NAMES[i]
+    local value, check = given[key], CHECKS[key]
+    if value ~= nil and not has[key] then
+      local message = "output.%s is for the formats %s, and this is %s"
+      return fail("output", format(message, key, formats_with(key), name))
+    elseif value ~= nil and not check[2](value) then
+      local message = "output.%s must be %s, and is %s"
+      return fail("output", format(message, key, check[1], shown.value(value)))
     end
+    plan[key] = value
   end
 end
 
@@ -90,7 +140,7 @@ local function shape(plan, ended, stdout, stderr, levels)
   if name == "file" then
     return values.file(ended.path)
   elseif name == "text" then
-    return (gsub(stdout, "\n$", ""))
+    return not ended.chomped and byte(stdout, -1) == NEWLINE and sub(stdout, 1, -2) or stdout
   elseif name == "json" or find(stdout, "^%s*[%[{]") then
     local ok, value = parse(plan, stdout, levels)
     if ok then
@@ -116,23 +166,49 @@ local function part_of(plan, value)
   return part, not crosses and why.message or nil
 end
 
-local function how_it_ended(ended, stderr)
+---The end of what a child wrote to its standard error.
+function output.end_of(stderr)
+  return sub(stderr, -STDERR_IN_ERRORS)
+end
+
+---How a child ended, in words, with the last line of its standard error.
+function output.how_it_ended(ended, stderr)
   local text = ended.signal and "ended by " .. ended.signal or "exit code " .. ended.exit_code
-  local last = match(stderr, "([^\n]+)\n*$")
+  local last = match(output.end_of(stderr), "([^\n]+)\n*$")
   return last and text .. ": " .. sub(last, 1, 200) or text
+end
+
+---What a value says of itself.
+---@param final table? the event that it comes from
+---@return string? refusal why it is blocked
+---@return string? problem why it says nothing
+local function verdict_of(plan, value, final)
+  if final and not final.ok then
+    return final.reason or "its final says that it is not ok"
+  elseif plan.ok then
+    local flag = point(value, plan.ok)
+    if flag == false then
+      return "its output says so: " .. plan.ok .. " is false"
+    elseif flag ~= true then
+      return nil, "its output has no boolean at " .. plan.ok
+    end
+  end
 end
 
 ---A worker's result, as `run` returns it; raises the error of a program that failed. What does not
 ---keep `format` is no verdict, whatever `exit` says; else the program's own word goes before its
 ---exit code.
 ---@param ended table how the child ended
+---@param items table? the stream that its output was (stream.lua)
 ---@return any value, string? reason why it is blocked
-function output.result(plan, ended, stdout, stderr)
+function output.result(plan, ended, stdout, stderr, items)
+  local is_well = ended.lingered or plan.ok_codes[ended.exit_code or false]
+  local how = not is_well and output.how_it_ended(ended, stderr)
   local function fail(message, left, reason)
     return errors.throw("process_failed", plan.who .. ": " .. message, {
       exit_code = ended.exit_code,
       signal = ended.signal,
-      stderr = sub(stderr, -STDERR_IN_ERRORS),
+      stderr = output.end_of(stderr),
       stdout = left,
       reason = reason,
     })
@@ -141,28 +217,47 @@ function output.result(plan, ended, stdout, stderr)
     local signal, code = ended.signal, ended.exit_code
     return { exit_code = code, signal = signal, stderr = stderr, stdout = value }, why
   end
-  local is_well = ended.exit_code and plan.ok_codes[ended.exit_code]
-  local how = not is_well and how_it_ended(ended, stderr)
-  -- Beside how it ended the value stands a level further in.
-  local levels = is_well and values.MAX_DEPTH or values.MAX_DEPTH - 1
-  local value, problem = shape(plan, ended, stdout, stderr, levels)
-  if problem then
-    return fail(how and how .. "; " .. problem or problem, stdout, problem)
+  local value, problem, final
+  if items then
+    value, problem, final = items:result()
+  else
+    -- Beside how it ended the value stands a level further in.
+    local levels = is_well and values.MAX_DEPTH or values.MAX_DEPTH - 1
+    value, problem = shape(plan, ended, stdout, stderr, levels)
   end
-  local verdict = plan.ok and point(value, plan.ok)
-  if plan.ok and verdict == false then
-    return block(value, "its output says so: " .. plan.ok .. " is false")
+  if problem then
+    return fail(how and how .. "; " .. problem or problem, not items and stdout or nil, problem)
+  end
+  local refusal, silence = verdict_of(plan, value, final)
+  if refusal and final and not final.ok then
+    return value, refusal
+  elseif refusal then
+    return block(value, refusal)
   elseif how and plan.exit == "failed" then
     return fail(how, value)
   elseif how then
     return block(value, how)
-  elseif plan.ok and verdict ~= true then
-    problem = "its output has no boolean at " .. plan.ok
-  else
+  elseif not silence then
+    value, silence = part_of(plan, value)
+  end
+  if silence then
+    return fail(silence, not items and stdout or nil, silence)
+  end
+  return value
+end
+
+---The answer to one invocation of a child that is held open.
+---@param final table? the event that it comes from
+---@return any value, string? reason why it is blocked
+function output.of_item(plan, value, final)
+  local refusal, problem = verdict_of(plan, value, final)
+  if refusal then
+    return value, refusal
+  elseif not problem then
     value, problem = part_of(plan, value)
   end
   if problem then
-    return fail(problem, stdout, problem)
+    return errors.throw("process_failed", plan.who .. ": " .. problem, { reason = problem })
   end
   return value
 end

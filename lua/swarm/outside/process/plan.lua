@@ -2,6 +2,7 @@
 local arguments = require "swarm.ground.arguments"
 local child = require "swarm.outside.process.child"
 local errors = require "swarm.ground.errors"
+local limits = require "swarm.outside.process.limits"
 local output = require "swarm.outside.process.output"
 local secret = require "swarm.outside.secret"
 local shown = require "swarm.ground.shown"
@@ -26,8 +27,12 @@ plans.FIELDS = {
   ok_codes = true,
   exit = true,
   kill_after = true,
+  idle = true,
+  linger = true,
   limits = true,
+  prompt = true,
   pty = true,
+  restart = true,
 }
 
 local VARIABLES = {
@@ -38,8 +43,6 @@ local VARIABLES = {
   name = "SWARM_NAME",
   agent = "SWARM_NAME",
 }
-
-local MOST_BYTES = 2 ^ 53 -- from there on whole numbers have gaps
 
 local function must(fail, field, what, value)
   return fail(field, format("%s must be %s, and is %s", field, what, shown.value(value)))
@@ -85,6 +88,9 @@ local function parse_text(fail, field, text, forms)
 end
 
 local readers = {}
+for field, read in pairs(limits.readers) do
+  readers[field] = read
+end
 
 function readers.command(plan, list, fail)
   if type(list) ~= "table" or #list == 0 then
@@ -138,6 +144,24 @@ function readers.stdin(plan, value, fail)
     local what = "a string, a function(ctx, input), a swarm.file or false"
     return must(fail, "stdin", what, value)
   end
+end
+
+function readers.prompt(plan, text, fail)
+  if type(text) ~= "string" then
+    return must(fail, "prompt", "a string", text)
+  end
+  local forms
+  plan.prompt, forms = parse(fail, "prompt", text)
+  if forms.prompt or forms.prompt_file then
+    return fail("prompt", "prompt cannot have {prompt} or {prompt_file} in it: it is the prompt")
+  end
+end
+
+function readers.restart(plan, value, fail)
+  if type(value) ~= "boolean" then
+    return must(fail, "restart", "true or false", value)
+  end
+  plan.restart = value
 end
 
 function readers.env(plan, env, fail)
@@ -201,41 +225,6 @@ function readers.exit(plan, word, fail)
     return must(fail, "exit", '"blocked" or "failed"', word)
   end
   plan.exit = word
-end
-
-function readers.kill_after(plan, seconds, fail)
-  if type(seconds) ~= "number" or not (seconds >= 0 and seconds < 1 / 0) then
-    return must(fail, "kill_after", "a number of seconds, zero or more", seconds)
-  end
-  plan.kill_after = seconds
-end
-
-function readers.limits(plan, limits, fail)
-  if type(limits) ~= "table" then
-    return must(fail, "limits", "a table", limits)
-  end
-  for key, value in pairs(limits) do
-    if key ~= "line" and key ~= "output" then
-      return fail(
-        "limits",
-        "limits of a process worker are line and output; it has no " .. shown.value(key)
-      )
-    elseif
-      type(value) ~= "number"
-      or not (value >= 1 and value < MOST_BYTES)
-      or floor(value) ~= value
-    then
-      local what = "a whole number of bytes, one or more and below 2^53"
-      return must(fail, "limits." .. key, what, value)
-    end
-    plan[key .. "_limit"] = value
-  end
-end
-
-function readers.pty(_, value, fail)
-  if value ~= false then
-    return fail("pty", "pty is not supported yet")
-  end
 end
 
 local MOST_WORDS = 200 -- bytes of a command line that is shown as a list
@@ -308,9 +297,20 @@ function plans.compile(who, fields, where)
     format = "auto",
     result = nil, -- JSON Pointers
     ok = nil,
+    event = nil, -- what maps an item to events
+    final = nil, -- "last": the last item is the result
+    keep = nil, -- so many lines, the last ones
+    stream = nil, -- what the host cuts its output into, where it is handed on as it comes
+    prompt = nil, -- pieces
     kill_after = nil,
+    idle = nil,
+    linger = nil,
     line_limit = nil,
     output_limit = nil,
+    limits = nil, -- by the system's words
+    terminal = nil, -- { rows, cols }
+    plain = false, -- without a terminal's orders
+    restart = true, -- held open, and its child has ended between two invocations
   }
   local try, tell = arguments.together()
   for field in pairs(plans.FIELDS) do
@@ -319,6 +319,7 @@ function plans.compile(who, fields, where)
     end
   end
   tell()
+  limits.check(plan, fields, fail)
   if plan.shell and find(plan.shell, "$SWARM_AGENT", 1, true) and not plan.env.SWARM_AGENT then
     return fail("shell", 'shell: a worker\'s name is "$SWARM_NAME", not $SWARM_AGENT')
   end

@@ -145,9 +145,9 @@ local function part_of(input, form)
 end
 
 ---What a form stands for, or nil where it has no value.
-local function value_of(form, ctx, input)
+local function value_of(form, ctx, input, prompt)
   if form == "prompt" or form == "prompt_file" then
-    return template.prompt(input)
+    return prompt()
   elseif form == "input" then
     return input ~= nil and (json.encode(input, "input")) or nil
   elseif byte(form, 6) == 46 then -- input.
@@ -161,14 +161,15 @@ end
 ---Fills in a text's placeholders.
 ---@param pieces table what template.parse returned
 ---@param place string what the text is, for the message, such as `worker "x": command[2]`
+---@param prompt? function what gives the prompt, where a text may have it
 ---@return table texts between them stands the path of the prompt's file
-function template.fill(pieces, ctx, input, place)
+function template.fill(pieces, ctx, input, place, prompt)
   local texts, text = {}, {}
   for i = 1, #pieces do
     local piece = pieces[i]
     if type(piece) == "table" then
       local form = piece[1]
-      local value = value_of(form, ctx, input)
+      local value = value_of(form, ctx, input, prompt)
       if value == nil then
         return errors.throw(
           "invalid_value",

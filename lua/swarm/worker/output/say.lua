@@ -111,6 +111,9 @@ local function emit(handle, event)
   return record(task, event)
 end
 
+---Appends an event that came from outside: its content is nobody else's.
+output.relay = emit
+
 -- Finals ------------------------------------------------------------------------------------------
 
 ---The same content, to the last item. A handle is the same as itself only: its raw metatable is its

@@ -13,7 +13,7 @@ local type, pairs, setmetatable = type, pairs, setmetatable
 local MAX_EVENTS = 10000
 local MAX_BYTES = 16 * 1024 * 1024
 
-local tails = {}
+local tails = { MAX_EVENTS = MAX_EVENTS, MAX_BYTES = MAX_BYTES }
 
 local Tail = {}
 Tail.__index = Tail
@@ -52,6 +52,7 @@ local function tail_of(task)
       bytes = 0,
       dropped = 0,
       followers = { head = nil, tail = nil },
+      readers = nil, -- that it waits for (pace.lua)
     }, Tail)
     extra.tail = tail
   end

@@ -1,0 +1,257 @@
+"""One child's life: what it says goes to the worker as it comes, and all of it to its end."""
+
+from __future__ import annotations
+
+from io import FileIO
+from typing import Any
+
+import anyio
+
+from swarm_host.errors import words_of
+from swarm_host.ports.contract import Answer, Call, PortError
+from swarm_host.ports.process.children import Child, Exit
+from swarm_host.ports.process.framing import Broken, Frames, Framing, Lines, Plain, ServerSent
+from swarm_host.ports.process.order import Order
+from swarm_host.ports.process.pipes import Pipes, write
+from swarm_host.ports.secrets import Mask
+from swarm_host.ports.writing import put
+
+STDERR_KEPT = 1024 * 1024
+"""Bytes of a child's standard error that are kept, the last ones."""
+STDERR_IN_ERRORS = 4096
+"""Bytes of it that an error shows."""
+
+OUT, ERR, TOOK = {"out": True}, {"err": True}, {"took": True}
+"""Events: items of its standard output, lines of its standard error, and that a piece of input has
+been written, or nobody reads any more."""
+
+
+class Run:
+    """Runs a child that has been started.
+
+    The worker may tell ``{"input": true}`` with a piece of the child's input, one at a time until
+    :data:`TOOK`; ``{"close": true}``: that was all of it; ``{"final": true}``: it has what it
+    wants, and the child may live on for ``linger`` seconds.
+
+    :param child: the child.
+    :param order: what was asked for.
+    :param call: who asks.
+    :param mask: hides its secrets.
+    :param file: where its output goes instead.
+    """
+
+    def __init__(
+        self, child: Child, order: Order, call: Call, mask: Mask, file: FileIO | None
+    ) -> None:
+        payload = order.payload
+        self._child, self._order, self._call, self._file = child, order, call, file
+        self._pipes = Pipes(child, self._take_out, self._take_err)
+        self._pumping = anyio.CancelScope(shield=True)
+        self._ended = anyio.Event()
+        self._exited = self._lingered = False
+        self._problem: PortError | None = None  # why the child is stopped before its end
+        self._out = bytearray()
+        self._out_size = 0
+        stream = payload.get("stream")
+        self._out_mask = Mask(()) if stream == "frames" else mask  # each frame by itself
+        self._err_mask = mask.another()
+        self._plain = Plain() if payload.get("plain") else None
+        self._err = bytearray()
+        self._lines = Lines(payload["line"])
+        self._framing = _framing(stream, payload["line"], mask)
+        self._keeps = stream in (None, "watched")
+        self._given: anyio.Event | None = None
+        self._pieces: list[bytes | None] = []
+
+    async def to_the_end(self) -> Answer:
+        """Waits for the child's end, or ends it where the request is cancelled or out of time."""
+        payload = self._order.payload
+        seconds, kill_after = payload.get("timeout"), payload["kill_after"]
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._pump)
+            tasks.start_soon(self._watch)
+            if payload.get("idle"):
+                tasks.start_soon(self._guard_idle, payload["idle"])
+            try:
+                with anyio.move_on_after(seconds) as limit:
+                    await self._ended.wait()
+                    if self._exited:
+                        await self._pipes.settle()
+                late = limit.cancelled_caught and not self._exited
+            finally:
+                # The pumps go on meanwhile: what a child says on its way out is heard.
+                with anyio.CancelScope(shield=True):
+                    ended = await self._child.end(kill_after)
+                    await self._pipes.settle()
+                    await self._take_rest()
+                self._pumping.cancel()
+                tasks.cancel_scope.cancel()
+                if self._file is not None:
+                    self._file.close()
+        if self._problem is not None:
+            raise self._with_end(self._problem, ended)
+        if late:
+            message = f"{self._order.who}: the program did not end within {seconds:g} s"
+            raise PortError("timeout", message, seconds=seconds)
+        if ended.code is None and ended.signal is None:
+            why = "how the program ended is not known: another has waited for it"
+            raise self._with_end(self._failure(why), ended)
+        return self._answer(ended)
+
+    async def _pump(self) -> None:
+        """All that moves bytes: until the child has ended, whatever is cancelled before."""
+        with self._pumping:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._pipes.read)
+                if self._child.stdin is not None:
+                    tasks.start_soon(self._feed, self._child.stdin)
+                if self._order.payload.get("listens"):
+                    tasks.start_soon(self._listen)
+
+    async def _watch(self) -> None:
+        await self._child.exited()
+        self._exited = True
+        self._ended.set()
+
+    async def _guard_idle(self, seconds: float) -> None:
+        await self._pipes.silence(seconds)
+        if not self._exited:
+            message = f"{self._order.who}: the program wrote nothing for {seconds:g} s (idle)"
+            self._stop(PortError("idle_timeout", message, seconds=seconds))
+
+    # What it is told. ------------------------------------------------------------------------
+
+    async def _feed(self, fd: int) -> None:
+        """Writes the child's input."""
+        try:
+            for text in self._order.input or ():
+                if not await write(fd, text):
+                    return
+            while self._order.payload.get("feeds"):
+                while not self._pieces:
+                    self._given = anyio.Event()
+                    await self._given.wait()
+                piece = self._pieces.pop(0)
+                if piece is None:
+                    return
+                await write(fd, piece)
+                await self._call.emit(TOOK, None)
+        finally:
+            self._child.close_stdin()
+
+    async def _listen(self) -> None:
+        """Takes what the worker tells."""
+        while True:
+            told, data = await self._call.receive()
+            if "final" in told:
+                with anyio.move_on_after(self._order.payload["linger"]):
+                    await self._ended.wait()
+                    continue
+                self._lingered = True
+                self._ended.set()
+                continue
+            self._pieces.append(data or b"" if "input" in told else None)
+            if self._given is not None:
+                self._given.set()
+
+    # What it says. ---------------------------------------------------------------------------
+
+    async def _take_out(self, data: bytes) -> None:
+        if self._problem is not None:
+            return  # it is being stopped: nobody wants the rest
+        if self._plain is not None:
+            data = self._plain.feed(data)
+        await self._tell_out(self._out_mask.feed(data))
+
+    async def _tell_out(self, data: bytes, *, last: bool = False) -> None:
+        self._out_size += len(data)
+        if self._keeps:
+            self._keep(data)
+        if self._framing is not None and self._problem is None:
+            try:
+                whole = self._framing.feed(data, last=last)
+            except Broken as problem:
+                self._stop(self._failure(str(problem)))
+                return
+            if whole:
+                await self._call.emit(OUT, whole)
+
+    def _keep(self, data: bytes) -> None:
+        most = self._order.payload["output"]
+        if self._out_size > most:
+            why = (
+                f"it wrote more than {most} bytes to its standard output; "
+                "raise limits = { output = bytes }, or let it write to a file"
+            )
+            self._stop(self._failure(why))
+            return
+        if self._file is None:
+            self._out += data
+            return
+        try:
+            put(self._file.fileno(), data)
+        except OSError as problem:
+            path, why = self._file.name, words_of(problem)
+            self._stop(self._failure(f"its output could not be kept in {path}: {why}", path=path))
+
+    async def _take_err(self, data: bytes) -> None:
+        await self._tell_err(self._err_mask.feed(data))
+
+    async def _tell_err(self, data: bytes, *, last: bool = False) -> None:
+        self._err += data
+        if len(self._err) > 2 * STDERR_KEPT:
+            del self._err[:-STDERR_KEPT]
+        if self._order.payload["tells"]:
+            lines = self._lines.feed(data, last=last)
+            if lines:
+                await self._call.emit(ERR, lines)
+
+    async def _take_rest(self) -> None:
+        if self._problem is None:
+            rest = b"" if self._plain is None else self._plain.feed(b"", last=True)
+            rest = self._out_mask.feed(rest) + self._out_mask.rest()
+            await self._tell_out(rest, last=True)
+        await self._tell_err(self._err_mask.rest(), last=True)
+
+    # How it ends. ----------------------------------------------------------------------------
+
+    def _stop(self, problem: PortError) -> None:
+        self._problem = self._problem or problem
+        self._ended.set()
+
+    def _failure(self, why: str, **fields: Any) -> PortError:
+        return PortError("process_failed", f"{self._order.who}: {why}", reason=why, **fields)
+
+    def _with_end(self, problem: PortError, ended: Exit) -> PortError:
+        fields = problem.fields
+        fields["stderr"] = bytes(self._err[-STDERR_IN_ERRORS:]).decode(errors="replace")
+        fields |= _ends(ended)
+        return problem
+
+    def _answer(self, ended: Exit) -> Answer:
+        value = {"size": self._out_size, **_ends(ended)}
+        if self._lingered:
+            value["lingered"] = True
+        if self._file is not None:
+            value["path"] = self._file.name
+        if self._order.payload.get("chomp"):
+            value["chomped"] = True
+            if self._out.endswith(b"\n"):
+                del self._out[-1:]
+        return Answer(value=value, data=(self._out, self._err[-STDERR_KEPT:]))
+
+
+def _ends(ended: Exit) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in (("exit_code", ended.code), ("signal", ended.signal))
+        if value is not None
+    }
+
+
+def _framing(stream: str | None, most: int, mask: Mask) -> Framing | None:
+    if stream is None:
+        return None
+    if stream == "frames":
+        return Frames(most, mask)
+    return ServerSent(most) if stream == "sse" else Lines(most)

@@ -1,0 +1,60 @@
+-- Readers that a tail waits for. A follower takes what it is given; one that must miss nothing,
+-- because it hands on all that comes, enters here, and who fills the tail from outside waits until
+-- the slowest of them is near enough.
+local list = require "swarm.ground.list"
+local S = require "swarm.scheduler.scheduler"
+local waiting = require "swarm.scope.waiting"
+
+local pace = {}
+
+local NEAR = 1000 -- events that a reader may be behind
+
+---@param tail table
+---@return table reader its `seq` is that of the last event that it has read
+function pace.enter(tail)
+  local readers = tail.readers
+  if not readers then
+    readers = { head = nil, tail = nil, waiters = { head = nil, tail = nil } }
+    tail.readers = readers
+  end
+  local reader = { seq = 0, of = readers, queue = false }
+  list.push_back(readers, reader)
+  return reader
+end
+
+---A reader has read more.
+function pace.advanced(reader)
+  return S.ready_all(reader.of.waiters)
+end
+
+---A reader wants no more. May be called twice.
+function pace.leave(reader)
+  if reader.queue then
+    list.remove(reader)
+    S.ready_all(reader.of.waiters)
+  end
+end
+
+local function is_far(tail)
+  local reader = tail.readers.head
+  while reader do
+    if tail.seq - reader.seq > NEAR then
+      return true
+    end
+    reader = reader.queue_next
+  end
+  return false
+end
+
+local WAITS_FOR = { what = "who reads its tail" }
+
+---Waits until all readers of a worker's own tail are near its end.
+---@param me table the running worker
+---@param tail table
+function pace.wait(me, tail)
+  while tail.readers and is_far(tail) do
+    waiting.in_list(me, tail.readers.waiters, WAITS_FOR, "its output")
+  end
+end
+
+return pace

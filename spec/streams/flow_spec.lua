@@ -1,0 +1,147 @@
+-- How streams flow: who waits for whom, for how long, and over what.
+local swarm = require "swarm"
+
+local TEXT = { format = "text" }
+
+local function ended(name, input)
+  local h = swarm.spawn(name, input)
+  local _, err = swarm.join(h)
+  return h, err
+end
+
+local function from(_, input)
+  return input.from
+end
+
+swarm.worker "numbers" { command = { "seq", "1", "{input}" }, output = { format = "lines" } }
+swarm.worker "many" {
+  command = { "seq", "1", "{input}" },
+  output = { format = "lines", keep = 0 },
+}
+swarm.worker "endless" { shell = "yes", output = { format = "lines", keep = 0 } }
+swarm.worker "cat" { command = { "cat" }, stdin = from, output = TEXT }
+swarm.worker "count" { shell = "wc -lc", stdin = from, output = TEXT }
+swarm.worker "first" { shell = "head -n 1", stdin = from, output = TEXT }
+swarm.worker "whole" { shell = "sleep 0.1; echo all", output = TEXT }
+swarm.worker "fails" { shell = "echo one; sleep 0.1; exit 7", output = { format = "lines" } }
+swarm.worker "as file" { shell = "seq 1 3", output = { format = "file" } }
+
+describe("input from another worker", function()
+  it("comes line by line, while that runs", function()
+    assert.equal("1\n2\n3", swarm.call("cat", { from = swarm.spawn("numbers", 3) }))
+    local talker = swarm.spawn(function(ctx)
+      ctx:partial "text"
+      ctx:partial { a = 1 }
+      swarm.yield()
+      ctx:partial(swarm.null)
+    end)
+    assert.equal('text\n{"a":1}\nnull', swarm.call("cat", { from = talker }))
+  end)
+
+  it("is the result of one that says nothing before", function()
+    assert.equal("all", swarm.call("cat", { from = swarm.spawn "whole" }))
+    assert.equal("1\n2\n3", swarm.call("cat", { from = swarm.spawn "as file" }))
+    assert.equal("", swarm.call("cat", { from = swarm.spawn(function() end) }))
+  end)
+
+  it("loses nothing: who is read from waits for its reader", function()
+    local said = swarm.call("count", { from = swarm.spawn("many", 100000) })
+    assert.matches("^%s*100000%s+588895$", said)
+  end)
+
+  it("fails where that fails, and where it lost something", function()
+    local _, err = ended("cat", { from = swarm.spawn "fails" })
+    assert.equal(7, err.cause.exit_code)
+    local flood = swarm.spawn(function(ctx)
+      for i = 1, 20000 do
+        ctx:partial(i)
+      end
+    end)
+    swarm.join(flood)
+    _, err = ended("cat", { from = flood })
+    assert.equal("budget_exceeded", (err.cause or err).code)
+  end)
+
+  it("need not be read to its end", function()
+    local source = swarm.spawn "endless"
+    assert.equal("y", swarm.call("first", { from = source }))
+    assert.equal("running", source.status)
+    swarm.cancel(source, "enough", { wait = true })
+  end)
+
+  it("cannot be what waits for it", function()
+    local h
+    h = swarm.spawn(function()
+      return swarm.call("cat", { from = h })
+    end)
+    local _, err = swarm.join(h)
+    assert.equal("deadlock", err.cause.code)
+  end)
+
+  it("is taken by swarm.exec too", function()
+    local got = swarm.exec { "cat", stdin = swarm.spawn("numbers", 2) }
+    assert.equal("1\n2\n", got.stdout)
+  end)
+end)
+
+describe("input from a file", function()
+  it("is read as the program takes it", function()
+    swarm.fs.temp_dir(function(folder)
+      local path = folder .. "/big"
+      swarm.fs.write(path, ("0123456789abcde\n"):rep(65536))
+      assert.matches("^%s*65536%s+1048576$", swarm.call("count", { from = swarm.file(path) }))
+      assert.equal("0123456789abcde", swarm.call("first", { from = swarm.file(path) }))
+    end)
+    local _, err = ended("count", { from = swarm.file "/no/such/file" })
+    assert.equal("io_error", err.code)
+  end)
+end)
+
+swarm.worker "silent" { shell = "echo once; sleep 60", idle = 0.1, output = TEXT }
+swarm.worker "talkative" {
+  shell = "for i in 1 2 3 4 5 6; do sleep 0.1; echo $i >&2; done; echo done",
+  idle = 2,
+  output = TEXT,
+}
+swarm.worker "again" { shell = "sleep 60", idle = 0.05, retries = 1 }
+
+describe("idle", function()
+  it("ends a program that writes nothing for so long", function()
+    local h, err = ended "silent"
+    assert.equal("failed", h.status)
+    assert.equal("idle_timeout", err.code)
+    assert.equal(0.1, err.seconds)
+    assert.equal("done", swarm.call "talkative")
+  end)
+
+  it("may be tried again", function()
+    local h, err = ended "again"
+    assert.same({ 2, "idle_timeout" }, { h.attempt, err.code })
+  end)
+end)
+
+local FINAL = [[{"type":"final","ok":true,"content":{"kind":"inline","value":"it"}}]]
+
+swarm.worker "lingers" {
+  shell = "cat; sleep 60",
+  stdin = FINAL .. "\n",
+  output = { format = "ndjson" },
+  linger = 0.05,
+}
+swarm.worker "ends in time" {
+  shell = "cat; exit 4",
+  stdin = FINAL .. "\n",
+  output = { format = "ndjson" },
+  linger = 30,
+}
+
+describe("linger", function()
+  it("bounds the life of a program behind its final, and the result stands", function()
+    assert.equal("it", swarm.call "lingers")
+  end)
+
+  it("leaves its exit code to one that ends in time", function()
+    local _, err = ended "ends in time"
+    assert.equal(4, err.exit_code)
+  end)
+end)

@@ -1,0 +1,120 @@
+-- Processes that are held open.
+local swarm = require "swarm"
+
+swarm.worker "upper" {
+  shell = [[while read -r line; do echo "$line" | tr a-z A-Z; done]],
+  output = { format = "lines" },
+}
+swarm.worker "adder" {
+  shell = [[sum=0
+    while read -r n; do
+      sum=$((sum + n))
+      echo '{"type":"progress","stage":"adding"}'
+      echo "{\"sum\":$sum}"
+    done]],
+  output = { format = "ndjson" },
+}
+swarm.worker "frames" { command = { "cat" }, output = { format = "frames" } }
+swarm.worker "dies" {
+  shell = [[while read -r line; do
+      case $line in die) echo gone >&2; exit 3;; esac
+      echo "$line"
+    done]],
+  output = { format = "lines" },
+}
+swarm.worker "stays dead" {
+  shell = [[read -r line; echo "$line"]],
+  output = { format = "lines" },
+  restart = false,
+}
+swarm.worker "slow" { shell = "read -r line; sleep 60", output = { format = "lines" } }
+swarm.worker "verdict" {
+  shell = [[while read -r n; do
+      echo '{"type":"final","ok":false,"reason":"no","content":{"kind":"inline","value":1}}'
+    done]],
+  output = { format = "ndjson" },
+}
+swarm.worker "chatty" {
+  shell = [[while read -r n; do echo "$n"; echo "$n again"; done]],
+  output = { format = "lines" },
+}
+swarm.worker "text" { command = { "cat" }, output = { format = "text" } }
+
+describe("a process that is held open", function()
+  it("answers an item with an item, in the same child", function()
+    local s = swarm.open "upper"
+    assert.equal("ONE", s:invoke "one")
+    assert.equal("TWO", s:invoke "two")
+    s:close()
+    assert.is_true(swarm.join(s))
+    s = swarm.open "adder"
+    assert.same({ sum = 2 }, s:invoke(2))
+    assert.same({ sum = 5 }, s:invoke(3))
+    s = swarm.open "frames"
+    assert.same({ { a = "\0" } }, s:invoke { { a = "\0" } })
+  end)
+
+  it("fails the invocation before which it ended, and is started anew", function()
+    local s = swarm.open "dies"
+    assert.equal("a", s:invoke "a")
+    local err = assert.has_error(function()
+      s:invoke "die"
+    end)
+    assert.same({ "process_failed", 3, "gone\n" }, { err.code, err.exit_code, err.stderr })
+    assert.equal("b", s:invoke "b")
+    s:close()
+  end)
+
+  it("is not started anew where its worker says so", function()
+    local s = swarm.open "stays dead"
+    assert.equal("a", s:invoke "a")
+    for _ = 1, 2 do
+      local err = assert.has_error(function()
+        s:invoke "b"
+      end)
+      assert.equal("process_failed", err.code)
+    end
+  end)
+
+  it("is ended by a cancel of an invocation, which closes the worker", function()
+    local s = swarm.open "slow"
+    local invoker = swarm.spawn(function()
+      return s:invoke "x"
+    end)
+    local seen = swarm.spawn(function()
+      swarm.exec { "sleep", "0.1" }
+    end)
+    swarm.join(seen)
+    swarm.cancel(invoker, "enough", { wait = true })
+    assert.has_error(function()
+      s:invoke "y"
+    end, "not held open any more")
+    assert.is_true(swarm.join(s))
+  end)
+
+  it("may say no", function()
+    local value, err = swarm.open("verdict"):invoke(1)
+    assert.same({ 1, "blocked", "no" }, { value, err.code, err.reason })
+  end)
+
+  it("has what it wrote behind an answer for the next one", function()
+    local s = swarm.open "chatty"
+    assert.equal("a", s:invoke "a")
+    assert.equal("a again", s:invoke "b")
+    s:close()
+  end)
+
+  it("takes one line at a time", function()
+    local s = swarm.open "upper"
+    assert.has_error(function()
+      s:invoke "a\nb"
+    end, "one line")
+    assert.equal("C", s:invoke "c")
+  end)
+
+  it("needs a format of items", function()
+    assert.has_error(function()
+      swarm.open "text"
+    end, "lines, ndjson or frames")
+  end)
+end)
