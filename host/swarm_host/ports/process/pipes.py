@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 from collections.abc import Awaitable, Callable
@@ -78,6 +79,10 @@ class Pipes:
                 await anyio.wait_readable(fd)
                 self._waiting.discard(fd)
                 continue
+            except OSError as problem:
+                if problem.errno != errno.EIO:  # a terminal that nobody has any more
+                    raise
+                break
             if not data:
                 break
             await take(data)
@@ -87,7 +92,7 @@ class Pipes:
             self._drained.set()
 
     async def _write(self, fd: int) -> None:
-        left = memoryview(self._data)
+        left = memoryview(self._data + self._child.end_of_input)
         try:
             while left:
                 try:

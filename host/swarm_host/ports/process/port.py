@@ -85,6 +85,11 @@ class Process:
     def __init__(self) -> None:
         self._turns: anyio.CapacityLimiter | None = None
         self._folder: str | None = None
+        self._children = children.Children()
+
+    async def aclose(self) -> None:
+        """Ends what all children have left behind, now that none is asked for any more."""
+        await self._children.aclose()
 
     async def __call__(self, payload: dict[str, Any], call: Call) -> Answer:
         """Runs one child; whatever happens, none of its group is left.
@@ -120,7 +125,7 @@ class Process:
     async def _run_child(
         self, order: _Order, secrets: dict[bytes, bytes], call: Call, file: FileIO | None
     ) -> Answer:
-        child = _start(order, secrets)
+        child = await _start(order, secrets, self._children)
         try:
             run = _Run(child, order, call, Mask(secrets.values()), file)
             return await run.to_the_end()
@@ -182,7 +187,9 @@ def _discard(file: FileIO) -> None:
         Path(os.fsdecode(file.name)).unlink()
 
 
-def _start(order: _Order, secrets: dict[bytes, bytes]) -> children.Child:
+async def _start(
+    order: _Order, secrets: dict[bytes, bytes], starter: children.Children
+) -> children.Child:
     payload, arguments = order.payload, order.arguments
     if order.folder is not None:
         programs.check_folder(order.folder, order.who)
@@ -193,7 +200,7 @@ def _start(order: _Order, secrets: dict[bytes, bytes]) -> children.Child:
     inherit = payload["inherit"] if payload["inherits"] else None
     variables = programs.environment({**order.env, **secrets}, inherit)
     try:
-        return children.start(
+        return await starter.start(
             arguments,
             program=program,
             environment=variables,
@@ -261,7 +268,7 @@ class _Run:
             raise PortError("timeout", message, seconds=seconds)
         if ended.code is None and ended.signal is None:
             raise self._failed(
-                "how the program ended is not known: another has waited for it", ended
+                "how the program ended is not known: the guardian of its processes has ended", ended
             )
         return self._answer(ended)
 
