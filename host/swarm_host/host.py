@@ -35,11 +35,11 @@ class Host:
     def __init__(self, options: Options) -> None:
         self.run_id = os.urandom(6).hex()
         self.kernel = Kernel()
-        ports, sinks = Ports(options.ports), Sinks(options)
-        names = ports.names() if options.spec else ()
+        self._ports, sinks = Ports(options.ports), Sinks(options)
+        names = self._ports.names() if options.spec else ()
         self.kernel.boot(options.for_lua(self.run_id, __version__, names), sinks.flush, sinks.end)
         self.turn_address = self.kernel.turn_address()  # nobody can ask while Lua is held
-        self._pump = Pump(self.kernel, ports, sinks.take)
+        self._pump = Pump(self.kernel, self._ports, sinks.take)
         self._generations = Generations(self.kernel, self._pump)
         self._ending = Ending(self.kernel, self._pump)
 
@@ -64,17 +64,21 @@ class Host:
         :raises OutOfMemory: Lua cannot go on; the block was cancelled.
         """
         problems: list[BaseException] = []
-        async with anyio.create_task_group() as tasks:
-            with anyio.CancelScope() as block:
-                tasks.start_soon(self._drive, block, problems)
-                try:
-                    yield
-                except BaseException as raised:
-                    if not self._pump.is_over:
-                        problems.append(raised)
-                finally:
-                    with anyio.CancelScope(shield=True):
-                        await self._ending.of_host()
+        try:
+            async with anyio.create_task_group() as tasks:
+                with anyio.CancelScope() as block:
+                    tasks.start_soon(self._drive, block, problems)
+                    try:
+                        yield
+                    except BaseException as raised:
+                        if not self._pump.is_over:
+                            problems.append(raised)
+                    finally:
+                        with anyio.CancelScope(shield=True):
+                            await self._ending.of_host()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._ports.aclose()
         if problems:
             raise problems[0]
 

@@ -145,3 +145,41 @@ describe("linger", function()
     assert.equal(4, err.exit_code)
   end)
 end)
+
+swarm.worker "terminal" {
+  shell = "test -t 0 && test -t 1 && test -t 2 && stty size; cat; printf '\\033[31mred\\033[0m'",
+  pty = { rows = 10, cols = 33, plain = true },
+  output = TEXT,
+}
+swarm.worker "colours" { shell = "printf '\\033[31mred\\033[0m'", pty = true, output = TEXT }
+
+describe("a terminal", function()
+  it("has a size, does not echo, and may be plain", function()
+    assert.equal("10 33\nhello\nred", swarm.call("terminal", "hello\n"))
+    assert.equal("\27[31mred\27[0m", swarm.call "colours")
+  end)
+end)
+
+swarm.worker "bounded" {
+  shell = "ulimit -n; ulimit -t",
+  limits = { files = 33, cpu = 44 },
+  output = TEXT,
+}
+swarm.worker "large" {
+  shell = "head -c 100000 /dev/zero > $FILE",
+  env = { FILE = "{input.path}" },
+  limits = { file_size = 5000 },
+  exit = "blocked",
+}
+
+describe("limits", function()
+  it("are set before the program starts", function()
+    assert.equal("33\n44", swarm.call "bounded")
+    swarm.fs.temp_dir(function(folder)
+      local path = folder .. "/large"
+      local h = ended("large", { path = path })
+      assert.equal("blocked", h.status)
+      assert.is_true(swarm.fs.stat(path).size <= 5000)
+    end)
+  end)
+end)

@@ -227,15 +227,18 @@ def test_the_line_of_progress_is_taken_away_first(tmp_path: Path) -> None:
 
 ENDS_WITH_CHILDREN = """
 import os
+import anyio
 from swarm_host.ports.process import children
-child = children.start(
-    [b"sh", b"-c", b"sleep 600 & echo $!; exec sleep 600"],
-    program=b"/bin/sh", environment=dict(os.environb), folder=None, has_input=False,
-)
-os.set_blocking(child.stdout, True)
-print(os.getpgid(int(os.read(child.stdout, 99))), flush=True)
-children.end_all()
-os._exit(0)
+async def main():
+    child = await children.Children().start(
+        [b"sh", b"-c", b"sleep 600 & echo $!; exec sleep 600"],
+        program=b"/bin/sh", environment=dict(os.environb), folder=None, has_input=False,
+    )
+    os.set_blocking(child.stdout, True)
+    print(os.getpgid(int(os.read(child.stdout, 99))), flush=True)
+    children.end_all()
+    os._exit(0)
+anyio.run(main)
 """
 
 

@@ -122,6 +122,7 @@ def test_a_stream_of_any_length_takes_no_memory(within: Callable[..., Any], tmp_
 
 def test_time_limits_count_real_seconds(within: Callable[..., Any], tmp_path: Path) -> None:
     script = """
+    swarm.worker "first" { command = { "true" } }
     swarm.worker "held" { shell = "read x; sleep 60", output = { format = "lines" } }
     swarm.worker "open" { run = function()
       local s = swarm.open("held", { timeout = 0.3 })
@@ -136,6 +137,7 @@ def test_time_limits_count_real_seconds(within: Callable[..., Any], tmp_path: Pa
 
     async def main() -> None:
         async with loaded(tmp_path, script) as host:
+            await host.call("first")  # what starts once has started
             before = descriptors()
             assert await host.call("open") == ["timeout", "token_revoked", "pass"]
             with pytest.raises(WorkerTimeout):

@@ -55,6 +55,13 @@ class Ports:
             port = self._made[name] = _make(name)
         return port
 
+    async def aclose(self) -> None:
+        """Ends what ports have that outlives a request: each that has an ``aclose`` is asked."""
+        for port in self._made.values():
+            close = getattr(port, "aclose", None)
+            if close is not None:
+                await close()
+
 
 def _make(name: str) -> Port:
     if name in BUILT_IN:

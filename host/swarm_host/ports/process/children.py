@@ -1,38 +1,41 @@
-"""Child processes: started in a group of their own, ended to the last member of it.
+"""Child processes: started by a guardian, and ended with all that came of them.
 
-This is the one place where children are started. Nothing above it knows how: a guardian that
-outlives a killed host can take its place.
+This is the one place where children are asked for. Nothing above it knows how they are started: by
+a process beside the host (``guardian/``), which outlives it long enough to leave nobody.
 """
 
 from __future__ import annotations
 
-import atexit
+import marshal
 import os
 import signal
-import subprocess
-import threading
-from collections.abc import Mapping, Sequence
+import socket
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO
 
 import anyio
 
-POLL_SECONDS = 0.01
-"""How often what the system does not tell of is looked at."""
+from swarm_host.ports.process import guarding
+from swarm_host.ports.process.guarding import Guardian, end_all, end_by, kill_all, reap_orphans
+from swarm_host.ports.process.terminals import END_OF_INPUT, open_terminal
 
-START_SECONDS = 1.0
-"""How long a start under way may take, for who wants to end all children."""
+__all__ = ["Child", "Children", "Exit", "end_all", "end_by", "kill_all", "reap_orphans"]
 
-_live: set[Child] = set()
-_starting = threading.Lock()  # a child that is being started is not in _live yet
+MOST_SECONDS = 1e9
+"""What is longer is as good as without end."""
+
+AT_MOST_SECONDS = 10.0
+"""How long the end of all is waited for: a process may not hear even SIGKILL for long."""
+
+WORD = 5
+"""Bytes of one word of the guardian's (``guardian/starter.py``)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How a child ended: one of both is None. Both are where nobody knows, because somebody else
-    has asked the system for it, or SIGCHLD is ignored and the system forgets.
+    """How a child ended: one of both is None. Both are where nobody knows, because the guardian
+    itself has ended.
 
     :ivar code: its exit code.
     :ivar signal: the name of the signal that ended it, such as ``SIGKILL``.
@@ -45,190 +48,228 @@ class Exit:
 class Child:
     """A running child, leader of its own session and process group.
 
+    :ivar pid: its process id.
     :ivar stdin: its standard input as a non-blocking descriptor, or None where it has none.
-    :ivar stdout: where its standard output is read, non-blocking.
-    :ivar stderr: where its standard error is read, non-blocking.
+    :ivar stdout: where its standard output is read, non-blocking; with a terminal the same one.
+    :ivar stderr: where its standard error is read, non-blocking; None with a terminal.
+    :ivar end_of_input: what is to be written after its input, so that it sees the end of it.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self._process = process
-        self._group = process.pid
-        self._watching = anyio.Lock()
-        self._unknown = False
-        self._pidfd: int | None = None
-        with suppress(AttributeError, OSError):  # not every system has it
-            self._pidfd = os.pidfd_open(process.pid)
-        self.stdin = _descriptor(process.stdin)
-        self.stdout = _descriptor(process.stdout)
-        self.stderr = _descriptor(process.stderr)
-        _live.add(self)
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._process.pid
+    def __init__(
+        self, guardian: Guardian, control: socket.socket, ends: Sequence[int | None]
+    ) -> None:
+        self._guardian = guardian
+        self._control = control
+        self._hearing = anyio.Lock(fast_acquire=True)  # one at a time may wait for a descriptor
+        self._said = b""
+        self._failed: int | None = None
+        self._status: int | None = None
+        self._gone = False
+        self._lost = False
+        self.pid = 0
+        self.stdin, self.stdout, self.stderr = ends
+        self.end_of_input = b"" if self.stderr is not None else END_OF_INPUT
 
     async def exited(self) -> None:
-        """Waits until the child itself has ended; others of its group may go on."""
-        if self._pidfd is None:
-            while not self._has_exited():  # noqa: ASYNC110 - nothing tells of it here
-                await anyio.sleep(POLL_SECONDS)
-            return
-        async with self._watching:  # one at a time may wait for a descriptor
-            if self._process.returncode is None:
-                await anyio.wait_readable(self._pidfd)
-                self._has_exited()  # it has: this takes no time and leaves no zombie
+        """Waits until the child itself has ended; what came of it may go on."""
+        await self._until(lambda: self._status is not None)
 
     async def end(self, kill_after: float) -> Exit:
-        """Ends the whole group: SIGTERM, then SIGKILL. At once where all have ended already.
+        """Ends all that came of the child: SIGTERM, then SIGKILL. At once where nothing is left.
 
         To be called once, where no cancel can reach it; then :meth:`close`.
 
         :param kill_after: seconds between the two signals.
         :return: how the child itself ended.
         """
-        if self._is_alive():
-            self._send(signal.SIGTERM)
-            self._send(signal.SIGCONT)  # one that is stopped would not hear the other
-            with anyio.move_on_after(kill_after):
-                await self.exited()
-                while self._is_alive():  # noqa: ASYNC110 - nothing tells of a group
-                    await anyio.sleep(POLL_SECONDS)
-            self.kill()
-        await self.exited()
-        number = self._process.returncode
-        if self._unknown:
+        if not self._gone:
+            after = int(min(max(kill_after, 0), MOST_SECONDS) * 1e6)
+            with suppress(OSError):
+                self._control.send(after.to_bytes(8, "little"))
+            await self._until(lambda: self._gone)
+        if self._lost:
+            await self._guardian.over()
+        if self._status is None:
             return Exit(None, None)
-        if number >= 0:
-            return Exit(number, None)
-        return Exit(None, _name_of(-number))
-
-    def close_stdin(self) -> None:
-        """Lets the child see the end of its input."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-            self.stdin = None
-
-    def close(self) -> None:
-        """Gives the descriptors back."""
-        _live.discard(self)
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-            if pipe is not None:
-                pipe.close()
-        if self._pidfd is not None:
-            os.close(self._pidfd)
-            self._pidfd = None
+        number = os.waitstatus_to_exitcode(self._status)
+        return Exit(number, None) if number >= 0 else Exit(None, _name_of(-number))
 
     def kill(self) -> None:
-        """SIGKILL to all of the group, now."""
-        if self._is_alive():
-            self._send(signal.SIGKILL)
+        """SIGKILL to all that came of the child, now."""
+        if not self._gone:
+            with suppress(OSError):
+                self._control.shutdown(socket.SHUT_WR)
 
-    def _has_exited(self) -> bool:
-        if self._process.returncode is None:
+    def close_stdin(self) -> None:
+        """Lets the child see the end of its input. One with a terminal sees it where
+        :attr:`end_of_input` was written."""
+        if self.stdin is not None and self.stdin != self.stdout:
+            os.close(self.stdin)
+        self.stdin = None
+
+    def close(self) -> None:
+        """Gives the descriptors back; what came of the child and is left is killed."""
+        self._control.close()
+        for fd in {self.stdin, self.stdout, self.stderr}:
+            if fd is not None:
+                os.close(fd)
+        self.stdin = self.stdout = self.stderr = None
+
+    async def _begin(self, order: bytes) -> None:
+        """Waits until it runs.
+
+        :raises OSError: it could not be started.
+        """
+        left = memoryview(order)
+        while left:
             try:
-                os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            except ChildProcessError:
-                self._unknown = True  # Popen takes it for 0
-        return self._process.poll() is not None
+                left = left[self._control.send(left) :]
+            except BlockingIOError:
+                await anyio.wait_writable(self._control)
+            except BrokenPipeError:
+                break  # there is an answer, or it is lost
+        await self._until(lambda: self.pid != 0 or self._failed is not None)
+        if self._failed is not None:
+            raise OSError(self._failed, os.strerror(self._failed))
+        if self.pid == 0:
+            raise guarding.Lost
 
-    def _send(self, number: int) -> None:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._group, number)
+    async def _until(self, done: Callable[[], bool]) -> None:
+        """Hears what the guardian says, until something was said, or there is no guardian."""
+        while not done() and not self._lost:
+            async with self._hearing:
+                if done() or self._lost:
+                    return
+                try:
+                    data = self._control.recv(64)
+                except BlockingIOError:
+                    await anyio.wait_readable(self._control)
+                    continue
+                except OSError:
+                    data = b""
+                if not data:
+                    self._lost = not self._gone
+                    self._gone = True
+                self._said += data
+                while len(self._said) >= WORD:
+                    self._take(self._said[:1], int.from_bytes(self._said[1:WORD], "little"))
+                    self._said = self._said[WORD:]
 
-    def _is_alive(self) -> bool:
-        """Whether a member of the group runs. The group's id is not given away while one does."""
-        try:
-            os.killpg(self._group, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            return True
-        return self._process.returncode is None or _runs(self._group)
+    def _take(self, kind: bytes, value: int) -> None:
+        if kind == b"S":
+            self.pid = value
+        elif kind == b"F":
+            self._failed = value
+        elif kind in b"xX":
+            self._status = value
+        self._gone = self._gone or kind in b"FXG"
 
 
-def start(
-    arguments: Sequence[bytes],
-    *,
-    program: bytes,
-    environment: Mapping[bytes, bytes],
-    folder: bytes | None,
-    has_input: bool,
-) -> Child:
-    """Starts a child.
+class Children:
+    """Starts children. The first one starts a guardian, which is there until :meth:`aclose`."""
 
-    :param arguments: its argument vector, its own name first.
-    :param program: the path of what is run.
-    :param environment: all of its environment.
-    :param folder: its working directory; None: the host's.
-    :param has_input: whether it gets a pipe as standard input, or an empty one.
-    :raises OSError: the system could not start it.
-    """
-    with _starting:
-        return Child(
-            subprocess.Popen(
-                arguments,
-                executable=program,
-                env=environment,
-                cwd=folder,
-                stdin=subprocess.PIPE if has_input else subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                bufsize=0,
-                start_new_session=True,
+    def __init__(self) -> None:
+        self._guardian: Guardian | None = None
+
+    async def start(
+        self,
+        arguments: Sequence[bytes],
+        *,
+        program: bytes,
+        environment: Mapping[bytes, bytes],
+        folder: bytes | None,
+        has_input: bool,
+        limits: Mapping[str, int] | None = None,
+        terminal: tuple[int, int] | None = None,
+    ) -> Child:
+        """Starts a child. Where this is cancelled nothing of it is left.
+
+        :param arguments: its argument vector, its own name first.
+        :param program: the path of what is run.
+        :param environment: all of its environment, save the mark.
+        :param folder: its working directory; None: the host's.
+        :param has_input: whether it gets a pipe as standard input, or an empty one.
+        :param limits: bounds as in ``RLIMIT_*``, in lower case: ``{"as": 2**30}``.
+        :param terminal: rows and columns of a terminal that it gets in place of pipes.
+        :raises OSError: the system could not start it.
+        """
+        guardian = self._guardian
+        if guardian is not None and (guardian.is_over or guardian.has_ended()):
+            await guardian.over()
+            self._guardian = None if self._guardian is guardian else self._guardian
+        if self._guardian is None:
+            self._guardian = guarding.begin()
+        guardian = self._guardian
+        number, mark = guardian.next_mark()
+        order = marshal.dumps(
+            (
+                number,
+                program,
+                list(arguments),
+                {**environment, guarding.MARK: mark},
+                os.getcwdb() if folder is None else folder,  # noqa: PTH109 - bytes
+                dict(limits or {}),
+                terminal is not None,
             )
         )
+        ours, theirs = socket.socketpair()
+        files: list[int] = []
+        child: Child | None = None
+        try:
+            ours.setblocking(False)
+            theirs.setblocking(False)
+            ends, files = open_terminal(*terminal) if terminal else _open_pipes(has_input)
+            child = Child(guardian, ours, ends)
+            order = len(order).to_bytes(4, "little") + order
+            sent = ours.send(order)  # before the descriptors: most often it is there with them
+            await guardian.hand_over([theirs.fileno(), *files])
+            theirs.close()
+            for fd in files:
+                os.close(fd)
+            files = []
+            await child._begin(order[sent:])
+            guardian.has_ended()  # it may have something to say
+        except BaseException:
+            theirs.close()
+            for fd in files:
+                os.close(fd)
+            if child is None:
+                ours.close()
+            else:
+                child.kill()
+                with anyio.CancelScope(shield=True):
+                    await child.end(0)
+                child.close()
+            raise
+        return child
+
+    async def aclose(self) -> None:
+        """Ends the guardian, with whatever is left of all that it has started."""
+        if self._guardian is not None:
+            self._guardian.end()
+            with anyio.move_on_after(AT_MOST_SECONDS):  # it goes on by itself
+                await self._guardian.over()
+            self._guardian = None
 
 
-@atexit.register
-def kill_all() -> None:
-    """SIGKILL to every group that is alive: for a host that ends without clean-up.
-
-    May be called from any thread and from a signal handler.
-    """
-    for child in tuple(_live):
-        child.kill()
-
-
-def end_all() -> None:
-    """:func:`kill_all`, and nothing is started from now on: for a process that ends at once.
-
-    Not to be called by a signal handler: the code that it interrupted may be starting a child.
-    """
-    _starting.acquire(timeout=START_SECONDS)  # for good
-    kill_all()
-
-
-def end_by(number: signal.Signals) -> None:
-    """Ends this process as a signal does that nobody handles, with all that it has started.
-
-    For the main thread; see :func:`end_all`.
-    """
-    end_all()
-    signal.signal(number, signal.SIG_DFL)
-    signal.raise_signal(number)
-    os._exit(128 + number)  # the first process of a container: no signal ends it by itself
-
-
-def reap_orphans() -> None:
-    """Takes what has ended, is our child, and was started by somebody else: for the first process
-    of a container, which gets everybody whose parent has ended."""
-    ours = str(os.getpid()).encode()
-    with _starting:
-        started = {child.pid for child in _live}
-        for name in os.listdir("/proc"):  # noqa: PTH208 - names, not paths
-            if name.isdigit() and int(name) not in started:
-                with suppress(OSError):
-                    fields = Path("/proc", name, "stat").read_bytes().rpartition(b")")[2].split()
-                    if fields[0] == b"Z" and fields[1] == ours:
-                        os.waitpid(int(name), os.WNOHANG)
-
-
-def _descriptor(pipe: IO[bytes] | None) -> int | None:
-    if pipe is None:
-        return None
-    os.set_blocking(pipe.fileno(), False)
-    return pipe.fileno()
+def _open_pipes(has_input: bool) -> tuple[list[int | None], list[int]]:
+    """Our ends of a child's streams, and its own."""
+    fds: list[int] = []
+    try:
+        for _ in range(3 if has_input else 2):
+            fds += os.pipe()
+    except OSError:
+        for fd in fds:
+            os.close(fd)
+        raise
+    out, its_out, err, its_err = fds[-4:]
+    for fd in (out, err):
+        os.set_blocking(fd, False)
+    if not has_input:
+        return [None, out, err], [its_out, its_err]
+    its_in, stdin = fds[:2]
+    os.set_blocking(stdin, False)
+    return [stdin, out, err], [its_in, its_out, its_err]
 
 
 def _name_of(number: int) -> str:
@@ -236,17 +277,3 @@ def _name_of(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"SIG{number}"
-
-
-def _runs(group: int) -> bool:
-    """Whether a group has a member that is no zombie; where the system does not tell: yes."""
-    if not Path("/proc/self/stat").exists():
-        return True
-    for name in os.listdir("/proc"):  # noqa: PTH208 - names, not paths
-        if name.isdigit():
-            with suppress(OSError):
-                # pid (name) state parent group ...: the name may hold anything, brackets too.
-                fields = Path("/proc", name, "stat").read_bytes().rpartition(b")")[2].split()
-                if int(fields[2]) == group and fields[0] not in (b"Z", b"X"):
-                    return True
-    return False

@@ -33,6 +33,11 @@ class Process:
     def __init__(self) -> None:
         self._turns: anyio.CapacityLimiter | None = None
         self._folder: str | None = None
+        self._children = children.Children()
+
+    async def aclose(self) -> None:
+        """Ends what all children have left behind, now that none is asked for any more."""
+        await self._children.aclose()
 
     async def __call__(self, payload: dict[str, Any], call: Call) -> Answer:
         """Runs one child; whatever happens, none of its group is left.
@@ -68,7 +73,7 @@ class Process:
     async def _run_child(
         self, order: Order, secrets: dict[bytes, bytes], call: Call, file: FileIO | None
     ) -> Answer:
-        child = _start(order, secrets)
+        child = await _start(order, secrets, self._children)
         try:
             run = Run(child, order, call, Mask(secrets.values()), file)
             return await run.to_the_end()
@@ -130,7 +135,9 @@ def _discard(file: FileIO) -> None:
         Path(os.fsdecode(file.name)).unlink()
 
 
-def _start(order: Order, secrets: dict[bytes, bytes]) -> children.Child:
+async def _start(
+    order: Order, secrets: dict[bytes, bytes], starter: children.Children
+) -> children.Child:
     payload, arguments = order.payload, order.arguments
     if order.folder is not None:
         programs.check_folder(order.folder, order.who)
@@ -140,13 +147,16 @@ def _start(order: Order, secrets: dict[bytes, bytes]) -> children.Child:
         programs.check_variables((*order.env, *secrets), payload["bounds"])
     inherit = payload["inherit"] if payload["inherits"] else None
     variables = programs.environment({**order.env, **secrets}, inherit)
+    terminal = payload.get("terminal")
     try:
-        return children.start(
+        return await starter.start(
             arguments,
             program=program,
             environment=variables,
             folder=order.folder,
             has_input=order.input is not None or bool(payload.get("feeds")),
+            limits=payload.get("limits"),
+            terminal=(terminal["rows"], terminal["cols"]) if terminal else None,
         )
     except OSError as problem:
         why = programs.reason(problem, program, arguments, variables, order.folder)

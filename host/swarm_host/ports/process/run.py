@@ -94,7 +94,7 @@ class Run:
             message = f"{self._order.who}: the program did not end within {seconds:g} s"
             raise PortError("timeout", message, seconds=seconds)
         if ended.code is None and ended.signal is None:
-            why = "how the program ended is not known: another has waited for it"
+            why = "how the program ended is not known: the guardian of its processes has ended"
             raise self._with_end(self._failure(why), ended)
         return self._answer(ended)
 
@@ -133,9 +133,10 @@ class Run:
                     await self._given.wait()
                 piece = self._pieces.pop(0)
                 if piece is None:
-                    return
+                    break
                 await write(fd, piece)
                 await self._call.emit(TOOK, None)
+            await write(fd, self._child.end_of_input)
         finally:
             self._child.close_stdin()
 

@@ -1,0 +1,186 @@
+"""Whose each process is that came to be our child."""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]
+import os
+
+from swarm_host.ports.process.guardian import family
+from swarm_host.ports.process.guardian.family import Stat
+
+MARK = b"SWARM_MARK="
+
+
+class Attempt:
+    """One start, and all that came of it.
+
+    :ivar control: the descriptor on which its host speaks and listens.
+    :ivar heard: the starter listens to it.
+    :ivar files: the descriptors that it is to have as its standard streams.
+    :ivar unread: what was heard and is not whole yet.
+    :ivar number: its number within the run, which is in its mark.
+    :ivar pid: its first process, whose id is that of its first session and group too; 0: not yet.
+    :ivar roots: those of our children that belong to it; a negative one is a group.
+    :ivar sessions: the sessions that are known to be its.
+    :ivar status: how its first process ended, as the system says it.
+    :ivar deadline: when who is left is killed, once it is to end.
+    :ivar killing: whoever is found is killed at once.
+    :ivar told: the host knows of its status.
+    """
+
+    def __init__(self, control: int, files: list[int]) -> None:
+        self.control = control
+        self.files = files
+        self.heard = True
+        self.unread = b""
+        self.number = 0
+        self.pid = 0
+        self.roots: set[int] = set()
+        self.sessions: set[int] = set()
+        self.status: int | None = None
+        self.deadline: float | None = None
+        self.killing = False
+        self.told = False
+
+
+class Owners:
+    """Knows whose our children are: those that were started, and those that lost their parent.
+
+    It is said by the session or group, else by whom a process was seen below, else by the mark in
+    its environment. Who has none of them belongs to the run, and ends with it.
+
+    :param run: what the marks of this run begin with.
+    :param adopts: who loses its parent becomes our child; else there are only groups.
+    """
+
+    def __init__(self, run: bytes, adopts: bool) -> None:
+        self._run = run
+        self._adopts = adopts
+        self._pid = os.getpid()
+        self._of_child: dict[int, Attempt | None] = {}
+        self._of_session: dict[int, Attempt] = {}
+        self._of_number: dict[int, Attempt] = {}
+        self._of_seen: dict[int, tuple[bytes, Attempt]] = {}  # beside when the process began
+
+    def begin(self, attempt: Attempt, number: int, pid: int) -> None:
+        """A process was started."""
+        attempt.number, attempt.pid = number, pid
+        attempt.roots.add(pid)
+        attempt.sessions.add(pid)
+        self._of_child[pid] = self._of_session[pid] = self._of_number[number] = attempt
+
+    def forget(self, attempt: Attempt) -> None:
+        """Nothing is left of an attempt."""
+        del self._of_number[attempt.number]
+        for session in attempt.sessions:
+            del self._of_session[session]
+        if self._of_seen:
+            seen = self._of_seen.items()
+            self._of_seen = {pid: one for pid, one in seen if one[1] is not attempt}
+
+    def reap(self) -> set[Attempt]:
+        """Takes those of our children that have ended.
+
+        :return: the attempts that have fewer roots now, or have come to the end of their first
+            process.
+        """
+        changed = set()
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                break
+            if pid == 0:
+                break
+            attempt = self._of_child.pop(pid, None)
+            if attempt is not None:
+                changed.add(attempt)
+                attempt.roots.discard(pid)
+                if pid == attempt.pid:
+                    attempt.status = status
+                    if not self._adopts and family.may_signal(-pid):
+                        attempt.roots.add(-pid)  # nobody tells of it
+        self.look()
+        return changed
+
+    def look(self) -> None:
+        """Finds out who has become ours."""
+        if self._adopts:
+            for pid in family.children_of(self._pid):
+                if pid not in self._of_child:
+                    self._adopt(pid)
+
+    def look_at_group(self, attempt: Attempt) -> None:
+        """The same where there are only groups."""
+        if not self._adopts and not family.may_signal(-attempt.pid):
+            attempt.roots.discard(-attempt.pid)
+
+    def send(self, attempt: Attempt, *numbers: int) -> None:
+        """Sends signals to all that belongs to an attempt, once to each."""
+        groups = set()
+        for root in attempt.roots:
+            if not self._adopts:
+                groups.add(abs(root))
+                continue
+            for one in family.of(root):
+                groups.add(one.group)
+                self._keep(one, attempt)
+                self._of_seen[one.pid] = one.begun, attempt
+        family.send(groups, *numbers)
+
+    def kill(self, attempt: Attempt) -> None:
+        """SIGKILL to all that belongs to an attempt, now and whenever more is found."""
+        attempt.killing = True
+        self.send(attempt, _signal.SIGKILL)
+        for root in attempt.roots - {attempt.pid}:
+            if not family.may_signal(root):  # it runs as somebody else: nobody waits for it
+                attempt.roots.discard(root)
+                self._of_child[root] = None
+
+    def kill_all(self) -> None:
+        """SIGKILL to everybody."""
+        if self._adopts:
+            family.kill_all()
+        else:
+            family.send(self._of_session, _signal.SIGKILL)
+
+    def _adopt(self, pid: int) -> None:
+        try:
+            one = Stat(pid)
+        except OSError:
+            return
+        owner = self._of_session.get(one.session) or self._of_session.get(one.group)
+        if owner is None and pid in self._of_seen:
+            begun, attempt = self._of_seen[pid]
+            owner = attempt if begun == one.begun else None
+        number = 0
+        if owner is None:
+            number = self._marked(pid)
+            owner = self._of_number.get(number)
+        self._of_child[pid] = owner
+        if owner is not None:
+            owner.roots.add(pid)
+            self._keep(one, owner)
+        # Where there is a number and no owner its attempt has come to its end.
+        if owner.killing if owner is not None else number:
+            family.send({relative.group for relative in family.of(pid)}, _signal.SIGKILL)
+
+    def _keep(self, one: Stat, attempt: Attempt) -> None:
+        """From now on the session of a process is known as an attempt's."""
+        if self._of_session.setdefault(one.session, attempt) is attempt:
+            attempt.sessions.add(one.session)
+
+    def _marked(self, pid: int) -> int:
+        """The number in the mark of a process; 0: it has no mark of this run."""
+        try:
+            with open(f"/proc/{pid}/environ", "rb", 0) as file:  # noqa: PTH123
+                variables = file.read().split(b"\0")
+        except OSError:
+            return 0
+        for variable in variables:
+            if variable.startswith(MARK):
+                for mark in variable[len(MARK) :].split(b" "):
+                    run, _, number = mark.partition(b".")
+                    if run == self._run and number.isdigit():
+                        return int(number)
+        return 0
