@@ -19,6 +19,8 @@
 ---@field timeout? number seconds for each attempt, above zero, from `running` on
 ---@field concurrency? integer how many of this worker run at once; the others are pending
 ---@field retries? integer|swarm.Retries how often a failed attempt is followed by another
+---@field ready? true|swarm.Ready when a supervisor takes it to have started; at once by default
+---@field start_timeout? number seconds from its start until it is ready: 30
 ---@field role? string "worker" by default
 ---@field authority? "own" its role's rights whole, not cut down by those of who spawns it
 ---@field layers? (string|swarm.LayerEntry)[] the earlier inner
@@ -104,6 +106,12 @@
 ---by 5 seconds.
 ---@alias swarm.RetryDecision fun(err: swarm.Error, attempt: integer): boolean|number|nil
 
+---How it is found out that a worker is ready: one of `output` and `port`.
+---@class swarm.Ready
+---@field output? string of kind process: a Lua pattern that a line of stdout or stderr matches
+---@field port? integer on which it accepts TCP connections
+---@field host? string of the port: "127.0.0.1"
+
 -- Roles -------------------------------------------------------------------------------------------
 
 ---Verbs that workers may use. Without `extends` nothing is allowed; deny wins.
@@ -141,7 +149,7 @@
 ---| "run_process" # process workers, swarm.exec; bounds: programs
 ---| "read_files" # bounds: paths
 ---| "write_files" # bounds: paths
----| "use_network" # swarm.http; bounds: hosts
+---| "use_network" # swarm.http, ready = { port = … }; bounds: hosts
 ---| "read_env" # swarm.env, swarm.secret
 ---| "call_python" # swarm.port; bounds: port names
 ---| "ask_operator"
@@ -243,8 +251,15 @@
 ---@field strategy? "one_for_one"|"one_for_all"|"rest_for_one" who is started again: "one_for_one"
 ---@field intensity? integer restarts allowed within `period`, 0 to 100,000: 1
 ---@field period? number seconds, above zero: 5
+---@field backoff? number|swarm.Backoff seconds before each restart; none by default
 ---@field name? string what it is called in messages and events
 ---@field children? swarm.ChildSpec[]
+
+---How long a child's restarts are put off: longer each time, until it has run for a `period`.
+---@class swarm.Backoff
+---@field first number seconds before the first
+---@field factor? number 1 or more: 2
+---@field max? number seconds: 30
 
 ---A child of a supervisor: { "name", input, id = "…" }.
 ---@class swarm.ChildSpec

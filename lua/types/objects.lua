@@ -83,6 +83,10 @@ function Ctx:partial(value) end
 ---@param amounts table<string, any>
 function Ctx:usage(amounts) end
 
+---Says that the worker is ready: a supervisor starts the next child then. Once is enough; where
+---nobody waits it does nothing.
+function Ctx:ready() end
+
 ---A worker that is held open (`swarm.open`).
 ---@class swarm.HeldOpen : swarm.Handle
 local HeldOpen = {}
@@ -106,7 +110,7 @@ local Supervisor = {}
 ---@return swarm.Child[]
 function Supervisor:children() end
 
----Starts one more child; waits while others are being stopped.
+---Starts one more child; waits while others are being stopped, or are not ready yet.
 ---@param item swarm.ChildSpec
 ---@return swarm.Handle
 function Supervisor:start(item) end
@@ -118,11 +122,17 @@ function Supervisor:start(item) end
 ---@return swarm.Error? err
 function Supervisor:stop(id) end
 
+---Waits until all children that are to be started are ready. Nil and an error where the supervisor
+---fails or is cancelled. Raises `deadlock` in a child that is not ready itself.
+---@return true? ok
+---@return swarm.Error? err
+function Supervisor:ready() end
+
 ---What `children` says of a child.
 ---@class swarm.Child
 ---@field id string
----@field handle swarm.Handle of its latest start
----@field status swarm.Status
+---@field handle swarm.Handle? of its latest start; nil before its first
+---@field status swarm.Status pending, too, while it is to be started
 ---@field restart "permanent"|"transient"|"temporary"
 ---@field restarts integer how often it was started again
 

@@ -71,6 +71,40 @@ async def test_each_restart_is_one_line() -> None:
     ]
 
 
+async def test_a_restart_that_is_put_off_says_for_how_long() -> None:
+    said = await logged(CHILDREN % 'backoff = 0.5, children = { { "child", "fail" } }')
+    assert said == [
+        'warn: supervisor: child "child" failed: x.lua:10: it broke; '
+        "to be restarted after 0.5 s (1 of 1 in 5 s)"
+    ]
+
+
+async def test_a_start_that_failed_is_one_line() -> None:
+    said = await logged(
+        """
+        swarm.worker "child" {
+          ready = true, start_timeout = 2, run = function() swarm.sleep(1e9) end,
+        }
+        swarm.worker "hasty" { ready = true, run = function() end }
+        swarm.main(function()
+          local sup = swarm.supervise { strategy = "one_for_all", children = {
+            { "child", restart = "temporary" }, { "hasty", restart = "temporary" },
+            { "child", id = "last" },
+          } }
+          swarm.sleep(5)
+          swarm.cancel(sup, "the end", { wait = true })
+        end)
+        """
+    )
+    late = "did not start: x.lua:2: it was not ready within 2 s: it did not call ctx:ready()"
+    assert said == [
+        f'warn: supervisor: child "child" {late}; not restarted: it is temporary',
+        'warn: supervisor: child "hasty" ended (pass) before it was ready; '
+        "not restarted: it is temporary",
+        f'warn: supervisor: child "last" {late}; restarted with all others (1 of 1 in 5 s)',
+    ]
+
+
 @pytest.mark.parametrize(
     ("how", "ended"),
     [

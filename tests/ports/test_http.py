@@ -616,7 +616,7 @@ SPELLINGS = [
 def test_a_host_has_one_spelling(bound: str, url: str, admitted: bool) -> None:
     from httpx2 import URL
 
-    from swarm_host.ports.http.hosts import admits
+    from swarm_host.ports.hosts import admits
 
     assert admits([[bound]], URL(url)) == admitted
     assert admits([["*"], [bound]], URL(url)) == admitted  # each list has to admit it

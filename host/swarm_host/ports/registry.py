@@ -15,6 +15,7 @@ from swarm_host.ports.contract import Port, PortError
 GROUP = "swarm_host.ports"
 
 BUILT_IN = {
+    "connect": "swarm_host.ports.connect:Connect",
     "env": "swarm_host.ports.env:Env",
     "files": "swarm_host.ports.files.port:Files",
     "http": "swarm_host.ports.http.port:Http",

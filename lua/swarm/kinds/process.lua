@@ -7,6 +7,7 @@ local inputs = require "swarm.outside.process.input"
 local json = require "swarm.values.json"
 local output = require "swarm.outside.process.output"
 local plans = require "swarm.outside.process.plan"
+local readiness = require "swarm.worker.readiness"
 local S = require "swarm.scheduler.scheduler"
 local secret = require "swarm.outside.secret"
 local session = require "swarm.outside.process.session"
@@ -112,14 +113,26 @@ local function run(plan, ctx, input)
   local order = order_of(plan, ctx, input, prompt)
   order.input, order.source = standard_input(plan, ctx, input, prompt)
   order.idle = plan.idle
+  local task = S.current.task
+  local function look_at(lines) -- it may say that it is ready
+    if readiness.wants_lines(task) then
+      for line in child.lines(lines) do
+        readiness.line(task, line)
+      end
+    end
+  end
   order.on_err = function(lines)
+    look_at(lines)
     return tell_err(ctx, lines)
   end
   local items = plan.stream and stream.new(plan, ctx)
   if items then
     order.on_out = function(blob)
+      look_at(blob)
       items:take(blob)
     end
+  elseif readiness.wants_lines(task) then
+    order.stream, order.on_out = "watched", look_at
   end
   if plan.linger then
     order.told = function(request)

@@ -11,6 +11,7 @@ local values = require "swarm.values.values"
 
 -- The host's own (host/swarm_host/ports/registry.py), and the calls that they are behind.
 local OWN = {
+  connect = "a worker's field ready = { port = ... }",
   env = "swarm.env",
   files = "swarm.fs",
   http = "swarm.http",

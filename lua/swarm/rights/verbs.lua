@@ -15,7 +15,7 @@ return {
     "swarm",
     "output_tail, follow, h.status and h:artifact of others, sup:children",
   },
-  poll_task = { "swarm", "join, result, h:invoke, all, map, any, race, settle, each" },
+  poll_task = { "swarm", "join, result, h:invoke, sup:ready, all, map, any, race, settle, each" },
   cancel_task = {
     "swarm",
     "cancel, cancel_token:cancel, sup:stop, h:close of others, all, map, any, race",
@@ -40,7 +40,7 @@ return {
   run_process = { "host", "process workers, swarm.exec", bound = "programs" },
   read_files = { "host", "swarm.fs.read, list, glob, stat, exists", bound = "paths" },
   write_files = { "host", "swarm.fs.write, append, mkdir, remove, copy, move", bound = "paths" },
-  use_network = { "host", "swarm.http", bound = "hosts" },
+  use_network = { "host", "swarm.http, ready = { port = ... }", bound = "hosts" },
   read_env = { "host", "swarm.env, swarm.secret" },
   call_python = { "host", "swarm.port", bound = "port names" },
   ask_operator = { "host", "swarm.ask", later = true },

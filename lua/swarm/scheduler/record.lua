@@ -68,6 +68,7 @@
 --   cancel_waiters  cancel_token, supervise  who waits for that
 --   watchers  settle, gather  nodes that are told of its end
 --   on_awaited  supervise called when somebody begins to wait for its end
+--   on_ready  readiness   who waits until it is ready, or will never be: called once
 --   residents scope       nodes to close once only children are left of its scope
 --   ending    settled, retry  hooks or retries look at its end: a cancel comes too late
 --   pierced   cancel      its time for clean-up is used up

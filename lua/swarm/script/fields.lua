@@ -63,6 +63,8 @@ local COMMON = {
   timeout = "seconds",
   concurrency = "count",
   retries = "retries",
+  ready = true, -- script/ready.lua
+  start_timeout = "seconds",
   role = "string",
   authority = "authority",
   layers = "list",
@@ -185,7 +187,7 @@ local function check_field(name, key, value, known, kind_name)
         .. unknown_field(key, known, kind_name),
       { field = tostring(key) }
     )
-  elseif check == true then -- the kind checks it itself
+  elseif check == true then -- it is checked where it belongs
     return
   end
   local fits, expected = checks[check](value)

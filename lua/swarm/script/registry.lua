@@ -3,6 +3,7 @@
 local arguments = require "swarm.ground.arguments"
 local attempts = require "swarm.worker.attempts"
 local cancelling = require "swarm.scope.cancel"
+local connect = require "swarm.outside.connect"
 local check = require "swarm.script.fields"
 local definition = require "swarm.worker.definition"
 local errors = require "swarm.ground.errors"
@@ -11,6 +12,7 @@ local hooks = require "swarm.layers.hooks"
 local kinds = require "swarm.kinds.all"
 local mistakes = require "swarm.script.mistakes"
 local pipeline = require "swarm.layers.pipeline"
+local ready = require "swarm.script.ready"
 local roles = require "swarm.rights.roles"
 local S = require "swarm.scheduler.scheduler"
 local schema = require "swarm.outside.schema"
@@ -73,6 +75,8 @@ local function define_worker(generation, name, fields, where)
     label = type(fields.label) == "string" and label_of(name, fields.label) or fields.label,
     timeout = fields.timeout,
     retries = fields.retries and try(retries_of, name, fields.retries),
+    ready = fields.ready ~= nil and try(ready.of, name, fields.ready, kind_name) or nil,
+    start_timeout = try(ready.start_timeout, name, fields.ready, fields.start_timeout),
     slots = fields.concurrency and slots.new(fields.concurrency),
     role = fields.role or "worker",
     authority = fields.authority,
@@ -88,7 +92,7 @@ local function define_worker(generation, name, fields, where)
   if around_run then
     run = around_run(def, run)
   end
-  def.run = schema.wrap(def, run)
+  def.run = schema.wrap(def, connect.wrap(def, run))
   generation.workers[name] = def
 end
 

@@ -41,6 +41,8 @@ function definition.new(generation, of)
     -- How long, how often, how many.
     timeout = of.timeout, -- seconds
     retries = of.retries, -- a policy of attempts.lua
+    ready = of.ready, -- what its supervisor waits for (script/ready.lua); nil: it is ready at once
+    start_timeout = of.start_timeout, -- seconds until it is ready
     slots = of.slots, -- { max, active, waiters }; line: one set for all generations of a name
 
     habits = of.run and setmetatable({}, WEAK), -- spawn: a spawner's definition → from where

@@ -322,6 +322,12 @@ function spawning.internal(owner, by, def, run, taken)
   return spawn(owner, by, def, run, nil, nil, taken)
 end
 
+---Spawns a worker of the host's own below another, with its rights, for what the host does for that
+---without being asked: so no verb is needed.
+function spawning.helper(me, def, run)
+  return spawn(me, me, def, run)
+end
+
 ---Spawns for the host: `main`, a loading script, what Python asks for. Its failure is the caller's.
 ---@param timeout number? seconds, in place of the definition's
 ---@return table task

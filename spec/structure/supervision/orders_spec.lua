@@ -7,6 +7,28 @@ require "stock"
 local program, turns, sleeper = programs.program, programs.turns, programs.sleeper
 local status_of = programs.status_of
 
+-- Ready after so many turns.
+swarm.worker "service" {
+  ready = true,
+  start_timeout = 1,
+  run = function(ctx, turns_before)
+    turns(turns_before)
+    ctx:ready()
+    swarm.sleep(5)
+  end,
+}
+
+-- Ready just as its time is up, or a little later.
+swarm.worker "tardy" {
+  ready = true,
+  start_timeout = 1,
+  run = function(ctx)
+    swarm.sleep(1)
+    ctx:ready()
+    swarm.sleep(5)
+  end,
+}
+
 describe("in every order", function()
   ---Runs a program under every order of its ready lists; the ways it can end must be these.
   local function every_order(ways, fn)
@@ -94,6 +116,75 @@ describe("in every order", function()
       swarm.cancel(sup)
       swarm.join(sup)
       return tostring(swarm.monotonic() - start)
+    end)
+  end)
+
+  it("a cancel as children start stops what was started", function()
+    every_order({ "cancelled true", "cancelled nil" }, function()
+      local sup = swarm.supervise {
+        children = { { "service", 1, id = "a" }, { "service", 1, id = "b" } },
+      }
+      local waiter = swarm.spawn(function()
+        return tostring((sup:ready()))
+      end)
+      swarm.yield()
+      swarm.cancel(sup)
+      swarm.join(sup)
+      for _, child in ipairs(sup:children()) do
+        assert(not child.handle or child.handle.status == "cancelled")
+      end
+      return sup.status .. " " .. swarm.result(waiter)
+    end)
+  end)
+
+  it("a word that it is ready races the end of its time", function()
+    every_order({ "true", "timeout" }, function()
+      local sup = swarm.supervise { intensity = 0, children = { { "tardy" } } }
+      local ok, err = sup:ready()
+      swarm.cancel(sup)
+      swarm.join(sup)
+      return ok and "true" or err.cause.code
+    end)
+  end)
+
+  it("a stop races a child that starts, and the next one starts once", function()
+    every_order({ "b 0" }, function()
+      local sup = swarm.supervise {
+        children = { { "service", 1, id = "a" }, { "service", 0, id = "b" } },
+      }
+      swarm.yield()
+      sup:stop "a"
+      assert(sup:ready())
+      local children = sup:children()
+      assert.equal("running", children[1].status)
+      swarm.cancel(sup)
+      return children[1].id .. " " .. children[1].restarts .. (children[2] and " more" or "")
+    end)
+  end)
+
+  it("a stop races the end of a delay", function()
+    every_order({ "0", "1" }, function()
+      local runs = 0
+      local sup = swarm.supervise {
+        backoff = 1,
+        children = {
+          {
+            function()
+              runs = runs + 1
+              if runs == 1 then
+                error "it broke"
+              end
+              swarm.sleep(5)
+            end,
+            id = "a",
+          },
+        },
+      }
+      swarm.sleep(1)
+      sup:stop "a"
+      swarm.cancel(sup)
+      swarm.join(sup)
+      return tostring(runs - 1)
     end)
   end)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from swarm_host.ports.contract import Answer, Call, PortError
-from swarm_host.ports.http.hosts import DEFAULT_PORTS, admits
+from swarm_host.ports.hosts import DEFAULT_PORTS, admits
 from swarm_host.ports.secrets import Mask, reveal
 from swarm_host.version import __version__
 
@@ -44,7 +44,7 @@ class Http:
         :param payload: ``method``, ``url``, ``headers`` (pairs; each character is a byte, and
             ``{"secret": name}`` may stand for a value), ``timeout`` (seconds, for all of it),
             ``max_body`` (bytes), ``bounds`` (hosts, see
-            :func:`~swarm_host.ports.http.hosts.admits`; absent: any).
+            :func:`~swarm_host.ports.hosts.admits`; absent: any).
         :param call: its data is the request's body.
         :raises PortError: ``http_error`` with ``url`` and ``reason``; ``role_violation`` where a
             bound is in the way (the bridge adds role and verb); ``host_error`` where the extra is

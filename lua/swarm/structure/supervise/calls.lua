@@ -10,24 +10,28 @@ local handles = require "swarm.worker.handle"
 local intensity = require "swarm.structure.supervise.intensity"
 local list = require "swarm.ground.list"
 local need_room = require "swarm.ground.room"
+local raised = require "swarm.ground.raised"
+local readiness = require "swarm.worker.readiness"
 local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
 local shown = require "swarm.ground.shown"
 local site = require "swarm.ground.site"
 local spelling = require "swarm.ground.spelling"
+local starting = require "swarm.structure.supervise.starting"
 local supervision = require "swarm.structure.supervise.run"
 local spawning = require "swarm.worker.spawn"
 local waiting = require "swarm.scope.waiting"
 
 local take_site, FORMAT, LEVELS = site.take, site.FORMAT, site.LEVELS
-local add, cancelled, title = supervision.add, supervision.cancelled, supervision.title
+local add, cancelled, title = starting.add, supervision.cancelled, supervision.title
 local type, format = type, string.format
 
 local methods = {}
 local calls = { methods = methods }
 
 local BUSY = { what = "a supervisor that is stopping children" }
+local UNREADY = { what = "a supervisor's children to be ready" }
 
 ---Stands for who named a child, as who spawns it each time: with its names and rights, and what the
 ---supervisor's children inherit.
@@ -51,17 +55,20 @@ local function create(owner, me, plan, taken)
     name = plan.name,
     strategy = plan.strategy,
     limit = intensity.new(plan.intensity, plan.period),
+    backoff = plan.backoff,
     worker = nil, -- its own
     block = nil, -- where its children live
     children = { head = nil, tail = nil }, -- in the order in which they were started first
     by_id = {},
     ended = { head = nil, tail = nil }, -- nodes of children whose end nobody has handled yet
     requests = { head = nil, tail = nil }, -- to stop a child
-    starters = { head = nil, tail = nil }, -- workers that wait until it is not busy
+    starters = { head = nil, tail = nil }, -- workers that wait until it is not busy, or all ready
+    unready = 0, -- children that are to be started, or were and are not ready
     busy = false,
     stopping = nil, -- the child's task that is being stopped
     owner_ends = false, -- nothing but children is left of the owner's block
     failure = nil,
+    cause = nil, -- what it was cancelled for, once it has stopped all
     late = {}, -- errors of children that broke as they were stopped for good
     over = false,
   }
@@ -134,6 +141,22 @@ local function wait_in(waiters, me, sup, call, what)
   return waiting.in_list(me, waiters, what, call)
 end
 
+---Waits until the supervisor is at rest, and all of its children that are to be started are ready.
+---@param check function raises, or says that there is no more to wait for
+local function wait_until_ready(sup, me, call, check)
+  while not check(sup) and (sup.busy or sup.unready > 0) do
+    local child = sup.children.head
+    while child do
+      if child.phase == "starting" and record.is_below(me.task, child.task) then
+        local what = format("%s waits until child %q is ready, and is called by it", call, child.id)
+        return errors.throw("deadlock", what)
+      end
+      child = child.queue_next
+    end
+    wait_in(sup.starters, me, sup, call, sup.busy and BUSY or UNREADY)
+  end
+end
+
 ---sup:children() → list of { id, handle, status, restart, restarts } in the order of starting
 function methods.children(handle)
   local sup, me = supervisor_of(handle, "children")
@@ -142,8 +165,8 @@ function methods.children(handle)
   while child do
     children[#children + 1] = {
       id = child.id,
-      handle = child.task.handle,
-      status = child.task.status,
+      handle = child.task and child.task.handle,
+      status = child.phase ~= "due" and child.task and child.task.status or "pending",
       restart = child.restart,
       restarts = child.restarts,
     }
@@ -165,14 +188,42 @@ function methods.start(handle, item)
   gate.bounds(me, "start_task")
   local child = child_spec.read(item, "start's child")
   local taken = take_site(FORMAT, LEVELS)
-  check_open(sup)
-  while sup.busy do
-    wait_in(sup.starters, me, sup, "start", BUSY)
-    check_open(sup)
-  end
+  wait_until_ready(sup, me, "start", check_open)
   child_spec.check_id(child, sup.by_id, "start's child")
   add(sup, child, spawner(sup, me), taken)
   return child.task.handle
+end
+
+---Why a supervisor is at its end, or at an end that is no failure, or not.
+---@return boolean over
+---@return table? err
+local function ending(sup)
+  local cause = sup.cause or (not sup.over and cancelled(sup))
+  if sup.failure then
+    return true, raised.crossing(sup.failure)
+  elseif cause then
+    local fields = { reason = cause.reason, where = frames.where(), traceback = frames.traceback() }
+    return true, errors.new("cancelled", "cancelled: " .. cause.reason, fields)
+  end
+  return sup.over
+end
+
+---sup:ready() → true, once all children are ready · nil, err where the supervisor ends before.
+---ctx:ready() says that the worker that calls it is ready.
+function methods.ready(handle)
+  local task = handles.task(handle, "ctx:ready")
+  local sup = task.extra and task.extra.supervisor
+  if not sup then
+    return readiness.say(task)
+  end
+  local _, me = supervisor_of(handle, "ready")
+  gate.check(me, "poll_task")
+  wait_until_ready(sup, me, "ready", ending)
+  local _, err = ending(sup)
+  if err then
+    return nil, err
+  end
+  return true
 end
 
 local function not_found(sup, id)

@@ -17,7 +17,16 @@ local child_spec = {}
 
 local STRATEGIES = { one_for_one = true, one_for_all = true, rest_for_one = true }
 local RESTARTS = { permanent = true, transient = true, temporary = true }
-local OPTIONS = { strategy = true, intensity = true, period = true, name = true, children = true }
+local OPTIONS = {
+  strategy = true,
+  intensity = true,
+  period = true,
+  backoff = true,
+  name = true,
+  children = true,
+}
+local BACKOFF = { first = true, factor = true, max = true }
+local FACTOR, MOST_SECONDS = 2, 30 -- of a backoff that says no more than its first
 local FIELDS = { id = true, restart = true, shutdown = true, timeout = true }
 
 -- What people try first, by other libraries' words.
@@ -32,6 +41,9 @@ local FIRST_GUESSES = {
   intensity = "intensity belongs to the supervisor",
   period = "period belongs to the supervisor",
   strategy = "strategy belongs to the supervisor",
+  backoff = "backoff belongs to the supervisor",
+  ready = "ready belongs to the worker's definition",
+  start_timeout = "start_timeout belongs to the worker's definition",
 }
 
 local function wrong(message, fields)
@@ -152,8 +164,31 @@ local function check_list(list)
   end
 end
 
+---What puts a restart off: seconds, always the same, or a first, a factor and a most.
+---@return table { first, factor, max }
+local function backoff_of(given)
+  local what = "swarm.supervise's backoff"
+  if type(given) == "number" then
+    arguments.seconds(given, what)
+    return { first = given, factor = 1, max = given }
+  elseif type(given) ~= "table" then
+    local expected = what .. " takes seconds, or { first = 0.1, factor = 2, max = 30 }"
+    return arguments.wrong(expected, given)
+  end
+  arguments.options(given, BACKOFF, what)
+  local factor = given.factor == nil and FACTOR or given.factor
+  if type(factor) ~= "number" or not (factor >= 1 and factor < huge) then
+    return arguments.wrong(what .. ".factor takes a number, 1 or more", factor)
+  end
+  return {
+    first = arguments.seconds(given.first, what .. ".first"),
+    factor = factor,
+    max = given.max == nil and MOST_SECONDS or arguments.seconds(given.max, what .. ".max"),
+  }
+end
+
 ---Checks what swarm.supervise was given.
----@return table plan { strategy, intensity, period, name, children }
+---@return table plan { strategy, intensity, period, backoff, name, children }
 function child_spec.plan(opts)
   arguments.options(opts, OPTIONS, "swarm.supervise")
   local plan = {
@@ -163,6 +198,7 @@ function child_spec.plan(opts)
       or arguments.whole(opts.intensity, "swarm.supervise's intensity", 0, intensity.MOST),
     period = opts.period == nil and 5
       or arguments.seconds(opts.period, "swarm.supervise's option period"),
+    backoff = opts.backoff ~= nil and backoff_of(opts.backoff) or nil,
     name = opts.name ~= nil and check_text(opts.name, "swarm.supervise's name") or nil,
     children = {},
   }

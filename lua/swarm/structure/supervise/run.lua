@@ -1,5 +1,5 @@
--- What a supervisor does: it starts children, starts them again when they end, and stops them in
--- reverse order, each with its own time for clean-up.
+-- What a supervisor does: it starts children (starting.lua), starts them again when they end, and
+-- stops them in reverse order, each with its own time for clean-up.
 --
 -- Its coroutine does one thing after another: it stops, or handles an end, or waits. Nobody else
 -- changes what it knows while it is busy. Its children live in a block of its own that hides its
@@ -15,15 +15,16 @@ local list = require "swarm.ground.list"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
 local settling = require "swarm.worker.settle"
-local spawning = require "swarm.worker.spawn"
+local starting = require "swarm.structure.supervise.starting"
 local waiting = require "swarm.scope.waiting"
 
-local error, pcall, xpcall = error, pcall, xpcall
+local error, xpcall = error, xpcall
 local format = string.format
 
 local supervision = {}
 
 local IDLE = { what = "a child to start" }
+local DELAY = { what = "the delay before a restart" }
 
 -- Words -------------------------------------------------------------------------------------------
 
@@ -35,19 +36,22 @@ supervision.title = title
 
 ---How a child ended, for messages.
 local function ending(child)
-  local status, err = child.task.status, child.start_error or ends.err(child.task)
   if child.start_error then
-    return "did not start: " .. errors.headline(err)
-  elseif status == "failed" then
-    return "failed: " .. errors.headline(err)
-  elseif status == "blocked" then
-    return errors.headline(err) -- "blocked: ..."
-  elseif status == "cancelled" then
-    return "was cancelled: " .. err.reason
-  elseif status == "timeout" then
-    return "timed out: " .. errors.headline(err)
+    return "did not start: " .. errors.headline(child.start_error)
   end
-  return "ended (pass)"
+  local status, err = child.task.status, ends.err(child.task)
+  local when = child.early and " before it was ready" or ""
+  if status == "failed" then
+    return "failed" .. when .. ": " .. errors.headline(err)
+  elseif status == "blocked" then
+    local text = errors.headline(err) -- "blocked: ..."
+    return child.early and "ended" .. when .. ": " .. text or text
+  elseif status == "cancelled" then
+    return "was cancelled" .. when .. ": " .. err.reason
+  elseif status == "timeout" then
+    return "timed out" .. when .. ": " .. errors.headline(err)
+  end
+  return "ended (pass)" .. when
 end
 
 local function tell(sup, task, child, ended, what)
@@ -56,63 +60,24 @@ local function tell(sup, task, child, ended, what)
 end
 
 local function has_failed(child)
+  if child.start_error or child.early then
+    return true
+  end
   local status = child.task.status
-  return child.start_error ~= nil or status == "failed" or status == "timeout"
+  return status == "failed" or status == "timeout"
 end
 
 ---Whether an error came of it: its own, or that of somebody below it while it was stopped.
 local function broke(child)
-  local task = child.task
-  return has_failed(child) or ends.others(task) ~= nil
+  return has_failed(child) or ends.others(child.task) ~= nil
 end
 
--- Starting ----------------------------------------------------------------------------------------
-
----A child has settled: its failure is the supervisor's from now on.
-local function child_settled(node, task)
-  local sup = node.supervisor
-  scopes.own(task)
-  list.push_back(sup.ended, node)
-  if S.current ~= sup.worker then
-    S.ready(sup.worker)
-  end
-end
-
-local function start(sup, child)
-  local _, task =
-    spawning.named(sup.block, child.by, child.run, child.input, child.options, child.site)
-  child.task, child.start_error = task, nil
-  settling.watch(task, child.node)
-end
-
----Starts a child that was started before. What cannot start has failed once more.
-local function start_again(sup, child)
-  child.restarts = child.restarts + 1
-  local ok, err = pcall(start, sup, child)
-  if not ok then
-    child.start_error = err
-    list.push_back(sup.ended, child.node)
-  end
-  return ok
-end
-
----Adds a child behind all others and starts it.
----@param by table stands for who named the child: its definition and rights
----@param taken any the place that names it, as site.take has it
-function supervision.add(sup, child, by, taken)
-  child.by, child.site, child.restarts = by, taken, 0
-  child.node = { child = child, supervisor = sup, settled = child_settled, owns = true }
-  start(sup, child)
-  list.push_back(sup.children, child)
-  sup.by_id[child.id] = child
-end
+-- Stopping ----------------------------------------------------------------------------------------
 
 local function remove(sup, child)
   list.remove(child)
   sup.by_id[child.id] = nil
 end
-
--- Stopping ----------------------------------------------------------------------------------------
 
 ---What the supervisor itself is cancelled for, or nil.
 local function cancelled(sup)
@@ -136,24 +101,35 @@ local function wait_end(sup, child, seconds)
   end
 end
 
----Stops a child by the ladder: cancel, time for its clean-up, and then through its shields.
+---Brings a child to its end by the ladder: cancel, time for its clean-up, and then through its
+---shields.
+---@return boolean live whether it had not ended before
+local function bring_down(sup, child, reason)
+  local task = child.task
+  local w = task and task.worker
+  if not w then
+    return false
+  end
+  local cause = { kind = "supervisor", reason = reason, scope = w }
+  sup.stopping = task
+  cancelling.cancel(w, cause)
+  if child.shutdown ~= 0 then
+    wait_end(sup, child, child.shutdown)
+  end
+  if task.worker then
+    cancelling.pierce(task.worker, cause)
+    wait_end(sup, child, nil)
+  end
+  sup.stopping = nil
+  return true
+end
+
+---Stops a child.
 ---@return table? err where it broke because of that
 local function stop(sup, child, reason)
   local task = child.task
-  local w = task.worker
-  local cause, live = { kind = "supervisor", reason = reason, scope = w }, w ~= nil
-  if live then
-    sup.stopping = task
-    cancelling.cancel(w, cause)
-    if child.shutdown ~= 0 then
-      wait_end(sup, child, child.shutdown)
-    end
-    if task.worker then
-      cancelling.pierce(task.worker, cause)
-      wait_end(sup, child, nil)
-    end
-    sup.stopping = nil
-  end
+  starting.leave(sup, child)
+  local live = bring_down(sup, child, reason)
   if child.node.queue then -- it ended, and nobody has looked at that yet
     list.remove(child.node)
     if broke(child) then
@@ -169,7 +145,7 @@ local function stop_down_to(sup, first, ended, reason)
   local child = sup.children.tail
   while child do
     local before = child.queue_prev
-    if child ~= ended then
+    if child ~= ended and child.phase ~= "due" then
       stop(sup, child, reason)
       if cancelled(sup) then
         return false
@@ -236,16 +212,22 @@ local function restart(sup, child)
     tell(sup, task, child, ended, "not restarted: " .. cancelled(sup).reason)
     return
   end
+  local delay = starting.delay(sup, child)
   local following = sup.strategy == "one_for_all" and sup.children.head or child
-  while following and start_again(sup, following) do
+  while following do
+    starting.due(sup, following, clock.monotonic() + delay)
     following = first and following.queue_next
   end
-  local how = "restarted%s (%d of %d in %g s)"
+  starting.begin(sup)
   local with = WITH[sup.strategy] or ""
-  tell(sup, task, child, ended, format(how, with, count, limit.most, limit.period))
+  local how = delay > 0 and format("to be restarted%s after %g s", with, delay)
+    or "restarted" .. with
+  how = how .. format(" (%d of %d in %g s)", count, limit.most, limit.period)
+  tell(sup, task, child, ended, how)
 end
 
 local function after_end(sup, child)
+  child.early = starting.leave(sup, child) and not child.start_error
   local kind, failed = child.restart, has_failed(child)
   if kind == "permanent" or (kind == "transient" and failed) then
     return restart(sup, child)
@@ -261,9 +243,13 @@ end
 -- The supervisor's own run ------------------------------------------------------------------------
 
 local function wait(sup)
-  local me = sup.worker
-  local what = sup.block.first_child and scopes.CHILDREN or IDLE
+  local me, at = sup.worker, starting.next_time(sup)
+  local what = sup.block.first_child and scopes.CHILDREN or sup.unready > 0 and DELAY or IDLE
+  local timer = at and S.alarm(me, at)
   waiting.park_in(me, me.task.extra.cancel_waiters, what)
+  if timer then
+    S.drop_timer(timer)
+  end
 end
 
 local function answer(sup, request)
@@ -294,17 +280,25 @@ local function step(sup)
     return true
   elseif request then
     answer(sup, request)
+    return false
   elseif ended then
     list.remove(ended)
     after_end(sup, ended.child)
-  elseif not sup.block.first_child and is_awaited(sup) then
-    return true
-  else
-    sup.busy = false
-    S.ready_all(sup.starters)
-    wait(sup)
-    sup.busy = true
+    return false
+  elseif starting.begin(sup) then
+    return false
   end
+  local late = starting.late(sup)
+  if late then
+    bring_down(sup, late, "it was not ready") -- its end comes next
+    return false
+  elseif not sup.block.first_child and sup.unready == 0 and is_awaited(sup) then
+    return true
+  end
+  sup.busy = false
+  S.ready_all(sup.starters)
+  wait(sup)
+  sup.busy = true
   return false
 end
 
@@ -317,7 +311,7 @@ local function close(sup)
     child.run, child.input, child.by = nil, nil, nil -- it may be asked about for long
     child = child.queue_prev
   end
-  sup.over = true
+  sup.over, sup.cause = true, cause
   S.ready_all(sup.starters)
   while sup.requests.head do
     local request = sup.requests.head

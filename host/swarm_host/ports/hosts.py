@@ -31,7 +31,21 @@ def admits(bounds: Iterable[Iterable[str]], url: URL) -> bool:
         admits nothing.
     :param url: where the request would go: its scheme is one of :data:`DEFAULT_PORTS`.
     """
-    host, port = _plain(url), url.port or DEFAULT_PORTS[url.scheme]
+    return _admits(bounds, _plain(url), url.port or DEFAULT_PORTS[url.scheme])
+
+
+def admits_place(bounds: Iterable[Iterable[str]], host: str, port: int) -> bool:
+    """Whether a connection may be made to a host's port, by the bounds of :func:`admits`.
+
+    :param bounds: lists of hosts.
+    :param host: a name or an address, without brackets.
+    :param port: a number.
+    """
+    plain = _plain_name(f"[{host}]" if ":" in host else host)
+    return plain is not None and _admits(bounds, plain, port)
+
+
+def _admits(bounds: Iterable[Iterable[str]], host: str, port: int) -> bool:
     return all(any(_fits(bound.strip(), host, port) for bound in several) for several in bounds)
 
 
@@ -48,7 +62,10 @@ def _fits(bound: str, host: str, port: int) -> bool:
 
 def _plain_name(name: str) -> str | None:
     """A bound's host as the client would write it, or None where it can be no host."""
-    from httpx2 import URL, InvalidURL
+    try:
+        from httpx2 import URL, InvalidURL
+    except ImportError:  # it comes with the extra; without it names are not spelled anew
+        return _spelled(name.strip("[]"))
 
     try:
         return _plain(URL(scheme="http", host=name))
@@ -57,8 +74,12 @@ def _plain_name(name: str) -> str | None:
 
 
 def _plain(url: URL) -> str:
+    return _spelled(url.raw_host.decode("ascii"))
+
+
+def _spelled(name: str) -> str:
     """One spelling for each host: lower case, no dot at the end, the short form of IPv6."""
-    host = url.raw_host.decode("ascii").lower().removesuffix(".")
+    host = name.lower().removesuffix(".")
     return str(ipaddress.ip_address(host)) if _is_address(host) else host
 
 
