@@ -27,63 +27,23 @@ Take = Callable[[bytes], Awaitable[None]]
 
 
 class Pipes:
-    """Pumps the pipes of one child.
+    """What a child writes to.
 
     :param child: the child.
-    :param out: takes what it writes to its output, piece by piece; the child waits while it does.
-    :param err: the same for its errors.
     """
 
-    def __init__(self, child: Child, out: Take, err: Take) -> None:
-        self._child = child
-        self._takers = {child.stdout: out, child.stderr: err}
-        self._open = {fd for fd in self._takers if fd is not None}
+    def __init__(self, child: Child) -> None:
+        self._open = {fd for fd in (child.stdout, child.stderr) if fd is not None}
         self._waiting: set[int] = set()
         self._taking = 0
         self._heard = time.monotonic()
         self._drained = anyio.Event()
 
-    async def read(self) -> None:
-        """Reads until the child and all that hold its pipes have closed them."""
-        async with anyio.create_task_group() as tasks:
-            for fd, take in self._takers.items():
-                if fd is not None:
-                    tasks.start_soon(self._read, fd, take)
+    async def read(self, fd: int, take: Take) -> None:
+        """Reads one of them until the child and all others that hold it have closed it.
 
-    async def silence(self, seconds: float) -> None:
-        """Waits until nothing was read for so long. The time in which what was read is not taken
-        yet is no silence."""
-        while True:
-            left = self._heard + seconds - time.monotonic()
-            if self._taking:
-                left = seconds
-            elif left <= 0 and self._is_quiet():
-                return
-            await anyio.sleep(max(left, TURN_SECONDS))
-
-    async def settle(self) -> None:
-        """Waits for the last bytes after the child's end: until nobody writes, or has for long."""
-        quiet = turns = 0
-        while turns < MOST_TURNS:
-            with anyio.move_on_after(TURN_SECONDS):
-                await self._drained.wait()
-                return
-            if not self._taking:
-                turns += 1
-                quiet = quiet + 1 if self._is_quiet() else 0
-            if quiet == QUIET_TURNS:
-                return
-
-    def _is_quiet(self) -> bool:
-        """Whether the readers wait, and rightly so."""
-        if self._waiting != self._open:
-            return False
-        poll = select.poll()
-        for fd in self._open:
-            poll.register(fd, select.POLLIN)
-        return not poll.poll(0)
-
-    async def _read(self, fd: int, take: Take) -> None:
+        :param take: takes what was read, piece by piece; the child waits while it does.
+        """
         while True:
             try:
                 data = os.read(fd, CHUNK)
@@ -108,6 +68,39 @@ class Pipes:
         self._open.discard(fd)
         if not self._open:
             self._drained.set()
+
+    async def silence(self, seconds: float) -> None:
+        """Waits until nothing was read for so long. The time in which what was read is not taken
+        yet is no silence."""
+        while True:
+            left = self._heard + seconds - time.monotonic()
+            if self._taking:
+                left = seconds
+            elif left <= 0 and self._is_quiet():
+                return
+            await anyio.sleep(max(left, TURN_SECONDS))
+
+    async def settle(self) -> None:
+        """Waits for the last bytes after the child's end: until nobody writes, or has for long."""
+        quiet = turns = 0
+        while turns < MOST_TURNS and self._open:
+            with anyio.move_on_after(TURN_SECONDS):
+                await self._drained.wait()
+                return
+            if not self._taking:
+                turns += 1
+                quiet = quiet + 1 if self._is_quiet() else 0
+            if quiet == QUIET_TURNS:
+                return
+
+    def _is_quiet(self) -> bool:
+        """Whether the readers wait, and rightly so."""
+        if self._waiting != self._open:
+            return False
+        poll = select.poll()
+        for fd in self._open:
+            poll.register(fd, select.POLLIN)
+        return not poll.poll(0)
 
 
 async def write(fd: int, data: bytes) -> bool:

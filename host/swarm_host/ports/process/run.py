@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from io import FileIO
 from typing import Any
 
@@ -45,9 +46,9 @@ class Run:
     ) -> None:
         payload = order.payload
         self._child, self._order, self._call, self._file = child, order, call, file
-        self._pipes = Pipes(child, self._take_out, self._take_err)
-        self._pumping = anyio.CancelScope(shield=True)
-        self._ended = anyio.Event()
+        self._pipes = Pipes(child)
+        self._running = anyio.CancelScope()  # is cancelled where the child is to be ended
+        self._moving: list[anyio.CancelScope] = []
         self._exited = self._lingered = False
         self._problem: PortError | None = None  # why the child is stopped before its end
         self._out = bytearray()
@@ -65,26 +66,34 @@ class Run:
 
     async def to_the_end(self) -> Answer:
         """Waits for the child's end, or ends it where the request is cancelled or out of time."""
-        payload = self._order.payload
-        seconds, kill_after = payload.get("timeout"), payload["kill_after"]
+        payload, child = self._order.payload, self._child
+        seconds = payload.get("timeout")
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._pump)
-            tasks.start_soon(self._watch)
+            for fd, take in ((child.stdout, self._take_out), (child.stderr, self._take_err)):
+                if fd is not None:
+                    tasks.start_soon(self._moves, self._pipes.read, fd, take)
+            if child.stdin is not None:
+                tasks.start_soon(self._moves, self._feed, child.stdin)
+            if payload.get("listens"):
+                tasks.start_soon(self._moves, self._listen)
             if payload.get("idle"):
                 tasks.start_soon(self._guard_idle, payload["idle"])
             try:
-                with anyio.move_on_after(seconds) as limit:
-                    await self._ended.wait()
+                with self._running:
+                    with anyio.move_on_after(seconds) as limit:
+                        await child.exited()
+                        self._exited = True
                     if self._exited:
                         await self._pipes.settle()
                 late = limit.cancelled_caught and not self._exited
             finally:
-                # The pumps go on meanwhile: what a child says on its way out is heard.
+                # Bytes move on meanwhile: what a child says on its way out is heard.
                 with anyio.CancelScope(shield=True):
-                    ended = await self._child.end(kill_after)
+                    ended = await child.end(payload["kill_after"])
                     await self._pipes.settle()
                     await self._take_rest()
-                self._pumping.cancel()
+                for scope in self._moving:
+                    scope.cancel()
                 tasks.cancel_scope.cancel()
                 if self._file is not None:
                     self._file.close()
@@ -98,20 +107,11 @@ class Run:
             raise self._with_end(self._failure(why), ended)
         return self._answer(ended)
 
-    async def _pump(self) -> None:
-        """All that moves bytes: until the child has ended, whatever is cancelled before."""
-        with self._pumping:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._pipes.read)
-                if self._child.stdin is not None:
-                    tasks.start_soon(self._feed, self._child.stdin)
-                if self._order.payload.get("listens"):
-                    tasks.start_soon(self._listen)
-
-    async def _watch(self) -> None:
-        await self._child.exited()
-        self._exited = True
-        self._ended.set()
+    async def _moves(self, move: Callable[..., Awaitable[None]], *arguments: Any) -> None:
+        """Moves bytes until the child has ended, whatever is cancelled before."""
+        with anyio.CancelScope(shield=True) as scope:
+            self._moving.append(scope)
+            await move(*arguments)
 
     async def _guard_idle(self, seconds: float) -> None:
         await self._pipes.silence(seconds)
@@ -145,11 +145,10 @@ class Run:
         while True:
             told, data = await self._call.receive()
             if "final" in told:
-                with anyio.move_on_after(self._order.payload["linger"]):
-                    await self._ended.wait()
-                    continue
-                self._lingered = True
-                self._ended.set()
+                await anyio.sleep(self._order.payload["linger"])
+                if not self._exited:
+                    self._lingered = True
+                    self._running.cancel()
                 continue
             self._pieces.append(data or b"" if "input" in told else None)
             if self._given is not None:
@@ -218,7 +217,7 @@ class Run:
 
     def _stop(self, problem: PortError) -> None:
         self._problem = self._problem or problem
-        self._ended.set()
+        self._running.cancel()
 
     def _failure(self, why: str, **fields: Any) -> PortError:
         return PortError("process_failed", f"{self._order.who}: {why}", reason=why, **fields)
