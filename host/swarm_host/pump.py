@@ -136,14 +136,14 @@ class Pump:
                 self._served[number].scope.cancel()
 
     async def _emit(self, number: int, event: Any, data: bytes | None = None) -> None:
-        """Hands one event of a port to Lua in the next tick, and waits until it is read."""
+        """Hands one event of a port to Lua in the next tick, once those before it are read."""
         served = self._served[number]
+        if not self._stopping:
+            await served.read.wait()
         if served.read.is_set():
             served.read = anyio.Event()
         self._emitted.append((number, json.dumps(event).encode(), data))
         self._wake.set()
-        if not self._stopping:
-            await served.read.wait()
 
     def _tell_settled(self) -> None:
         for worker in self._kernel.take_settled():

@@ -28,7 +28,7 @@ import anyio
 
 from swarm_host import Host, Options
 from swarm_host.vm.kernel import Kernel
-from tests.bench import reloads
+from tests.bench import processes, reloads
 
 HERE = Path(__file__).resolve().parent
 PEERS = HERE / "peers"
@@ -305,6 +305,7 @@ BENCHMARKS: dict[str, Callable[[bool], Result]] = {
     "semaphore": semaphore,
     "sleepers": sleepers,
     **reloads.BENCHMARKS,
+    **processes.BENCHMARKS,
 }
 
 

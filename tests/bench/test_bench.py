@@ -32,6 +32,9 @@ ATTEMPTS = 3
         "reload",
         "reload_flow",
         "reload_broken",
+        "spawns",
+        "streams",
+        "text",
     ],
 )
 def test_bound(name: str) -> None:

@@ -30,8 +30,8 @@ class Call:
     :ivar id: the request's number within the run.
     :ivar data: bytes that came beside the payload, as they are.
     :ivar emit: ``await call.emit(event, data)`` hands an event (anything that JSON can say) and
-        bytes to the caller before the answer, in order. It returns once the caller has begun with
-        it: a caller that is slow holds the port back, and that is how a stream stays bounded.
+        bytes to the caller before the answer, in order. It waits until the caller has begun with
+        the one before: a caller that is slow holds the port back, and so a stream stays bounded.
     :ivar receive: ``event, data = await call.receive()`` waits for the next thing that the caller
         tells its request while it is under way. Nothing holds a caller back: what is not received
         is kept, so say in events when there is room for more.

@@ -6,6 +6,7 @@ Nothing is parsed here: items go to Lua as they are, many at once, and are taken
 from __future__ import annotations
 
 import re
+import struct
 from typing import Protocol
 
 from swarm_host.ports.secrets import Mask
@@ -96,6 +97,9 @@ class ServerSent:
         return self._lines.feed(data.replace(b"\r\n", b"\n").replace(b"\r", b"\n"), last=last)
 
 
+_HEAD = struct.Struct(">I")
+
+
 class Frames:
     """Frames: four bytes with the length, big-endian, then so many bytes.
 
@@ -114,7 +118,7 @@ class Frames:
         kept += data
         at, end = 0, len(kept)
         while end - at >= 4:
-            size = int.from_bytes(kept[at : at + 4], "big")
+            (size,) = _HEAD.unpack_from(kept, at)
             if size > self._most:
                 raise Broken(
                     f"a frame of {size} bytes, where {self._most} are the most: what it writes may "
