@@ -135,6 +135,42 @@ describe("values at the boundary", function()
     assert.same(deep, tail[2].content.value)
   end)
 
+  it("are whole or refused, however many entries in whatever order", function()
+    local function cross(value)
+      swarm.set_data("crossing", value)
+      return swarm.data "crossing"
+    end
+    local function refused(value)
+      assert.equal("invalid_value", select(2, pcall(cross, value)).code)
+    end
+    local forwards, fields = {}, {}
+    for n = 1, 40 do
+      forwards[n], fields["k" .. n] = { at = n, list = { n } }, { n }
+      local backwards = {}
+      for i = n, 1, -1 do
+        backwards[i] = i
+      end
+      assert.same({ forwards, fields, backwards }, cross { forwards, fields, backwards })
+      assert.same(forwards, cross(forwards))
+      assert.same(fields, cross(fields))
+      assert.same(backwards, cross(backwards))
+      assert.same({ swarm.array(backwards) }, cross { backwards })
+      fields[1] = 1
+      refused(fields)
+      fields[1] = nil
+      forwards.name = "both"
+      refused(forwards)
+      forwards.name = nil
+      local last = forwards[n]
+      forwards[n] = print
+      refused(forwards)
+      forwards[n] = last
+      forwards[n + 2] = last
+      refused(forwards)
+      forwards[n + 2] = nil
+    end
+  end)
+
   it("take errors along, with all their fields, as errors", function()
     local _, err = swarm.join(swarm.spawn(function()
       error { code = "mine", message = "no good", at = { 1, 2 } }

@@ -60,6 +60,27 @@ local function copy_item(value, depth)
   return nil
 end
 
+-- LuaJIT compiles a loop by itself, and nothing that has one in the middle: with a loop in the copy
+-- nothing of a spawn and its join would be compiled in one piece. So the first FEW nodes of a value
+-- are walked by goto, out of an inner block: within one and the same it takes that for a loop too.
+local FEW = 16
+
+local function count_of(t)
+  local count, key = 0, next(t)
+  ::following::
+  if key ~= nil and nodes + count < FEW then
+    count, key = count + 1, next(t, key)
+    goto following
+  end
+  if key ~= nil then
+    count = 0
+    for _ in next, t do
+      count = count + 1
+    end
+  end
+  return count
+end
+
 ---A list whose items come in order when it is walked, as they do where nothing was put into it
 ---backwards: one walk is enough. Nil for any other table, and where an item cannot be copied.
 local function copy_list(t, length, depth)
@@ -71,6 +92,49 @@ local function copy_list(t, length, depth)
       return nil
     end
     copy[i] = item
+  end
+  return copy
+end
+
+local function copy_few_items(t, length, depth)
+  local copy, i, key, value = table_new(length, 0), 1, next(t)
+  ::following::
+  if key ~= nil then
+    local item = key == i and copy_item(value, depth)
+    if item == nil or key ~= i then
+      return nil
+    end
+    copy[i] = item
+    i, key, value = i + 1, next(t, key)
+    goto following
+  end
+  return copy
+end
+
+---Fields with their names. Nil where a key is no text, and where a field cannot be copied.
+local function copy_fields(t, count, depth)
+  local copy = table_new(0, count)
+  for key, value in next, t do
+    local item = type(key) == "string" and copy_item(value, depth)
+    if item == nil or type(key) ~= "string" then
+      return nil
+    end
+    copy[key] = item
+  end
+  return copy
+end
+
+local function copy_few_fields(t, count, depth)
+  local copy, key, value = table_new(0, count), next(t)
+  ::following::
+  if key ~= nil then
+    local item = type(key) == "string" and copy_item(value, depth)
+    if item == nil or type(key) ~= "string" then
+      return nil
+    end
+    copy[key] = item
+    key, value = next(t, key)
+    goto following
   end
   return copy
 end
@@ -94,16 +158,13 @@ function copy_table(t, depth)
     if depth > MAX_DEPTH or nodes > MAX_NODES then
       return nil
     end
-    copy = copy_list(t, length, depth)
+    copy = (nodes <= FEW and copy_few_items or copy_list)(t, length, depth)
     if copy then
       return mark and setmetatable(copy, mark) or copy
     end
     nodes = nodes - length - 1
   end
-  local count = 0
-  for _ in next, t do
-    count = count + 1
-  end
+  local count = count_of(t)
   nodes = nodes + count + 1
   if depth > MAX_DEPTH or nodes > MAX_NODES then
     return nil
@@ -126,16 +187,9 @@ function copy_table(t, depth)
     if count > 0 and mark == array_meta then
       return nil
     end
-    copy = table_new(0, count)
-    for key, value in next, t do
-      if type(key) ~= "string" then
-        return nil
-      end
-      local item = copy_item(value, depth)
-      if item == nil then
-        return nil
-      end
-      copy[key] = item
+    copy = (nodes <= FEW and copy_few_fields or copy_fields)(t, count, depth)
+    if copy == nil then
+      return nil
     end
   end
   if mark then
