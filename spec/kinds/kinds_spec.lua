@@ -5,9 +5,29 @@ local swarm = require "swarm"
 -- What each kind has to offer. `echo` passes with its input, a string. `block` ends blocked. `fail`
 -- fails. `wait` says one event and never ends by itself. `slow` is `wait` with a timeout of 5 s.
 -- `two` says two events, then passes with "done". `third` says one event in each attempt, fails in
--- the first two and passes with "done" in the third; it has no retries of its own.
+-- the first two and passes with "done" in the third; it has no retries of its own. `talk` is held
+-- open: it answers with how many it has answered and what it was asked, fails at "fail", and never
+-- answers "wait".
+local FINAL = '{"type":"final","ok":%s,"content":{"kind":"inline","value":%s}}'
+local PROGRESS = 'echo \'{"type":"progress","stage":"%s"}\''
+
+local function saying(event, ...)
+  return "echo '" .. event:format(...) .. "'"
+end
+
 local KINDS = {
   lua = {
+    talk = {
+      run = function(ctx, input)
+        ctx.state.n = (ctx.state.n or 0) + 1
+        if input == "fail" then
+          error "it was asked to"
+        elseif input == "wait" then
+          swarm.sleep(1e6)
+        end
+        return ctx.state.n .. " " .. input
+      end,
+    },
     echo = {
       run = function(_, input)
         return input
@@ -47,6 +67,14 @@ local KINDS = {
     },
   },
   process = {
+    talk = {
+      shell = [[n=0
+        while read -r line; do
+          case $line in fail) exit 3;; wait) exec sleep 600;; esac
+          n=$((n + 1)); echo "$n $line"
+        done]],
+      output = { format = "lines" },
+    },
     echo = { command = { "cat" }, output = { format = "text" } },
     block = { shell = "echo half; exit 3", exit = "blocked", output = { format = "text" } },
     fail = { command = { "/no/such/program" } },
@@ -58,6 +86,41 @@ local KINDS = {
     two = {
       shell = "echo one >&2; echo two >&2; echo done",
       output = { format = "text" },
+    },
+  },
+  stream = {
+    talk = {
+      shell = [[n=0
+        while read -r line; do
+          case $line in *fail*) exit 3;; *wait*) exec sleep 600;; esac
+          line=${line#?}; n=$((n + 1)); echo "\"$n ${line%?}\""
+        done]],
+      output = { format = "ndjson" },
+    },
+    echo = {
+      command = { "cat" },
+      stdin = FINAL:format("true", "{input}") .. "\n",
+      output = { format = "ndjson" },
+    },
+    block = { shell = saying(FINAL, "false", '"half"'), output = { format = "ndjson" } },
+    fail = { command = { "/no/such/program" }, output = { format = "ndjson" } },
+    wait = {
+      shell = PROGRESS:format "begun" .. "; exec sleep 600",
+      output = { format = "ndjson" },
+    },
+    third = {
+      shell = PROGRESS:format "try '$SWARM_ATTEMPT'"
+        .. '; test "$SWARM_ATTEMPT" = 3 && '
+        .. saying(FINAL, "true", '"done"'),
+      output = { format = "ndjson" },
+    },
+    two = {
+      shell = PROGRESS:format "one"
+        .. ";"
+        .. PROGRESS:format "two"
+        .. ";"
+        .. saying(FINAL, "true", '"done"'),
+      output = { format = "ndjson" },
     },
   },
 }
@@ -386,6 +449,32 @@ for kind in pairs(KINDS) do
       assert.has_error(function()
         swarm.spawn(worker "echo", { f = print })
       end, { code = "invalid_value", path = "input.f" })
+    end)
+
+    it("is held open: one worker answers one invocation after the other", function()
+      local s = swarm.open(worker "talk")
+      assert.equal("1 a", s:invoke "a")
+      assert.equal("2 b", s:invoke "b")
+      s:close()
+      assert.is_true(swarm.join(s))
+      assert.equal("pass", s.status)
+    end)
+
+    it("is held open: an error ends the invocation, a cancel the worker", function()
+      local s = swarm.open(worker "talk")
+      assert.has_error(function()
+        s:invoke "fail"
+      end)
+      assert.matches("^%d a$", s:invoke "a")
+      local waits = swarm.spawn(function()
+        return s:invoke "wait"
+      end)
+      swarm.yield()
+      swarm.cancel(waits, "enough", { wait = true })
+      assert.has_error(function()
+        s:invoke "b"
+      end, "not held open any more")
+      swarm.join(s)
     end)
   end)
 end
