@@ -65,6 +65,14 @@ swarm.worker "prompt_file in stdin" {
   output = TEXT,
 }
 
+swarm.worker "told" { command = { "cat" }, prompt = "look at {input.path}", output = TEXT }
+swarm.worker "told in a file" {
+  shell = 'cat "$FILE"; printf "|"',
+  prompt = "look at {input.path}",
+  env = { FILE = "{prompt_file}" },
+  output = TEXT,
+}
+
 swarm.worker "no stdin" { command = { "cat" }, stdin = false, output = TEXT }
 swarm.worker "named" { command = { "sh", "-c", "cat", "sh", "{prompt}" }, output = TEXT }
 swarm.worker "made" {
@@ -202,6 +210,12 @@ describe("the prompt and stdin", function()
     assert.equal("its prompt", swarm.call("cat", { prompt = "its prompt" }))
     assert.equal('{"a":[1]}', swarm.call("cat", { a = { 1 } }))
     assert.equal("", swarm.call "cat")
+  end)
+
+  it("may be a text of the definition's, with placeholders", function()
+    assert.equal("look at a.c", swarm.call("told", { path = "a.c" }))
+    assert.equal("look at a.c|", swarm.call("told in a file", { path = "a.c" }))
+    assert.equal("invalid_value", failing("told", "x").code)
   end)
 
   it("is empty where command or env name the input, or stdin is false", function()
@@ -513,6 +527,25 @@ describe("swarm.exec", function()
       end)
     end)
     assert.matches("enough", err)
+  end)
+end)
+
+swarm.worker "bar" {
+  shell = [[printf '\r%100000d%%\n' 7 >&2; echo "disk quota exceeded" >&2; exit 1]],
+}
+swarm.worker "talkative" {
+  shell = [[(for i in 1 2 3 4 5 6; do sleep 0.1; echo $i; done) & exit 0]],
+  output = TEXT,
+}
+
+describe("an end", function()
+  it("is told by the last line of stderr, however long those before it are", function()
+    local err = failing "bar"
+    assert.equal('worker "bar": exit code 1: disk quota exceeded', err.message)
+  end)
+
+  it("waits for who still talks on its output", function()
+    assert.equal("1\n2\n3\n4\n5\n6", swarm.call "talkative")
   end)
 end)
 

@@ -83,13 +83,15 @@ class Pipes:
     async def settle(self) -> None:
         """Waits for the last bytes after the child's end: until nobody writes, or has for long."""
         quiet = turns = 0
+        heard = self._heard
         while turns < MOST_TURNS and self._open:
             with anyio.move_on_after(TURN_SECONDS):
                 await self._drained.wait()
                 return
             if not self._taking:
                 turns += 1
-                quiet = quiet + 1 if self._is_quiet() else 0
+                quiet = quiet + 1 if self._heard == heard and self._is_quiet() else 0
+                heard = self._heard
             if quiet == QUIET_TURNS:
                 return
 
