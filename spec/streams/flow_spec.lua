@@ -24,6 +24,26 @@ swarm.worker "count" { shell = "wc -lc", stdin = from, output = TEXT }
 swarm.worker "first" { shell = "head -n 1", stdin = from, output = TEXT }
 swarm.worker "whole" { shell = "sleep 0.1; echo all", output = TEXT }
 swarm.worker "fails" { shell = "echo one; sleep 0.1; exit 7", output = { format = "lines" } }
+swarm.worker "third time" {
+  retries = { max = 2, backoff = 0 },
+  run = function(ctx)
+    swarm.exec { "true" }
+    if ctx.attempt < 3 then
+      error "not yet"
+    end
+    ctx:partial(ctx.attempt)
+  end,
+}
+swarm.worker "talks and fails" {
+  retries = { max = 2, backoff = 0 },
+  run = function(ctx)
+    ctx:partial "x"
+    swarm.exec { "sleep", "0.05" }
+    if ctx.attempt < 3 then
+      error "not yet"
+    end
+  end,
+}
 swarm.worker "as file" { shell = "seq 1 3", output = { format = "file" } }
 
 describe("input from another worker", function()
@@ -60,6 +80,13 @@ describe("input from another worker", function()
     swarm.join(flood)
     _, err = ended("cat", { from = flood })
     assert.equal("budget_exceeded", (err.cause or err).code)
+  end)
+
+  it("goes on with the next attempt where nothing was read of one that failed", function()
+    local late = swarm.spawn("third time", nil)
+    assert.equal("3", swarm.call("cat", { from = late }))
+    local _, err = ended("cat", { from = swarm.spawn "talks and fails" })
+    assert.matches("is tried again", (err.cause or err).message)
   end)
 
   it("need not be read to its end", function()

@@ -4,6 +4,7 @@
 local attempts = require "swarm.worker.attempts"
 local bridge = require "swarm.outside.bridge"
 local deadlock = require "swarm.worker.deadlock"
+local errors = require "swarm.ground.errors"
 local gate = require "swarm.rights.gate"
 local handles = require "swarm.worker.handle"
 local joining = require "swarm.worker.join"
@@ -14,8 +15,7 @@ local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
 local tails = require "swarm.worker.output.tail"
 local values = require "swarm.values.values"
-local errors = require "swarm.ground.errors"
-local concat, pcall, type = table.concat, pcall, type
+local concat, format, pcall, type = table.concat, string.format, pcall, type
 
 local PIECE = 262144 -- bytes of a file that are read at once
 
@@ -102,6 +102,8 @@ local function last_of_tail(source, request)
   return nil
 end
 
+local tried_again
+
 local function next_of_tail(source, request)
   local following = source.following
   if following then
@@ -129,11 +131,27 @@ local function next_of_tail(source, request)
   if lines[1] then
     source.said = true
     return concat(lines)
+  elseif source.attempt < attempts.number(source.task) then
+    return tried_again(source, request)
   elseif record.final[source.task.status] then
     return last_of_tail(source, request)
   end
   request.list = tails.of(attempt).followers
   return nil
+end
+
+---The attempt that was read has failed, and another follows: what was read of it stands.
+function tried_again(source, request)
+  if source.said then
+    local named = record.named(source.task)
+    local message = "%s: worker %s failed, and is tried again, after some of its output was read"
+    source.err = errors.new("failed", format(message, source.place, named))
+    return nil
+  end
+  pace.leave(source.reader)
+  source.attempt = source.attempt + 1
+  source.reader = pace.enter(tails.of(attempts.of(source.task, source.attempt)))
+  return next_of_tail(source, request)
 end
 
 ---A worker's tail, as it grows; where it says nothing until it ends, its result.
