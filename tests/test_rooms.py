@@ -128,7 +128,7 @@ def test_every_kind_is_typed_and_passes_the_suite_of_all_kinds() -> None:
     proved = suite.split("local KINDS = {")[1].split("\n}\n")[0]
     typed = re.search(r"@field kind\? (\S+)", types)
     assert len(kinds) > 1
-    assert set(re.findall(r"^  (\w+) = {", proved, re.MULTILINE)) == kinds
+    assert kinds <= set(re.findall(r"^  (\w+) = {", proved, re.MULTILINE))
     assert typed
     assert set(re.findall(r"\w+", typed[1])) == kinds
 
