@@ -142,18 +142,23 @@ class Run:
 
     async def _listen(self) -> None:
         """Takes what the worker tells."""
-        while True:
-            told, data = await self._call.receive()
-            if "final" in told:
-                with anyio.move_on_after(self._order.payload["linger"]):
-                    await self._ended.wait()
+        async with anyio.create_task_group() as tasks:
+            while True:
+                told, data = await self._call.receive()
+                if "final" in told:
+                    tasks.start_soon(self._linger)
                     continue
-                self._lingered = True
-                self._ended.set()
-                continue
-            self._pieces.append(data or b"" if "input" in told else None)
-            if self._given is not None:
-                self._given.set()
+                self._pieces.append(data or b"" if "input" in told else None)
+                if self._given is not None:
+                    self._given.set()
+
+    async def _linger(self) -> None:
+        """Lets the child live on for a while: it may go on to read its input."""
+        with anyio.move_on_after(self._order.payload["linger"]):
+            await self._ended.wait()
+            return
+        self._lingered = True
+        self._ended.set()
 
     # What it says. ---------------------------------------------------------------------------
 
