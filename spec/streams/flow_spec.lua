@@ -9,8 +9,8 @@ local function ended(name, input)
   return h, err
 end
 
-local function from(_, input)
-  return input.from
+local function from(ctx, input)
+  return input.from == "self" and ctx or input.from
 end
 
 swarm.worker "numbers" { command = { "seq", "1", "{input}" }, output = { format = "lines" } }
@@ -24,27 +24,25 @@ swarm.worker "count" { shell = "wc -lc", stdin = from, output = TEXT }
 swarm.worker "first" { shell = "head -n 1", stdin = from, output = TEXT }
 swarm.worker "whole" { shell = "sleep 0.1; echo all", output = TEXT }
 swarm.worker "fails" { shell = "echo one; sleep 0.1; exit 7", output = { format = "lines" } }
-swarm.worker "third time" {
-  retries = { max = 2, backoff = 0 },
-  run = function(ctx)
-    swarm.exec { "true" }
-    if ctx.attempt < 3 then
-      error "not yet"
-    end
-    ctx:partial(ctx.attempt)
-  end,
-}
-swarm.worker "talks and fails" {
-  retries = { max = 2, backoff = 0 },
-  run = function(ctx)
-    ctx:partial "x"
-    swarm.exec { "sleep", "0.05" }
-    if ctx.attempt < 3 then
-      error "not yet"
-    end
-  end,
-}
 swarm.worker "as file" { shell = "seq 1 3", output = { format = "file" } }
+swarm.worker "second try" {
+  shell = '[ -z "$FIRST" ] || echo "$FIRST"; [ $SWARM_ATTEMPT = 2 ] && echo second',
+  env = { FIRST = "{prompt}" },
+  output = { format = "lines" },
+  retries = { max = 1, backoff = 0 },
+}
+swarm.worker "large lines" {
+  shell = "yes $(head -c 100000 /dev/zero | tr '\\0' x) | head -n 300",
+  output = { format = "lines", keep = 0 },
+}
+swarm.worker "floods stderr" {
+  shell = "echo a; seq 1 20000 >&2; echo b",
+  output = { format = "lines", keep = 0 },
+}
+swarm.worker "bad order" { command = { "cat" }, env = { X = "{input.x}" }, stdin = from }
+swarm.worker "open" { command = { "cat" }, stdin = from, output = { format = "lines" } }
+
+swarm.worker "late" { shell = "sleep 0.5; wc -c", stdin = from, output = TEXT }
 
 describe("input from another worker", function()
   it("comes line by line, while that runs", function()
@@ -82,11 +80,42 @@ describe("input from another worker", function()
     assert.equal("budget_exceeded", (err.cause or err).code)
   end)
 
-  it("goes on with the next attempt where nothing was read of one that failed", function()
-    local late = swarm.spawn("third time", nil)
-    assert.equal("3", swarm.call("cat", { from = late }))
-    local _, err = ended("cat", { from = swarm.spawn "talks and fails" })
-    assert.matches("is tried again", (err.cause or err).message)
+  it("is held back by bytes and by its stderr too", function()
+    for name, size in pairs { ["large lines"] = "30000300", ["floods stderr"] = "4" } do
+      assert.equal(size, swarm.call("late", { from = swarm.spawn(name) }))
+    end
+  end)
+
+  it("holds its source back no longer than it can be read", function()
+    local source = swarm.spawn("many", 5000)
+    local _, err = ended("bad order", { from = source, x = "a\0b" })
+    assert.equal("invalid_value", err.code)
+    local opened = swarm.open "open"
+    assert.has_error(function()
+      opened:invoke { from = source }
+    end)
+    opened:close()
+    assert.is_false(pcall(swarm.exec, { "cat", stdin = source, timeout = -1 }))
+    assert.is_true(swarm.join(source))
+  end)
+
+  it("is that of the next attempt where nothing was read of the one before", function()
+    assert.equal("second", swarm.call("cat", { from = swarm.spawn("second try", "") }))
+    local source = swarm.spawn("second try", "first")
+    local _, err = ended("cat", { from = source })
+    assert.equal("process_failed", err.code)
+    assert.matches("is tried again, after a part", err.message)
+    assert.is_true(swarm.join(source))
+  end)
+
+  it("fails where something of it can be no text", function()
+    local source = swarm.spawn(function(ctx)
+      ctx:partial { it = swarm.channel() }
+      return swarm.channel():recv()
+    end)
+    local _, err = ended("cat", { from = source })
+    assert.equal("invalid_value", (err.cause or err).code)
+    swarm.cancel(source)
   end)
 
   it("need not be read to its end", function()
@@ -96,7 +125,9 @@ describe("input from another worker", function()
     swarm.cancel(source, "enough", { wait = true })
   end)
 
-  it("cannot be what waits for it", function()
+  it("cannot be the worker's own, or what waits for it", function()
+    local _, own = ended("cat", { from = "self" })
+    assert.equal("deadlock", own.code)
     local h
     h = swarm.spawn(function()
       return swarm.call("cat", { from = h })
@@ -162,9 +193,27 @@ swarm.worker "ends in time" {
   linger = 30,
 }
 
+swarm.worker "reads on" {
+  shell = [[
+    read line
+    echo '{"type": "final", "ok": true, "content": {"kind": "inline", "value": "it"}}'
+    while read line; do n=$((n + 1)); done
+    echo "$n"
+  ]],
+  stdin = from,
+  linger = 600,
+  output = { format = "ndjson" },
+}
+
 describe("linger", function()
   it("bounds the life of a program behind its final, and the result stands", function()
     assert.equal("it", swarm.call "lingers")
+  end)
+
+  it("goes on to give a program its input", function()
+    local h = swarm.spawn("reads on", { from = swarm.spawn("numbers", 5) })
+    assert.equal("it", swarm.result(h))
+    assert.equal(4, swarm.output_tail(h)[1].chunk.value)
   end)
 
   it("leaves its exit code to one that ends in time", function()

@@ -13,6 +13,11 @@ swarm.worker "flag" { command = { "cat" }, output = { format = "ndjson", ok = "/
 swarm.worker "last" { command = { "cat" }, output = { format = "ndjson", final = "last" } }
 swarm.worker "and fails" { shell = "cat; exit 3", output = { format = "ndjson" } }
 swarm.worker "sse" { command = { "cat" }, output = { format = "sse" } }
+swarm.worker "short sse" {
+  command = { "cat" },
+  output = { format = "sse" },
+  limits = { line = 100 },
+}
 swarm.worker "named" {
   command = { "cat" },
   output = {
@@ -208,6 +213,12 @@ describe("an event function", function()
     _, err = ended("mapped", "1\n")
     assert.equal("invalid_value", err.code)
     assert.is_not_nil(err.message:find("is no event", 1, true))
+    assert.is_not_nil(err.message:find('{ type = "progress", stage = "a text"', 1, true))
+    map = function()
+      return { type = "finale" }
+    end
+    _, err = ended("mapped", "1\n")
+    assert.matches('did you mean final', err.message)
   end)
 end)
 
@@ -223,6 +234,22 @@ describe("server-sent events", function()
       'partial "two\\nlines"',
       "final { a = { b = 2 } }",
     }, tail_of(h))
+  end)
+
+  it("have the fields of the standard alone, behind a mark of UTF-8 or none", function()
+    local h = ended(
+      "sse",
+      "\239\187\191data: 1\n\ndata-x: 2\ndata y\ndatab: 3\nevent2: x\n\ndata\n\ndata: " .. FINAL
+    )
+    assert.same({ "partial 1", 'partial ""', "final { a = { b = 2 } }" }, tail_of(h))
+  end)
+
+  it("have data no longer than a line may be, and say what is gone", function()
+    local h = ended("short sse", ("data: 12345678\n"):rep(20) .. "\ndata: " .. FINAL)
+    local text = swarm.output_tail(h)[1].chunk.value
+    assert.is_true(#text < 200)
+    assert.matches("^12345678\n12345678\n.* %[%d+ bytes dropped%]$", text)
+    assert.equal("pass", h.status)
   end)
 
   it("tell the event function their name", function()

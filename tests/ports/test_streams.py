@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import sys
 import time
@@ -191,6 +192,64 @@ def test_what_ends_in_the_middle_leaves_nothing(within: Callable[..., Any], tmp_
 
     within(60, main)
     assert offspring() == []
+
+
+def test_an_abandoned_worker_leaves_no_child_and_holds_nobody_back(
+    within: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Its event function swallows its cancel and goes on for ever."""
+    script = """
+    local function swallow() while true do pcall(swarm.sleep, 0.01) end end
+    swarm.worker "swallows" { shell = "yes 1", timeout = 0.1,
+      output = { format = "ndjson", event = swallow } }
+    swarm.worker "reads" { shell = "yes 1", timeout = 0.5, stdin = function(_, h) return h end,
+      output = { format = "ndjson", event = swallow } }
+    swarm.worker "long" { command = { "seq", "1", "200000" },
+      output = { format = "lines", keep = 0 } }
+    swarm.worker "held" { shell = "while read x; do echo $x; done",
+      output = { format = "ndjson", event = swallow } }
+    swarm.worker "opens" { run = function()
+      local held = swarm.open("held", { timeout = 0.1 })
+      pcall(held.invoke, held, 1)
+      swarm.join(held)
+    end }
+    swarm.worker "follows" { run = function()
+      local source = swarm.spawn "long"
+      swarm.join(swarm.spawn("reads", source))
+      return swarm.result(source)
+    end }
+    """
+
+    async def main() -> None:
+        async with loaded(tmp_path, script, cancel_grace=0.2) as host:
+            await host.call("opens")
+            before = descriptors()
+            with pytest.raises(WorkerTimeout) as caught:
+                await host.call("swallows")
+            assert caught.value.error["abandoned"]
+            await host.call("follows")
+            await host.call("opens")
+            assert descriptors() == before
+
+    within(60, main)
+    assert offspring() == []
+
+
+def test_a_system_without_terminals_is_told_of(
+    within: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none() -> tuple[int, int]:
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+
+    monkeypatch.setattr(os, "openpty", none)
+    script = """swarm.worker "terminal" { command = { "true" }, pty = true }"""
+
+    async def main() -> None:
+        async with loaded(tmp_path, script) as host:
+            with pytest.raises(WorkerFailed, match=r"no terminal for it \(pty\).*devpts"):
+                await host.call("terminal")
+
+    within(20, main)
 
 
 # What cuts. --------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ local errors = require "swarm.ground.errors"
 local inputs = require "swarm.outside.process.input"
 local json = require "swarm.values.json"
 local output = require "swarm.outside.process.output"
+local pace = require "swarm.worker.output.pace"
 local plans = require "swarm.outside.process.plan"
 local readiness = require "swarm.worker.readiness"
 local S = require "swarm.scheduler.scheduler"
@@ -74,9 +75,11 @@ end
 
 ---Lines of stderr, as they come. A worker that may not emit runs without.
 local function tell_err(ctx, lines)
-  if S.current.rights.emit_output then
+  local me = S.current
+  if me.rights.emit_output then
     for line in child.lines(lines) do
       ctx:progress("stderr", line)
+      pace.wait(me) -- many of them would push out what a reader has not read yet
     end
   end
 end

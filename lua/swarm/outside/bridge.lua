@@ -7,6 +7,7 @@ local cancelling = require "swarm.scope.cancel"
 local errors = require "swarm.ground.errors"
 local ffi = require "ffi"
 local gate = require "swarm.rights.gate"
+local holds = require "swarm.scope.holds"
 local json = require "swarm.values.json"
 local list = require "swarm.ground.list"
 local S = require "swarm.scheduler.scheduler"
@@ -150,14 +151,8 @@ function bridge.open(me, port, payload, data, on_event)
   return new_request(me, port, payload, data, on_event)
 end
 
----Takes what a port emits, until it answers or `enough` says so. Where the worker is cancelled the
----port is, and this goes on until it has cleaned up.
----@param me table the running worker
----@param request table
----@param enough? function called between two events: true ends the waiting
----@return boolean waited false: a C function is in the way
-function bridge.wait(me, request, enough)
-  local before = scopes.begin_standing_still(me)
+---@return boolean waited
+local function wait(me, request, enough)
   request.worker = me
   local waited = true
   repeat
@@ -172,6 +167,31 @@ function bridge.wait(me, request, enough)
   if not waited then
     request.worker = nil
     on_cancel(request)
+  end
+  return waited
+end
+
+---Its worker was abandoned in the middle of an event: the port is cancelled, and waited for.
+local function forsake(request)
+  request.event_error = request.event_error or request -- no further event is looked at
+  on_cancel(request)
+  wait(S.current, request)
+end
+
+---Takes what a port emits, until it answers or `enough` says so. Where the worker is cancelled the
+---port is, and this goes on until it has cleaned up.
+---@param me table the running worker
+---@param request table
+---@param enough? function called between two events: true ends the waiting. It raises nothing
+---@return boolean waited false: a C function is in the way
+function bridge.wait(me, request, enough)
+  local before = scopes.begin_standing_still(me)
+  if request.events then
+    holds.add(me.task, request, forsake)
+  end
+  local waited = wait(me, request, enough)
+  if request.events then
+    holds.drop(me.task)
   end
   scopes.end_standing_still(me, before)
   return waited

@@ -76,7 +76,7 @@
 --   clean_up_till cancel  when its clean-up must be over, on the monotonic clock
 --   swallowing cancel     { since, raises, told }, where it goes on after such a raise
 --   abandoned cancel      it went on for too long: never resumed again
---   holds     with        what it holds by `with` blocks: record, release, and so on
+--   holds     scope/holds what it holds in the middle of calls: thing, release, and so on
 --   started   life        Unix seconds, for settled hooks
 --   no_slot   slots       it began only to end, and holds no slot of its definition's
 --   own_rights  acting, spawn  its own, where it has had those of a hook

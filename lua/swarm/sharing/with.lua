@@ -3,9 +3,9 @@
 local coroutines = require "swarm.scheduler.coroutines"
 local errors = require "swarm.ground.errors"
 local frames = require "swarm.ground.frames"
+local holding = require "swarm.scope.holds"
 local need_room = require "swarm.ground.room"
 local S = require "swarm.scheduler.scheduler"
-local task_records = require "swarm.scheduler.record"
 local shown = require "swarm.ground.shown"
 local error, type, xpcall = error, type, xpcall
 
@@ -22,9 +22,9 @@ function with.check(fn, call)
   need_room()
 end
 
-local function finish(record, release, block, holds, ok, ...)
+local function finish(task, record, release, block, ok, ...)
   coroutines.close(block)
-  holds[#holds], holds[#holds - 1] = nil, nil
+  holding.drop(task)
   release(record, ok)
   if not ok then
     return error((...), 0)
@@ -37,15 +37,9 @@ end
 ---@param release fun(record: table, ok: boolean)
 ---@param fn function
 function with.run(record, release, fn)
-  local extra = task_records.extra(S.current.task)
-  local holds = extra.holds
-  if not holds then
-    holds = {}
-    extra.holds = holds
-  end
-  local n = #holds
-  holds[n + 1], holds[n + 2] = record, release -- for an abandoned worker (worker/life.lua)
-  return finish(record, release, coroutines.open("a with block"), holds, xpcall(fn, frames.passing))
+  local task = S.current.task
+  holding.add(task, record, release)
+  return finish(task, record, release, coroutines.open("a with block"), xpcall(fn, frames.passing))
 end
 
 return with

@@ -7,6 +7,7 @@ local closing = require "swarm.worker.closing"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
 local gate = require "swarm.rights.gate"
+local holds = require "swarm.scope.holds"
 local raised = require "swarm.ground.raised"
 local record = require "swarm.scheduler.record"
 local result = require "swarm.worker.result"
@@ -80,14 +81,10 @@ end
 
 local function nothing() end
 
----Brings an abandoned worker to its end from outside: gives back what its `with` blocks hold, and
+---Brings an abandoned worker to its end from outside: gives back what its calls hold, and
 ---closes the blocks that are open in it, the innermost first.
 local function close_from_outside(w)
-  local extra = w.task.extra
-  local holds = extra.holds or {}
-  for i = #holds, 1, -2 do
-    holds[i](holds[i - 1], false)
-  end
+  holds.release(w.task)
   local err
   while w.scope ~= w do
     local block = w.scope

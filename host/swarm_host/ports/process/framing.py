@@ -78,6 +78,10 @@ class Lines:
         return line
 
 
+MARK = b"\xef\xbb\xbf"
+"""What a text may begin with that says it is UTF-8, and is no part of it."""
+
+
 class ServerSent:
     """The lines of server-sent events, which may end in CR, LF or both (WHATWG HTML, 9.2.6).
 
@@ -86,11 +90,18 @@ class ServerSent:
 
     def __init__(self, most: int) -> None:
         self._lines = Lines(most)
-        self._cr = b""
+        self._begins = True
+        self._cr = b""  # or the beginning of the mark
 
     def feed(self, data: bytes, *, last: bool = False) -> bytes:
         """The lines that are whole now, each ending in LF."""
         data = self._cr + data
+        if self._begins:
+            if len(data) < len(MARK) and MARK.startswith(data) and not last:
+                self._cr = data
+                return b""
+            self._begins = False
+            data = data.removeprefix(MARK)
         self._cr = b"\r" if data.endswith(b"\r") and not last else b""
         if self._cr:
             data = data[:-1]

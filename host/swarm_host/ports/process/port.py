@@ -19,6 +19,7 @@ from swarm_host.ports.contract import Answer, Call, PortError
 from swarm_host.ports.process import children, programs
 from swarm_host.ports.process.order import Order
 from swarm_host.ports.process.run import Run
+from swarm_host.ports.process.terminals import NoTerminal
 from swarm_host.ports.secrets import Mask, reveal
 from swarm_host.ports.writing import put
 
@@ -159,6 +160,12 @@ async def _start(
             terminal=(terminal["rows"], terminal["cols"]) if terminal else None,
         )
     except OSError as problem:
-        why = programs.reason(problem, program, arguments, variables, order.folder)
+        if isinstance(problem, NoTerminal) and problem.errno not in programs.TOO_MANY:
+            why = (
+                f"the system has no terminal for it (pty): {words_of(problem)}; mount devpts, "
+                "which has /dev/ptmx, or run it without pty"
+            )
+        else:
+            why = programs.reason(problem, program, arguments, variables, order.folder)
         name = programs.shown(arguments[0])
         raise PortError("process_failed", f"{order.who}: {name} did not start: {why}") from None

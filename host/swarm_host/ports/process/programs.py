@@ -47,6 +47,8 @@ common programs load, run or fetch something else.
 """
 
 
+TOO_MANY = (errno.EMFILE, errno.ENFILE)
+
 SHOWN = 200
 """Bytes of a name or a path that a message shows."""
 
@@ -214,6 +216,6 @@ def reason(
         return f"the interpreter that the first line of {shown(program)} names is not there"
     if problem.errno == errno.ENOEXEC:
         return f"{shown(program)} is no program: its first line must name its interpreter (#!)"
-    if problem.errno in (errno.EMFILE, errno.ENFILE):
+    if problem.errno in TOO_MANY:
         return "too many files are open: bound how many run at once with concurrency"
     return words_of(problem)

@@ -142,17 +142,22 @@ class Run:
 
     async def _listen(self) -> None:
         """Takes what the worker tells."""
-        while True:
-            told, data = await self._call.receive()
-            if "final" in told:
-                await anyio.sleep(self._order.payload["linger"])
-                if not self._exited:
-                    self._lingered = True
-                    self._running.cancel()
-                continue
-            self._pieces.append(data or b"" if "input" in told else None)
-            if self._given is not None:
-                self._given.set()
+        async with anyio.create_task_group() as tasks:
+            while True:
+                told, data = await self._call.receive()
+                if "final" in told:
+                    tasks.start_soon(self._linger)
+                    continue
+                self._pieces.append(data or b"" if "input" in told else None)
+                if self._given is not None:
+                    self._given.set()
+
+    async def _linger(self) -> None:
+        """Lets the child live on for a while: it may go on to read its input."""
+        await anyio.sleep(self._order.payload["linger"])
+        if not self._exited:
+            self._lingered = True
+            self._running.cancel()
 
     # What it says. ---------------------------------------------------------------------------
 

@@ -11,12 +11,20 @@ END_OF_INPUT = b"\x04\x04"
 """What a terminal takes for the end of the input: the first ends a line that was begun."""
 
 
+class NoTerminal(OSError):
+    """The system has none to give."""
+
+
 def open_terminal(rows: int, columns: int) -> tuple[list[int | None], list[int]]:
     """Opens a terminal that gives back no input, and leaves ends of lines alone.
 
     :return: our ends of a child's streams, and its own.
+    :raises NoTerminal: the system has none to give.
     """
-    ours, its = os.openpty()
+    try:
+        ours, its = os.openpty()
+    except OSError as problem:
+        raise NoTerminal(problem.errno, problem.strerror) from None
     try:
         os.set_blocking(ours, False)
         settings = termios.tcgetattr(its)

@@ -4,6 +4,7 @@ local bridge = require "swarm.outside.bridge"
 local errors = require "swarm.ground.errors"
 local feed = require "swarm.outside.process.feed"
 local gate = require "swarm.rights.gate"
+local holds = require "swarm.scope.holds"
 local S = require "swarm.scheduler.scheduler"
 local secret = require "swarm.outside.secret"
 local values = require "swarm.values.values"
@@ -172,7 +173,11 @@ function child.run(order)
   if not source then
     return bridge.request("process", payload, texts, options)
   end
+  local task = S.current.task
+  feed.begin(source)
+  holds.add(task, source, feed.close)
   local ok, ended, stdout, stderr = pcall(bridge.request, "process", payload, texts, options)
+  holds.drop(task)
   feed.close(source)
   if not ok then
     return error(ended, 0)

@@ -2,6 +2,7 @@
 -- what a script's `event` function made of one.
 local errors = require "swarm.ground.errors"
 local shown = require "swarm.ground.shown"
+local spelling = require "swarm.ground.spelling"
 local tails = require "swarm.worker.output.tail"
 local values = require "swarm.values.values"
 local next, pairs, type = next, pairs, type
@@ -104,6 +105,27 @@ function child_events.of(item)
   return event_from(item)
 end
 
+local FORMS = {
+  progress = '{ type = "progress", stage = "a text", note = "a text or nil" }',
+  partial = '{ type = "partial", value = x }',
+  artifact = '{ type = "artifact", name = "a text", value = x }',
+  usage = '{ type = "usage", tokens = 10 }, of numbers and texts',
+  final = '{ type = "final", value = x, ok = true or false, reason = "a text or nil" }',
+}
+
+---What to write in place of what is no event.
+local function advice(given)
+  local name = type(given) == "table" and given.type
+  if FORMS[name or false] then
+    return "one of this type is " .. FORMS[name]
+  elseif name ~= nil and name ~= false then
+    local hint = spelling.hint(name, FORMS, "")
+    local types = hint == "" and "; there are " .. spelling.list(FORMS) or hint
+    return "no event has the type " .. shown.value(name) .. types
+  end
+  return 'return one such as { type = "final", value = x }, a list of them, or nil'
+end
+
 local SLOTS = { partial = "chunk", artifact = "content", final = "content" }
 
 ---What an `event` function returned, as an event; `value = x` in place of the content is enough.
@@ -130,8 +152,8 @@ function child_events.mapped(given, who)
       who
         .. ": output.event returned "
         .. shown.value(given)
-        .. ', which is no event: return one such as { type = "final", value = x }, a list of them, '
-        .. "or nil",
+        .. ", which is no event: "
+        .. advice(given),
       { path = "event" }
     )
   end

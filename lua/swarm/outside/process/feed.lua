@@ -4,7 +4,6 @@
 local attempts = require "swarm.worker.attempts"
 local bridge = require "swarm.outside.bridge"
 local deadlock = require "swarm.worker.deadlock"
-local errors = require "swarm.ground.errors"
 local gate = require "swarm.rights.gate"
 local handles = require "swarm.worker.handle"
 local joining = require "swarm.worker.join"
@@ -15,7 +14,8 @@ local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
 local tails = require "swarm.worker.output.tail"
 local values = require "swarm.values.values"
-local concat, format, pcall, type = table.concat, string.format, pcall, type
+local errors = require "swarm.ground.errors"
+local concat, pcall, type = table.concat, pcall, type
 
 local PIECE = 262144 -- bytes of a file that are read at once
 
@@ -67,6 +67,8 @@ end
 
 -- A tail -----------------------------------------------------------------------------------------
 
+local next_of_tail
+
 ---What a partial is for who reads it on its standard input: a line.
 local function line_of(value, place)
   if type(value) == "string" then
@@ -90,6 +92,27 @@ local function whole_of(source, value, request)
   return type(value) == "string" and value or (json.encode(value, source.place))
 end
 
+---The attempt that was read has ended, and the task gets another: what was read of the one before
+---would stand in front of all that this one says again.
+local function next_attempt(source, attempt)
+  if source.said then
+    local err = attempt and attempt.extra.err
+    source.err = errors.new(
+      err and err.code or "failed",
+      source.place
+        .. ": worker "
+        .. record.named(source.task)
+        .. " failed and is tried again, after a part of what it says had been read; join it before "
+        .. "it is read, or have this worker tried again too (retries)",
+      { cause = err }
+    )
+    return
+  end
+  pace.leave(source.reader)
+  source.attempt = attempts.number(source.task)
+  feed.begin(source)
+end
+
 local function last_of_tail(source, request)
   local ok, result = pcall(joining.result, source.handle)
   if not ok then
@@ -102,9 +125,7 @@ local function last_of_tail(source, request)
   return nil
 end
 
-local tried_again
-
-local function next_of_tail(source, request)
+function next_of_tail(source, request)
   local following = source.following
   if following then
     local bytes = following:read(request)
@@ -112,7 +133,7 @@ local function next_of_tail(source, request)
     return bytes
   end
   local attempt = attempts.of(source.task, source.attempt)
-  local lines, list = {}, tails.snapshot(attempt, source.reader.seq)
+  local lines, list = {}, attempt and tails.snapshot(attempt, source.reader.seq) or {}
   for i = 1, #list do
     local event = list[i]
     if event.dropped then
@@ -125,33 +146,19 @@ local function next_of_tail(source, request)
     elseif event.type == "partial" then
       lines[#lines + 1] = line_of(tails.value_of(event.chunk), source.place)
     end
-    source.reader.seq = event.seq
   end
   pace.advanced(source.reader)
   if lines[1] then
     source.said = true
     return concat(lines)
-  elseif source.attempt < attempts.number(source.task) then
-    return tried_again(source, request)
+  elseif source.attempt ~= attempts.number(source.task) then
+    next_attempt(source, attempt)
+    return not source.err and next_of_tail(source, request) or nil
   elseif record.final[source.task.status] then
     return last_of_tail(source, request)
   end
   request.list = tails.of(attempt).followers
   return nil
-end
-
----The attempt that was read has failed, and another follows: what was read of it stands.
-function tried_again(source, request)
-  if source.said then
-    local named = record.named(source.task)
-    local message = "%s: worker %s failed, and is tried again, after some of its output was read"
-    source.err = errors.new("failed", format(message, source.place, named))
-    return nil
-  end
-  pace.leave(source.reader)
-  source.attempt = source.attempt + 1
-  source.reader = pace.enter(tails.of(attempts.of(source.task, source.attempt)))
-  return next_of_tail(source, request)
 end
 
 ---A worker's tail, as it grows; where it says nothing until it ends, its result.
@@ -161,7 +168,9 @@ end
 function feed.of_tail(handle, place)
   local task = handles.task(handle, place)
   reading.check(task)
-  if task.worker then
+  if task == S.current.task then
+    return errors.throw("deadlock", place .. " is this worker itself, which would wait for its end")
+  elseif task.worker then
     deadlock.check_join(S.current, task.worker)
   end
   local attempt = attempts.number(task)
@@ -172,12 +181,20 @@ function feed.of_tail(handle, place)
     place = place,
     said = false, -- whether it wrote a partial
     following = nil, -- the file that is its result
-    reader = pace.enter(tails.of(attempts.of(task, attempt))),
+    reader = nil, -- what the tail waits for, once the child has begun to read (feed.begin)
     read = next_of_tail,
   }
 end
 
 -- Both -------------------------------------------------------------------------------------------
+
+---The child is about to begin: from here on its source waits for it, until feed.close.
+---@param source table
+function feed.begin(source)
+  if source.task then
+    source.reader = pace.enter(tails.of(attempts.of(source.task, source.attempt)))
+  end
+end
 
 ---Sends what there is of a source, where the child has taken what was sent before. To be called
 ---whenever something may have changed.
@@ -188,7 +205,15 @@ function feed.go_on(source, request)
   if source.closed or source.sent then
     return
   end
-  local bytes = not source.over and source:read(request) or nil
+  local bytes
+  if not source.over then
+    local ok, read = pcall(source.read, source, request)
+    if ok then
+      bytes = read
+    else
+      source.err = read -- what it says cannot leave the script
+    end
+  end
   if source.err then
     source.closed = true
     return bridge.fail(request, source.err)

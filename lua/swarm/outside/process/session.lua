@@ -4,6 +4,7 @@ local bridge = require "swarm.outside.bridge"
 local cancelling = require "swarm.scope.cancel"
 local child = require "swarm.outside.process.child"
 local errors = require "swarm.ground.errors"
+local holds = require "swarm.scope.holds"
 local json = require "swarm.values.json"
 local output = require "swarm.outside.process.output"
 local S = require "swarm.scheduler.scheduler"
@@ -102,6 +103,12 @@ local function raise_end(self, plan, me)
   })
 end
 
+---An invocation makes way for the next one, or for the end.
+local function leave(self)
+  self.taker = nil
+  return S.ready_all(self.waiters)
+end
+
 ---One invocation.
 ---@param held table the held-open worker
 ---@param plan table
@@ -126,11 +133,12 @@ function session.invoke(held, plan, ctx, input, texts, order)
   end
   bridge.tell(request, { input = true }, item)
   self.taker = taker
+  holds.add(me.task, self, leave)
   local waited = bridge.wait(me, request, function()
     return taker.answered
   end)
-  self.taker = nil
-  S.ready_all(self.waiters)
+  holds.drop(me.task)
+  leave(self)
   if not waited then
     return waiting.barred("an invocation of a process")
   end

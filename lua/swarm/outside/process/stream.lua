@@ -1,6 +1,7 @@
 -- What a child writes item by item: lines, or JSON in lines, server-sent events or frames. The
 -- worker's own coroutine takes them as they come. An item that is an event is put into the tail as
 -- one, any other is kept there as a partial, and the last final, or the last item, is the result.
+local child = require "swarm.outside.process.child"
 local child_events = require "swarm.outside.process.child_events"
 local errors = require "swarm.ground.errors"
 local json = require "swarm.values.json"
@@ -56,6 +57,25 @@ function cut.frames(self, blob, from)
   return from
 end
 
+local REMARK = 64 -- bytes that a line which was cut has over its limit, to say so
+
+---One more line of a server-sent event's data. All of them are as long as a line may be, the rest
+---is dropped and counted.
+local function add_data(self, text)
+  local size = #text + 1
+  self.data_size = self.data_size + size
+  local over = self.data_size - (self.plan.line_limit or child.LINE) - REMARK
+  if over > 0 then
+    local dropped = over < size and over or size
+    text = sub(text, 1, size - dropped - 1)
+    self.data_dropped = self.data_dropped + dropped
+    if dropped == size then
+      return
+    end
+  end
+  self.data[#self.data + 1] = text
+end
+
 ---Lines of server-sent events (WHATWG HTML, 9.2.6): `data` in as many lines as it takes, then an
 ---empty one. Comments, ids and retry times are not for us.
 function cut.sse(self, blob, from)
@@ -65,11 +85,11 @@ function cut.sse(self, blob, from)
     if at == from then
       self:dispatch()
     else
-      local name, value = match(sub(blob, from, at - 1), "^(%l+):? ?(.*)$")
+      local name, value = match(sub(blob, from, at - 1), "^([^:]*):? ?(.*)$")
       if name == "event" then
         self.event_name = value
       elseif name == "data" then
-        self.data[#self.data + 1] = value
+        add_data(self, value)
       end
     end
     from = at + 1
@@ -97,10 +117,7 @@ end
 function Stream:say(event)
   if self.says then
     say.relay(self.ctx, event)
-    local tail = self.me.task.extra.tail
-    if tail and tail.readers then
-      return pace.wait(self.me, tail)
-    end
+    return pace.wait(self.me)
   end
 end
 
@@ -135,16 +152,17 @@ function Stream:text(text)
   end
   self.malformed = self.malformed + 1
   self.problem = self.problem or item.message
-  if self.says then
-    self.ctx:progress("stdout", text)
-  end
+  return self:say { type = "progress", stage = "stdout", note = text }
 end
 
 ---The end of a server-sent event.
 function Stream:dispatch()
   if #self.data > 0 then
     local text, name = concat(self.data, "\n"), self.event_name
-    self.data, self.event_name = {}, nil
+    if self.data_dropped > 0 then
+      text = format("%s [%d bytes dropped]", text, self.data_dropped)
+    end
+    self.data, self.data_size, self.data_dropped, self.event_name = {}, 0, 0, nil
     local ok, item = pcall(json.decode, text, values.MAX_DEPTH)
     self:item(ok and item or text, name)
   else
@@ -287,6 +305,8 @@ function stream.new(plan, ctx, one)
     malformed = 0, -- that were no JSON
     problem = nil, -- the first of these
     data = {}, -- lines of a server-sent event
+    data_size = 0, -- bytes of them, with their ends
+    data_dropped = 0, -- bytes that were more than a line may have
     event_name = nil,
   }, Stream)
 end

@@ -8,6 +8,7 @@ local waiting = require "swarm.scope.waiting"
 local pace = {}
 
 local NEAR = 1000 -- events that a reader may be behind
+local NEAR_BYTES = 4 * 1024 * 1024 -- and bytes: a quarter of what a tail holds
 
 ---@param tail table
 ---@return table reader its `seq` is that of the last event that it has read
@@ -17,13 +18,14 @@ function pace.enter(tail)
     readers = { head = nil, tail = nil, waiters = { head = nil, tail = nil } }
     tail.readers = readers
   end
-  local reader = { seq = 0, of = readers, queue = false }
+  local reader = { follows = tail, seq = 0, written = 0, of = readers, queue = false }
   list.push_back(readers, reader)
   return reader
 end
 
----A reader has read more.
+---A reader has read all that there is.
 function pace.advanced(reader)
+  reader.seq, reader.written = reader.follows.seq, reader.follows.written
   return S.ready_all(reader.of.waiters)
 end
 
@@ -38,7 +40,7 @@ end
 local function is_far(tail)
   local reader = tail.readers.head
   while reader do
-    if tail.seq - reader.seq > NEAR then
+    if tail.seq - reader.seq > NEAR or tail.written - reader.written > NEAR_BYTES then
       return true
     end
     reader = reader.queue_next
@@ -50,9 +52,10 @@ local WAITS_FOR = { what = "who reads its tail" }
 
 ---Waits until all readers of a worker's own tail are near its end.
 ---@param me table the running worker
----@param tail table
-function pace.wait(me, tail)
-  while tail.readers and is_far(tail) do
+function pace.wait(me)
+  local extra = me.task.extra
+  local tail = extra and extra.tail
+  while tail and tail.readers and is_far(tail) do
     waiting.in_list(me, tail.readers.waiters, WAITS_FOR, "its output")
   end
 end

@@ -50,6 +50,7 @@ local function tail_of(task)
       sizes = {},
       seq = 0,
       bytes = 0,
+      written = 0, -- bytes in all, with those of events that went
       dropped = 0,
       followers = { head = nil, tail = nil },
       readers = nil, -- that it waits for (pace.lua)
@@ -120,6 +121,7 @@ function Tail:append(event, at)
   self.events[self.last] = event
   self.sizes[self.last] = size
   self.bytes = self.bytes + size
+  self.written = self.written + size
   S.ready_all(self.followers)
 end
 
