@@ -78,6 +78,7 @@ local function tell_err(ctx, lines)
   local me = S.current
   if me.rights.emit_output then
     for line in child.lines(lines) do
+      pace.item(me)
       ctx:progress("stderr", line)
       pace.wait(me) -- many of them would push out what a reader has not read yet
     end

@@ -127,6 +127,7 @@ function Stream:line(text)
     self.answered, self.last = true, text
     return
   end
+  pace.item(self.me)
   local keep = self.plan.keep
   local count = self.count + 1
   self.count = count
@@ -146,6 +147,7 @@ end
 
 ---An item that must be JSON.
 function Stream:text(text)
+  pace.item(self.me)
   local ok, item = pcall(json.decode, text, values.MAX_DEPTH)
   if ok then
     return self:item(item)
@@ -158,6 +160,7 @@ end
 ---The end of a server-sent event.
 function Stream:dispatch()
   if #self.data > 0 then
+    pace.item(self.me)
     local text, name = concat(self.data, "\n"), self.event_name
     if self.data_dropped > 0 then
       text = format("%s [%d bytes dropped]", text, self.data_dropped)

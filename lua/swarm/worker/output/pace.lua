@@ -60,4 +60,23 @@ function pace.wait(me)
   end
 end
 
+local MANY = 8 -- items that are dealt with in one turn; the scheduler looks at the clock every 64
+local GIVES_WAY = { what = "its next turn" }
+local dealt_with = 0
+
+---An item that came from outside is about to be dealt with: after many of them all others get a
+---turn, for a piece of a stream may hold tens of thousands.
+---@param me table the running worker
+function pace.item(me)
+  dealt_with = dealt_with + 1
+  if dealt_with >= MANY and S.can_park() then
+    dealt_with = 0
+    S.later(me)
+    S.park_now(me, GIVES_WAY)
+    if me.queue then
+      list.remove(me)
+    end
+  end
+end
+
 return pace
