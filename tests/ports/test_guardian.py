@@ -18,7 +18,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from swarm_host.ports.process import children
+from swarm_host.ports.process import children, guarding
 from tests.support.families import guardian_of, wait_until_gone, with_word
 from tests.support.processes import descriptors, loaded, lua, offspring
 from tests.support.waiting import until, wait_for_end, within
@@ -301,6 +301,52 @@ def test_a_child_has_no_descriptor_but_its_own(tmp_path: Path) -> None:
                 assert "/proc/" in lines[3]  # what it reads
 
     within(20, main)
+
+
+WITHOUT_SUBREAPERS = """
+import importlib.util
+spec = importlib.util.spec_from_file_location("main", {program!r})
+main = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(main)
+main.find_package()
+from swarm_host.ports.process.guardian import family
+family.become_subreaper = lambda: False
+main.main()
+"""
+
+
+def test_where_nobody_tells_of_orphans_groups_are_ended_and_that_is_said_once(
+    tmp_path: Path, token: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    program = tmp_path / "main.py"
+    program.write_text(WITHOUT_SUBREAPERS.format(program=str(guarding.PROGRAM)))
+    monkeypatch.setattr(guarding, "PROGRAM", program)
+    script = f"""
+    swarm.worker "passes" {{ shell = "sleep {token} & exit 0" }}
+    swarm.worker "deaf" {{ kill_after = 0.2, shell = "trap '' TERM; sleep {token} & exit 0" }}
+    swarm.worker "naps" {{ shell = "sleep {token}" }}
+    """
+
+    async def main() -> None:
+        async with loaded(tmp_path, script) as host:
+            for _ in range(2):
+                assert (await host.spawn("passes").wait()).status == "pass"
+                assert (await host.spawn("deaf").wait()).status == "pass"
+                assert with_word(f"sleep\0{token}") == []
+            nap = host.spawn("naps")
+            await until(lambda: len(with_word(f"sleep\0{token}")) == 1)
+            nap.cancel()
+            await nap.wait()
+            assert with_word(token) == []
+            host.spawn("naps")
+            await until(lambda: len(with_word(f"sleep\0{token}")) == 1)
+            guarding.kill_all()
+            assert with_word(token) == []
+
+    guarding._warn.cache_clear()
+    within(20, main)
+    said = [record.message for record in caplog.records if "process group" in record.message]
+    assert said == [guarding.UNGUARDED]
 
 
 # Kills. -------------------------------------------------------------------------------------------
