@@ -28,6 +28,10 @@ MOST_SECONDS = 1e9
 AT_MOST_SECONDS = 10.0
 """How long the end of all is waited for: a process may not hear even SIGKILL for long."""
 
+LOST_SECONDS = 1.0
+"""How long the end of a guardian is waited for that has dropped a start: it may be at an end, or
+have had no descriptor left."""
+
 WORD = 5
 """Bytes of one word of the guardian's (``guardian/starter.py``)."""
 
@@ -87,7 +91,7 @@ class Child:
             with suppress(OSError):
                 self._control.send(after.to_bytes(8, "little"))
             await self._until(lambda: self._gone)
-        if self._lost:
+        if self._lost and self.pid:  # else nothing had begun
             await self._guardian.over()
         if self._status is None:
             return Exit(None, None)
@@ -132,6 +136,8 @@ class Child:
         if self._failed is not None:
             raise OSError(self._failed, os.strerror(self._failed))
         if self.pid == 0:
+            with anyio.move_on_after(LOST_SECONDS):
+                await self._guardian.over()
             raise guarding.Lost
 
     async def _until(self, done: Callable[[], bool]) -> None:
@@ -158,11 +164,14 @@ class Child:
     def _take(self, kind: bytes, value: int) -> None:
         if kind == b"S":
             self.pid = value
+            self._guardian.sessions.add(value)
         elif kind == b"F":
             self._failed = value
         elif kind in b"xX":
             self._status = value
         self._gone = self._gone or kind in b"FXG"
+        if self._gone:
+            self._guardian.sessions.discard(self.pid)
 
 
 class Children:

@@ -20,6 +20,8 @@ from pathlib import Path
 
 import anyio
 
+from swarm_host.ports.process.guardian import family
+
 PROGRAM = Path(__file__).parent / "guardian" / "main.py"
 
 MARK = b"SWARM_MARK"
@@ -55,6 +57,7 @@ class Guardian:
     """A guardian process.
 
     :ivar is_over: it has ended, and with it all that it had started.
+    :ivar sessions: those of the children that run.
     """
 
     def __init__(self) -> None:
@@ -63,6 +66,7 @@ class Guardian:
         self._sending = anyio.Lock(fast_acquire=True)
         self._waiting = anyio.Lock()
         self.is_over = False
+        self.sessions: set[int] = set()
         self._socket, its = socket.socketpair()
         try:
             self._process = subprocess.Popen(
@@ -136,7 +140,7 @@ class Guardian:
                     await anyio.wait_readable(self._socket)
                     continue
                 if self._process.wait() != 0:  # it was killed, and may not have been the only one
-                    while _kill_marked(self._run):  # noqa: ASYNC110 - nothing tells of them
+                    while _kill_left(self._run, self.sessions):  # noqa: ASYNC110 - nothing tells of them
                         await anyio.sleep(POLL_SECONDS)
                 self.is_over = True
                 _all.discard(self)
@@ -232,18 +236,38 @@ def _warn() -> None:
     logging.getLogger("swarm_host").warning(UNGUARDED)
 
 
-def _kill_marked(run: bytes) -> bool:
-    """SIGKILL to all that have a mark of a run, where there is no guardian to do it.
+def _kill_left(run: bytes, sessions: set[int]) -> bool:
+    """SIGKILL to all that belong to a run, as far as it can be seen by who is not their ancestor.
 
+    :param run: what their marks begin with.
+    :param sessions: whoever has one of these is one of them; those that are found are added.
     :return: whether there was anybody.
     """
-    found = False
-    for name in os.listdir("/proc") if Path("/proc").exists() else ():  # noqa: PTH208
-        if name.isdigit():
+    if not Path("/proc/self/stat").exists():
+        for group in sessions:
             with suppress(OSError):
-                variables = b"\0" + Path("/proc", name, "environ").read_bytes()
-                _, _, marks = variables.partition(b"\0" + MARK + b"=")
-                if any(m.startswith(run + b".") for m in marks.partition(b"\0")[0].split(b" ")):
-                    os.kill(int(name), signal.SIGKILL)
-                    found = True
-    return found
+                os.killpg(group, signal.SIGKILL)
+        return False
+    alive = [one for one in family.everybody() if not one.is_zombie and one.pid != os.getpid()]
+    found: set[int] = set()
+    size = -1
+    while size < len(found):  # who has a parent among them is one of them
+        size = len(found)
+        for one in alive:
+            if one.pid in found:
+                continue
+            if one.parent in found or one.session in sessions or _is_marked(one.pid, run):
+                found.add(one.pid)
+                sessions.add(one.session)
+    for pid in found:
+        with suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+    return bool(found)
+
+
+def _is_marked(pid: int, run: bytes) -> bool:
+    with suppress(OSError):
+        variables = b"\0" + Path("/proc", str(pid), "environ").read_bytes()
+        marks = variables.partition(b"\0" + MARK + b"=")[2].partition(b"\0")[0]
+        return any(mark.startswith(run + b".") for mark in marks.split(b" "))
+    return False

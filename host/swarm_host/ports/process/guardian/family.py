@@ -21,6 +21,7 @@ class Stat:
             # pid (name) state parent group session ...: the name may hold anything, brackets too.
             fields = file.read().rpartition(b")")[2].split()
         self.pid = pid
+        self.is_zombie = fields[0] in b"ZX"
         self.parent, self.group, self.session = map(int, fields[1:4])
         self.begun = fields[19]
 
@@ -50,6 +51,27 @@ def children_of(pid: int) -> list[int]:
         if not os.path.exists(f"/proc/self/task/{own}/children"):  # noqa: PTH110 - an old kernel
             return [one.pid for one in everybody() if one.parent == pid]
     return found
+
+
+class Own:
+    """Our own children, which are asked for at each end."""
+
+    def __init__(self) -> None:
+        self._pid = os.getpid()
+        try:
+            path = f"/proc/self/task/{self._pid}/children"
+            self._file: int | None = os.open(path, os.O_RDONLY)
+        except OSError:
+            self._file = None  # an old kernel
+
+    def now(self) -> list[int]:
+        """Those that there are: nobody but us takes one away meanwhile."""
+        if self._file is None:
+            return children_of(self._pid)
+        data = b""
+        while part := os.pread(self._file, 65536, len(data)):
+            data += part
+        return [int(one) for one in data.split()]
 
 
 def everybody() -> list[Stat]:
@@ -90,6 +112,18 @@ def send(groups: Iterable[int], *numbers: int) -> None:
                 break  # it has ended, or runs as somebody else (sudo)
 
 
+def kill(root: int) -> None:
+    """SIGKILL to a process and its descendants, now. Who escapes by forking meanwhile has lost its
+    parent, and is found again."""
+    found = of(root)
+    send({one.group for one in found}, _signal.SIGKILL)
+    for one in found:  # a group is left in an instant
+        try:  # noqa: SIM105 - contextlib takes long to import
+            os.kill(one.pid, _signal.SIGKILL)
+        except OSError:
+            pass
+
+
 def may_signal(pid: int) -> bool:
     """Whether a process is there, and we may end it; a negative one is a group."""
     try:
@@ -105,7 +139,7 @@ def kill_all() -> None:
     while True:
         roots = set(children_of(os.getpid()))
         for root in roots - killed:
-            send({one.group for one in of(root)}, _signal.SIGKILL)
+            kill(root)
         killed |= roots
         if not any(map(may_signal, roots)):
             return

@@ -57,6 +57,7 @@ def main() -> None:
     from swarm_host.ports.process.guardian.starter import Starter
 
     host, run = _socket.socket(fileno=int(sys.argv[1])), sys.argv[2].encode()
+    os.set_inheritable(host.fileno(), False)
     for number in SURVIVED:
         if _signal.getsignal(number) != _signal.SIG_IGN:
             _signal.signal(number, nothing)

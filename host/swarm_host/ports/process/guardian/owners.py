@@ -56,7 +56,7 @@ class Owners:
     def __init__(self, run: bytes, adopts: bool) -> None:
         self._run = run
         self._adopts = adopts
-        self._pid = os.getpid()
+        self._own = family.Own() if adopts else None
         self._of_child: dict[int, Attempt | None] = {}
         self._of_session: dict[int, Attempt] = {}
         self._of_number: dict[int, Attempt] = {}
@@ -105,8 +105,8 @@ class Owners:
 
     def look(self) -> None:
         """Finds out who has become ours."""
-        if self._adopts:
-            for pid in family.children_of(self._pid):
+        if self._own is not None:
+            for pid in self._own.now():
                 if pid not in self._of_child:
                     self._adopt(pid)
 
@@ -131,7 +131,11 @@ class Owners:
     def kill(self, attempt: Attempt) -> None:
         """SIGKILL to all that belongs to an attempt, now and whenever more is found."""
         attempt.killing = True
-        self.send(attempt, _signal.SIGKILL)
+        if not self._adopts:
+            self.send(attempt, _signal.SIGKILL)
+            return
+        for root in attempt.roots:
+            family.kill(root)
         for root in attempt.roots - {attempt.pid}:
             if not family.may_signal(root):  # it runs as somebody else: nobody waits for it
                 attempt.roots.discard(root)
@@ -163,7 +167,7 @@ class Owners:
             self._keep(one, owner)
         # Where there is a number and no owner its attempt has come to its end.
         if owner.killing if owner is not None else number:
-            family.send({relative.group for relative in family.of(pid)}, _signal.SIGKILL)
+            family.kill(pid)
 
     def _keep(self, one: Stat, attempt: Attempt) -> None:
         """From now on the session of a process is known as an attempt's."""
