@@ -365,9 +365,16 @@ end)
 
 
 @pytest.fixture
-def many(tmp_path: Path, token: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A host with 20 workers of all shapes."""
-    text = MANY.replace("SHAPES", ", ".join(lua(s) for n, s in SHAPES.items() if n != "tmux"))
+def many(
+    tmp_path: Path, token: str, request: pytest.FixtureRequest
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A host with 20 workers of all shapes; where nobody is left but who looks for marks, of all
+    that have one."""
+    without = {"tmux"}
+    if "warden+starter" in request.node.callspec.params["killed"]:
+        without |= {"no environment", "another's session"}
+    shapes = [shape for name, shape in SHAPES.items() if name not in without]
+    text = MANY.replace("SHAPES", ", ".join(map(lua, shapes)))
     script = tmp_path / "script.lua"
     script.write_text(text.replace("WORD", token))
     with subprocess.Popen(
@@ -382,7 +389,11 @@ def many(tmp_path: Path, token: str) -> Iterator[subprocess.Popen[bytes]]:
 
 @pytest.mark.parametrize("attempt", range(KILLS))
 @pytest.mark.parametrize(
-    "killed", ["host", "warden", "starter", "host+warden", "host+starter", "warden+starter"]
+    "killed",
+    [
+        *("host", "warden", "starter", "host+warden", "host+starter", "warden+starter"),
+        "host+warden+starter",
+    ],
 )
 def test_a_kill_at_any_instant_leaves_nobody(
     many: subprocess.Popen[bytes], token: str, killed: str, attempt: int

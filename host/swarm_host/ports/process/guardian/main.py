@@ -3,7 +3,8 @@
 It is two processes, the *starter* and above it the *warden*, and each gets who loses its parent
 below it (a subreaper). The starter starts and ends. The warden only waits: for the end of the host
 or of the starter, and then kills what is left. The starter does the same at the end of the warden.
-So it takes the end of three processes at one instant for anybody to be left.
+Where both end at one instant, as ``pkill -9 python`` does it, a shell beside them (``sentinel.py``)
+kills who bears the mark of the run.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def watch(host: int, starter: int, alive: int) -> None:
 
 def main() -> None:
     find_package()
-    from swarm_host.ports.process.guardian import family
+    from swarm_host.ports.process.guardian import family, sentinel
     from swarm_host.ports.process.guardian.starter import Starter
 
     host, run = _socket.socket(fileno=int(sys.argv[1])), sys.argv[2].encode()
@@ -62,6 +63,7 @@ def main() -> None:
         if _signal.getsignal(number) != _signal.SIG_IGN:
             _signal.signal(number, nothing)
     os.chdir("/")
+    done = sentinel.post(run)  # before there is a subreaper, or it would be one of our own
     adopts = family.become_subreaper()
     if not adopts:
         host.send(b"-")
@@ -72,6 +74,7 @@ def main() -> None:
         os.close(above[0])
         watch(host.fileno(), starter, below[0])
         family.kill_all()
+        sentinel.dismiss(done)
         os._exit(0)
     if adopts:
         family.become_subreaper()
@@ -81,6 +84,7 @@ def main() -> None:
     work = Starter(host, run, above[0], adopts)
     work.until_the_end()
     work.kill_all()
+    sentinel.dismiss(done)
     os._exit(0)
 
 
