@@ -112,16 +112,21 @@ def send(groups: Iterable[int], *numbers: int) -> None:
                 break  # it has ended, or runs as somebody else (sudo)
 
 
+def signal(pids: Iterable[int], number: int) -> None:
+    """Sends a signal to single processes."""
+    for pid in pids:
+        try:  # noqa: SIM105 - contextlib takes long to import
+            os.kill(pid, number)
+        except OSError:
+            pass  # it has ended, or runs as somebody else
+
+
 def kill(root: int) -> None:
     """SIGKILL to a process and its descendants, now. Who escapes by forking meanwhile has lost its
     parent, and is found again."""
     found = of(root)
     send({one.group for one in found}, _signal.SIGKILL)
-    for one in found:  # a group is left in an instant
-        try:  # noqa: SIM105 - contextlib takes long to import
-            os.kill(one.pid, _signal.SIGKILL)
-        except OSError:
-            pass
+    signal([one.pid for one in found], _signal.SIGKILL)  # a group is left in an instant
 
 
 def may_signal(pid: int) -> bool:
@@ -138,6 +143,7 @@ def kill_all() -> None:
     killed: set[int] = set()
     while True:
         roots = set(children_of(os.getpid()))
+        signal(roots - killed, _signal.SIGSTOP)  # or one that forks and ends is never caught
         for root in roots - killed:
             kill(root)
         killed |= roots

@@ -61,6 +61,7 @@ class Owners:
         self._of_session: dict[int, Attempt] = {}
         self._of_number: dict[int, Attempt] = {}
         self._of_seen: dict[int, tuple[bytes, Attempt]] = {}  # beside when the process began
+        self._killing: set[Attempt] = set()
 
     def begin(self, attempt: Attempt, number: int, pid: int) -> None:
         """A process was started."""
@@ -71,6 +72,7 @@ class Owners:
 
     def forget(self, attempt: Attempt) -> None:
         """Nothing is left of an attempt."""
+        self._killing.discard(attempt)
         del self._of_number[attempt.number]
         for session in attempt.sessions:
             del self._of_session[session]
@@ -105,10 +107,14 @@ class Owners:
 
     def look(self) -> None:
         """Finds out who has become ours."""
-        if self._own is not None:
-            for pid in self._own.now():
-                if pid not in self._of_child:
-                    self._adopt(pid)
+        if self._own is None:
+            return
+        new = [pid for pid in self._own.now() if pid not in self._of_child]
+        if self._killing:
+            # Who forks and ends as fast as it can is never caught while one asks whose it is.
+            family.signal(new, _signal.SIGSTOP)
+        for pid in new:
+            self._adopt(pid)
 
     def look_at_group(self, attempt: Attempt) -> None:
         """The same where there are only groups."""
@@ -131,6 +137,7 @@ class Owners:
     def kill(self, attempt: Attempt) -> None:
         """SIGKILL to all that belongs to an attempt, now and whenever more is found."""
         attempt.killing = True
+        self._killing.add(attempt)
         if not self._adopts:
             self.send(attempt, _signal.SIGKILL)
             return
@@ -168,6 +175,8 @@ class Owners:
         # Where there is a number and no owner its attempt has come to its end.
         if owner.killing if owner is not None else number:
             family.kill(pid)
+        elif self._killing:
+            family.signal([pid], _signal.SIGCONT)
 
     def _keep(self, one: Stat, attempt: Attempt) -> None:
         """From now on the session of a process is known as an attempt's."""
