@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import anyio
 
+from swarm_host.errors import OutOfMemory
 from swarm_host.handle import Handle
 from swarm_host.outcome import Outcome
 from swarm_host.pump import Pump
@@ -49,13 +50,16 @@ class Ending:
         """Cancels what is alive, and stops the pump. Where that cannot go on, all is over."""
         if self._pump.is_over:
             return
-        self._kernel.cancel_all("the host is closing")
-        self._pump.poke()
-        with anyio.move_on_after(CLOSE_SECONDS):
-            while not self._kernel.idle():
-                await self._pump.next_tick().wait()
-        await self._dispose()
-        self._pump.stop()
+        try:
+            self._kernel.cancel_all("the host is closing")
+            self._pump.poke()
+            with anyio.move_on_after(CLOSE_SECONDS):
+                while not self._kernel.idle():
+                    await self._pump.next_tick().wait()
+            await self._dispose()
+            self._pump.stop()
+        except OutOfMemory:
+            self._pump.poke()  # it comes to the same, and says so
 
     async def _dispose(self) -> None:
         """Runs what scripts want done at the end of the run."""

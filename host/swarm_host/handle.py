@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 from swarm_host import errors
@@ -15,8 +16,9 @@ _LIVE = ("pending", "running", "suspended")
 
 
 def _release(kernel: Kernel, pump: Pump, worker: int) -> None:
-    if kernel.release(worker):
-        pump.poke()
+    with suppress(errors.OutOfMemory):
+        if kernel.release(worker):
+            pump.poke()
 
 
 class Handle:

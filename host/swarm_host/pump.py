@@ -88,6 +88,7 @@ class Pump:
                     await self._wake.wait()
             self._stopping = self.is_over = True
             tasks.cancel_scope.cancel()
+            self._tell_ticked()
             for served in self._served.values():
                 served.read.set()  # nobody reads any more
         if problem is not None:
@@ -112,9 +113,7 @@ class Pump:
             self._tell_settled()
         if step.watches and self.on_watches is not None:
             self.on_watches()
-        if self._ticked is not None:
-            self._ticked.set()
-            self._ticked = None
+        self._tell_ticked()
         if step.more or self._answers:
             return 0
         return None if step.wait is None else max(step.wait, 0)
@@ -144,6 +143,11 @@ class Pump:
             served.read = anyio.Event()
         self._emitted.append((number, json.dumps(event).encode(), data))
         self._wake.set()
+
+    def _tell_ticked(self) -> None:
+        if self._ticked is not None:
+            self._ticked.set()
+            self._ticked = None
 
     def _tell_settled(self) -> None:
         for worker in self._kernel.take_settled():

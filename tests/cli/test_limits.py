@@ -96,12 +96,49 @@ end)
 """
 
 
+LIMIT = 700_000
+"""KiB that these runs have, all of the process counted."""
+
+
+def run_in_little_memory(folder: Path, text: str) -> subprocess.CompletedProcess[bytes]:
+    script(folder, text)
+    command = ["bash", "-c", f'ulimit -v {LIMIT}; exec "$@"', "bash", *SWARM_HOST, "script.lua"]
+    return subprocess.run(command, cwd=folder, capture_output=True, timeout=100)
+
+
 def test_where_memory_runs_out_the_run_ends_and_names_the_worker(tmp_path: Path) -> None:
-    script(tmp_path, EATS)
-    command = ["bash", "-c", 'ulimit -v 700000; exec "$@"', "bash", *SWARM_HOST, "script.lua"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=60)
+    done = run_in_little_memory(tmp_path, EATS)
     assert done.returncode == 1
     assert done.stderr.decode().splitlines() == [
         'error: memory ran out while worker "eats" (T-3) had control (out_of_memory)'
     ]
     wait_for_end(int((tmp_path / "pid").read_text()))
+
+
+def test_a_script_that_lets_go_of_what_was_too_much_goes_on(tmp_path: Path) -> None:
+    text = """swarm.main(function()
+      for _ = 1, 2 do
+        local ok = pcall(function()
+          local kept = {}
+          while true do kept[#kept + 1] = ("x"):rep(100000) .. #kept end
+        end)
+        swarm.yield()
+        print(ok)
+      end
+    end)"""
+    done = run_in_little_memory(tmp_path, text)
+    assert (done.returncode, done.stdout.split()) == (0, [b"false", b"false"]), done.stderr
+
+
+def test_an_answer_that_finds_no_room_in_lua_ends_the_run(tmp_path: Path) -> None:
+    text = """swarm.main(function()
+      local kept = {}
+      for i = 1, 40 do kept[i] = swarm.fs.read("big" .. i) end
+    end)"""
+    for i in range(1, 41):
+        with (tmp_path / f"big{i}").open("w") as file:
+            file.write(str(i))  # or Lua would keep one string for all
+            file.truncate(20_000_000)
+    done = run_in_little_memory(tmp_path, text)
+    assert done.returncode == 1
+    assert done.stderr == b"error: memory ran out (out_of_memory)\n"

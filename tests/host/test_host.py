@@ -20,7 +20,6 @@ from swarm_host import (
     WorkerTimeout,
 )
 from swarm_host.ports import Answer, Call, PortError
-from swarm_host.vm.luajit import MemoryRanOut
 from tests.support.waiting import until, within
 
 SCRIPT = """
@@ -291,7 +290,7 @@ def test_where_lua_cannot_go_on_the_block_ends_at_once(
     script: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def step(*_: object) -> Any:
-        raise MemoryRanOut("not enough memory")
+        raise MemoryError
 
     async def asks() -> None:
         async with Host.load(script) as host:
@@ -303,6 +302,24 @@ def test_where_lua_cannot_go_on_the_block_ends_at_once(
             await asks()
 
     within(3, main)
+
+
+def test_where_lua_cannot_answer_the_application_the_block_ends_too(
+    script: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def counts() -> Any:
+        raise MemoryError
+
+    async def asks() -> None:
+        async with Host.load(script) as host:
+            monkeypatch.setitem(host.kernel._functions, "counts", counts)
+            host.counts()
+
+    async def main() -> None:
+        with pytest.raises(OutOfMemory, match="memory ran out"):
+            await asks()
+
+    within(60, main)
 
 
 def test_what_takes_output_and_fails_ends_the_block_as_it_is(script: Path) -> None:

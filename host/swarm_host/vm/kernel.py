@@ -1,8 +1,9 @@
 """What Lua offers to Python: one typed method for each function of ``lua/swarm/doors/python.lua``.
 
 Nobody else calls a function of the VM by its name, takes its values by position or reads its JSON.
-Each function answers in the same way: true and its values, or false and an error as JSON, which is
-raised here as a :class:`~swarm_host.errors.SwarmError`. What comes as several values is a named
+Each function answers in the same way: true and its values; false and an error as JSON, which is
+raised here as a :class:`~swarm_host.errors.SwarmError`; or false alone where memory has run out:
+from then on nobody asks Lua for anything. What comes as several values is a named
 tuple: a frozen dataclass costs every start a millisecond more.
 """
 
@@ -16,8 +17,11 @@ from typing import Any, NamedTuple
 from swarm_host.errors import OutOfMemory, SwarmError
 from swarm_host.outcome import Outcome
 from swarm_host.vm.given import to_json
-from swarm_host.vm.luajit import VM, MemoryRanOut
+from swarm_host.vm.luajit import VM
 from swarm_host.vm.turn import read_turn
+
+UNASKED = 32 * 1024
+"""Bytes that need not be asked for: ``lua/swarm/scheduler/heap.lua`` keeps more of them free."""
 
 
 class Step(NamedTuple):
@@ -72,22 +76,36 @@ class Kernel:
         self._vm = VM()
         self._functions: dict[str, Callable[..., Any]] = {}
         self._turn_address: int | None = None
+        self._out_of_memory: dict[str, Any] | None = None
 
     def _ask(self, name: str, *arguments: object) -> Any:
         """Calls a function of Lua. Returns its value; several as a tuple; None for none."""
+        if self._out_of_memory is not None:
+            raise OutOfMemory(self._out_of_memory)
         function = self._functions.get(name)
         if function is None:
             function = self._functions[name] = self._vm.function(name)
         try:
             answer = function(*arguments)
-        except MemoryRanOut:
-            raise OutOfMemory(self._memory_error()) from None
+        except MemoryError:  # Lua could not go on, or Python not take what it answered
+            answer = False
         if answer is True:
             return None
+        if answer is False:
+            self._out_of_memory = self._memory_error()
+            raise OutOfMemory(self._out_of_memory)
         ok, *values = answer
         if not ok:
             raise SwarmError(json.loads(values[0]))
         return values[0] if len(values) == 1 else tuple(values)
+
+    def _give(self, name: str, *arguments: object) -> Any:
+        """Calls a function of Lua with what may be large. Lua has to make room for it first: where
+        there is none as lupa puts it on the stack, the process ends without a word."""
+        size = sum(len(one) for one in arguments if isinstance(one, bytes))
+        if size > UNASKED:
+            self._ask("need_memory", size)
+        return self._ask(name, *arguments)
 
     def _memory_error(self) -> dict[str, Any]:
         """Who had control as memory ran out. Lua cannot be asked any more."""
@@ -121,7 +139,7 @@ class Kernel:
         except (TypeError, ValueError, RecursionError):
             to_json(config.get("input"), "input")  # nothing else of it is of any kind
             raise
-        self._ask("boot", text.encode(), _never_raises(flush), _never_raises(end))
+        self._give("boot", text.encode(), _never_raises(flush), _never_raises(end))
 
     def turn_address(self) -> int:
         """Where :func:`swarm_host.vm.turn.read_turn` reads whose turn it is."""
@@ -254,7 +272,7 @@ class Kernel:
         :raises SwarmError: ``not_registered`` and the like, ``invalid_value``.
         """
         text = None if value is None else to_json(value, "input")
-        return int(self._ask("spawn", name.encode(), text, timeout))
+        return int(self._give("spawn", name.encode(), text, timeout))
 
     def spawn_spec(self, name: str) -> int:
         """Spawns the worker of one spec."""
@@ -324,7 +342,7 @@ class Kernel:
         :param event: JSON; like answers it is made into text where it comes from, so that what JSON
             cannot say is a fault there.
         """
-        self._ask("emit", request, event, data)
+        self._give("emit", request, event, data)
 
     def deliver(
         self, request: int, ok: bool, answer: bytes | None, data: Sequence[bytes | bytearray]
@@ -338,7 +356,7 @@ class Kernel:
         given: list[object] = []
         for part in data:
             given += _passed(part)
-        self._ask("deliver", request, ok, answer, *given)
+        self._give("deliver", request, ok, answer, *given)
 
 
 LARGE = 256 * 1024

@@ -16,9 +16,6 @@ import lupa.luajit21 as luajit
 
 from swarm_host.vm.compiled import modules
 
-MemoryRanOut = luajit.LuaMemoryError
-"""Raised by a function of Lua that could not go on."""
-
 _BOOT = rb"""
 local code, is_first = ...
 python = nil

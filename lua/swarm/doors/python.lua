@@ -1,7 +1,7 @@
 -- What the host calls: boot, one step, and the few things that cross; host/swarm_host/vm/kernel.py
 -- has a method for each. Everything that crosses is a string of bytes, a number or a boolean, and
--- nothing here raises towards the host: a function answers true and what it returns, or false and
--- the error as JSON.
+-- nothing here raises towards the host: a function answers true and what it returns, false and the
+-- error as JSON, or false alone where memory has run out.
 local bridge = require "swarm.outside.bridge"
 local cancelling = require "swarm.scope.cancel"
 local clock = require "swarm.ground.clock"
@@ -64,6 +64,8 @@ local kernel = {
   take_told = bridge.take_told,
   deliver = bridge.deliver,
   emit = bridge.emit,
+
+  need_memory = heap.need,
 }
 
 ---@param config string JSON of what Host gives: args, input, run_id, version and the switches
@@ -158,10 +160,13 @@ end
 -- One way to answer -------------------------------------------------------------------------------
 
 local function answer(ok, ...)
-  if ok then
+  if ok and pcall(heap.need, 0) then
     return true, ...
   end
   local err = ...
+  if ok or type(err) == "string" and err:find("not enough memory", 1, true) then
+    return false -- to say more would take memory
+  end
   return false, text_of(raised.plain(errors.is(err) and err or raised.from_raised(err)))
 end
 

@@ -14,6 +14,7 @@
 -- FAIR_SECONDS and a tick.
 local clock = require "swarm.ground.clock"
 local list = require "swarm.ground.list"
+local need_memory = require("swarm.scheduler.heap").need
 local need_room = require "swarm.ground.room"
 local timers = require "swarm.scheduler.timers"
 local turn = require "swarm.scheduler.turn"
@@ -318,6 +319,7 @@ function S.step(slice)
       end
     end
   end
+  need_memory(0) -- while it is known who had the last turn
   cell.holder = -1
   return woken.head ~= nil or front.head ~= nil or back.head ~= nil
 end
