@@ -193,6 +193,24 @@ describe("a worker that swallows its cancel", function()
     assert.equal(50, tries)
   end)
 
+  it("is nobody who bounds wait after wait: each cancel is over with its block", function()
+    local function bounded()
+      return pcall(swarm.timeout, 0.01, function()
+        swarm.sleep(1)
+      end)
+    end
+    local h = started(function()
+      for i = 1, 1100 do
+        bounded()
+        for _ = 1, i % 9 == 0 and 3 or 7 do
+          swarm.sleep(1)
+        end
+      end
+      return "fine"
+    end)
+    assert.equal("fine", swarm.result(h))
+  end)
+
   it("may do so in a coroutine of its own", function()
     local h = started(function()
       coroutine.wrap(swallower { tries = 0 })()

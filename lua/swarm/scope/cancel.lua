@@ -142,6 +142,14 @@ local function raise(me)
 end
 cancelling.raise = raise
 
+---The block that was cancelled has ended: what its worker raises later is another cancel's.
+function cancelling.is_over(me)
+  local extra = me.task.extra
+  if extra then
+    extra.raised_in, extra.swallowing = nil, nil
+  end
+end
+
 ---What a call that may yield begins with: the running worker, which is neither cancelled nor loads
 ---a script. A hot path may keep the one line of its own.
 ---@return table me

@@ -130,8 +130,8 @@ function scopes.begin_standing_still(me)
 end
 
 function scopes.end_standing_still(me, before)
-  if before then
-    local swallowing = me.task.extra.swallowing
+  local swallowing = before and me.task.extra.swallowing
+  if swallowing then
     swallowing.since = swallowing.since + clock.monotonic() - before
   end
 end

@@ -53,6 +53,9 @@ local function leave(me, scope, ok, err)
   scope.closed = true
   cancelling.disarm(scope)
   me.scope = scope.outer
+  if scope.cancel and not scope.outer.cancel then
+    cancelling.is_over(me)
+  end
   return waited, ok, err
 end
 
