@@ -14,7 +14,7 @@
 ---@class swarm.WorkerFields
 ---@field kind? "lua"|"process" by default the kind whose own field is there
 ---@field description? string
----@field label? string|false which of many a worker is, such as "review {input.path}"; false: none,
+---@field label? string|false which of many a worker is, such as "{input.path}"; false: none,
 ---and its input is not shown in its place
 ---@field timeout? number seconds for each attempt, above zero, from `running` on
 ---@field concurrency? integer how many of this worker run at once; the others are pending
@@ -66,7 +66,7 @@
 ---@field format? swarm.ProcessFormat "auto": JSON where stdout is an object or array
 ---@field result? string a JSON Pointer (RFC 6901): the part that is the value
 ---@field ok? string a JSON Pointer to a boolean: whether it passes
----@field event? swarm.ItemEvent what an item of a stream is: ndjson, sse and frames
+---@field event? swarm.ItemEvent what an item of a stream is
 ---@field final? "last" the last item is the result, and no `final` is needed
 ---@field keep? integer lines: so many, the last ones, are the result
 

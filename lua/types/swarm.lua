@@ -88,7 +88,8 @@ function swarm.output_tail(target, opts) end
 ---@return fun(): swarm.Event?
 function swarm.follow(target, opts) end
 
----Holds a worker of kind `lua` open, to be invoked again and again. Never waits.
+---Holds a worker open, to be invoked again and again: of kind `lua`, or of kind `process` with a
+---format of items. Never waits.
 ---Raises `not_registered`.
 ---@param name string
 ---@param opts? swarm.OpenOptions

@@ -38,6 +38,16 @@ swarm.worker "chatty" {
   shell = [[while read -r n; do echo "$n"; echo "$n again"; done]],
   output = { format = "lines" },
 }
+swarm.worker "repl" {
+  shell = [[n=0; echo Welcome; while read -r _; do n=$((n + 1)); echo; echo "= $n"; done]],
+  output = {
+    format = "lines",
+    event = function(line)
+      local answer = line:match "^= (.*)"
+      return answer and { type = "final", value = answer } or nil
+    end,
+  },
+}
 swarm.worker "text" { command = { "cat" }, output = { format = "text" } }
 
 describe("a process that is held open", function()
@@ -102,6 +112,12 @@ describe("a process that is held open", function()
     assert.equal("a", s:invoke "a")
     assert.equal("a again", s:invoke "b")
     s:close()
+  end)
+
+  it("may have a banner and prompts that are no answers", function()
+    local s = swarm.open "repl"
+    assert.equal("1", s:invoke "a")
+    assert.equal("2", s:invoke "b")
   end)
 
   it("takes one line at a time", function()

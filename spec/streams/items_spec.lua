@@ -28,6 +28,21 @@ swarm.worker "named" {
   },
 }
 swarm.worker "frames" { command = { "cat" }, output = { format = "frames", final = "last" } }
+local sum = 0
+swarm.worker "counted" {
+  shell = "cat; echo end",
+  output = {
+    format = "lines",
+    event = function(line)
+      if tonumber(line) then
+        sum = sum + line
+        return { type = "progress", stage = line }
+      elseif line == "end" then
+        return { type = "final", value = sum }
+      end
+    end,
+  },
+}
 swarm.worker "short" { command = { "cat" }, output = { format = "lines" }, limits = { line = 4 } }
 
 local map -- what the event function of "mapped" does
@@ -138,7 +153,7 @@ no json
   it("fails without a final and says what there was", function()
     local _, err = ended("said", '{"a":1}\nno json\n')
     assert.equal("process_failed", err.code)
-    assert.is_not_nil(err.reason:find("no final among the 1 items", 1, true))
+    assert.is_not_nil(err.reason:find("no final among the items that it wrote (1)", 1, true))
     assert.is_not_nil(err.message:find("1 were no JSON", 1, true))
     _, err = ended("last", "")
     assert.is_not_nil(err.message:find("no item", 1, true))
@@ -219,6 +234,13 @@ describe("an event function", function()
     end
     _, err = ended("mapped", "1\n")
     assert.matches('did you mean final', err.message)
+  end)
+end)
+
+describe("lines with an event function", function()
+  it("have a final of their own", function()
+    local h = ended("counted", "3\nnot a number\n4\n")
+    assert.same({ "progress 3", "progress 4", "final 7" }, tail_of(h))
   end)
 end)
 

@@ -618,7 +618,7 @@ def test_a_wrong_definition_is_a_load_error_that_names_the_field(tmp_path: Path)
         'shell = "a", output = { format = "ndjson", final = "first" }': "output.final must be",
         'shell = "a", output = { format = "ndjson", event = 1 }': "output.event must be a function",
         'shell = "a", output = { format = "jsn" }': "did you mean json?",
-        'shell = "a", output = { event = print }': "is for the formats frames, ndjson, sse",
+        'shell = "a", output = { event = print }': "is for the formats frames, lines, ndjson, sse",
         'shell = "a", output = { result = "a" }': "JSON Pointer",
         'shell = "a", output = { format = "text", ok = "/a" }': "is for the formats auto",
         'shell = "a", ok_codes = { "0" }': "ok_codes[1]",

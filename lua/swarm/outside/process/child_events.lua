@@ -113,6 +113,16 @@ local FORMS = {
   final = '{ type = "final", value = x, ok = true or false, reason = "a text or nil" }',
 }
 
+-- The same as a program writes them.
+local CONTENT = '{"kind":"inline","value":x}'
+local WRITTEN = {
+  progress = '{"type":"progress","stage":"a text","note":"a text"}',
+  partial = '{"type":"partial","chunk":' .. CONTENT .. "}",
+  artifact = '{"type":"artifact","name":"a text","content":' .. CONTENT .. "}",
+  usage = '{"type":"usage","tokens":10}',
+  final = '{"type":"final","ok":true,"content":' .. CONTENT .. "}",
+}
+
 ---What to write in place of what is no event.
 local function advice(given)
   local name = type(given) == "table" and given.type
@@ -124,6 +134,14 @@ local function advice(given)
     return "no event has the type " .. shown.value(name) .. types
   end
   return 'return one such as { type = "final", value = x }, a list of them, or nil'
+end
+
+---What an item lacks that is no event and has the type of one; nil: it has none.
+---@param item any
+---@return string?
+function child_events.near(item)
+  local name = type(item) == "table" and item.type
+  return WRITTEN[name or false] and name .. " is " .. WRITTEN[name]
 end
 
 local SLOTS = { partial = "chunk", artifact = "content", final = "content" }

@@ -112,10 +112,12 @@ function limits.check(plan, fields, fail)
     local message = "idle (%g s) is longer than timeout (%g s), and would never come"
     return fail("idle", format(message, plan.idle, timeout))
   end
-  if plan.linger and not (plan.stream and plan.format ~= "lines" and plan.final ~= "last") then
+  local has_final = plan.stream and (plan.format ~= "lines" or plan.event) and not plan.final
+  if plan.linger and not has_final then
     return fail(
       "linger",
-      "linger counts from a final on, which only output.format ndjson, sse and frames have"
+      "linger counts from a final on: it needs output.format ndjson, sse or frames without final, "
+        .. "or lines with event"
     )
   end
 end

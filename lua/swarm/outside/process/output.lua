@@ -20,7 +20,7 @@ local FORMATS = {
   text = {},
   json = { result = true, ok = true },
   file = {},
-  lines = { stream = true, keep = true },
+  lines = { stream = true, keep = true, event = true },
   ndjson = { stream = true, result = true, ok = true, event = true, final = true },
   sse = { stream = true, result = true, ok = true, event = true, final = true },
   frames = { stream = true, result = true, ok = true, event = true, final = true },

@@ -123,7 +123,10 @@ end
 
 ---A line of format `lines`.
 function Stream:line(text)
-  if self.one then
+  if self.plan.event then
+    pace.item(self.me)
+    return self:item(text)
+  elseif self.one then
     self.answered, self.last = true, text
     return
   end
@@ -201,6 +204,7 @@ function Stream:item(item, name)
     return
   end
   self.others = self.others + 1
+  self.near = self.near or child_events.near(item)
   return self:emit { type = "partial", chunk = { kind = "inline", value = item } }
 end
 
@@ -248,7 +252,8 @@ function Stream:remarks()
     parts[1] = format("%d were no JSON (the first: %s)", self.malformed, self.problem)
   end
   if self.others > 0 then
-    parts[#parts + 1] = format("%d were no event", self.others)
+    local near = self.near and " (the first: " .. self.near .. ")" or ""
+    parts[#parts + 1] = format("%d were no event%s", self.others, near)
   end
   if self.skipped > 0 then
     parts[#parts + 1] = format("%d were skipped", self.skipped)
@@ -269,7 +274,7 @@ function Stream:result()
       return tails.value_of(self.final.content), nil, self.final
     end
     return self.last
-  elseif self.plan.format == "lines" then
+  elseif self.plan.format == "lines" and not self.plan.event then
     return values.array(kept_lines(self))
   elseif self.plan.final == "last" then
     if self.count == 0 then
@@ -280,8 +285,11 @@ function Stream:result()
     return tails.value_of(self.final.content), nil, self.final
   end
   local remarks = self:remarks()
-  local problem = format("there is no final among the %d items that it wrote", self.count)
-  return nil, remarks and problem .. ": " .. remarks or problem
+  local problem = "there is no final among the items that it wrote (" .. self.count .. ")"
+  if remarks then
+    problem = problem .. ": " .. remarks
+  end
+  return nil, problem .. '; final = "last" takes the last of them, output.event can make one'
 end
 
 ---@param plan table
@@ -304,6 +312,7 @@ function stream.new(plan, ctx, one)
     last = nil, -- the last item
     final = nil, -- the last event that was one
     others = 0, -- items that were no event
+    near = nil, -- what the first of these lacked that has the type of one
     skipped = 0, -- for which the event function returned nil
     malformed = 0, -- that were no JSON
     problem = nil, -- the first of these
