@@ -1,4 +1,5 @@
-"""Faults by chance: random programs, and random signals to runs with processes.
+"""Faults by chance: random programs, random signals to runs with processes, and processes that
+misbehave.
 
     python -m tests.faults [--short] [--seed N]
 
@@ -16,19 +17,20 @@ import sys
 import time
 from collections.abc import Callable
 
-from tests.faults import programs, signals
+from tests.faults import processes, programs, signals
 
 KINDS: dict[str, Callable[[int, int], list[str]]] = {
     "programs": programs.run,
     "signals": signals.run,
+    "processes": processes.run,
 }
-SHORT = {"programs": 200, "signals": 200}
-LONG = {"programs": 12_000, "signals": 1_000}
+SHORT = {"programs": 200, "signals": 200, "processes": 250}
+LONG = {"programs": 12_000, "signals": 1_000, "processes": 1_000}
 
 
 def main() -> int:
     words = argparse.ArgumentParser(prog="python -m tests.faults")
-    words.add_argument("--short", action="store_true", help="the form for every day: two minutes")
+    words.add_argument("--short", action="store_true", help="the form for every day: three minutes")
     words.add_argument("--seed", type=int, default=secrets.randbelow(2**31))
     words.add_argument("kinds", nargs="*", choices=[[], *KINDS], help="which; default: all")
     given = words.parse_args()

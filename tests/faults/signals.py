@@ -107,16 +107,17 @@ def _problems(way: str, since: str, instant: float) -> list[str]:
 def _left(mark: bytes) -> list[int]:
     """The processes that bear the mark in their environment, once they had time to go."""
     deadline = time.monotonic() + GONE_SECONDS
-    while (left := _marked(mark)) and time.monotonic() < deadline:
+    while (left := marked(mark)) and time.monotonic() < deadline:
         time.sleep(0.05)
     return left
 
 
-def _marked(mark: bytes) -> list[int]:
+def marked(mark: bytes) -> list[int]:
+    """The processes that bear a mark in their environment; those that have ended have none."""
     found = []
     for entry in os.scandir("/proc"):
         if entry.name.isdigit():
             with suppress(OSError):
-                if mark in Path(entry.path, "environ").read_bytes():  # a zombie's is empty
+                if mark in Path(entry.path, "environ").read_bytes():
                     found.append(int(entry.name))
     return found

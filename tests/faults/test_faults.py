@@ -7,15 +7,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from tests.faults.__main__ import SHORT
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_no_random_program_and_no_random_signal_finds_a_fault() -> None:
-    command = [sys.executable, "-m", "tests.faults", "--short"]
+@pytest.mark.parametrize("kind", [*SHORT])
+def test_none_is_found_by_chance(kind: str) -> None:
+    command = [sys.executable, "-m", "tests.faults", "--short", kind]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    kinds = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [(kind["faults"], kind["tries"], kind["failures"]) for kind in kinds] == [
-        ("programs", 200, 0),
-        ("signals", 200, 0),
-    ]
+    found = json.loads(done.stdout)
+    assert (found["faults"], found["tries"], found["failures"]) == (kind, SHORT[kind], 0)

@@ -16,7 +16,9 @@ import pytest
 
 from swarm_host import WorkerFailed, WorkerTimeout
 from swarm_host.ports.process.framing import Broken, Frames, Lines, Plain, ServerSent
+from swarm_host.ports.process.pipes import Pipes
 from swarm_host.ports.secrets import Mask
+from tests.faults.played import Played
 from tests.support.processes import descriptors, loaded, offspring
 
 SOON = 0.02
@@ -248,6 +250,35 @@ def test_a_system_without_terminals_is_told_of(
         async with loaded(tmp_path, script) as host:
             with pytest.raises(WorkerFailed, match=r"no terminal for it \(pty\).*devpts"):
                 await host.call("terminal")
+
+    within(20, main)
+
+
+def test_who_talks_on_behind_a_childs_end_is_not_heard_for_ever(
+    within: Callable[..., Any],
+) -> None:
+    """However slowly what it says is taken: there is always something in hand."""
+
+    async def main() -> None:
+        child = Played([])
+        pipes = Pipes(child)
+        async with anyio.create_task_group() as tasks:
+            for fd in (child.stdout, child.stderr):
+                if fd is not None:
+                    tasks.start_soon(pipes.read, fd, slowly)
+            tasks.start_soon(talk, child)
+            await pipes.settle()
+            tasks.cancel_scope.cancel()
+        await child.end(0)
+        child.close()
+
+    async def slowly(_: bytes) -> None:
+        await anyio.sleep(0.05)
+
+    async def talk(child: Played) -> None:
+        while True:
+            child.say(b"more")
+            await anyio.sleep(0.001)
 
     within(20, main)
 

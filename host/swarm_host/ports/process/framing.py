@@ -13,7 +13,15 @@ from swarm_host.ports.secrets import Mask
 
 
 class Broken(Exception):
-    """The stream cannot be read any further."""
+    """The stream cannot be read any further.
+
+    :param why: for the message.
+    :ivar before: the items that were whole before.
+    """
+
+    def __init__(self, why: str, before: bytes) -> None:
+        super().__init__(why)
+        self.before = before
 
 
 class Framing(Protocol):
@@ -127,23 +135,27 @@ class Frames:
         """The frames that are whole now, each with its head."""
         kept = self._data
         kept += data
-        at, end = 0, len(kept)
+        at, end, why = 0, len(kept), ""
         while end - at >= 4:
             (size,) = _HEAD.unpack_from(kept, at)
             if size > self._most:
-                raise Broken(
+                why = (
                     f"a frame of {size} bytes, where {self._most} are the most: what it writes may "
                     "be no frames (four bytes of length, big-endian, then JSON); raise limits = "
                     "{ line = bytes } where they are"
                 )
-            if end - at - 4 < size:
+            if why or end - at - 4 < size:
                 break
             at += 4 + size
-        if last and at < end:
-            raise Broken(f"its output ends within a frame, after {end - at} bytes of it")
+        if last and at < end and not why:
+            why = f"its output ends within a frame, after {end - at} bytes of it"
         whole = bytes(kept[:at])
         del kept[:at]
-        return whole if self._mask is None else self._masked(whole, self._mask)
+        if self._mask is not None:
+            whole = self._masked(whole, self._mask)
+        if why:
+            raise Broken(why, whole)
+        return whole
 
     def _masked(self, whole: bytes, mask: Mask) -> bytes:
         frames, at = [], 0
@@ -155,20 +167,21 @@ class Frames:
         return b"".join(frames)
 
 
+_PARAMETERS, _BETWEEN = rb"[0-?]{0,256}", rb"[ -/]{0,16}"
+_TEXT = rb"[\]PX^_][^\x07\x1b]{0,4096}"
+"""Each has a bound: what is longer is no order, and nothing is kept for it."""
+
 ESCAPES = re.compile(
-    rb"\x1b\[[0-?]*[ -/]*[@-~]"  # control sequences: colours, the cursor
-    rb"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)"  # titles, links and other strings
-    rb"|\x1b[ -/]*[0-OQ-WYZ\\`-~]"
+    rb"\x1b\[" + _PARAMETERS + _BETWEEN + rb"[@-~]"  # control sequences: colours, the cursor
+    rb"|\x1b" + _TEXT + rb"(?:\x07|\x1b\\)"  # titles, links and other strings
+    rb"|\x1b" + _BETWEEN + rb"[0-OQ-WYZ\\`-~]"
 )
 """What a terminal takes for orders (ECMA-48)."""
 
 UNFINISHED = re.compile(
-    rb"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]*\x1b?|[ -/]*)\Z",
+    rb"\x1b(?:\[" + _PARAMETERS + _BETWEEN + rb"|" + _TEXT + rb"\x1b?|" + _BETWEEN + rb")\Z"
 )
 """The beginning of one at the end of a piece."""
-
-LONGEST_ESCAPE = 4096
-"""Bytes of an order that is waited for."""
 
 
 class Plain:
@@ -179,10 +192,11 @@ class Plain:
 
     def feed(self, data: bytes, *, last: bool = False) -> bytes:
         """What is left of the stream so far; an order that has no end yet is kept."""
-        text = ESCAPES.sub(b"", self._kept + data)
-        begun = None if last else UNFINISHED.search(text)
-        if begun is None or len(text) - begun.start() > LONGEST_ESCAPE:
-            self._kept = b""
-            return text
-        self._kept = begun[0]
-        return text[: begun.start()]
+        text, left, at = self._kept + data, [], 0
+        for order in ESCAPES.finditer(text):
+            left.append(text[at : order.start()])
+            at = order.end()
+        begun = None if last else UNFINISHED.search(text, at)
+        self._kept = b"" if begun is None else begun[0]
+        left.append(text[at : None if begun is None else begun.start()])
+        return b"".join(left)

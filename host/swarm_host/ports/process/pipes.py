@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import select
+import struct
+import termios
 import time
 from collections.abc import Awaitable, Callable
 
@@ -20,8 +23,9 @@ TURN_SECONDS = 0.02
 QUIET_TURNS = 10
 """So many turns without a byte after its end, and who still holds a child's pipes is left alone."""
 MOST_TURNS = 100
-"""So many turns in all. Turns, not seconds: while Lua computes, nobody can read. A turn in which
-what was read is not taken yet does not count either."""
+"""So many turns in all. Turns, not seconds: while Lua computes, nobody can read. They count from
+when all that was written before its end has been read and taken, however slowly that goes; what
+comes later is of those it has left behind, who may write for ever."""
 
 Take = Callable[[bytes], Awaitable[None]]
 
@@ -35,9 +39,46 @@ class Pipes:
     def __init__(self, child: Child) -> None:
         self._open = {fd for fd in (child.stdout, child.stderr) if fd is not None}
         self._waiting: set[int] = set()
-        self._taking = 0
+        self._taking: dict[int, int] = {}  # of each, how many bytes are read and not taken yet
+        self._owed: dict[int, int] = {}  # of each, how many were written before the child's end
         self._heard = time.monotonic()
         self._drained = anyio.Event()
+
+    async def silence(self, seconds: float) -> None:
+        """Waits until nothing was read for so long. The time in which what was read is not taken
+        yet is no silence."""
+        while True:
+            left = self._heard + seconds - time.monotonic()
+            if self._taking:
+                left = seconds
+            elif left <= 0 and self._is_quiet():
+                return
+            await anyio.sleep(max(left, TURN_SECONDS))
+
+    async def settle(self) -> None:
+        """Waits for the last bytes after the child's end: until nobody writes, or has for long."""
+        self._owed = {fd: self._taking.get(fd, 0) + _unread(fd) for fd in self._open}
+        quiet = turns = 0
+        heard = self._heard
+        while turns < MOST_TURNS and self._open:
+            with anyio.move_on_after(TURN_SECONDS):
+                await self._drained.wait()
+                return
+            if not any(self._owed.values()):
+                turns += 1
+                quiet = quiet + 1 if self._heard == heard and self._is_quiet() else 0
+                heard = self._heard
+            if quiet == QUIET_TURNS:
+                return
+
+    def _is_quiet(self) -> bool:
+        """Whether the readers wait, and rightly so."""
+        if self._taking or self._waiting != self._open:
+            return False
+        poll = select.poll()
+        for fd in self._open:
+            poll.register(fd, select.POLLIN)
+        return not poll.poll(0)
 
     async def read(self, fd: int, take: Take) -> None:
         """Reads one of them until the child and all others that hold it have closed it.
@@ -58,51 +99,27 @@ class Pipes:
                 break  # a terminal whose other side is closed
             if not data:
                 break
-            self._taking += 1
+            self._taking[fd] = len(data)
             try:
                 await take(data)
             finally:
-                self._taking -= 1
+                del self._taking[fd]
+            self._owed[fd] = max(0, self._owed.get(fd, 0) - len(data))
             self._heard = time.monotonic()
             await checkpoint()
         self._open.discard(fd)
+        self._owed.pop(fd, None)
         if not self._open:
             self._drained.set()
 
-    async def silence(self, seconds: float) -> None:
-        """Waits until nothing was read for so long. The time in which what was read is not taken
-        yet is no silence."""
-        while True:
-            left = self._heard + seconds - time.monotonic()
-            if self._taking:
-                left = seconds
-            elif left <= 0 and self._is_quiet():
-                return
-            await anyio.sleep(max(left, TURN_SECONDS))
 
-    async def settle(self) -> None:
-        """Waits for the last bytes after the child's end: until nobody writes, or has for long."""
-        quiet = turns = 0
-        heard = self._heard
-        while turns < MOST_TURNS and self._open:
-            with anyio.move_on_after(TURN_SECONDS):
-                await self._drained.wait()
-                return
-            if not self._taking:
-                turns += 1
-                quiet = quiet + 1 if self._heard == heard and self._is_quiet() else 0
-                heard = self._heard
-            if quiet == QUIET_TURNS:
-                return
-
-    def _is_quiet(self) -> bool:
-        """Whether the readers wait, and rightly so."""
-        if self._waiting != self._open:
-            return False
-        poll = select.poll()
-        for fd in self._open:
-            poll.register(fd, select.POLLIN)
-        return not poll.poll(0)
+def _unread(fd: int) -> int:
+    """How many bytes wait to be read."""
+    try:
+        size: int = struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, bytes(4)))[0]
+    except OSError:
+        return 0  # a terminal whose other side is closed
+    return size
 
 
 async def write(fd: int, data: bytes) -> bool:

@@ -176,8 +176,8 @@ class Run:
             try:
                 whole = self._framing.feed(data, last=last)
             except Broken as problem:
+                whole = problem.before
                 self._stop(self._failure(str(problem)))
-                return
             if whole:
                 await self._call.emit(OUT, whole)
 
