@@ -40,6 +40,18 @@ swarm.worker "floods stderr" {
   output = { format = "lines", keep = 0 },
 }
 swarm.worker "bad order" { command = { "cat" }, env = { X = "{input.x}" }, stdin = from }
+local joins_after, joined
+swarm.worker "joins" {
+  command = { "cat" },
+  stdin = from,
+  output = {
+    format = "ndjson",
+    event = function()
+      swarm.sleep(joins_after)
+      assert(swarm.join(joined))
+    end,
+  },
+}
 swarm.worker "open" { command = { "cat" }, stdin = from, output = { format = "lines" } }
 
 swarm.worker "late" { shell = "sleep 0.5; wc -c", stdin = from, output = TEXT }
@@ -134,6 +146,19 @@ describe("input from another worker", function()
     end)
     local _, err = swarm.join(h)
     assert.equal("deadlock", err.cause.code)
+  end)
+
+  it("is not waited for by who reads it, in the middle of an item", function()
+    for _, seconds in pairs { 0, 0.5 } do -- before its source waits, and after
+      joins_after = seconds
+      local source = swarm.spawn("many", 20000)
+      joined = source
+      local h, err = ended("joins", { from = source })
+      assert.equal("failed", h.status)
+      assert.equal("deadlock", (err.cause or err).code)
+      swarm.cancel(source)
+      swarm.join(source)
+    end
   end)
 
   it("is taken by swarm.exec too", function()

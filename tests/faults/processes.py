@@ -151,7 +151,7 @@ class _Tries:
             one["cancel"] = round(chance.random() * 0.08, 3)
             wanted.append(CANCELLED)
         elif way == "linger":
-            wanted = [PASS, *wanted[1:]]
+            wanted.append(PASS)
         elif way == "idle":
             wanted.append(IDLE)
         if way == "timeout" or (

@@ -1,7 +1,10 @@
 -- Readers that a tail waits for. A follower takes what it is given; one that must miss nothing,
 -- because it hands on all that comes, enters here, and who fills the tail from outside waits until
 -- the slowest of them is near enough.
+local deadlock = require "swarm.worker.deadlock"
+local errors = require "swarm.ground.errors"
 local list = require "swarm.ground.list"
+local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
 local waiting = require "swarm.scope.waiting"
 
@@ -18,7 +21,8 @@ function pace.enter(tail)
     readers = { head = nil, tail = nil, waiters = { head = nil, tail = nil } }
     tail.readers = readers
   end
-  local reader = { follows = tail, seq = 0, written = 0, of = readers, queue = false }
+  local reader =
+    { me = S.current, follows = tail, seq = 0, written = 0, of = readers, queue = false }
   list.push_back(readers, reader)
   return reader
 end
@@ -37,26 +41,52 @@ function pace.leave(reader)
   end
 end
 
-local function is_far(tail)
+local function is_far(tail, reader)
+  return tail.seq - reader.seq > NEAR or tail.written - reader.written > NEAR_BYTES
+end
+
+---The first of its readers that is not near and for whose worker `is_meant` holds.
+local function far_reader(tail, is_meant)
   local reader = tail.readers.head
   while reader do
-    if tail.seq - reader.seq > NEAR or tail.written - reader.written > NEAR_BYTES then
-      return true
+    if is_far(tail, reader) and (not is_meant or is_meant(reader.me)) then
+      return reader
     end
     reader = reader.queue_next
   end
-  return false
 end
 
-local WAITS_FOR = { what = "who reads its tail" }
+local function some_live(waits_for, visit)
+  return far_reader(waits_for.tail, visit) ~= nil
+end
+
+---Refuses a wait for a reader that waits for this worker, as its `event` function may do.
+local function check(me, tail)
+  local ring = far_reader(tail, function(reader)
+    return deadlock.waits_for(reader, me, {})
+  end)
+  if ring then
+    local named = record.named
+    return errors.throw(
+      "deadlock",
+      "worker "
+        .. named(me.task)
+        .. " waits until worker "
+        .. named(ring.me.task)
+        .. " reads on, which waits for it"
+    )
+  end
+end
 
 ---Waits until all readers of a worker's own tail are near its end.
 ---@param me table the running worker
 function pace.wait(me)
   local extra = me.task.extra
   local tail = extra and extra.tail
-  while tail and tail.readers and is_far(tail) do
-    waiting.in_list(me, tail.readers.waiters, WAITS_FOR, "its output")
+  while tail and tail.readers and far_reader(tail) do
+    check(me, tail)
+    local waits_for = { what = "who reads its tail", tail = tail, some_live = some_live }
+    waiting.in_list(me, tail.readers.waiters, waits_for, "its output")
   end
 end
 
