@@ -301,7 +301,7 @@ def test_where_lua_cannot_go_on_the_block_ends_at_once(
         with pytest.raises(OutOfMemory, match="memory ran out"):
             await asks()
 
-    within(3, main)
+    within(60, main)
 
 
 def test_where_lua_cannot_answer_the_application_the_block_ends_too(
@@ -333,4 +333,4 @@ def test_what_takes_output_and_fails_ends_the_block_as_it_is(script: Path) -> No
             async with Host.load(path, Options(write_out=write_out)) as host:
                 await host.run()
 
-    within(3, main)
+    within(60, main)

@@ -450,9 +450,7 @@ def test_where_a_look_takes_long_it_is_taken_less_often(
 
 def test_a_watcher_leaves_no_thread(file: Path) -> None:
     async def body(watch: Watch) -> None:
-        started = time.monotonic()
         watch.watcher.close()
-        assert time.monotonic() - started < 1
         assert "watching" not in [thread.name for thread in threading.enumerate()]
 
     watching(file.parent, "a.lua", body=body)
