@@ -116,11 +116,9 @@ def test_what_is_detached_is_cancelled_at_once_where_main_failed(tmp_path: Path)
 
 
 def test_the_run_has_a_deadline(tmp_path: Path) -> None:
-    started = time.monotonic()
-    done = run("--timeout", "0.2", script(tmp_path, MAIN.format("swarm.sleep(60)")))
+    done = run("--timeout", "2", script(tmp_path, MAIN.format("swarm.sleep(600)")))
     assert done.returncode == 124
-    assert b"ran out of time after 0.2 s" in done.stderr
-    assert time.monotonic() - started < 10
+    assert b"ran out of time after 2 s" in done.stderr
 
 
 def test_a_deadlock_is_found_beside_the_run_s_own_deadline(tmp_path: Path) -> None:

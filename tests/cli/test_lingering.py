@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -63,9 +62,7 @@ def test_a_detached_worker_that_goes_on_is_named_too(tmp_path: Path) -> None:
 
 
 def test_a_timeout_says_whose_clean_up_it_waits_for(tmp_path: Path) -> None:
-    started = time.monotonic()
-    done = run("--timeout", "0.2", written(tmp_path, 'swarm.call("slow")', 2))
-    assert time.monotonic() - started < 15
+    done = run("--timeout", "2", written(tmp_path, 'swarm.call("slow")', 2))
     assert done.returncode == 124
     first = done.stderr.decode().splitlines()[0]
     assert first.startswith(

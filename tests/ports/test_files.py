@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -594,8 +595,10 @@ def test_what_hangs_keeps_its_place_and_stops_no_require(
 
 def test_a_search_that_nobody_waits_for_ends() -> None:
     ended = threading.Event()
+    begun = anyio.Event()
 
     def forever(work: Work) -> None:
+        anyio.from_thread.run_sync(begun.set)
         try:
             while True:
                 work.check()
@@ -606,8 +609,10 @@ def test_a_search_that_nobody_waits_for_ends() -> None:
 
     async def main() -> bool:
         threads = Threads(1)
-        with anyio.move_on_after(0.05):
-            await threads.run(forever, abandon=True)
-        return await threads.run(lambda _: ended.wait(10), abandon=False)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(partial(threads.run, forever, abandon=True))
+            await begun.wait()
+            tasks.cancel_scope.cancel()
+        return await threads.run(lambda _: ended.wait(60), abandon=False)
 
     assert anyio.run(main)

@@ -157,37 +157,36 @@ def test_who_does_not_hear_sigterm_is_killed_after_kill_after(
     script = f"""
     swarm.worker "deaf" {{
       shell = "trap '' TERM; sleep 60 & echo $$ $! > {pids}; wait; sleep 60", kill_after = 0.3,
-      timeout = 0.2,
     }}
     """
 
     async def main() -> None:
         async with loaded(tmp_path, script) as host:
+            worker = host.spawn("deaf")
+            deaf = await written(pids)
             begun = time.monotonic()
-            outcome = await host.spawn("deaf").wait()
-            took = time.monotonic() - begun
-            assert outcome.status == "timeout"
-            assert 0.45 < took < 3
-            await gone(*map(int, pids.read_text().split()))
+            worker.cancel()
+            assert (await worker.wait()).status == "cancelled"
+            assert time.monotonic() - begun >= 0.3
+            await gone(*map(int, deaf.split()))
 
-    within(10, main)
+    within(30, main)
 
 
 def test_a_child_that_is_stopped_ends_too(within: Callable[..., Any], tmp_path: Path) -> None:
     pids = tmp_path / "pids"
-    script = f"""swarm.worker "w" {{ shell = "echo $$ > {pids}; kill -STOP $$; sleep 60" }}"""
+    script = f"""swarm.worker "w" {{ shell = "echo $$ > {pids}; kill -STOP $$; sleep 60",
+      kill_after = 600 }}"""
 
     async def main() -> None:
         async with loaded(tmp_path, script) as host:
             worker = host.spawn("w")
             pid = int(await written(pids))
-            begun = time.monotonic()
             worker.cancel()
             await worker.wait()
-            assert time.monotonic() - begun < 3
             await gone(pid)
 
-    within(10, main)
+    within(30, main)
 
 
 @pytest.mark.parametrize("how", ["sleep 60 &", "(sleep 60 & sleep 61) &", "setsid sleep 5 &"])

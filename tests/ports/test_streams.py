@@ -90,7 +90,7 @@ open("{written}", "w").write(str(total))
             while True:  # until it writes no more
                 await anyio.sleep(0.3)
                 now = int(written.read_text() or 0) if written.exists() else 0
-                if now == seen:
+                if now == seen > 0:
                     break
                 seen = now
             assert 0 < seen < 1_000_000

@@ -81,5 +81,5 @@ def test_no_place_for_one_is_an_io_error(folder: Path, monkeypatch: pytest.Monke
 )
 def test_a_run_leaves_none(tmp_path: Path, folder: Path, ending: str, status: int) -> None:
     text = f"swarm.main(function() swarm.fs.temp_dir(function() {ending} end) end)"
-    assert load(tmp_path, text, "--timeout", "1", "--cancel-grace", "1").status == status
+    assert load(tmp_path, text, "--timeout", "3", "--cancel-grace", "1").status == status
     assert names(folder) == []

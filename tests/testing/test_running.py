@@ -100,9 +100,9 @@ def test_specs_inside_a_spec_are_an_error(tmp_path: Path, call: str) -> None:
 def test_a_spec_that_hangs_fails_and_the_others_go_on(tmp_path: Path) -> None:
     text = "it('hangs', function()\n  while true do\n    swarm.sleep(1)\n  end\nend)\n"
     script(tmp_path, text + one_spec(""), "a_spec.lua")
-    status, out, _ = in_folder(tmp_path, "--timeout", "0.5")
+    status, out, _ = in_folder(tmp_path, "--timeout", "2")
     assert status == 1
-    assert "a_spec.lua:1: did not end within 0.5 s of real time\n" in out
+    assert "a_spec.lua:1: did not end within 2 s of real time\n" in out
     assert "T-1 hangs at a_spec.lua:3 waits for" in out
     assert summary(out.encode()) == "1 passed, 1 failed"
 
@@ -111,7 +111,7 @@ def test_a_spec_that_holds_lua_fails_and_the_others_go_on(tmp_path: Path) -> Non
     text = "it('spins', function()\n  print('last words')\n  while true do end\nend)\n"
     script(tmp_path, text + one_spec(""), "a_spec.lua")
     started = time.monotonic()
-    status, out, _ = in_folder(tmp_path, "--timeout", "0.5")
+    status, out, _ = in_folder(tmp_path, "--timeout", "2")
     assert status == 1
     assert 'worker "spins" (T-1) has control and does not give it back' in out
     assert "last words" in out
@@ -122,7 +122,7 @@ def test_a_spec_that_holds_lua_fails_and_the_others_go_on(tmp_path: Path) -> Non
 def test_a_spec_that_swallows_its_cancel_is_told_by_what_it_waited_for(tmp_path: Path) -> None:
     text = "it('swallows', function()\n  while true do\n    pcall(swarm.sleep, 1)\n  end\nend)\n"
     script(tmp_path, text + one_spec(""), "a_spec.lua")
-    status, out, _ = in_folder(tmp_path, "--timeout", "0.5")
+    status, out, _ = in_folder(tmp_path, "--timeout", "2")
     assert status == 1
     assert "T-1 swallows at a_spec.lua:3 waits for" in out
     assert "is abandoned: it swallows its cancel, and goes on for ever, at a_spec.lua:3" in out
@@ -132,16 +132,16 @@ def test_a_spec_that_swallows_its_cancel_is_told_by_what_it_waited_for(tmp_path:
 def test_a_file_that_never_loads_fails_by_its_name(tmp_path: Path) -> None:
     script(tmp_path, "while true do end", "a_spec.lua")
     script(tmp_path, one_spec(""), "b_spec.lua")
-    status, out, _ = in_folder(tmp_path, "--timeout", "0.5")
+    status, out, _ = in_folder(tmp_path, "--timeout", "2")
     assert status == 2
-    assert "a_spec.lua: did not load within 0.5 s" in out
+    assert "a_spec.lua: did not load within 2 s" in out
     assert "b_spec.lua: 1 passed" in out
 
 
 def test_too_many_that_hold_lua_end_the_run(tmp_path: Path) -> None:
     text = "for i = 1, 5 do it('spins ' .. i, function() while true do end end) end"
     script(tmp_path, text, "a_spec.lua")
-    status, out, _ = in_folder(tmp_path, "--timeout", "0.1")
+    status, out, _ = in_folder(tmp_path, "--timeout", "2")
     assert status == 1
     assert summary(out.encode()) == "0 passed, 3 failed, 2 not run"
 

@@ -118,7 +118,7 @@ def test_watch_finds_a_module_that_was_missing(tmp_path: Path) -> None:
 
 def test_watch_goes_on_after_a_spec_that_holds_lua(tmp_path: Path) -> None:
     path = script(tmp_path, one_spec("while true do end"), "a_spec.lua")
-    with popen("test", "--watch", "--timeout", "0.2", path, stderr=-2) as process:
+    with popen("test", "--watch", "--timeout", "2", path, stderr=-2) as process:
         watched = Watched(process)
         assert "0 passed, 1 failed" in watched.until("Ctrl-C ends\n")
         path.write_text(one_spec(""))
