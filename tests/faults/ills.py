@@ -111,7 +111,7 @@ ILLS: dict[str, Ill] = {
         pty=False,
     ),
     "writes piece by piece": Ill(
-        'printf "$ITEM" | while IFS= read -r line; do printf "%s" "$line"; sleep 0.01; echo; done',
+        'printf "$ITEM" | dd bs=7 status=none',
         (PASS,),
     ),
 }

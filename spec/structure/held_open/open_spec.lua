@@ -45,12 +45,12 @@ describe("sessions: swarm.open", function()
     assert.equal(0, swarm.monotonic())
   end)
 
-  it("refuses what is no worker of kind lua", function()
+  it("refuses what cannot be held open", function()
     assert.equal("not_registered", code_of(swarm.open, "unti"))
     assert.matches("unit", raised(swarm.open, "unti").message)
     local err = raised(swarm.open, "script")
     assert.equal("invalid_argument", err.code)
-    assert.matches("kind process", err.message)
+    assert.matches("needs output.format lines, ndjson or frames", err.message)
     for _, name in ipairs { 5, false, {}, print } do
       assert.equal("invalid_argument", code_of(swarm.open, name))
     end
