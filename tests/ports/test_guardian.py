@@ -275,8 +275,12 @@ def test_nothing_is_leaked_and_a_script_without_processes_has_no_guardian(tmp_pa
             at_rest = descriptors(), _descriptors_of(warden), _descriptors_of(starter)
             for _ in range(50):
                 await host.spawn("w").wait()
-            assert at_rest == (descriptors(), _descriptors_of(warden), _descriptors_of(starter))
-            assert children_left(starter) == []
+            await until(
+                lambda: (
+                    at_rest == (descriptors(), _descriptors_of(warden), _descriptors_of(starter))
+                    and children_left(starter) == []
+                )
+            )
 
     within(60, main)
     assert set(offspring()) <= before

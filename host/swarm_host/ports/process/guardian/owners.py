@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]
 import os
+import time
 
 from swarm_host.ports.process.guardian import family
 from swarm_host.ports.process.guardian.family import Stat
 
 MARK = b"SWARM_MARK="
+
+EXEC_SECONDS = 0.0005
+EXEC_LOOKS = 40
+"""How often, and how many times, a process is looked at that has no environment yet."""
 
 
 class Attempt:
@@ -86,14 +91,20 @@ class Owners:
         :return: the attempts that have fewer roots now, or have come to the end of their first
             process.
         """
-        changed = set()
+        changed = set[Attempt]()
+        self._take_ended(changed)
+        while self.look():
+            self._take_ended(changed)  # who became ours may have ended, and left others
+        return changed
+
+    def _take_ended(self, changed: set[Attempt]) -> None:
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
-                break
+                return
             if pid == 0:
-                break
+                return
             attempt = self._of_child.pop(pid, None)
             if attempt is not None:
                 changed.add(attempt)
@@ -102,19 +113,18 @@ class Owners:
                     attempt.status = status
                     if not self._adopts and family.may_signal(-pid):
                         attempt.roots.add(-pid)  # nobody tells of it
-        self.look()
-        return changed
 
-    def look(self) -> None:
-        """Finds out who has become ours."""
+    def look(self) -> bool:
+        """Finds out who has become ours, and says whether there is anybody."""
         if self._own is None:
-            return
+            return False
         new = [pid for pid in self._own.now() if pid not in self._of_child]
         if self._killing:
             # Who forks and ends as fast as it can is never caught while one asks whose it is.
             family.signal(new, _signal.SIGSTOP)
         for pid in new:
             self._adopt(pid)
+        return bool(new)
 
     def look_at_group(self, attempt: Attempt) -> None:
         """The same where there are only groups."""
@@ -128,11 +138,21 @@ class Owners:
             if not self._adopts:
                 groups.add(abs(root))
                 continue
-            for one in family.of(root):
-                groups.add(one.group)
-                self._keep(one, attempt)
-                self._of_seen[one.pid] = one.begun, attempt
+            groups |= self._see(root, attempt)
         family.send(groups, *numbers)
+
+    def _see(self, root: int, attempt: Attempt) -> set[int]:
+        """Remembers a process and its descendants as an attempt's, and returns their groups."""
+        groups = set()
+        for one in family.of(root):
+            groups.add(one.group)
+            self._keep(one, attempt)
+            self._of_seen[one.pid] = one.begun, attempt
+        return groups
+
+    def _kill(self, root: int, attempt: Attempt) -> None:
+        self._see(root, attempt)  # one that is about to end has no mark any more
+        family.kill(root)
 
     def kill(self, attempt: Attempt) -> None:
         """SIGKILL to all that belongs to an attempt, now and whenever more is found."""
@@ -142,7 +162,7 @@ class Owners:
             self.send(attempt, _signal.SIGKILL)
             return
         for root in attempt.roots:
-            family.kill(root)
+            self._kill(root, attempt)
         for root in attempt.roots - {attempt.pid}:
             if not family.may_signal(root):  # it runs as somebody else: nobody waits for it
                 attempt.roots.discard(root)
@@ -173,7 +193,9 @@ class Owners:
             owner.roots.add(pid)
             self._keep(one, owner)
         # Where there is a number and no owner its attempt has come to its end.
-        if owner.killing if owner is not None else number:
+        if owner is not None and owner.killing:
+            self._kill(pid, owner)
+        elif owner is None and number:
             family.kill(pid)
         elif self._killing:
             family.signal([pid], _signal.SIGCONT)
@@ -185,15 +207,25 @@ class Owners:
 
     def _marked(self, pid: int) -> int:
         """The number in the mark of a process; 0: it has no mark of this run."""
-        try:
-            with open(f"/proc/{pid}/environ", "rb", 0) as file:  # noqa: PTH123
-                variables = file.read().split(b"\0")
-        except OSError:
-            return 0
-        for variable in variables:
+        for variable in _variables(pid):
             if variable.startswith(MARK):
                 for mark in variable[len(MARK) :].split(b" "):
                     run, _, number = mark.partition(b".")
                     if run == self._run and number.isdigit():
                         return int(number)
         return 0
+
+
+def _variables(pid: int) -> list[bytes]:
+    """The environment of a process. One that is about to run another program has none for an
+    instant: it is asked again."""
+    for _ in range(EXEC_LOOKS):
+        try:
+            with open(f"/proc/{pid}/environ", "rb", 0) as file:  # noqa: PTH123
+                variables = file.read()
+            if variables or Stat(pid).has_place_for_variables:
+                return variables.split(b"\0")
+        except OSError:
+            break
+        time.sleep(EXEC_SECONDS)
+    return []

@@ -9,17 +9,18 @@ import os
 
 # It listens on descriptor 3: what runs in the background has nothing as its standard input. A line:
 # all is well. The end without one: nobody is left to end what was started. A process may start
-# others while it is being found, so it looks until it finds nobody, for a while.
+# others while it is being found, or be about to run its program and have no mark yet, so it looks
+# until it has found nobody three times.
 SCRIPT = r"""
 (
   read -r _ <&3 && exit
-  for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-    found=
+  nobody=0
+  while [ $nobody -lt 3 ]; do
+    nobody=$((nobody + 1))
     for file in $(grep -lsa -- "$1\\." /proc/[0-9]*/environ); do
       pid=${file#/proc/}
-      kill -9 "${pid%/environ}" && found=1
+      kill -9 "${pid%/environ}" && nobody=0
     done
-    [ "$found" ] || exit
     sleep 0.1
   done
 ) &
