@@ -60,9 +60,9 @@ local function is_reader(order)
   return order.source ~= nil and order.source.task ~= nil
 end
 
----The payload of a request for a child, and the texts that go beside it. Where descriptors
----are few children wait for each other, but none for which others may wait: one that another feeds,
----one that is held open, one that is asked for in the middle of an event of another.
+---The payload of a request for a child, and the texts that go beside it. Where descriptors are few
+---children wait for each other, but none for which others may wait: one that another feeds, one
+---that is held open, one that is asked for in the middle of an event of another.
 ---@param order table see child.run
 ---@return table payload, string texts
 local function payload_of(order)
