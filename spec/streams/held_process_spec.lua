@@ -48,6 +48,22 @@ swarm.worker "repl" {
     end,
   },
 }
+swarm.worker "picky" {
+  shell = [[while read -r n; do printf '{"n":%s}\n{"bad":1}\n' "$n"; done]],
+  output = {
+    format = "ndjson",
+    event = function(item)
+      if item.bad then
+        error "no such thing"
+      end
+      return { type = "final", value = item.n }
+    end,
+  },
+}
+local TALKS = [[read -r line; echo $$; for i in 1 2 3 4 5; do echo $i >&2; sleep 0.02; done]]
+swarm.worker "ends talking" { shell = TALKS, output = { format = "lines" } }
+swarm.worker "ends for good" { shell = TALKS, output = { format = "lines" }, restart = false }
+swarm.worker "never reads" { shell = "exec <&-; exit 4", output = { format = "lines" } }
 swarm.worker "text" { command = { "cat" }, output = { format = "text" } }
 
 describe("a process that is held open", function()
@@ -118,6 +134,53 @@ describe("a process that is held open", function()
     local s = swarm.open "repl"
     assert.equal("1", s:invoke "a")
     assert.equal("2", s:invoke "b")
+  end)
+
+  it("is ended by what its event function raises, also for what stands behind an answer", function()
+    local s = swarm.open "picky"
+    for n = 1, 2 do
+      assert.equal(n, s:invoke(n))
+      assert.has_error(function()
+        s:invoke(n)
+      end, "no such thing")
+    end
+  end)
+
+  it("is started anew where it has ended since, whatever it said by then", function()
+    local function invoke_and_see_its_end(s)
+      local pid = s:invoke "a"
+      while swarm.exec({ "sh", "-c", 'kill -0 "$1"', "sh", pid }).exit_code == 0 do
+        swarm.exec { "sleep", "0.01" }
+      end
+      return pid
+    end
+    local s = swarm.open "ends talking"
+    assert.not_equal(invoke_and_see_its_end(s), s:invoke "b")
+    s = swarm.open "ends for good"
+    invoke_and_see_its_end(s)
+    assert.has_error(function()
+      s:invoke "b"
+    end, "it ended before this invocation (restart = false)")
+  end)
+
+  it("is started once for an invocation that it does not read", function()
+    local err = assert.has_error(function()
+      swarm.open("never reads"):invoke "a"
+    end)
+    assert.same({ "process_failed", 4, "it ended before it answered" }, {
+      err.code,
+      err.exit_code,
+      err.reason,
+    })
+  end)
+
+  it("is not answered by a mock of its port, which has no pieces", function()
+    mock.port("process", function()
+      return { exit_code = 0 }
+    end)
+    assert.has_error(function()
+      swarm.open("upper"):invoke "a"
+    end, "mock.worker")
   end)
 
   it("takes one line at a time", function()

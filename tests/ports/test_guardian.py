@@ -19,6 +19,7 @@ import anyio
 import pytest
 
 from swarm_host.ports.process import children, guarding
+from swarm_host.ports.process.guardian.owners import Attempt, Owners
 from tests.support.families import guardian_of, wait_until_gone, with_word
 from tests.support.processes import descriptors, loaded, lua, offspring
 from tests.support.waiting import until, wait_for_end, within
@@ -426,3 +427,13 @@ def test_a_kill_at_any_instant_leaves_nobody(
         many.terminate()
         many.wait(20)
         wait_until_gone(token)
+
+
+def test_a_session_whose_number_is_given_out_anew_belongs_to_the_newer() -> None:
+    """A service that has outlived a session of its own, whose number the system uses again."""
+    owners = Owners(b"run", adopts=False)
+    older, newer, number = Attempt(-1, []), Attempt(-1, []), 2**30
+    owners.begin(older, 1, number)
+    owners.begin(newer, 2, number)
+    owners.forget(older)
+    owners.forget(newer)

@@ -15,6 +15,7 @@ import anyio
 import pytest
 
 from swarm_host import WorkerFailed, WorkerTimeout
+from swarm_host.ports.process import port
 from swarm_host.ports.process.framing import Broken, Frames, Lines, Plain, ServerSent
 from swarm_host.ports.process.pipes import Pipes
 from swarm_host.ports.secrets import Mask
@@ -97,6 +98,43 @@ open("{written}", "w").write(str(total))
             await host.call("open")
             assert (await h.result())["a"]
             assert int(written.read_text()) >= 20_000_000
+
+    within(60, main)
+
+
+def test_whom_others_wait_for_needs_no_turn(
+    within: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There are four turns, and each of six would take one and wait for another."""
+    monkeypatch.setattr(port, "DESCRIPTORS_EACH", 10**9)
+    script = """
+    swarm.worker "numbers" { shell = "seq 1 50", output = { format = "lines" } }
+    swarm.worker "count" { command = { "wc", "-l" }, output = { format = "json" },
+      stdin = function() return swarm.spawn "numbers" end }
+    swarm.worker "asks" { shell = "echo 1; sleep 0.2", output = { format = "ndjson",
+      final = "last", event = function() swarm.exec { "sleep", "0.2" } end } }
+    swarm.worker "echo" { command = { "cat" }, output = { format = "ndjson" } }
+    swarm.worker "six" {
+      run = function(_, name)
+        return swarm.map(function() return swarm.call(name) end, { 1, 2, 3, 4, 5, 6 })
+      end,
+    }
+    swarm.worker "open" {
+      run = function()
+        local list, said = {}, {}
+        for i = 1, 6 do list[i] = swarm.open "echo" end
+        for i = 1, 6 do said[i] = list[i]:invoke(i) end
+        said[7] = swarm.exec { "echo", "7" }.stdout
+        return said
+      end,
+    }
+    """
+
+    async def main() -> None:
+        async with loaded(tmp_path, script) as host:
+            assert await host.call("six", "count") == [50] * 6
+            assert await host.call("six", "asks") == [1] * 6
+            assert await host.call("open") == [1, 2, 3, 4, 5, 6, "7\n"]
 
     within(60, main)
 

@@ -140,7 +140,8 @@ local function answer_of(request, me, verb)
   return errors.throw(code, message, answer)
 end
 
----Begins a request.
+---Begins a request that others than bridge.request wait for: what comes of it comes piece by piece,
+---and no mock has pieces.
 ---@param me table the running worker
 ---@param port string
 ---@param payload table JSON-like
@@ -148,6 +149,12 @@ end
 ---@param on_event? function as bridge.request has it
 ---@return table request
 function bridge.open(me, port, payload, data, on_event)
+  local mock = bridge.mocks[port]
+  if mock and mock.takes(me, payload) then
+    local what = "mock.port(%q, fn) answers no process that is held open, and no stdin from a "
+      .. "file: use mock.worker(name, fn) in place of the whole worker"
+    return errors.throw("host_error", format(what, port))
+  end
   return new_request(me, port, payload, data, on_event)
 end
 
@@ -217,7 +224,7 @@ function bridge.request(port, payload, data, options)
   if mock and mock.takes(me, payload) then
     return mock.answer(me, payload, data, options)
   end
-  local request = bridge.open(me, port, payload, data, options and options.on_event)
+  local request = new_request(me, port, payload, data, options and options.on_event)
   if not bridge.wait(me, request, options and options.between) then
     return waiting.barred("a call that waits for the host")
   end

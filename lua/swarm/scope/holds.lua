@@ -24,6 +24,12 @@ function holds.drop(task)
   held[#held], held[#held - 1] = nil, nil
 end
 
+---Whether a worker holds anything.
+function holds.any(task)
+  local held = task.extra and task.extra.holds
+  return held ~= nil and held[1] ~= nil
+end
+
 ---Gives back all that a worker holds, the last first.
 function holds.release(task)
   local held = task.extra.holds or {}

@@ -33,6 +33,7 @@ local ELSEWHERE = { timeout = "start_timeout", start_timeout = "start_timeout" }
 -- nothing can stop it: of a line as much is looked at as takes a tenth of a second at the worst.
 local LOOKED_AT = { [0] = 65536, 2048, 256 } -- bytes, by the repeats in the pattern
 local MOST_REPEATS, MOST_OPTIONAL = 2, 2
+local MOST_CAPTURES = 32 -- that Lua takes
 
 local function wrong(name, says, field)
   return errors.throw("load_error", format("worker %q: %s", name, says), { field = field })
@@ -80,7 +81,7 @@ end
 ---@return string? why
 local function bytes_for(pattern)
   local anchored = sub(pattern, 1, 1) == "^"
-  local i, repeats, optional, open = anchored and 2 or 1, 0, 0, 0
+  local i, repeats, optional, open, captures = anchored and 2 or 1, 0, 0, 0, 0
   while i <= #pattern do
     local after, kind = item(pattern, i)
     if not after then
@@ -88,8 +89,11 @@ local function bytes_for(pattern)
     end
     local c, mark = sub(pattern, i, i), not kind and sub(pattern, after, after) or ""
     open = open + (kind ~= "once" and 0 or c == "(" and 1 or c == ")" and -1 or 0)
+    captures = captures + (kind == "once" and c == "(" and 1 or 0)
     if open < 0 then
       return nil, "has a ) without its ("
+    elseif captures > MOST_CAPTURES then
+      return nil, "has more than " .. MOST_CAPTURES .. " captures, and needs none"
     elseif mark == "?" then
       optional, after = optional + 1, after + 1
     elseif kind == "all" or (mark ~= "" and find("*+-", mark, 1, true)) then

@@ -112,6 +112,7 @@ describe("the fields", function()
     ["[^]"] = "has a [ without its ]",
     ["(a"] = "has a ( without its )",
     ["a)("] = "has a ) without its (",
+    [("()"):rep(33)] = "has more than 32 captures, and needs none",
     ["a%"] = "has a % at its end (%% stands for one)",
     ["%bx"] = "has a %b without its two",
     ["%fx"] = "has a %f without its [set]",

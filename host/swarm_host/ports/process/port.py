@@ -50,13 +50,18 @@ class Process:
             most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
             room = math.inf if most == resource.RLIM_INFINITY else most - DESCRIPTORS_KEPT
             self._turns = anyio.CapacityLimiter(max(4, room // DESCRIPTORS_EACH))
+        if payload.get("at_once"):  # those that have a turn may wait for it
+            return await self._serve(payload, call)
         async with self._turns:
-            order = Order.read(payload, call.data or b"")
-            if order.prompt is None:
-                return await self._run(order, call)
-            with _prompt_file(order.prompt, order.who) as path:
-                order.with_prompt_file(os.fsencode(path))
-                return await self._run(order, call)
+            return await self._serve(payload, call)
+
+    async def _serve(self, payload: dict[str, Any], call: Call) -> Answer:
+        order = Order.read(payload, call.data or b"")
+        if order.prompt is None:
+            return await self._run(order, call)
+        with _prompt_file(order.prompt, order.who) as path:
+            order.with_prompt_file(os.fsencode(path))
+            return await self._run(order, call)
 
     async def _run(self, order: Order, call: Call) -> Answer:
         secrets = {

@@ -63,6 +63,7 @@ class Run:
         self._keeps = stream in (None, "watched")
         self._given: anyio.Event | None = None
         self._pieces: list[bytes | None] = []
+        self._fed = 0  # of these, that were written
 
     async def to_the_end(self) -> Answer:
         """Waits for the child's end, or ends it where the request is cancelled or out of time."""
@@ -134,7 +135,7 @@ class Run:
                 piece = self._pieces.pop(0)
                 if piece is None:
                     break
-                await write(fd, piece)
+                self._fed += await write(fd, piece)
                 await self._call.emit(TOOK, None)
             await write(fd, self._child.end_of_input)
         finally:
@@ -235,6 +236,8 @@ class Run:
 
     def _answer(self, ended: Exit) -> Answer:
         value = {"size": self._out_size, **_ends(ended)}
+        if self._order.payload.get("feeds"):
+            value["fed"] = self._fed
         if self._lingered:
             value["lingered"] = True
         if self._file is not None:

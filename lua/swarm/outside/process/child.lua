@@ -55,7 +55,14 @@ local function joined(texts, place)
   return concat(texts, "\0")
 end
 
----The payload of a request for a child, and the texts that go beside it.
+---Whether a child reads what another worker says, which waits for it meanwhile.
+local function is_reader(order)
+  return order.source ~= nil and order.source.task ~= nil
+end
+
+---The payload of a request for a child, and the texts that go beside it. Where descriptors are few
+---children wait for each other, but none for which others may wait: one that another feeds, one
+---that is held open, one that is asked for in the middle of an event of another.
 ---@param order table see child.run
 ---@return table payload, string texts
 local function payload_of(order)
@@ -119,6 +126,7 @@ local function payload_of(order)
     tells = order.on_err ~= nil,
     feeds = order.feeds or order.source ~= nil or nil,
     listens = order.feeds or order.source ~= nil or order.linger ~= nil or nil,
+    at_once = order.feeds or is_reader(order) or holds.any(S.current.task) or nil,
   },
     concat(texts)
 end

@@ -11,7 +11,7 @@ local S = require "swarm.scheduler.scheduler"
 local stream = require "swarm.outside.process.stream"
 local waiting = require "swarm.scope.waiting"
 local char, find, floor, format = string.char, string.find, math.floor, string.format
-local concat = table.concat
+local concat, pcall = table.concat, pcall
 
 local session = {}
 
@@ -72,6 +72,7 @@ local function start(held, order)
     taker = nil, -- the stream of the invocation that uses it
     waiters = { head = nil, tail = nil }, -- for the end of that
     rest = nil, -- what it wrote behind its last answer
+    told = 0, -- items that went in
     close = close,
   }
   order.feeds, order.on_out = true, function(blob)
@@ -90,17 +91,33 @@ local function start(held, order)
   return self
 end
 
----How a child ended before it answered, as an error.
-local function raise_end(self, plan, me)
-  local ended, _, stderr = bridge.answer(me, self.request, "run_process")
+---How a child ended, as an error.
+---@param when string as in "it ended before it answered"
+local function raise_end(plan, when, ended, stderr)
   local how = output.how_it_ended(ended, stderr)
-  local message = format("%s: it ended before it answered: %s", plan.who, how)
-  return errors.throw("process_failed", message, {
+  return errors.throw("process_failed", format("%s: it ended %s: %s", plan.who, when, how), {
     exit_code = ended.exit_code,
     signal = ended.signal,
     stderr = output.end_of(stderr),
-    reason = "it ended before it answered",
+    reason = "it ended " .. when,
   })
+end
+
+local ANSWERED, INVOKED = "before it answered", "before this invocation (restart = false)"
+
+---Takes what the child wrote behind its last answer. What that raises ends the child, as it does
+---where it comes as an event.
+---@return boolean taken
+local function take_rest(self, taker)
+  local rest = self.rest
+  self.rest = nil
+  local ok, left = pcall(taker.take, taker, rest)
+  if not ok then
+    bridge.fail(self.request, left)
+    return false
+  end
+  self.rest = left
+  return true
 end
 
 ---An invocation makes way for the next one, or for the end.
@@ -118,22 +135,21 @@ end
 ---@param order function what makes the order for a child, where one must be started
 ---@return any value, string? reason
 function session.invoke(held, plan, ctx, input, texts, order)
-  local me, self = S.current, held.kept
+  local me, self, is_new = S.current, held.kept, false
   local item = items[plan.format](texts, input, plan.who)
-  if self and self.request.done then
-    if not plan.restart then
-      return raise_end(self, plan, me)
-    end
-    self = nil
+  if self and self.request.done and not plan.restart then
+    local ended, _, stderr = bridge.answer(me, self.request, "run_process")
+    return raise_end(plan, INVOKED, ended, stderr)
+  elseif not self or self.request.done then
+    self, is_new = start(held, order()), true
   end
-  self = self or start(held, order())
   local request, taker = self.request, stream.new(plan, ctx, true)
-  if self.rest then
-    self.rest = taker:take(self.rest)
-  end
-  bridge.tell(request, { input = true }, item)
   self.taker = taker
   holds.add(me.task, self, leave)
+  if not self.rest or take_rest(self, taker) then
+    self.told = self.told + 1
+    bridge.tell(request, { input = true }, item)
+  end
   local waited = bridge.wait(me, request, function()
     return taker.answered
   end)
@@ -144,7 +160,14 @@ function session.invoke(held, plan, ctx, input, texts, order)
   end
   cancelling.may_request(me)
   if not taker.answered then
-    return raise_end(self, plan, me)
+    local ended, _, stderr = bridge.answer(me, request, "run_process")
+    if is_new or ended.fed == self.told then
+      return raise_end(plan, ANSWERED, ended, stderr)
+    elseif not plan.restart then
+      return raise_end(plan, INVOKED, ended, stderr)
+    end
+    -- It had ended before, and what it said last was not read until now.
+    return session.invoke(held, plan, ctx, input, texts, order)
   end
   local value, _, final = taker:result()
   return output.of_item(plan, value, final)

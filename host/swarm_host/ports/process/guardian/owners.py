@@ -80,7 +80,8 @@ class Owners:
         self._killing.discard(attempt)
         del self._of_number[attempt.number]
         for session in attempt.sessions:
-            del self._of_session[session]
+            if self._of_session.get(session) is attempt:  # else the number was given out anew
+                del self._of_session[session]
         if self._of_seen:
             seen = self._of_seen.items()
             self._of_seen = {pid: one for pid, one in seen if one[1] is not attempt}
