@@ -252,12 +252,26 @@ swarm.worker "terminal" {
   pty = { rows = 10, cols = 33, plain = true },
   output = TEXT,
 }
+swarm.worker "counts keys" { shell = "cat | wc -c", pty = true, output = TEXT }
+swarm.worker "password" {
+  shell = [[
+    exec 3<>/dev/tty
+    printf "Password: " >&3; stty -echo <&3; read -r it <&3; stty echo <&3; echo "got $it" >&3
+  ]],
+  pty = true,
+  output = TEXT,
+}
 swarm.worker "colours" { shell = "printf '\\033[31mred\\033[0m'", pty = true, output = TEXT }
 
 describe("a terminal", function()
   it("has a size, does not echo, and may be plain", function()
     assert.equal("10 33\nhello\nred", swarm.call("terminal", "hello\n"))
     assert.equal("\27[31mred\27[0m", swarm.call "colours")
+  end)
+
+  it("takes lines of 4,095 bytes, and may be asked for a password", function()
+    assert.equal("4096", swarm.call("counts keys", ("x"):rep(5000) .. "\n"))
+    assert.equal("Password: got secret", swarm.call("password", "secret\n"))
   end)
 end)
 
