@@ -151,6 +151,7 @@ local function run(plan, ctx, input)
 end
 
 local function invoke(held, plan, ctx, input)
+  plan = session.plan_of(held, plan)
   local prompt = prompter(plan, ctx, input)
   local texts, source
   if plan.format == "lines" or plan.input or plan.given then

@@ -69,6 +69,7 @@ end
 local function start(held, order)
   local self = {
     request = nil,
+    plan = nil, -- that it was started by
     taker = nil, -- the stream of the invocation that uses it
     waiters = { head = nil, tail = nil }, -- for the end of that
     rest = nil, -- what it wrote behind its last answer
@@ -126,6 +127,15 @@ local function leave(self)
   return S.ready_all(self.waiters)
 end
 
+---The plan of the child that a held-open worker has: after a reload that one goes on with its own.
+---@param held table the held-open worker
+---@param plan table the newest
+---@return table
+function session.plan_of(held, plan)
+  local self = held.kept
+  return self and not self.request.done and self.plan or plan
+end
+
 ---One invocation.
 ---@param held table the held-open worker
 ---@param plan table
@@ -142,6 +152,7 @@ function session.invoke(held, plan, ctx, input, texts, order)
     return raise_end(plan, INVOKED, ended, stderr)
   elseif not self or self.request.done then
     self, is_new = start(held, order()), true
+    self.plan = plan
   end
   local request, taker = self.request, stream.new(plan, ctx, true)
   self.taker = taker
