@@ -104,7 +104,7 @@ class Kernel:
         there is none as lupa puts it on the stack, the process ends without a word."""
         size = sum(len(one) for one in arguments if isinstance(one, bytes))
         if size > UNASKED:
-            self._ask("need_memory", size)
+            self.need_memory(size)
         return self._ask(name, *arguments)
 
     def _memory_error(self) -> dict[str, Any]:
@@ -118,6 +118,10 @@ class Kernel:
     def _ask_json(self, name: str, *arguments: object) -> Any:
         text = self._ask(name, *arguments)
         return None if text is None else json.loads(text)
+
+    def need_memory(self, size: int) -> None:
+        """Has Lua make room for so many bytes; raises OutOfMemory where there is none."""
+        self._ask("need_memory", size)
 
     # The run. --------------------------------------------------------------------------------
 

@@ -112,7 +112,10 @@ class Run:
         """Moves bytes until the child has ended, whatever is cancelled before."""
         with anyio.CancelScope(shield=True) as scope:
             self._moving.append(scope)
-            await move(*arguments)
+            try:
+                await move(*arguments)
+            except OSError as problem:
+                self._stop(self._failure(f"its pipes cannot be used: {words_of(problem)}"))
 
     async def _guard_idle(self, seconds: float) -> None:
         await self._pipes.silence(seconds)

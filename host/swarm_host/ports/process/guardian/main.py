@@ -19,6 +19,9 @@ PACKAGE = "swarm_host.ports.process.guardian"
 
 SURVIVED = (_signal.SIGHUP, _signal.SIGINT, _signal.SIGQUIT, _signal.SIGTERM)
 
+STARTER_MILLISECONDS = 5000
+"""How long the starter may take to kill all."""
+
 POLLRDHUP = 0x2000
 """The other end of a socket is closed, whether or not something is left to read."""
 
@@ -49,6 +52,10 @@ def watch(host: int, starter: int, alive: int) -> None:
     poll.register(host, POLLRDHUP)
     poll.register(alive, 0)  # its hang-up is told of unasked
     poll.poll()
+    # At the host's end the starter kills all by itself, and we if it does not come to that: were it
+    # killed first, nobody would be there where we are killed in the next instant.
+    poll.unregister(host)
+    poll.poll(STARTER_MILLISECONDS)
     os.kill(starter, _signal.SIGKILL)
 
 
