@@ -27,6 +27,10 @@ swarm.worker "stays dead" {
   output = { format = "lines" },
   restart = false,
 }
+swarm.worker "dies at once" { -- but what it has started holds its output
+  shell = "sleep 600 & read -r _; echo $!",
+  output = { format = "lines" },
+}
 swarm.worker "slow" { shell = "read -r line; sleep 60", output = { format = "lines" } }
 swarm.worker "verdict" {
   shell = [[while read -r n; do
@@ -116,6 +120,21 @@ describe("a process that is held open", function()
       s:invoke "y"
     end, "not held open any more")
     assert.is_true(swarm.join(s))
+  end)
+
+  it("leaves nobody where it is closed while an invocation is about to start it anew", function()
+    local s = swarm.open "dies at once"
+    local pid = s:invoke "a"
+    local invoker = swarm.spawn(function()
+      return s:invoke "b"
+    end)
+    swarm.yield()
+    s:close()
+    local last = swarm.result(invoker)
+    assert.is_true(swarm.join(s))
+    for _, one in ipairs { pid, last } do
+      assert.equal(1, swarm.exec({ "sh", "-c", "kill -0 $1 2>/dev/null", "sh", one }).exit_code)
+    end
   end)
 
   it("may say no", function()

@@ -4,6 +4,7 @@
 local arguments = require "swarm.ground.arguments"
 local cancelling = require "swarm.scope.cancel"
 local clock = require "swarm.ground.clock"
+local closing = require "swarm.worker.closing"
 local definition = require "swarm.worker.definition"
 local deadlock = require "swarm.worker.deadlock"
 local errors = require "swarm.ground.errors"
@@ -95,10 +96,12 @@ local function wait(held, me)
   S.drop_timer(timer)
 end
 
----What it runs: it waits until it is closed, and closes what its invocations have left open.
+---What it runs: it waits until it is closed and its invocations have ended, and closes what they
+---have left open.
 local function run(held)
   local me = S.current
   local ok, err = pcall(wait, held, me)
+  ok, err = closing.close(me, me.scope, ok, err, "the worker that they belong to failed")
   if held.kept then
     held.kept:close()
   end

@@ -4,7 +4,6 @@ local bridge = require "swarm.outside.bridge"
 local cancelling = require "swarm.scope.cancel"
 local child = require "swarm.outside.process.child"
 local errors = require "swarm.ground.errors"
-local holds = require "swarm.scope.holds"
 local json = require "swarm.values.json"
 local output = require "swarm.outside.process.output"
 local S = require "swarm.scheduler.scheduler"
@@ -47,31 +46,25 @@ end
 
 session.FORMATS = items
 
-local IN_USE = { what = "an invocation of its process" }
-
----Lets the child see the end of its input, and waits for its end.
+---Lets the child see the end of its input, and waits for its end. No invocation uses it any more.
 local function close(self)
-  local me, request = S.current, self.request
-  while not request.done do
-    if self.taker then
-      waiting.park_in(me, self.waiters, IN_USE)
-    else
-      bridge.tell(request, { close = true })
-      bridge.tell(request, { final = true })
-      bridge.wait(me, request)
-    end
+  local request = self.request
+  if not request.done then
+    bridge.tell(request, { close = true })
+    bridge.tell(request, { final = true })
+    bridge.wait(S.current, request)
   end
 end
 
 ---Starts the child of a held-open worker.
 ---@param held table the held-open worker
+---@param plan table
 ---@param order table as child.open has it
-local function start(held, order)
+local function start(held, plan, order)
   local self = {
     request = nil,
-    plan = nil, -- that it was started by
+    plan = plan,
     taker = nil, -- the stream of the invocation that uses it
-    waiters = { head = nil, tail = nil }, -- for the end of that
     rest = nil, -- what it wrote behind its last answer
     told = 0, -- items that went in
     close = close,
@@ -121,12 +114,6 @@ local function take_rest(self, taker)
   return true
 end
 
----An invocation makes way for the next one, or for the end.
-local function leave(self)
-  self.taker = nil
-  return S.ready_all(self.waiters)
-end
-
 ---The plan of the child that a held-open worker has: after a reload that one goes on with its own.
 ---@param held table the held-open worker
 ---@param plan table the newest
@@ -151,12 +138,10 @@ function session.invoke(held, plan, ctx, input, texts, order)
     local ended, _, stderr = bridge.answer(me, self.request, "run_process")
     return raise_end(plan, INVOKED, ended, stderr)
   elseif not self or self.request.done then
-    self, is_new = start(held, order()), true
-    self.plan = plan
+    self, is_new = start(held, plan, order()), true
   end
   local request, taker = self.request, stream.new(plan, ctx, true)
   self.taker = taker
-  holds.add(me.task, self, leave)
   if not self.rest or take_rest(self, taker) then
     self.told = self.told + 1
     bridge.tell(request, { input = true }, item)
@@ -164,8 +149,7 @@ function session.invoke(held, plan, ctx, input, texts, order)
   local waited = bridge.wait(me, request, function()
     return taker.answered
   end)
-  holds.drop(me.task)
-  leave(self)
+  self.taker = nil
   if not waited then
     return waiting.barred("an invocation of a process")
   end

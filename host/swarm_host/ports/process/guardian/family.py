@@ -24,8 +24,8 @@ class Stat:
         self.is_zombie = fields[0] in b"ZX"
         self.parent, self.group, self.session = map(int, fields[1:4])
         self.begun = fields[19]
-        # Zombies have none, nor has who is between two programs; without a right to see: zero too.
-        self.has_place_for_variables = self.is_zombie or fields[48] != b"0"
+        # Where its environment begins and ends; zero: it is between two programs.
+        self.has_no_variables = self.is_zombie or fields[47] == fields[48] != b"0"
 
 
 def become_subreaper() -> bool:

@@ -219,12 +219,12 @@ class Owners:
 
 def _variables(pid: int) -> list[bytes]:
     """The environment of a process. One that is about to run another program has none for an
-    instant: it is asked again."""
+    instant, also where it was opened before and is read behind that: it is asked again."""
     for _ in range(EXEC_LOOKS):
         try:
             with open(f"/proc/{pid}/environ", "rb", 0) as file:  # noqa: PTH123
                 variables = file.read()
-            if variables or Stat(pid).has_place_for_variables:
+            if variables or Stat(pid).has_no_variables:
                 return variables.split(b"\0")
         except OSError:
             break
