@@ -25,7 +25,7 @@ class Stat:
         self.parent, self.group, self.session = map(int, fields[1:4])
         self.begun = fields[19]
         # Where its environment begins and ends; zero: it is between two programs.
-        self.has_no_variables = self.is_zombie or fields[47] == fields[48] != b"0"
+        self.has_no_variables = fields[47] == fields[48] != b"0"
 
 
 def become_subreaper() -> bool:

@@ -13,7 +13,9 @@ MARK = b"SWARM_MARK="
 
 EXEC_SECONDS = 0.0005
 EXEC_LOOKS = 40
-"""How often, and how many times, a process is looked at that has no environment yet."""
+EMPTY_LOOKS = 5
+"""How often, and how many times, a process is looked at that has no environment yet, and one whose
+environment is empty."""
 
 
 class Attempt:
@@ -220,13 +222,19 @@ class Owners:
 def _variables(pid: int) -> list[bytes]:
     """The environment of a process. One that is about to run another program has none for an
     instant, also where it was opened before and is read behind that: it is asked again."""
-    for _ in range(EXEC_LOOKS):
+    looks = EXEC_LOOKS
+    while looks > 0:
         try:
             with open(f"/proc/{pid}/environ", "rb", 0) as file:  # noqa: PTH123
                 variables = file.read()
-            if variables or Stat(pid).has_no_variables:
+            if variables:
                 return variables.split(b"\0")
+            one = Stat(pid)
         except OSError:
             break
+        if one.is_zombie:
+            break
+        # Where it is as long as nothing it may be written just now, and may be empty for good.
+        looks -= EXEC_LOOKS // EMPTY_LOOKS if one.has_no_variables else 1
         time.sleep(EXEC_SECONDS)
     return []
