@@ -29,35 +29,14 @@ import anyio
 from swarm_host import Host, Options
 from swarm_host.vm.kernel import Kernel
 from tests.bench import processes, reloads
+from tests.bench.running import HERE, PEERS, Result, ours, run
 
-HERE = Path(__file__).resolve().parent
-PEERS = HERE / "peers"
 HELLO = HERE.parents[1] / "scripts" / "hello.lua"
-
-Result = dict[str, Any]
 
 
 def within(value: float, bound: float, short: bool) -> bool:
     """Whether a bound on a time is met, with the slack of the short form."""
     return value <= bound * (2.0 if short else 1.0)
-
-
-def ours(script: str, *args: object) -> tuple[Result, float]:
-    """Runs a script through the command line: its result, and the peak memory in MB."""
-    command = [sys.executable, "-m", "swarm_host", "--json", str(HERE / script), *map(str, args)]
-    return _run(command)
-
-
-def _run(command: list[str]) -> tuple[Result, float]:
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    out = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
-    result: Result = json.loads(out)
-    return result, usage.ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024)
 
 
 def go_skynet() -> list[str] | None:
@@ -77,7 +56,7 @@ def skynet(short: bool) -> Result:
     mine, peak, heap, theirs = [], 0.0, 0.0, []
     for _ in range(rounds):
         if go:
-            theirs.append(_run(go)[0]["seconds"])
+            theirs.append(run(go)[0]["seconds"])
         result, memory = ours("skynet.lua")
         assert result["sum"] == 499999500000
         mine.append(result["seconds"])
@@ -119,7 +98,7 @@ def spawn_join(short: bool) -> Result:
     for _ in range(3):
         mine.append(ours("spawn_join.lua", count)[0]["us"])
         peer = [sys.executable, str(PEERS / "create_and_await.py"), str(count)]
-        theirs.append(_run(peer)[0]["us"])
+        theirs.append(run(peer)[0]["us"])
     ratio = min(mine) / min(theirs)
     found = {"us": round(min(mine), 3), "asyncio_us": min(theirs), "ratio": round(ratio, 3)}
     return found | {"ok": within(ratio, 0.12, short)}
@@ -132,7 +111,7 @@ def parked(short: bool) -> Result:
     """
     mine, theirs = [], []
     for _ in range(2 if short else 3):
-        theirs.append(_run([sys.executable, str(PEERS / "cancel_asyncio.py")])[0]["ms"])
+        theirs.append(run([sys.executable, str(PEERS / "cancel_asyncio.py")])[0]["ms"])
         mine.append(ours("parked.lua")[0])
     size = min(result["bytes"] for result in mine)
     cancel = min(result["cancel_ms"] for result in mine)
@@ -228,7 +207,7 @@ def beside(script: str, peer: str, count: int) -> Result:
     """Microseconds of a script and of its asyncio peer, which take turns: the best of three."""
     mine, theirs = [], []
     for _ in range(3):
-        theirs.append(_run([sys.executable, str(PEERS / peer), str(count)])[0]["us"])
+        theirs.append(run([sys.executable, str(PEERS / peer), str(count)])[0]["us"])
         mine.append(ours(script, count)[0]["us"])
     ratio = min(mine) / min(theirs)
     return {"us": round(min(mine), 3), "asyncio_us": min(theirs), "ratio": round(ratio, 3)}
@@ -251,11 +230,11 @@ def sleepers(short: bool) -> Result:
     peer = [sys.executable, str(PEERS / "sleepers_asyncio.py")]
     count, rounds = (50_000, 1) if short else (100_000, 2)
     found: Result = {"ok": True}
-    bare, bare_theirs = ours("sleepers.lua", 1)[1], _run([*peer, "1"])[1]
+    bare, bare_theirs = ours("sleepers.lua", 1)[1], run([*peer, "1"])[1]
     for times in ("same", "different"):
         mine, theirs = [], []
         for _ in range(rounds):
-            theirs.append(_run([*peer, str(count), times]))
+            theirs.append(run([*peer, str(count), times]))
             mine.append(ours("sleepers.lua", count, times))
         us, asyncio_us = (min(result["us"] for result, _ in side) for side in (mine, theirs))
         size, asyncio_size = (

@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
-from pathlib import Path
-from typing import Any
 
-HERE = Path(__file__).resolve().parent
-PEERS = HERE / "peers"
+from tests.bench.running import HERE, PEERS, Result, ours, run
+
 WRITER = [sys.executable, str(HERE / "writer.py")]
-
-Result = dict[str, Any]
-
-
-def _run(command: list[str]) -> tuple[Result, float]:
-    """What a command says as JSON, and the peak of its own memory in MB."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=HERE.parents[1])
-    assert process.stdout is not None
-    out = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
-    result: Result = json.loads(out)
-    return result, usage.ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024)
 
 
 def spawns(short: bool) -> Result:
@@ -45,9 +26,9 @@ def spawns(short: bool) -> Result:
             mine, theirs = [], []
             for _ in range(rounds):
                 peer = [sys.executable, str(PEERS / "spawns_asyncio.py"), *numbers]
-                theirs.append(_run(peer)[0]["seconds"])
-                ours = [sys.executable, "-m", "tests.bench.spawns", *numbers]
-                mine.append(_run(ours)[0]["seconds"])
+                theirs.append(run(peer)[0]["seconds"])
+                host = [sys.executable, "-m", "tests.bench.spawns", *numbers]
+                mine.append(run(host)[0]["seconds"])
             ratio = min(mine) / min(theirs)
             found[f"{loop}_{at_once}"] = [round(min(mine), 2), round(ratio, 2)]
             found["ok"] = found["ok"] and ratio <= (2.5 if short else 1.25)
@@ -68,9 +49,8 @@ def _stream(form: str, megabytes: int, rounds: int) -> Result:
     mine, theirs, peaks, held = [], [], [], []
     for _ in range(rounds):
         peer = [sys.executable, str(PEERS / "stream_asyncio.py"), form]
-        theirs.append(_run([*peer, *WRITER, form, str(megabytes)])[0]["seconds"])
-        ours = [sys.executable, "-m", "swarm_host", "--json", str(HERE / "stream.lua")]
-        result, peak = _run([*ours, form, str(megabytes), sys.executable])
+        theirs.append(run([*peer, *WRITER, form, str(megabytes)])[0]["seconds"])
+        result, peak = ours("stream.lua", form, megabytes, sys.executable)
         mine.append(result["seconds"])
         held.append(result["held_ms"])
         peaks.append(peak)

@@ -21,10 +21,37 @@ local bridge = {
   mocks = {}, -- port → what answers in its place, in specs (swarm/testing/mock.lua)
 }
 
+-- Queues: items[first..last].
+
+local function new_queue()
+  return { first = 1, last = 0 }
+end
+
+local function is_empty(queue)
+  return queue.first > queue.last
+end
+
+local function put(queue, item)
+  queue.last = queue.last + 1
+  queue[queue.last] = item
+end
+
+---Takes the first item, or nil where there is none.
+local function take(queue)
+  local item = queue[queue.first]
+  if item == nil then
+    queue.first, queue.last = 1, 0
+    return nil
+  end
+  queue[queue.first] = nil
+  queue.first = queue.first + 1
+  return item
+end
+
 local ids = 0
 local under_way = {} -- id → request
-local requests, cancels = { first = 1, last = 0 }, {}
-local tells, read = { first = 1, last = 0 }, {}
+local requests, tells = new_queue(), new_queue()
+local cancels, read = {}, {} -- ids
 
 local function on_cancel(request)
   if not request.cancelled then
@@ -42,7 +69,7 @@ local function new_request(me, port, payload, data, on_event)
     payload = json.encode(payload, "payload", true),
     data = data,
     on_event = on_event,
-    events = on_event and { first = 1, last = 0 }, -- that came and were not taken: JSON and bytes
+    events = on_event and new_queue(), -- that came and were not taken: JSON and bytes
     event_error = nil, -- what on_event raised
     what = "an answer from port " .. port,
     on_cancel = on_cancel,
@@ -53,14 +80,12 @@ local function new_request(me, port, payload, data, on_event)
     done = false,
   }
   under_way[ids] = request
-  requests.last = requests.last + 1
-  requests[requests.last] = request
+  put(requests, request)
   return request
 end
 
 local function has_events(request)
-  local events = request.events
-  return events and events.first <= events.last
+  return request.events and not is_empty(request.events)
 end
 
 ---Waits until there is an event, an answer, or somebody wakes the worker.
@@ -99,10 +124,7 @@ local function take_event(request)
   if not has_events(request) then
     return false
   end
-  local events = request.events
-  local one = events[events.first]
-  events[events.first] = nil
-  events.first = events.first + 1
+  local one = take(request.events)
   if not has_events(request) then
     read[#read + 1] = request.id
   end
@@ -247,8 +269,7 @@ end
 ---@param data string? bytes beside it
 function bridge.tell(request, message, data)
   if not request.done then
-    tells.last = tells.last + 1
-    tells[tells.last] = { id = request.id, message = json.encode(message, "message"), data = data }
+    put(tells, { id = request.id, message = json.encode(message, "message"), data = data })
   end
 end
 
@@ -264,15 +285,10 @@ end
 ---The next request, for the pump, or nothing.
 ---@return number? id, string port, string payload, string? data
 function bridge.take_request()
-  local first = requests.first
-  local request = requests[first]
-  if not request then
-    requests.first, requests.last = 1, 0
-    return nil
+  local request = take(requests)
+  if request then
+    return request.id, request.port, request.payload, request.data
   end
-  requests[first] = nil
-  requests.first = first + 1
-  return request.id, request.port, request.payload, request.data
 end
 
 ---The ids of the requests to cancel since the last call.
@@ -285,14 +301,10 @@ end
 ---The next thing that a worker tells its port, for the pump, or nothing.
 ---@return number? id, string message, string? data
 function bridge.take_told()
-  local one = tells[tells.first]
-  if not one then
-    tells.first, tells.last = 1, 0
-    return nil
+  local one = take(tells)
+  if one then
+    return one.id, one.message, one.data
   end
-  tells[tells.first] = nil
-  tells.first = tells.first + 1
-  return one.id, one.message, one.data
 end
 
 ---The ids of the requests all of whose events have been taken since the last call.
@@ -321,8 +333,7 @@ function bridge.emit(id, event, data)
   local request = under_way[id]
   local events = request and request.worker and request.events
   if events and not request.event_error then
-    events.last = events.last + 1
-    events[events.last] = { event = event, data = data }
+    put(events, { event = event, data = data })
     wake(request)
   else
     read[#read + 1] = id -- nobody wants it
@@ -330,10 +341,7 @@ function bridge.emit(id, event, data)
 end
 
 function bridge.waits()
-  return requests.last >= requests.first
-    or #cancels > 0
-    or tells.last >= tells.first
-    or #read > 0
+  return not is_empty(requests) or not is_empty(tells) or #cancels > 0 or #read > 0
 end
 
 return bridge

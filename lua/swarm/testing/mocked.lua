@@ -2,7 +2,7 @@
 -- authors may leave out is filled in, and what is missing or wrong is told at the mock's own line.
 local errors = require "swarm.ground.errors"
 local shown = require "swarm.ground.shown"
-local sub = string.sub
+local gsub, sub = string.gsub, string.sub
 local pairs, tostring, type = pairs, tostring, type
 
 local mocked = {}
@@ -89,7 +89,11 @@ function answers.process(mock, payload, ended, data)
     return wrong(mock, must, shown.value(ended.path))
   end
   ended.size = ended.size or ended.stdout
-  return ended, sub(data, 1, ended.stdout), sub(data, ended.stdout + 1)
+  local stdout = sub(data, 1, ended.stdout)
+  if payload.chomp then
+    stdout = gsub(stdout, "\n$", "")
+  end
+  return ended, stdout, sub(data, ended.stdout + 1)
 end
 
 function answers.env(mock, _, value, data)

@@ -245,10 +245,8 @@ class Run:
             value["lingered"] = True
         if self._file is not None:
             value["path"] = self._file.name
-        if self._order.payload.get("chomp"):
-            value["chomped"] = True
-            if self._out.endswith(b"\n"):
-                del self._out[-1:]
+        if self._order.payload.get("chomp") and self._out.endswith(b"\n"):
+            del self._out[-1:]
         return Answer(value=value, data=(self._out, self._err[-STDERR_KEPT:]))
 
 

@@ -159,10 +159,12 @@ end
 
 ---Runs a child to its end.
 ---@param order table { who, arguments, env, folder, input, source, prompt, inherit, line, output,
----limits, terminal, plain, kill_after, timeout, idle, linger, to_file, stream, on_out, on_err }:
----`arguments` and `env` hold lists of texts around the path of the prompt's file, `env` secrets
----too; `input` is such a list, or nil; `source` is what it is fed from (feed.lua); `on_out` takes
----whole items where its output is a stream, `on_err` lines of its standard error
+---limits, terminal, plain, kill_after, timeout, idle, linger, to_file, chomp, stream, on_out,
+---on_err, told }: `arguments` and `env` hold lists of texts around the path of the prompt's file,
+---`env` secrets too; `input` is such a list, or nil; `source` is what it is fed from (feed.lua);
+---`chomp`: stdout comes without its last newline; `on_out` takes whole items where its output is a
+---stream, `on_err` lines of its standard error; `told` is called with the request between two of
+---them, and may tell it something
 ---@return table ended { exit_code, signal, lingered, path, size }, string stdout, string stderr
 function child.run(order)
   local payload, texts = payload_of(order)

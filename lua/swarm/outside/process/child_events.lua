@@ -9,7 +9,7 @@ local next, pairs, type = next, pairs, type
 
 local child_events = {}
 
-local null = values.null
+local null, SLOTS = values.null, tails.SLOTS
 
 local function is_text(value)
   return type(value) == "string"
@@ -63,13 +63,12 @@ local function event_from(item)
       event[key] = value
     end
   end
-  for _, slot in pairs { "chunk", "content" } do
-    local content = event[slot]
-    if content and content.value == null then
-      event[slot] = { kind = "inline" }
-    elseif content and content.kind == "file_ref" then
-      event[slot] = tails.content_of(values.file(content.path, content.mime))
-    end
+  local slot = SLOTS[event.type]
+  local content = slot and event[slot]
+  if content and content.value == null then
+    event[slot] = { kind = "inline" }
+  elseif content and content.kind == "file_ref" then
+    event[slot] = tails.content_of(values.file(content.path, content.mime))
   end
   return event
 end
@@ -144,8 +143,6 @@ function child_events.near(item)
   return WRITTEN[name or false] and name .. " is " .. WRITTEN[name]
 end
 
-local SLOTS = { partial = "chunk", artifact = "content", final = "content" }
-
 ---What an `event` function returned, as an event; `value = x` in place of the content is enough.
 ---@param given any
 ---@param who string
@@ -154,11 +151,7 @@ function child_events.mapped(given, who)
   local slot = type(given) == "table" and SLOTS[given.type]
   local event = type(given) == "table" and values.copy(given, "what output.event returned")
   if slot and event[slot] == nil then
-    event[slot] = { kind = "inline", value = event.value }
-    if values.is_file(event.value) then
-      event[slot] = tails.content_of(event.value)
-    end
-    event.value = nil
+    event[slot], event.value = tails.content_of(event.value), nil
     if event.type == "final" and event.ok == nil then
       event.ok = event.reason == nil
     end

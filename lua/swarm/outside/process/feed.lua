@@ -4,6 +4,7 @@
 local attempts = require "swarm.worker.attempts"
 local bridge = require "swarm.outside.bridge"
 local deadlock = require "swarm.worker.deadlock"
+local errors = require "swarm.ground.errors"
 local gate = require "swarm.rights.gate"
 local handles = require "swarm.worker.handle"
 local joining = require "swarm.worker.join"
@@ -14,7 +15,6 @@ local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
 local tails = require "swarm.worker.output.tail"
 local values = require "swarm.values.values"
-local errors = require "swarm.ground.errors"
 local concat, pcall, type = table.concat, pcall, type
 
 local PIECE = 262144 -- bytes of a file that are read at once

@@ -23,9 +23,11 @@ local LIMITS = {
 }
 local UNITS = { cpu = "seconds", files = "open files", processes = "processes of the user" }
 
+---Says what a field must be.
 local function must(fail, field, what, value)
   return fail(field, format("%s must be %s, and is %s", field, what, shown.value(value)))
 end
+limits.must = must
 
 local function is_whole(value, most)
   return type(value) == "number" and value >= 1 and value <= most and floor(value) == value

@@ -4,7 +4,7 @@ local json = require "swarm.values.json"
 local shown = require "swarm.ground.shown"
 local spelling = require "swarm.ground.spelling"
 local values = require "swarm.values.values"
-local byte, find, format, gsub = string.byte, string.find, string.format, string.gsub
+local find, format, gsub = string.find, string.format, string.gsub
 local floor = math.floor
 local gmatch, match, sub = string.gmatch, string.match, string.sub
 local pairs, pcall, tonumber, type = pairs, pcall, tonumber, type
@@ -12,7 +12,6 @@ local pairs, pcall, tonumber, type = pairs, pcall, tonumber, type
 local output = {}
 
 local STDERR_IN_ERRORS = 4096 -- bytes, the last ones
-local NEWLINE = 10
 
 -- Whether it is a stream, taken item by item (stream.lua), and what each format has besides.
 local FORMATS = {
@@ -140,7 +139,7 @@ local function shape(plan, ended, stdout, stderr, levels)
   if name == "file" then
     return values.file(ended.path)
   elseif name == "text" then
-    return not ended.chomped and byte(stdout, -1) == NEWLINE and sub(stdout, 1, -2) or stdout
+    return stdout -- without its last newline: see child.run, `chomp`
   elseif name == "json" or find(stdout, "^%s*[%[{]") then
     local ok, value = parse(plan, stdout, levels)
     if ok then

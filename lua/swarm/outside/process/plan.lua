@@ -11,7 +11,7 @@ local values = require "swarm.values.values"
 local floor, format = math.floor, string.format
 local find, gmatch, sub = string.find, string.gmatch, string.sub
 local concat = table.concat
-local next, pairs, type = next, pairs, type
+local must, next, pairs, type = limits.must, next, pairs, type
 
 local plans = {}
 
@@ -43,10 +43,6 @@ local VARIABLES = {
   name = "SWARM_NAME",
   agent = "SWARM_NAME",
 }
-
-local function must(fail, field, what, value)
-  return fail(field, format("%s must be %s, and is %s", field, what, shown.value(value)))
-end
 
 ---The first of the forms that come later, or nil.
 local function later_of(forms)

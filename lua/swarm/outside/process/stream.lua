@@ -123,14 +123,13 @@ end
 
 ---A line of format `lines`.
 function Stream:line(text)
+  pace.item(self.me)
   if self.plan.event then
-    pace.item(self.me)
     return self:item(text)
   elseif self.one then
     self.answered, self.last = true, text
     return
   end
-  pace.item(self.me)
   local keep = self.plan.keep
   local count = self.count + 1
   self.count = count
@@ -322,7 +321,5 @@ function stream.new(plan, ctx, one)
     event_name = nil,
   }, Stream)
 end
-
-stream.FORMATS = cut
 
 return stream

@@ -15,18 +15,17 @@ local values = require "swarm.values.values"
 local type, pairs, select, error = type, pairs, select, error
 local rawequal, debug_getmetatable = rawequal, debug.getmetatable
 local content_of, record, flush = tails.content_of, tails.record, tails.flush
+local SLOTS = tails.SLOTS
 
 local output = { flush = flush, methods = {} }
 local methods = output.methods
-
-local CONTENT = { partial = "chunk", artifact = "content", final = "content" }
 
 ---Whether what an `event` function returned can stand in a tail in place of `event`.
 local function can_replace(seen, event)
   if type(seen) ~= "table" or seen.type ~= event.type then
     return false
-  elseif CONTENT[event.type] then
-    local content = seen[CONTENT[event.type]]
+  elseif SLOTS[event.type] then
+    local content = seen[SLOTS[event.type]]
     local kind = type(content) == "table" and content.kind
     if kind ~= "inline" and not (kind == "file_ref" and type(content.path) == "string") then
       return false

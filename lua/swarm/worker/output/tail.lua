@@ -135,6 +135,9 @@ local function content_of(value)
 end
 tails.content_of = content_of
 
+-- Where events that have a content have it.
+tails.SLOTS = { partial = "chunk", artifact = "content", final = "content" }
+
 ---The value that a content stands for.
 local function value_of(content)
   if content.kind == "inline" then
