@@ -256,8 +256,7 @@ def test_a_generation_that_drains_is_told_when_it_has(folder: Path) -> None:
     with Terminal(folder, "--watch", "--on-change=keep", "app.lua") as session:
         session.expect("value 0")
         saved(folder, 1)
-        session.expect(r"\d workers? drains? \(generation 1\b")
-        session.expect("value 1")
+        session.expect_all(r"\d workers? drains? \(generation 1\b", "value 1")
         saved(folder, 2)
         session.expect(r"\d workers? drains? \(generation 1\b")
         (folder / "go").touch()
