@@ -39,6 +39,7 @@ SWITCHES = {
     "idle",
     "log",
     "modules",
+    "tally",
 }  # set by doors and exploration
 GIVEN = {"swarm.vm"}  # made by vm.py
 MOST_LINES, MOST_FILES = 400, 14

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SPEC = ROOT / "spec"
 MOST_LINES = 600
 REFERENCE = SPEC / "reference.md"  # of all chapters; the one page that is of none
-WORDS = "lua"  # the folder of what the specs of a chapter share
+BESIDE = {"lua", "pictures"}  # folders of what the specs of a chapter share, and of what it shows
 LINK = re.compile(r"\]\(([^)\s#]*)(?:#([^)\s]*))?\)")
 CODE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 NAMED = re.compile(r"`(?:\.\./)*((?:\w+/)*\w+(?:_spec\.lua|\.py)|(?:\w\w+/)+\w+\.lua)`")
@@ -26,7 +26,7 @@ SPECS = sorted(SPEC.rglob("*_spec.lua"))
 def folders() -> list[Path]:
     """The folders of chapters: every one below ``spec/`` that is not of shared words."""
     found = [path for path in SPEC.rglob("*") if path.is_dir() and path.name != "__pycache__"]
-    return [path for path in found if WORDS not in path.relative_to(SPEC).parts]
+    return [path for path in found if BESIDE.isdisjoint(path.relative_to(SPEC).parts)]
 
 
 def links(page: Path) -> list[Path]:

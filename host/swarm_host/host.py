@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -39,9 +40,10 @@ class Host:
         names = self._ports.names() if options.spec else ()
         self.kernel.boot(options.for_lua(self.run_id, __version__, names), sinks.flush, sinks.end)
         self.turn_address = self.kernel.turn_address()  # nobody can ask while Lua is held
-        self._pump = Pump(self.kernel, self._ports, sinks.take)
+        self._pump = Pump(self.kernel, self._ports, sinks.take, options.write_output)
         self._generations = Generations(self.kernel, self._pump)
         self._ending = Ending(self.kernel, self._pump)
+        self._began: float | None = None  # when main did, the last time
 
     @classmethod
     @asynccontextmanager
@@ -137,6 +139,7 @@ class Host:
         """
         try:
             main = self.kernel.spawn_main(timeout)
+            self._began = time.monotonic()
         except SwarmError as problem:
             raise LoadError(problem.error) from None
         return await self.run_worker(self._handle(main), again=again)
@@ -204,15 +207,32 @@ class Host:
         (:meth:`swarm_host.vm.kernel.Kernel.lingering`)."""
         return self.kernel.lingering()
 
-    def blocked(self) -> dict[str, Any]:
-        """The tasks of the run that ended blocked
-        (:meth:`swarm_host.vm.kernel.Kernel.blocked`)."""
-        return self.kernel.blocked()
+    def summary(self) -> dict[str, Any]:
+        """What there is to tell of the run's tasks beside ``main``: ``failed``, ``blocked`` and
+        ``retried``, each with how ``many`` there are and the first 20 ``tasks`` (``name``,
+        ``label``, ``task_id``, and ``reason``, ``status``, ``attempts`` where they have them);
+        ``slowest``, a list of those that took longest, with their ``seconds``; and what was
+        ``used``: sums of ``tokens``, ``input``, ``output``, ``cached``, and ``cost`` in USD."""
+        return self.kernel.summary()
+
+    def picture(self, rows: int) -> list[dict[str, Any]]:
+        """So many rows of the tree of live workers, for who watches the run
+        (:meth:`swarm_host.vm.kernel.Kernel.picture`); ``Options.watched`` has more in it."""
+        return self.kernel.picture(rows)
 
     def counts(self) -> dict[str, int]:
         """How many workers are live and running, and how many have ended in each way since ``main``
         last began; those that load a script are not among them."""
         return self.kernel.counts()
+
+    def seconds(self) -> float:
+        """For how long the run goes on: since ``main`` last began."""
+        return 0.0 if self._began is None else time.monotonic() - self._began
+
+    def last_said(self, request: int | None) -> bytes:
+        """What the program that serves a request of a worker's has written to its standard error
+        last, as far as it came at once (a row of :meth:`picture` has its ``request``)."""
+        return b"" if request is None else self._pump.last_said(request)
 
     def _handle(self, worker: int) -> Handle:
         return Handle(self.kernel, self._pump, worker)

@@ -33,6 +33,13 @@ class Options:
         ``task_id``, ``name`` and ``label``. None: they go to Python's ``logging``, logger
         ``swarm_host``, and each record has its entry as ``swarm``.
     :ivar write_events: takes events of the run as JSON lines; None: none are made.
+    :ivar write_output: takes what the programs of workers write, as it comes: the number of the
+        task (7 for ``T-7``), ``out`` or ``err``, and bytes; None: nobody wants it.
+    :ivar events_shown: events of the run, in short, are among what ``write_log`` takes, with
+        ``event`` as their ``level``.
+    :ivar names_prints: what workers other than ``main`` print, is too, with ``print``.
+    :ivar watched: somebody looks at :meth:`swarm_host.host.Host.picture`: beginnings and ends are
+        noted for it.
     :ivar before_exit: called before ``os.exit`` of a trusted script ends the process.
     :ivar ports: ports that go before those of installed packages.
     """
@@ -52,6 +59,10 @@ class Options:
     write_out: Callable[[bytes], None] | None = None
     write_log: Callable[[dict[str, Any]], None] | None = None
     write_events: Callable[[bytes], None] | None = None
+    write_output: Callable[[int, str, bytes], None] | None = None
+    events_shown: bool = False
+    names_prints: bool = False
+    watched: bool = False
     before_exit: Callable[[], object] | None = None
     ports: dict[str, Port] = field(default_factory=dict)
 
@@ -70,6 +81,9 @@ class Options:
             "debug": self.debug,
             "spec": self.spec,
             "events": self.write_events is not None,
+            "watched": self.watched,
+            "events_shown": self.events_shown,
+            "names_prints": self.names_prints,
             "closed_world": self.closed_world,
             "cancel_grace": self.cancel_grace,
             "blocked_fails": self.blocked == "fail",

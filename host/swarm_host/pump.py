@@ -19,10 +19,15 @@ from anyio.lowlevel import checkpoint
 
 from swarm_host.ports.contract import Call, PortError
 from swarm_host.ports.registry import Ports
-from swarm_host.vm.kernel import Kernel, Request, Said
+from swarm_host.vm.kernel import Kernel
+from swarm_host.vm.steps import Request, Said
 
 SLICE_SECONDS = 0.004
 """How long the scheduler keeps the loop waiting in one tick."""
+
+
+Show = Callable[[int, str, bytes], None]
+"""Takes text that a port says for people: the number of a task, ``out`` or ``err``, and bytes."""
 
 
 class Pump:
@@ -31,14 +36,18 @@ class Pump:
     :param kernel: the VM's side.
     :param ports: who answers its requests.
     :param say: takes what was said in a tick.
+    :param show: takes what ports say for people, each with its worker's task.
     :ivar is_over: it does not tick any more, and nothing comes to an end.
     :ivar on_watches: called after each tick in which there is more to watch than was asked for.
     """
 
-    def __init__(self, kernel: Kernel, ports: Ports, say: Callable[[Said], None]) -> None:
+    def __init__(
+        self, kernel: Kernel, ports: Ports, say: Callable[[Said], None], show: Show | None = None
+    ) -> None:
         self._kernel = kernel
         self._ports = ports
         self._say = say
+        self._show = show
         self._answers: list[tuple[int, bool, bytes | None, Sequence[bytes | bytearray]]] = []
         self._emitted: list[tuple[int, bytes, bytes | None]] = []
         self._served: dict[int, _Served] = {}
@@ -67,6 +76,11 @@ class Pump:
         if self._ticked is None:
             self._ticked = anyio.Event()
         return self._ticked
+
+    def last_said(self, request: int) -> bytes:
+        """What a port has said last of a request that it serves."""
+        served = self._served.get(request)
+        return b"" if served is None else served.said
 
     async def run(self) -> None:
         """Ticks until :meth:`stop`; then cancels the requests that are under way.
@@ -121,7 +135,7 @@ class Pump:
     def _start(self, tasks: TaskGroup) -> None:
         """Hands on what there is for ports."""
         while (request := self._kernel.take_request()) is not None:
-            served = self._served[request.id] = _Served()
+            served = self._served[request.id] = _Served(request.task, self._show)
             tasks.start_soon(self._serve, served, request)
         while (told := self._kernel.take_told()) is not None:
             number, message, data = told
@@ -159,7 +173,9 @@ class Pump:
         """Runs a port for one request and leaves its answer, whatever it is, for the next tick."""
         error: dict[str, Any] = {"code": "cancelled", "message": "the request was cancelled"}
         answer: tuple[bytes | None, Sequence[bytes | bytearray]] | None = None
-        call = Call(request.id, request.data, partial(self._emit, request.id), served.receive)
+        call = Call(
+            request.id, request.data, partial(self._emit, request.id), served.receive, served.say
+        )
         with served.scope:
             try:
                 answered = await self._ports.get(request.port)(request.payload, call)
@@ -184,12 +200,15 @@ class _Served:
 
     :ivar scope: is cancelled with the request.
     :ivar read: is set while the caller has read all that was emitted.
+    :ivar said: what it said last, for people.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, task: int | None, show: Show | None) -> None:
+        self._task, self._show = task, show
         self.scope = anyio.CancelScope()
         self.read = anyio.Event()
         self.read.set()
+        self.said = b""
         self._told: deque[tuple[Any, bytes | None]] = deque()
         self._is_told = anyio.Event()
 
@@ -197,6 +216,13 @@ class _Served:
         """Keeps what the caller tells until the port receives it."""
         self._told.append(one)
         self._is_told.set()
+
+    def say(self, stream: str, data: bytes) -> None:
+        """Keeps what the port says for people."""
+        if stream == "err":
+            self.said = data
+        if self._show is not None and self._task is not None:
+            self._show(self._task, stream, data)
 
     async def receive(self) -> tuple[Any, bytes | None]:
         """The next thing that the caller tells."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from swarm_host.entries import said_by, worker_of
 from swarm_host.options import Options
-from swarm_host.vm.kernel import Said
+from swarm_host.vm.steps import Said
 
 _LEVELS = {
     "debug": logging.DEBUG,

@@ -35,6 +35,8 @@ ATTEMPTS = 3
         "spawns",
         "streams",
         "text",
+        "view",
+        "said",
     ],
 )
 def test_bound(name: str) -> None:

@@ -77,7 +77,12 @@ def test_a_task_that_is_tried_again_counts_by_its_last_attempt(tmp_path: Path) -
     swarm.main(function() swarm.call("later", 2) swarm.call("later", 9) end)
     """
     lines = run(script(tmp_path, text)).stderr.decode().splitlines()
-    assert lines == ["1 task ended blocked:", '  worker "later" [9] (T-4): not yet']
+    assert lines == [
+        "1 task ended blocked:",
+        '  worker "later" [9] (T-4): not yet (after 3 attempts)',
+        "1 task was tried again:",
+        '  worker "later" [2] (T-2): passed at attempt 2',
+    ]
 
 
 def test_such_a_run_fails_where_that_is_asked_for(tmp_path: Path) -> None:
@@ -146,7 +151,7 @@ async def test_a_host_tells_and_each_run_counts_anew(tmp_path: Path) -> None:
             assert outcome.value == "done"
             assert outcome.main is not None
             assert outcome.main.status == "pass"
-            told = host.blocked()
+            told = host.summary()["blocked"]
             assert told["many"] == 1
             assert told["tasks"][0].pop("task_id").startswith("T-")
             assert told["tasks"] == [{"name": "review", "label": "1.md", "reason": "why"}]

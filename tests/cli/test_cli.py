@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import select
 import time
 from pathlib import Path
@@ -286,7 +287,9 @@ def test_progress_is_drawn_on_a_terminal_and_taken_away(tmp_path: Path) -> None:
         assert process.wait(timeout=20) == 0
     os.close(leader)
     assert b"4 running" in drawn
-    assert drawn.endswith(b"\r\x1b[K")
+    frame, _, after = drawn.rpartition(b"\x1b[J")  # what takes it away
+    assert b"running" in frame
+    assert re.fullmatch(rb"(\x1b\[\?\d+[hl])*4 done \xc2\xb7 \d s\r\n", after)
 
 
 def test_no_progress_is_drawn_elsewhere(tmp_path: Path) -> None:

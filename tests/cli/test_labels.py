@@ -32,7 +32,9 @@ def test_in_log_lines_and_warnings(tmp_path: Path) -> None:
     lines = untimed(run(script(tmp_path, REVIEWS + text)).stderr).decode().splitlines()
     assert lines[0] == "- info: [review T-2 review a.md] reading"
     assert lines[1].startswith('- warn: [review T-2 review a.md] worker "review" failed: ')
-    assert len(lines) == 2
+    assert lines[2] == "2 tasks failed:"
+    assert lines[3].startswith('  worker "review" [review a.md] (T-2): ')
+    assert lines[4:] == ['  worker "wait" [b.md] (T-3): ran out of time after 0.01 s']
 
 
 def test_in_errors_and_what_lies_behind_them(tmp_path: Path) -> None:

@@ -220,7 +220,7 @@ def test_the_line_of_progress_is_taken_away_first(tmp_path: Path) -> None:
             except OSError:
                 break
     os.close(leader)
-    before, _, after = drawn.rpartition(b"\r\x1b[K")
+    before, _, after = drawn.rpartition(b"\x1b[J")
     assert b"running" in before
     assert b"ended without clean-up" in after
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from swarm_host.cli.wish import RunWish, words_of_a_run
 from swarm_host.cli.words import refuse
 from swarm_host.errors import words_of
+
+if TYPE_CHECKING:
+    from swarm_host.view.fronts.log_dir import LogDir
 
 
 @click.command(
@@ -26,8 +30,9 @@ def run(wish: RunWish) -> None:
     """
     from swarm_host.cli.running import Running
 
+    log_dir = None if wish.log_dir is None else _log_dir(wish.log_dir)
     if wish.events is None:
-        sys.exit(Running(wish).run())
+        sys.exit(Running(wish, None, log_dir).run())
     try:
         file = open(wish.events, "wb", buffering=0, opener=_opened)  # noqa: SIM115
     except OSError as problem:
@@ -35,7 +40,18 @@ def run(wish: RunWish) -> None:
             refuse(f"--events {wish.events}: nobody reads it; begin to read it first")
         refuse(f"--events {wish.events}: {words_of(problem)}")
     with file:
-        sys.exit(Running(wish, file).run())
+        sys.exit(Running(wish, file, log_dir).run())
+
+
+def _log_dir(path: str) -> LogDir:
+    from swarm_host.view.fronts.log_dir import LogDir
+
+    try:
+        return LogDir(path)
+    except FileExistsError:
+        refuse(f"--log-dir {path}: it is a file, not a folder")
+    except OSError as problem:
+        refuse(f"--log-dir {path}: {words_of(problem)}")
 
 
 def _opened(path: str, flags: int) -> int:

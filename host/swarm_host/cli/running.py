@@ -22,12 +22,15 @@ from swarm_host.host import Host
 from swarm_host.options import Options
 from swarm_host.outcome import Outcome
 from swarm_host.threads.loop import LoopThread
-from swarm_host.view.blocked import listing_of
+from swarm_host.view.fronts.following import Following
+from swarm_host.view.fronts.shown import SHOWN_SECONDS, View, default_view, shown
 from swarm_host.view.lingering import cancelling
 from swarm_host.view.screen import Screen
+from swarm_host.view.summary import blocked, colour_of, summary_of, told_in
 
 if TYPE_CHECKING:
     from swarm_host.cli.reloading import WatchedRun
+    from swarm_host.view.fronts.log_dir import LogDir
 
 _EXIT = {"pass": 0, "failed": 1, "blocked": 3, "timeout": TIMED_OUT, "cancelled": 1}
 _LOAD_ERROR = 2
@@ -38,11 +41,17 @@ class Running:
 
     :param wish: what is asked for.
     :param events: where events of the run are written as JSON lines.
+    :param log_dir: where what each attempt says is kept.
     :param check_only: load, and say what is defined.
     """
 
     def __init__(
-        self, wish: RunWish, events: BinaryIO | None = None, *, check_only: bool = False
+        self,
+        wish: RunWish,
+        events: BinaryIO | None = None,
+        log_dir: LogDir | None = None,
+        *,
+        check_only: bool = False,
     ) -> None:
         self._wish = wish
         self._check_only = check_only
@@ -53,6 +62,14 @@ class Running:
         screen = self._screen = Screen(
             quiet=wish.quiet, debug=wish.debug, prints_to_stderr=wish.as_json, events=events
         )
+        self._view: View = "off" if wish.quiet else wish.view or default_view()
+        screen.names_prints = self._view in ("tree", "lines") and screen.prints_at_terminal
+        self._log_dir = log_dir
+        if log_dir is not None:
+            log_dir.on_problem = screen.error
+        takers = [screen.said] if self._view == "lines" else []
+        takers += [] if self._log_dir is None else [self._log_dir.take]
+        self._following = Following(*takers) if takers else None
         self._options = Options(
             args=wish.args,
             input=wish.input,
@@ -64,8 +81,12 @@ class Running:
             blocked=wish.blocked,
             eager=os.isatty(1) or os.isatty(2),
             write_out=screen.write_out,
-            write_log=screen.log,
+            write_log=self._take_entry,
+            write_output=None if self._following is None else self._following.output,
+            events_shown=self._following is not None,
+            names_prints=screen.names_prints or self._log_dir is not None,
             write_events=None if events is None else screen.write_events,
+            watched=self._view == "tree" and screen.terminal,
             before_exit=self._before_exit,
         )
         self._watched: WatchedRun | None = None
@@ -93,6 +114,8 @@ class Running:
 
     def _conclude(self) -> None:
         """The run is over: says what is not said yet."""
+        if self._log_dir is not None:
+            self._log_dir.close()
         problem = self._thread.problem
         if isinstance(problem, OutOfMemory):
             self._tell_error(problem.error)
@@ -122,6 +145,12 @@ class Running:
 
             self._screen.note("".join(traceback.format_exception(problem)).rstrip())
         self._exit = 1
+
+    def _take_entry(self, entry: dict[str, Any]) -> None:
+        """Takes an entry of the log, or an event among them."""
+        self._screen.log(entry)
+        if self._following is not None:
+            self._following.entry(entry)
 
     async def _main(self) -> None:
         try:
@@ -160,7 +189,7 @@ class Running:
             if self._check_only:
                 self._tell_definitions(host.describe())
                 return
-            await stack.enter_async_context(self._screen.progress(host.counts))
+            await stack.enter_async_context(shown(self._view, self._screen, host))
             await stack.enter_async_context(lingering_told(host, self._screen))
             if self._watchdog.received:
                 return  # it came between loading and main, when there was nobody to cancel
@@ -215,7 +244,7 @@ class Running:
 
     def _tell(self, outcome: Outcome) -> None:
         self._exit = _EXIT[outcome.status]
-        self._tell_blocked()
+        self._tell_summary(outcome)
         of_main = outcome.main or outcome  # what fails the run takes nothing of what main returned
         if of_main.status in ("pass", "blocked") and (
             of_main.value is not None or self._wish.as_json
@@ -229,11 +258,19 @@ class Running:
         ):
             self._tell_error(outcome.error)
 
-    def _tell_blocked(self) -> None:
-        """Says which tasks ended blocked, and why; with --quiet where that fails the run."""
-        blocked = self._host.blocked() if self._host is not None else {"many": 0}
-        if blocked["many"] and (self._wish.blocked == "fail" or not self._wish.quiet):
-            self._screen.note(listing_of(blocked))
+    def _tell_summary(self, outcome: Outcome) -> None:
+        """Says what there is to tell beside the result; with --quiet only what fails the run."""
+        if self._host is None:
+            return
+        summary, seconds = self._host.summary(), self._host.seconds()
+        if self._wish.quiet:
+            lines = blocked(summary["blocked"]) if self._wish.blocked == "fail" else []
+        else:
+            total = self._options.watched and seconds >= SHOWN_SECONDS
+            told = told_in(outcome.error)
+            lines = summary_of(summary, self._host.counts(), seconds, told=told, total=total)
+        for line in lines:
+            self._screen.note(line, colour_of(line))
 
     def _print_result(self, value: Any) -> None:
         if isinstance(value, str):

@@ -17,6 +17,7 @@ from swarm_host.cli.words import DEBUG, LUA_PATH, TRUST, Seconds, refuse
 
 if TYPE_CHECKING:
     from swarm_host.cli.reload_wish import OnChange, ReloadWish
+    from swarm_host.view.fronts.shown import View
 
 
 class RunWish(NamedTuple):
@@ -31,6 +32,8 @@ class RunWish(NamedTuple):
     :ivar events: the file for events of the run, or None.
     :ivar as_json: stdout is the result alone.
     :ivar quiet: no progress, no logs below error.
+    :ivar log_dir: the folder for what each attempt says, or None.
+    :ivar view: what shows the run while it goes on; None: what fits the terminal.
     :ivar debug: debug logs, and the host's frames in errors.
     :ivar trust: full Lua.
     :ivar lua_path: further places for ``require``.
@@ -46,6 +49,8 @@ class RunWish(NamedTuple):
     events: str | None = None
     as_json: bool = False
     quiet: bool = False
+    view: View | None = None
+    log_dir: str | None = None
     debug: bool = False
     trust: bool = False
     lua_path: tuple[str, ...] = ()
@@ -72,6 +77,17 @@ _WORDS = (
         "--events", type=click.Path(), metavar="FILE", help="Write the run's events there."
     ),
     click.option("--json", "as_json", is_flag=True, help="stdout is main's result alone, as JSON."),
+    click.option(
+        "--view",
+        type=click.Choice(["tree", "lines", "plain", "off"]),
+        help="What shows the run while it goes on. Default: tree at a terminal, else plain.",
+    ),
+    click.option(
+        "--log-dir",
+        type=click.Path(),
+        metavar="DIR",
+        help="Write there what each attempt says: NAME-TASK.ATTEMPT.log.",
+    ),
     click.option("--quiet", is_flag=True, help="No progress and no logs below error."),
     click.option(
         "--reload/--no-reload",

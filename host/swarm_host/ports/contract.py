@@ -23,6 +23,10 @@ async def _from_nobody() -> tuple[Any, bytes | None]:
     raise AssertionError
 
 
+def _say_to_nobody(stream: str, data: bytes) -> None:
+    """Where nobody watches."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """Who asks.
@@ -35,6 +39,9 @@ class Call:
     :ivar receive: ``event, data = await call.receive()`` waits for the next thing that the caller
         tells its request while it is under way. Nothing holds a caller back: what is not received
         is kept, so say in events when there is room for more.
+    :ivar say: ``call.say(stream, data)`` shows people who watch the run what the port is at:
+        ``err`` is what a program writes to its standard error, whose last line the live view has,
+        ``out`` what it writes to its standard output. It never waits.
     """
 
     id: int
@@ -43,6 +50,7 @@ class Call:
     receive: Callable[[], Awaitable[tuple[Any, bytes | None]]] = field(
         default=_from_nobody, compare=False
     )
+    say: Callable[[str, bytes], None] = field(default=_say_to_nobody, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 
-_NARROWEST = 20
+from swarm_host.view.cells import duration
+
+_COLUMNS, _LINES = 80, 24
+"""Of a terminal that does not say."""
 _ENDS = ("failed", "timeout", "cancelled", "blocked")
 
 
@@ -21,19 +24,19 @@ def progress_line(counts: dict[str, int], seconds: float, width: int | None = No
         parts.append(f"{waiting} pending")
     parts.append(f"{counts['pass'] + sum(counts[name] for name in _ENDS)} done")
     parts += [f"{counts[name]} {name}" for name in _ENDS if counts[name]]
-    line = f"{' · '.join(parts)} · {seconds:.0f} s"
+    line = f"{' · '.join(parts)} · {duration(seconds)}"
     return line if width is None or len(line) <= width else f"{line[: width - 1]}…"
 
 
-def width_of(terminal: int) -> int | None:
-    """The columns of a terminal that a line may take; None: it does not say.
+def size_of_terminal(terminal: int) -> tuple[int, int]:
+    """The columns of a terminal that a line may take, and its lines.
 
-    The last one stays free: some terminals go on to the next line after it.
+    The last column stays free: some terminals go on to the next line after it.
 
     :param terminal: its descriptor.
     """
     try:
-        columns = os.get_terminal_size(terminal).columns
+        columns, lines = os.get_terminal_size(terminal)
     except OSError:
-        return None
-    return max(columns - 1, _NARROWEST) if columns else None
+        columns, lines = 0, 0
+    return max((columns or _COLUMNS) - 1, 1), lines or _LINES

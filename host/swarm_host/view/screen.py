@@ -1,30 +1,31 @@
-"""The screen of a run: logs, errors and one line of progress on stderr; the script's own on stdout.
-
-On a terminal the line of progress is redrawn in place; elsewhere a plain line is written now and
-then, so that a log shows that the run is alive.
+"""The screen of a run: logs and errors on stderr; the script's own on stdout. What stays at the
+bottom of a terminal, where something does, is drawn by who shows the run (view/fronts).
 """
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO
 
-import anyio
 import click
 
-from swarm_host.entries import harmless, line_of
+from swarm_host.entries import harmless, line_of, worker_of
+from swarm_host.view.cells import one_line, without_colours
+from swarm_host.view.fronts.following import Line
+from swarm_host.view.fronts.live import Live
 from swarm_host.view.outlet import Outlet, reason
-from swarm_host.view.progress import progress_line, width_of
+from swarm_host.view.progress import size_of_terminal
 
 _LEVELS = ("debug", "info", "warn", "error")
 _COLOURS = {"debug": "bright_black", "info": "blue", "warn": "yellow", "error": "red"}
-_REDRAW_SECONDS = 0.1
-_FIRST_AFTER_SECONDS = 0.5
-_PLAIN_EVERY_SECONDS = 30.0
 _LAST_WORDS_SECONDS = 0.5
+_MOST_LINE = 4096
+_BARE = ("host", "out", "err", "progress", "partial")
+"""Kinds of lines that say what they are by themselves."""
 
 
 class Screen:
@@ -34,6 +35,9 @@ class Screen:
     :param debug: debug logs too.
     :param prints_to_stderr: what the script prints goes to stderr; stdout is for the result.
     :param events: where events of the run go, if anywhere.
+    :ivar terminal: stderr is one, and obeys more than line ends.
+    :ivar colours: it shows them, and nobody said ``NO_COLOR``.
+    :ivar names_prints: what workers other than ``main`` print stands behind their names.
     """
 
     def __init__(
@@ -49,9 +53,17 @@ class Screen:
         if events is not None:
             self._events = Outlet(events.fileno(), f"--events {events.name}")
             self._outlets.append(self._events)
-        self._encoding = sys.stderr.encoding
-        self._terminal = sys.stderr.isatty()
-        self._drawn = False
+        self.encoding = sys.stderr.encoding
+        self.terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self.colours = self.terminal and not os.environ.get("NO_COLOR")
+        self.names_prints = False
+        self._live = Live(self.encoding)
+        self._writes = threading.Lock()  # the watchdog has a thread of its own
+
+    @property
+    def prints_at_terminal(self) -> bool:
+        """Whether what scripts print goes to a terminal."""
+        return self.terminal if self._out is self._err else os.isatty(1)
 
     def on_problem(self, tell: Callable[[str], object]) -> None:
         """Has a function called, from any thread, once something cannot be written any more."""
@@ -76,13 +88,11 @@ class Screen:
 
     def write_out(self, text: bytes) -> None:
         """Writes what a script printed."""
-        self.clear()
-        self._out.write(text)
+        self._write(self._out, text)
 
     def write_result(self, text: bytes) -> None:
         """Writes the result of the run to stdout."""
-        self.clear()
-        self._result.write(text)
+        self._write(self._result, text)
 
     def write_events(self, lines: bytes) -> None:
         """Writes events of the run."""
@@ -90,77 +100,99 @@ class Screen:
 
     def log(self, entry: dict[str, Any]) -> None:
         """Writes one log entry where its level is shown."""
-        level, message = entry["level"], str(entry["message"])
+        level, message = entry["level"], str(entry.get("message"))
+        if level == "event":
+            return  # for who follows the run
         if level == "raw":
-            self.clear()
             self._say(message)
+            return
+        if level == "print":
+            self._print(entry, message)
             return
         if _LEVELS.index(level) < self._lowest:
             return
-        self._line(line_of(entry, self._style(level, _COLOURS[level])))
+        self._say(line_of(entry, self.style(level, _COLOURS[level])) + "\n")
+
+    def _print(self, entry: dict[str, Any], text: str) -> None:
+        """Writes what a worker has printed: at a terminal with who it was."""
+        if self.names_prints:
+            at, worker = entry["at"], worker_of(entry)
+            lines = text.removesuffix("\n").split("\n")
+            text = "".join(f"{self._head(at, worker)}{line}\n" for line in lines)
+        data = text.encode("utf-8", "surrogateescape")
+        self.write_out(data)
+
+    def said(self, line: Line) -> None:
+        """Writes a line that a worker has said, where that is not shown otherwise."""
+        if line.kind in _LEVELS or line.kind == "print":
+            return
+        who = {"name": line.attempt.name, "task_id": f"T-{line.attempt.task}"}
+        worker = worker_of({**who, "label": line.attempt.label})
+        text = one_line(without_colours(line.text))[:_MOST_LINE]
+        kind = "" if line.kind in _BARE else f"{line.kind}: "
+        self._say(f"{self._head(line.at, harmless(worker))}{kind}{text}\n")
+
+    def _head(self, at: float, worker: str) -> str:
+        clock = time.strftime("%H:%M:%S", time.localtime(at))
+        return f"{clock} {self.style(worker.rstrip(), 'cyan')} "
 
     def error(self, text: str) -> None:
         """Writes an error that ended the run."""
-        self._line(f"{self._style('error', 'red')}: {harmless(text)}")
+        self._say(f"{self.style('error', 'red')}: {harmless(text)}\n")
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, colour: str = "") -> None:
         """Writes one line that is no log."""
-        self._line(harmless(text))
+        text = harmless(text)
+        self._say((self.style(text, colour) if colour else text) + "\n")
 
     def progress_note(self, text: str) -> None:
         """Writes one line that is progress: not with --quiet."""
         if not self._quiet:
-            self._line(text)
+            self._say(text + "\n")
 
     def last_words(self, text: str) -> None:
         """Writes an error to stderr before the process ends, and never waits for long."""
-        before = "\r\x1b[K" if self._drawn else "\n" if self._terminal else ""
-        self._drawn = False
-        self._say(f"{before}{self._style('error', 'red')}: {text}\n")
+        stood = self._live.stands
+        self.clear()
+        self._say(
+            f"{'' if stood or not self.terminal else chr(10)}{self.style('error', 'red')}: {text}\n"
+        )
         self.wait(_LAST_WORDS_SECONDS)
 
+    # What stays at the bottom. ---------------------------------------------------------------
+
+    def draw(self, lines: Sequence[str], columns: int) -> None:
+        """Puts lines at the bottom of the terminal, in the place of those that stand there, unless
+        nobody reads."""
+        if not self._err.pending:
+            with self._writes:
+                self._put(self._err, self._live.draw(lines, columns))
+
     def clear(self) -> None:
-        """Takes the line of progress away."""
-        if self._drawn:
-            self._drawn = False
-            self._say("\r\x1b[K")
+        """Takes away what stands at the bottom."""
+        if self._live.stands:
+            with self._writes:
+                self._put(self._err, self._live.draw((), size_of_terminal(2)[0]))
 
-    @asynccontextmanager
-    async def progress(self, counts: Callable[[], dict[str, int]]) -> AsyncIterator[None]:
-        """Shows how many workers there are, for the time of the block."""
-        if self._quiet:
-            yield
-            return
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._draw, counts)
-            yield
-            tasks.cancel_scope.cancel()
-        self.clear()
-
-    async def _draw(self, counts: Callable[[], dict[str, int]]) -> None:
-        started = anyio.current_time()
-        await anyio.sleep(_FIRST_AFTER_SECONDS if self._terminal else _PLAIN_EVERY_SECONDS)
-        while True:
-            width = width_of(sys.stderr.fileno()) if self._terminal else None
-            line = progress_line(counts(), anyio.current_time() - started, width)
-            if self._terminal:
-                if not self._err.pending:
-                    self._say(f"\r{line}\x1b[K")
-                    self._drawn = True
-                await anyio.sleep(_REDRAW_SECONDS)
-            else:
-                self._line(line)
-                await anyio.sleep(_PLAIN_EVERY_SECONDS)
-
-    def _line(self, text: str) -> None:
-        self.clear()
-        self._say(text + "\n")
+    def style(self, text: str, colour: str) -> str:
+        """Text in a colour, where there are any."""
+        return click.style(text, fg=colour) if self.colours else text
 
     def _say(self, text: str) -> None:
-        self._err.write(text.encode(self._encoding, "backslashreplace"))
+        self._write(self._err, text.encode(self.encoding, "backslashreplace"))
 
-    def _style(self, text: str, colour: str) -> str:
-        return click.style(text, fg=colour) if self._terminal else text
+    def _write(self, outlet: Outlet, data: bytes) -> None:
+        if outlet is self._err and self.terminal:
+            with self._writes:
+                columns = size_of_terminal(2)[0] if self._live.stands else 0
+                outlet.write(self._live.around(data, columns))
+        else:
+            outlet.write(data)
+
+    @staticmethod
+    def _put(outlet: Outlet, data: bytes) -> None:
+        if data:
+            outlet.write(data)
 
 
 def _problem_of(outlet: Outlet) -> str:

@@ -4,7 +4,7 @@ Nobody else calls a function of the VM by its name, takes its values by position
 Each function answers in the same way: true and its values; false and an error as JSON, which is
 raised here as a :class:`~swarm_host.errors.SwarmError`; or false alone where memory has run out:
 from then on nobody asks Lua for anything. What comes as several values is a named
-tuple: a frozen dataclass costs every start a millisecond more.
+tuple (vm/steps.py).
 """
 
 from __future__ import annotations
@@ -12,61 +12,17 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from swarm_host.errors import OutOfMemory, SwarmError
 from swarm_host.outcome import Outcome
 from swarm_host.vm.given import to_json
 from swarm_host.vm.luajit import VM
+from swarm_host.vm.steps import Request, Said, Step
 from swarm_host.vm.turn import read_turn
 
 UNASKED = 32 * 1024
 """Bytes that need not be asked for: ``lua/swarm/scheduler/heap.lua`` keeps more of them free."""
-
-
-class Step(NamedTuple):
-    """What one step of the scheduler left.
-
-    :ivar more: somebody is ready.
-    :ivar wait: seconds until the nearest timer; None: there is none.
-    :ivar requests: there is something for ports to take: requests, cancels and what is told.
-    :ivar says: something was said.
-    :ivar settles: workers that Python holds have settled.
-    :ivar watches: there is more to watch than was asked for.
-    """
-
-    more: bool
-    wait: float | None
-    requests: bool
-    says: bool
-    settles: bool
-    watches: bool
-
-
-class Request(NamedTuple):
-    """What a worker asks a port for.
-
-    :ivar id: its number within the run.
-    :ivar data: bytes beside the payload.
-    """
-
-    id: int
-    port: str
-    payload: dict[str, Any]
-    data: bytes | None
-
-
-class Said(NamedTuple):
-    """What was said since the last look.
-
-    :ivar out: what scripts printed.
-    :ivar log: log entries as JSON lines.
-    :ivar events: events of the run as JSON lines.
-    """
-
-    out: bytes
-    log: bytes
-    events: bytes
 
 
 class Kernel:
@@ -180,11 +136,16 @@ class Kernel:
         error: dict[str, Any] | None = self._ask_json("run_error")
         return error
 
-    def blocked(self) -> dict[str, Any]:
-        """The tasks of the run that ended blocked, main aside: how ``many``, and the first 20
-        ``tasks``, with ``name``, ``label``, ``task_id`` and ``reason``."""
-        blocked: dict[str, Any] = self._ask_json("blocked")
-        return blocked
+    def summary(self) -> dict[str, Any]:
+        """What there is to tell of the run's tasks, main aside (``lua/swarm/events/tally.lua``)."""
+        summary: dict[str, Any] = self._ask_json("summary")
+        return summary
+
+    def picture(self, rows: int) -> list[dict[str, Any]]:
+        """So many rows of the run's tree, those above before those below them
+        (``lua/swarm/doors/picture.lua``)."""
+        listed: list[dict[str, Any]] = self._ask_json("picture", rows)
+        return listed
 
     def cancel_all(self, reason: str) -> None:
         """Cancels every live worker."""
@@ -320,8 +281,9 @@ class Kernel:
         taken = self._ask("take_request")
         if taken is None:
             return None
-        number, port, payload, data = taken
-        return Request(int(number), port.decode(), json.loads(payload), data)
+        number, port, payload, data, task = taken
+        known = None if task is None else int(task)
+        return Request(int(number), port.decode(), json.loads(payload), data, known)
 
     def take_cancels(self) -> tuple[int, ...]:
         """The requests that are cancelled since the last call."""

@@ -1,6 +1,5 @@
 -- The end of the run: what is waited for once main has settled, what fails the run whatever main
 -- made of it, and the deadlock, when every worker waits and nothing can wake one.
-local blocked = require "swarm.events.blocked"
 local cancelling = require "swarm.scope.cancel"
 local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
@@ -13,6 +12,7 @@ local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
 local settling = require "swarm.worker.settle"
 local scopes = require "swarm.scope.scope"
+local tally = require "swarm.events.tally"
 local text_of = require("swarm.values.json").text_of
 local values = require "swarm.values.values"
 local root = scopes.root
@@ -66,7 +66,7 @@ function ending.begin()
   end
   run_error, failures.list = nil, {}
   S.drop_timer(late)
-  blocked.begin()
+  tally.begin()
   scopes.forget_failed(root)
 end
 
@@ -136,16 +136,22 @@ function ending.finishing(id)
   return false
 end
 
----Tasks of the run that ended blocked, main aside, as JSON: how `many`, and the first `tasks` as
----{ name, label?, task_id, reason }.
+---What there is to tell of the run's tasks, main aside, as JSON: `failed`, `blocked` and `retried`,
+---each how `many` there are and the first `tasks`; those that took longest, `slowest`; and what was
+---`used`.
 ---@return string
-function ending.blocked()
-  local many, tasks = blocked.told(bounded)
-  return text_of { many = many, tasks = values.array(tasks) }
+function ending.summary()
+  return text_of {
+    failed = tally.all_failed(bounded),
+    blocked = tally.all_blocked(bounded),
+    retried = tally.all_retried(bounded),
+    slowest = tally.all_slowest(bounded),
+    used = tally.all_used(),
+  }
 end
 
 local function blocked_error()
-  local many = ending.blocked_fails and blocked.told(bounded) or 0
+  local many = ending.blocked_fails and tally.all_blocked(bounded).many or 0
   if many > 0 then
     local message = many .. (many == 1 and " task" or " tasks") .. " ended blocked"
     local own = bounded and bounded.status == "blocked" and bounded.extra.err

@@ -15,6 +15,7 @@ local idle = require "swarm.scheduler.idle"
 local json = require "swarm.values.json"
 local log = require "swarm.events.log"
 local modules = require "swarm.sandbox.modules"
+local picture = require "swarm.doors.picture"
 local roles = require "swarm.rights.roles"
 local VERBS = require "swarm.rights.verbs"
 local raised = require "swarm.ground.raised"
@@ -22,6 +23,7 @@ local random = require "swarm.ground.random"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
 local script = require "swarm.doors.run"
+local tally = require "swarm.events.tally"
 local text_of = json.text_of
 local turn = require "swarm.scheduler.turn"
 local unowned = require "swarm.events.unowned"
@@ -56,9 +58,10 @@ local kernel = {
   finishing = ending.finishing,
   idle = ending.idle,
   run_error = ending.run_error,
-  blocked = ending.blocked,
+  summary = ending.summary,
   waiting = ending.waiting,
   lingering = ending.lingering,
+  picture = picture.take,
 
   take_request = bridge.take_request,
   take_told = bridge.take_told,
@@ -76,7 +79,9 @@ function kernel.boot(config, flush, exit)
   script.boot(config)
   modules.trust, modules.lua_path = config.trust, config.lua_path
   frames.all_frames = config.debug
-  events.on = config.events
+  events.whole, events.shown = config.events, config.events_shown
+  events.on, tally.watched = config.events or config.events_shown, config.watched
+  log.names_prints = config.names_prints
   ending.closed_world, ending.blocked_fails = config.closed_world, config.blocked_fails
   cancelling.grace = config.cancel_grace
   if config.seed then

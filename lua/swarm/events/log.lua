@@ -8,17 +8,27 @@ local json = require "swarm.values.json"
 local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
 local shown = require "swarm.ground.shown"
-local tostring, select, type, concat = tostring, select, type, table.concat
+local tostring, select, type = tostring, select, type
+local byte, concat = string.byte, table.concat
 
+local LINE_END = 10
 local UNOWNED_MOST = 100 -- unowned failures told one by one
 
 local log = {
   flush = nil, -- kernel: hands over what is gathered, now
   flush_at = 65536, -- bytes gathered before the host is called within a tick; 0 on a terminal
   muted = false, -- exploration: a program that runs ten thousand times says things once
+  names_prints = false, -- who prints is told: what workers below main print are entries then
 }
 
 local out, lines = buffer.new(), buffer.new()
+
+---Adds to an entry whose it is.
+function log.about(task, line)
+  line.task_id = "T-" .. task.id
+  line.name, line.label = task.def.name, record.label(task)
+  return line
+end
 
 local function gather(into, text)
   if log.muted then
@@ -30,6 +40,24 @@ local function gather(into, text)
   end
 end
 
+local function gather_entry(line)
+  gather(lines, (json.encode(line, "fields", true)) .. "\n")
+end
+
+---What scripts print: bytes, or, where it is told who does, an entry for each line of a worker's.
+local function gather_out(text)
+  local me = log.names_prints and S.current
+  local task = me and me.task
+  local is_named = task and task.parent and byte(text, -1) == LINE_END
+  if log.names_prints and log.flush and #(is_named and out or lines) > 0 then
+    log.flush() -- both in their order
+  end
+  if not is_named then
+    return gather(out, text)
+  end
+  return gather_entry(log.about(task, { level = "print", message = text, at = clock.wall() }))
+end
+
 function log.print(...)
   local parts = {}
   for i = 1, select("#", ...) do
@@ -39,7 +67,7 @@ function log.print(...)
     end
     parts[i] = text
   end
-  gather(out, concat(parts, "\t") .. "\n")
+  gather_out(concat(parts, "\t") .. "\n")
 end
 
 ---Strings and numbers as one text, as io.write takes them.
@@ -60,19 +88,20 @@ end
 
 ---io.write: strings and numbers, as they are.
 function log.write_out(...)
-  gather(out, joined("io.write", ...))
+  gather_out(joined("io.write", ...))
 end
 
 ---One entry for the host: { level, message, fields?, task_id?, name?, at }.
 local function entry(level, message, fields, task)
   local line = { level = level, message = tostring(message), fields = fields, at = clock.wall() }
-  if task then
-    line.task_id = "T-" .. task.id
-    line.name, line.label = task.def.name, record.label(task)
-  end
-  gather(lines, (json.encode(line, "fields", true)) .. "\n")
+  gather_entry(task and log.about(task, line) or line)
 end
 log.entry = entry
+
+---An event of the run as an entry among others, for who shows both in their order.
+function log.event(event)
+  gather_entry(event)
+end
 
 ---io.stderr:write: text for stderr without a level.
 function log.write_err(_, ...)

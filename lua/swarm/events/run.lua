@@ -1,13 +1,52 @@
--- Events of the run: each is published once, from one place, as one JSON line. Nothing is written
+-- Events of the run: each is published once, from one place. Who wants all of it gets it as JSON
+-- lines; who shows a run gets it in short, as entries among those of the log. Nothing is written
 -- where nobody listens: callers look at `events.on` first.
 local buffer = require "string.buffer"
 local clock = require "swarm.ground.clock"
 local json = require "swarm.values.json"
 local labels = require "swarm.scheduler.label"
+local log = require "swarm.events.log"
+local sub, type = string.sub, type
 
 local lines = buffer.new()
 
-local events = { on = false }
+local MOST_SHOWN = 4096 -- bytes of a piece of output
+
+local events = {
+  on = false, -- somebody listens
+  whole = false, -- as JSON lines
+  shown = false, -- as entries of the log
+}
+
+---What an event of an attempt's output shows of itself.
+---@return table? nil: nothing
+local function in_short(output)
+  local kind = output.type
+  if kind == "progress" then
+    if output.stage == "stderr" then
+      return nil -- of a program, whose output is shown as it comes
+    end
+    return { type = kind, stage = sub(output.stage, 1, MOST_SHOWN), note = output.note }
+  elseif kind == "artifact" then
+    return { type = kind, name = output.name }
+  elseif kind == "usage" then
+    return output
+  end
+  local chunk = kind == "partial" and output.chunk.value
+  return type(chunk) == "string" and { type = kind, text = sub(chunk, 1, MOST_SHOWN) } or nil
+end
+
+---Tells an event to who shows the run.
+local function show(event)
+  local output = event.event
+  if output then
+    event.event = in_short(output)
+  end
+  if not output or event.event then
+    event.level = "event"
+    log.event(event)
+  end
+end
 
 ---@param kind string such as "task_created"
 ---@param task table
@@ -31,7 +70,12 @@ function events.publish(kind, task, fields)
   if parent then
     event.parent = "T-" .. parent.id
   end
-  lines:put(json.encode(event, "event", true), "\n")
+  if events.whole then
+    lines:put(json.encode(event, "event", true), "\n")
+  end
+  if events.shown then
+    show(event)
+  end
 end
 
 ---An event that belongs to no task.
@@ -39,7 +83,9 @@ end
 ---@param event table its fields
 function events.publish_run(kind, event)
   event.at, event.type = clock.wall(), kind
-  lines:put(json.encode(event, "event", true), "\n")
+  if events.whole then
+    lines:put(json.encode(event, "event", true), "\n")
+  end
 end
 
 ---The lines since the last call.

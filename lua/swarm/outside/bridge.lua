@@ -283,11 +283,12 @@ function bridge.fail(request, err)
 end
 
 ---The next request, for the pump, or nothing.
----@return number? id, string port, string payload, string? data
+---@return number? id, string port, string payload, string? data, number? task its worker's
 function bridge.take_request()
   local request = take(requests)
   if request then
-    return request.id, request.port, request.payload, request.data
+    local w = request.worker
+    return request.id, request.port, request.payload, request.data, w and w.task and w.task.id
   end
 end
 

@@ -20,7 +20,8 @@
 --   status    spawn, life, settle, retry  pending, running, and one of five that are final
 --   value     settle, tail, retry  its result. While it is live: a final that nobody can see yet
 --                         (worker/output/tail.lua)
---   ended     settle, retry  on the monotonic clock; nil while it is live
+--   since     life, settle, retry  when it began, or has ended, on the monotonic clock; nil while
+--                         it is pending
 --   worker    spawn, settle  the worker, while the task has not settled
 --   parent    spawn       the task above, or nil at the top of the run
 --   site      spawn       where it was spawned (ground/site.lua)
@@ -85,6 +86,8 @@
 --   held_open held_open   what it keeps, where it is a held-open worker
 --   supervisor  supervise what it keeps, where it is a supervisor
 --   args      app         of a main that a spec runs
+--   used      tally       sums of what it has used, and all below it
+--   ends      tally       how many of its children have ended in each way, if somebody watches
 --   each_nodes, each_most  each  nodes of loops among its watchers
 local frames = require "swarm.ground.frames"
 local labels = require "swarm.scheduler.label"

@@ -48,6 +48,7 @@ local S = {
   DONE = DONE,
   BARRED = BARRED,
   current = nil, -- the running worker
+  now = 0, -- the monotonic clock, as it was looked at last
   begin = nil, -- worker/life.lua: gives a pending worker its coroutine, or nil: not yet
   set_timer = timers.set,
   drop_timer = timers.drop,
@@ -259,7 +260,7 @@ local fair_at = 0 -- when `back` and the oldest of `front` are next due a turn t
 ---Looks at the clock within a tick.
 local function is_over(stop)
   local now = real()
-  cell.since = now
+  cell.since, S.now = now, now
   return now >= stop
 end
 
@@ -271,7 +272,7 @@ function S.step(slice)
   local virtual = clock.virtual
   local now = virtual or real()
   local stop = now + slice
-  cell.since = now -- a virtual time, where it is one, tells the watchdog nothing
+  cell.since, S.now = now, now -- a virtual time, where it is one, tells the watchdog nothing
   fire_timers(now)
   local budget, look = TICK_RESUMES, CLOCK_EVERY
   local served = 0

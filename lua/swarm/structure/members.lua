@@ -134,7 +134,7 @@ function members.read(list, call, me, needs_all)
   end
   if settled then
     sort(settled, function(i, j)
-      local a, b = entries[i].ended, entries[j].ended
+      local a, b = entries[i].since, entries[j].since
       return a < b or (a == b and i < j)
     end)
   end

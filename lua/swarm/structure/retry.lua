@@ -18,6 +18,7 @@ local settling = require "swarm.worker.settle"
 local shown = require "swarm.ground.shown"
 local spawning = require "swarm.worker.spawn"
 local tails = require "swarm.worker.output.tail"
+local tally = require "swarm.events.tally"
 local values = require "swarm.values.values"
 local rawequal, type, min = rawequal, type, math.min
 
@@ -114,7 +115,7 @@ local function keep_aside(task, retries)
     def = task.def,
     status = task.status,
     value = task.value,
-    ended = task.ended,
+    since = task.since,
     extra = { err = task.extra.err, tail = task.extra.tail },
   }
   retries.past[retries.number + 1 - KEPT] = nil
@@ -145,7 +146,7 @@ end
 local function reset(w, retries)
   local task = w.task
   local extra = task.extra
-  task.status, task.value, task.ended = "pending", nil, nil
+  task.status, task.value, task.since = "pending", nil, nil
   task.input = values.copy(retries.input, "input")
   w.cancel, w.scope = nil, w
   extra.err, extra.cancelled_for, extra.tail, extra.cancelled = nil, nil, nil, nil
@@ -192,6 +193,7 @@ local function again(w, status, value, err)
     tails.settled(task)
   end
   keep_aside(task, retries)
+  tally.retried(task, retries)
   if events.on then
     local reason = errors.headline(err)
     events.publish("retry", task, { status = status, delay = delay, reason = reason })

@@ -153,7 +153,7 @@ function attempts.number(task)
 end
 
 ---One attempt of a task: itself, or what is left of it; nil where there is none, or no more.
----@return table? attempt { def, status, value, ended, extra = { err, tail } } at least
+---@return table? attempt { def, status, value, since, extra = { err, tail } } at least
 function attempts.of(task, number)
   if number == attempts.number(task) then
     return task

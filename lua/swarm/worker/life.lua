@@ -15,6 +15,7 @@ local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
 local settling = require "swarm.worker.settle"
 local slots = require "swarm.worker.slots"
+local tally = require "swarm.events.tally"
 local values = require "swarm.values.values"
 
 local co_create, co_yield = coroutine.create, coroutine.yield
@@ -114,7 +115,7 @@ local function begin(w)
   if w.cancel and not def.begins then
     return nothing, from_raised -- cancelled before it began; its settled hooks still run
   end
-  task.status = "running"
+  task.status, task.since = "running", S.now
   if def.settled then
     record.extra(task).started = clock.wall()
   end
@@ -122,6 +123,9 @@ local function begin(w)
   local seconds = extra and extra.timeout or def.timeout -- a pending one has no clock of its own
   if seconds then
     cancelling.arm(w, seconds, "ran out of time after " .. seconds .. " s")
+  end
+  if tally.watched then
+    tally.began(task)
   end
   if events.on then
     events.publish("task_attempt_started", task)

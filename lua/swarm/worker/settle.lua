@@ -1,6 +1,5 @@
 -- The end of a worker: how what it returned or raised, what its children did, and what it was
 -- cancelled for come to one final status; and the one place where that status is set.
-local blocked = require "swarm.events.blocked"
 local cancelling = require "swarm.scope.cancel"
 local clock = require "swarm.ground.clock"
 local ends = require "swarm.scope.ends"
@@ -16,6 +15,7 @@ local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
 local slots = require "swarm.worker.slots"
 local tails = require "swarm.worker.output.tail"
+local tally = require "swarm.events.tally"
 local tasks = require "swarm.scope.tasks"
 local unowned = require "swarm.events.unowned"
 local values = require "swarm.values.values"
@@ -109,7 +109,11 @@ end
 function settling.end_attempt(w, status, value, err)
   local task, begun = w.task, w.co ~= nil
   local extra = task.extra
-  task.status, task.value, task.ended = status, value, clock.monotonic()
+  local now = clock.monotonic()
+  if begun and task.since and now - task.since >= tally.slow_at then
+    tally.took(task, status, now - task.since)
+  end
+  task.status, task.value, task.since = status, value, now
   if err then
     extra = extra or record.extra(task)
     extra.err = err
@@ -169,6 +173,7 @@ local function settle(w, status, value, err)
       return
     end
     def = task.def
+    tally.retried_ended(extra.retries, status)
   end
   extra = task.extra
   local listed = extra and extra.listed -- else whoever reads the end lists it, and retires it
@@ -188,11 +193,17 @@ local function settle(w, status, value, err)
   scopes.release(owner, w)
   extra = task.extra
   if status == "blocked" and not def.loading then
-    blocked.add(task, err)
+    tally.blocked(task, err)
   elseif status == "failed" or status == "timeout" then
+    if not def.loading then
+      tally.failed(task, err)
+    end
     tell_owner(owner, task, err, joiners)
   elseif status == "cancelled" and ends.others(task) and not extra.owned then
     scopes.keep_failed(owner, task) -- it is no failure; what broke below it was one
+  end
+  if tally.watched then
+    tally.settled(task)
   end
   if events.on then
     err = err or ends.err(task)

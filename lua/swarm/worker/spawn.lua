@@ -58,7 +58,7 @@ local function create(owner, above, depth, def, run, input, extra, taken, rights
     input = input,
     status = "pending",
     value = nil,
-    ended = nil,
+    since = nil,
     worker = nil,
     parent = above and above.task,
     site = taken,

@@ -27,6 +27,15 @@ MOST_TURNS = 100
 when all that was written before its end has been read and taken, however slowly that goes; what
 comes later is of those it has left behind, who may write for ever."""
 
+PACE_SECONDS = 0.05
+"""How long a reader rests that has read a little again and again: who writes line by line, and many
+of them, is read so many times a second and not once a line."""
+PACE_BYTES = 4096
+PACE_AFTER = 8
+PACE_GAP_SECONDS = 0.05
+"""Reads of less than so many bytes are little; so many of them one after the other, for each of
+which it has waited no longer than this, and it rests."""
+
 Take = Callable[[bytes], Awaitable[None]]
 
 
@@ -80,11 +89,13 @@ class Pipes:
             poll.register(fd, select.POLLIN)
         return not poll.poll(0)
 
-    async def read(self, fd: int, take: Take) -> None:
+    async def read(self, fd: int, take: Take, paced: bool = False) -> None:
         """Reads one of them until the child and all others that hold it have closed it.
 
         :param take: takes what was read, piece by piece; the child waits while it does.
+        :param paced: nobody answers what is read: it need not be read at once.
         """
+        little, before = 0, 0.0
         while True:
             try:
                 data = os.read(fd, CHUNK)
@@ -105,8 +116,15 @@ class Pipes:
             finally:
                 del self._taking[fd]
             self._owed[fd] = max(0, self._owed.get(fd, 0) - len(data))
-            self._heard = time.monotonic()
-            await checkpoint()
+            now = self._heard = time.monotonic()
+            is_little = len(data) < PACE_BYTES and now - before < PACE_GAP_SECONDS
+            little = little + 1 if is_little else 0
+            if paced and little > PACE_AFTER:
+                await anyio.sleep(PACE_SECONDS)
+                now = time.monotonic()
+            else:
+                await checkpoint()
+            before = now
         self._open.discard(fd)
         self._owed.pop(fd, None)
         if not self._open:

@@ -70,9 +70,13 @@ class Run:
         payload, child = self._order.payload, self._child
         seconds = payload.get("timeout")
         async with anyio.create_task_group() as tasks:
-            for fd, take in ((child.stdout, self._take_out), (child.stderr, self._take_err)):
+            is_text = self._framing is None
+            for fd, take, paced in (
+                (child.stdout, self._take_out, is_text),
+                (child.stderr, self._take_err, True),
+            ):
                 if fd is not None:
-                    tasks.start_soon(self._moves, self._pipes.read, fd, take)
+                    tasks.start_soon(self._moves, self._pipes.read, fd, take, paced)
             if child.stdin is not None:
                 tasks.start_soon(self._moves, self._feed, child.stdin)
             if payload.get("listens"):
@@ -174,6 +178,8 @@ class Run:
 
     async def _tell_out(self, data: bytes, *, last: bool = False) -> None:
         self._out_size += len(data)
+        if data and not isinstance(self._framing, Frames):
+            self._call.say("out", data)
         if self._keeps:
             self._keep(data)
         if self._framing is not None and self._problem is None:
@@ -207,6 +213,8 @@ class Run:
         await self._tell_err(self._err_mask.feed(data))
 
     async def _tell_err(self, data: bytes, *, last: bool = False) -> None:
+        if data:
+            self._call.say("err", data)
         self._err += data
         if len(self._err) > 2 * STDERR_KEPT:
             del self._err[:-STDERR_KEPT]

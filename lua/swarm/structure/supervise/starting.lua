@@ -177,7 +177,7 @@ function starting.delay(sup, child)
   if not backoff then
     return 0
   end
-  if child.ready_at and task.ended - child.ready_at >= sup.limit.period then
+  if child.ready_at and task.since - child.ready_at >= sup.limit.period then
     child.failures = 0
   end
   child.failures = child.failures + 1

@@ -209,7 +209,7 @@ local function left_behind(task)
   local tail = extra and extra.tail
   if task.worker then
     return "has a worker"
-  elseif not task.ended then
+  elseif not task.since then
     return "has not ended"
   elseif extra and extra.deadline then
     return "has a timer"

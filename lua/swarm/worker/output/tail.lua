@@ -7,6 +7,7 @@ local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
 local record_of = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
+local tally = require "swarm.events.tally"
 local values = require "swarm.values.values"
 local type, pairs, setmetatable = type, pairs, setmetatable
 
@@ -52,6 +53,7 @@ local function tail_of(task)
       bytes = 0,
       written = 0, -- bytes in all, with those of events that went
       dropped = 0,
+      progress = nil, -- the last one, for people
       followers = { head = nil, tail = nil },
       readers = nil, -- that it waits for (pace.lua)
     }, Tail)
@@ -149,7 +151,13 @@ tails.value_of = value_of
 
 ---Appends an event to the tail of a task's attempt, and tells it to who listens to the run.
 local function record(task, event)
-  tail_of(task):append(event)
+  local tail = tail_of(task)
+  tail:append(event)
+  if event.type == "progress" then
+    tail.progress = event
+  elseif event.type == "usage" then
+    tally.used(task, event)
+  end
   if events.on then
     events.publish("worker_output", task, { event = event })
   end
@@ -216,7 +224,7 @@ function tails.complete(task)
     tail.complete = true
     local final = not tail.final and final_of(task)
     if final then
-      tail:append(final, clock.wall() - (clock.monotonic() - task.ended))
+      tail:append(final, clock.wall() - (clock.monotonic() - task.since))
       if events.on then
         events.publish("worker_output", task, { event = final })
       end

@@ -1,0 +1,96 @@
+"""Text in the columns of a terminal: wide characters, emoji and accents take what they take there.
+
+The library that knows (wcwidth) costs a start 15 to 30 ms: it is loaded when there is something to
+cut, or before by :func:`load`, in a thread of its own.
+"""
+
+from __future__ import annotations
+
+from swarm_host.entries import harmless
+
+_LAST_BYTES = 4096
+
+
+def load() -> None:
+    """Loads what measures text."""
+    import wcwidth  # noqa: F401
+
+
+def width_of(text: str) -> int:
+    """The columns that a text of one line takes; colours take none."""
+    if text.isascii() and text.isprintable():
+        return len(text)
+    import wcwidth
+
+    return wcwidth.width(text)
+
+
+def cut(text: str, columns: int, end: str = "…") -> str:
+    """A text of at most so many columns; where it is longer its last one is ``end``."""
+    if columns <= 0:
+        return ""
+    if (len(text) <= columns and text.isascii()) or width_of(text) <= columns:
+        return text
+    import wcwidth
+
+    return wcwidth.clip(text, 0, columns - 1) + end
+
+
+def padded(text: str, columns: int) -> str:
+    """A text of exactly so many columns."""
+    text = cut(text, columns)
+    return text + " " * (columns - width_of(text))
+
+
+def one_line(text: str) -> str:
+    """A text that may come from anywhere, on one line, without what a terminal would obey."""
+    return harmless(" ".join(text.split()))
+
+
+def without_colours(text: str) -> str:
+    """A text without the sequences that terminals obey."""
+    if "\x1b" not in text:
+        return text
+    import wcwidth
+
+    return wcwidth.strip_sequences(text)
+
+
+def last_line(data: bytes) -> str:
+    """The last line of what a program has written that is not blank, as it stands on a screen:
+    without its colours, and what it wrote over."""
+    for line in reversed(data[-_LAST_BYTES:].decode(errors="replace").split("\n")):
+        shown = one_line(without_colours(line.rstrip("\r").rpartition("\r")[2]))
+        if shown:
+            return shown
+    return ""
+
+
+def duration(seconds: float) -> str:
+    """A time as people read it: ``7 s``, ``2:05`` (minutes), ``1:02:05`` (hours)."""
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def amount(number: float) -> str:
+    """A large number in short: ``950``, ``12.4k``, ``3.1M``."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.1f}{letter}"
+    return f"{number:g}" if number == int(number) else f"{number:.1f}"
+
+
+def usage(used: dict[str, float]) -> str:
+    """What was used, such as ``12.4k tokens $0.31``; nothing where nothing is known."""
+    parts = []
+    tokens = used.get("tokens") or used.get("input", 0) + used.get("output", 0)
+    if tokens:
+        parts.append(f"{amount(tokens)} tokens")
+    if used.get("cost"):
+        cost = used["cost"]
+        parts.append(f"${cost:.2f}" if cost >= 0.01 else f"${cost:.4f}")
+    return " ".join(parts)

@@ -1,0 +1,86 @@
+"""A frame that stays at the bottom of a terminal: what is written meanwhile scrolls above it.
+
+Each change is one write, so that nobody sees a half of it; where a terminal knows how, it is told
+where a change begins and ends. Lines are rewritten in place, and what is left of the old ones is
+erased behind them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from swarm_host.view.cells import width_of
+
+_BEGIN, _END = b"\x1b[?2026h\x1b[?25l\x1b[?7l", b"\x1b[?7h\x1b[?25h\x1b[?2026l"
+"""A change: the terminal shows it as a whole, without a cursor, and breaks no line."""
+
+
+class Live:
+    """What to write to a terminal so that a frame stays below all else.
+
+    :param encoding: the terminal's.
+    """
+
+    def __init__(self, encoding: str) -> None:
+        self._encoding = encoding
+        self._lines: list[bytes] = []  # that stand there
+        self._widths: list[int] = []
+        self._columns = 0  # as they were drawn
+        self._open = b""  # what was written last, where its line has no end yet
+
+    @property
+    def stands(self) -> bool:
+        """Whether a frame stands there."""
+        return bool(self._lines)
+
+    def draw(self, lines: Sequence[str], columns: int) -> bytes:
+        """Puts a frame in the place of the one that stands there.
+
+        :param lines: none: the frame goes.
+        :param columns: of the terminal.
+        """
+        encoded = [line.encode(self._encoding, "backslashreplace") for line in lines]
+        if encoded == self._lines and columns == self._columns:
+            return b""
+        widths = [width_of(line) for line in lines]
+        before = self._back(columns)
+        if not encoded:
+            self._lines, self._widths = [], []
+            return _BEGIN + before + b"\x1b[J" + self._open + _END
+        self._lines, self._widths, self._columns = encoded, widths, columns
+        ended = self._ended(columns)
+        return _BEGIN + (ended or before + self._open) + self._below() + _END
+
+    def around(self, data: bytes, columns: int) -> bytes:
+        """Writes data where the frame stands, and the frame below it."""
+        before, back = self._open, self._back(columns)
+        _, newline, rest = data.rpartition(b"\n")
+        self._open = rest if newline else before + rest
+        if not self._lines:
+            return data
+        self._columns = columns
+        above = before + data + self._ended(columns)
+        return _BEGIN + back + b"\x1b[J\x1b[?7h" + above + b"\x1b[?7l" + self._below() + _END
+
+    def _ended(self, columns: int) -> bytes:
+        """What ends a line that cannot be written anew."""
+        text = self._open.decode(self._encoding, "replace")
+        if not text or (text.isprintable() and width_of(text) < columns):
+            return b""
+        self._open = b""
+        return b"\r\n"
+
+    def _below(self) -> bytes:
+        """The frame, below a line that has no end yet, or from the left edge on."""
+        lines = [b"", *self._lines] if self._open else self._lines
+        return b"\x1b[K\r\n".join(lines) + b"\x1b[K\x1b[J"
+
+    def _back(self, columns: int) -> bytes:
+        """Goes to where the frame begins. A terminal that has become narrower has broken its
+        lines."""
+        if not self._lines:
+            return b"\r" if self._open else b""
+        rows = len(self._lines) + bool(self._open)
+        if 0 < columns < self._columns:
+            rows += sum((width - 1) // columns for width in self._widths if width > columns)
+        return b"\r" + (b"\x1b[%dA" % (rows - 1) if rows > 1 else b"")

@@ -1,0 +1,136 @@
+"""What there is to tell at the end of a run beside its result: what failed first, then what ended
+blocked, was tried again, took longest, and what was used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from typing import Any
+
+from swarm_host.entries import indented, titled
+from swarm_host.view.cells import amount, duration
+from swarm_host.view.progress import progress_line
+
+LONG_SECONDS = 10.0
+"""A run of so long is told what took longest, and how long it was."""
+
+_MOST_FAILED, _MOST_RETRIED, _MOST_SLOW = 10, 5, 5
+_COLOURS = {" failed:": "red", " ended blocked:": "yellow", " tried again:": "yellow"}
+_NONE = "0 running · "
+_TOLD = ("failed", "timeout", "blocked")
+_SAID = {"pass": "passed", "cancelled": "cancelled"}
+
+
+def summary_of(
+    summary: dict[str, Any],
+    counts: dict[str, int],
+    seconds: float,
+    *,
+    told: Set[str] = frozenset(),
+    total: bool = False,
+) -> list[str]:
+    """The lines of the summary; none where there is nothing to tell.
+
+    :param summary: as :meth:`swarm_host.host.Host.summary` gives it.
+    :param counts: as :meth:`swarm_host.host.Host.counts` gives them.
+    :param seconds: how long the run took.
+    :param told: the ids of tasks whose failure is told elsewhere.
+    :param total: how many there were is told in any case.
+    """
+    lines = [
+        *_failed(summary["failed"], told),
+        *blocked(summary["blocked"]),
+        *_retried(summary["retried"]),
+    ]
+    if seconds >= LONG_SECONDS and len(summary["slowest"]) > 1:
+        lines += ["took longest:", *_slowest(summary["slowest"])]
+    if summary["used"]:
+        lines.append(f"used: {_used(summary['used'])}")
+    if total or (lines and seconds >= LONG_SECONDS):
+        lines.append(
+            progress_line({**counts, "live": 0, "running": 0}, seconds).removeprefix(_NONE)
+        )
+    return lines
+
+
+def colour_of(line: str) -> str:
+    """The colour of a line of the summary; none for most."""
+    return next((colour for end, colour in _COLOURS.items() if line.endswith(end)), "")
+
+
+def told_in(error: dict[str, Any] | None) -> set[str]:
+    """The ids of the tasks that an error tells of, with all that lies behind it."""
+    found: set[str] = set()
+    left = [error] if error else []
+    while left:
+        one = left.pop()
+        found.add(str(one.get("task_id")))
+        for key in ("errors", "others"):
+            left += one.get(key) or []
+        if one.get("cause"):
+            left.append(one["cause"])
+    return found
+
+
+def blocked(listed: dict[str, Any]) -> list[str]:
+    """Those that ended blocked, such as ``  worker "review" [a.md] (T-3): needs a person``."""
+    return _list(listed["many"], "ended blocked", [_reason(one) for one in listed["tasks"]])
+
+
+def _failed(listed: dict[str, Any], told: Set[str]) -> list[str]:
+    tasks = [one for one in listed["tasks"] if one["task_id"] not in told]
+    many = listed["many"] - (len(listed["tasks"]) - len(tasks))
+    first = {(one.get("parent"), one["reason"]) for one in tasks}
+    told_below = [one for one in tasks if (one["task_id"], one["reason"]) in first]
+    said = [_reason(one) for one in tasks if one not in told_below]
+    lines = _list(many - len(told_below), "failed", said[:_MOST_FAILED])
+    if lines and told_below:
+        lines.append(f"  and {len(told_below)} above them")
+    return lines
+
+
+def _retried(listed: dict[str, Any]) -> list[str]:
+    """Those that were tried again, but for those that are told of already."""
+    tasks = [one for one in listed["tasks"] if one.get("status") not in _TOLD]
+    many = listed["many"] - (len(listed["tasks"]) - len(tasks))
+    said = [
+        f"{_name(one)}: {_SAID.get(one.get('status', ''), 'ended')} at attempt {one['attempts']}"
+        for one in tasks[:_MOST_RETRIED]
+    ]
+    return _list(many, "was tried again" if many == 1 else "were tried again", said)
+
+
+def _list(many: int, what: str, said: list[str]) -> list[str]:
+    if many <= 0:
+        return []
+    lines = [f"{many} task{'' if many == 1 else 's'} {what}:", *(f"  {line}" for line in said)]
+    return [*lines, f"  and {many - len(said)} more"] if many > len(said) else lines
+
+
+def _slowest(tasks: list[dict[str, Any]]) -> list[str]:
+    times = [(duration(one["seconds"]), _name(one)) for one in tasks[:_MOST_SLOW]]
+    widest = max(len(time) for time, _ in times)
+    return [f"  {time:>{widest}}  {name}" for time, name in times]
+
+
+def _used(used: dict[str, float]) -> str:
+    parts = []
+    kinds = [name for name in ("input", "output", "cached") if used.get(name)]
+    apart = ", ".join(f"{amount(used[name])} {name}" for name in kinds)
+    if used.get("tokens"):
+        parts.append(f"{amount(used['tokens'])} tokens{f' ({apart})' if apart else ''}")
+    if used.get("cost"):
+        parts.append(f"${used['cost']:.2f}" if used["cost"] >= 0.01 else f"${used['cost']:.4f}")
+    return ", ".join(parts)
+
+
+def _name(task: dict[str, Any]) -> str:
+    return f"worker {titled(task)} ({task['task_id']})"
+
+
+def _reason(task: dict[str, Any]) -> str:
+    attempts = f" (after {task['attempts']} attempts)" if task.get("attempts") else ""
+    reason = str(task["reason"]).removeprefix(f"worker {titled(task)} ")  # it stands before
+    reason = reason.replace(f'worker "{task["name"]}": ', "", 1)
+    reason = indented(reason).replace("\n", "\n  ")
+    return f"{_name(task)}: {reason}{attempts}"
