@@ -23,7 +23,7 @@ local MOST_TEXT = 400 -- bytes of what somebody has said: a row has one line
 
 local rows_left, looked -- while a picture is made
 local nodes_of -- task → node
-local shown = {} -- tasks that had a row in the last picture
+local shown = {} -- workers that had a row in the last picture; some are others by now
 
 -- Finding -----------------------------------------------------------------------------------------
 
@@ -82,9 +82,9 @@ end
 ---row before.
 local function look_further(top)
   local seen = {}
-  local function add(task)
-    local w = task.worker
-    if not (w and w.co) or nodes_of[task] or seen[task] or task.def.loading then
+  local function add(w)
+    local task = w.task
+    if not (task and w.co) or nodes_of[task] or seen[task] or task.def.loading then
       return
     end
     seen[task] = true
@@ -245,7 +245,7 @@ local function write(node, depth, rows)
       rows[#rows + 1] = failed_row(below.failed, depth)
     else
       rows[#rows + 1] = live_row(below, depth)
-      shown[#shown + 1] = below.task
+      shown[#shown + 1] = below.task.worker
       write(below, depth + 1, rows)
     end
   end

@@ -20,12 +20,14 @@ local tally = {
 local failed, blocked, retried -- { many, tasks that ended so or were: the first of them }
 local slowest -- the longest first
 local above = setmetatable({}, { __mode = "kv" }) -- entry of one that failed → the task above it
+local recent, recent_n = {}, 0 -- entries of the last that failed, where somebody watches
 local used -- sums
 
 ---A run begins.
 function tally.begin()
   failed, blocked, retried = { many = 0 }, { many = 0 }, { many = 0 }
   slowest, used, tally.slow_at = {}, {}, SLOW_SECONDS
+  recent, recent_n = {}, 0
 end
 tally.begin()
 
@@ -37,6 +39,13 @@ local function about(task)
   }
 end
 
+local function entry(task, status, reason)
+  local one, retries = about(task), task.extra.retries
+  one.status, one.reason = status, reason and sub(reason, 1, MOST_TEXT)
+  one.attempts = retries and retries.number > 1 and retries.number or nil
+  return one
+end
+
 ---@param status string? how it ended
 ---@return table? one its entry, where it is among the first
 local function add(list, task, status, reason)
@@ -44,9 +53,7 @@ local function add(list, task, status, reason)
   if #list > MOST then -- one may be main
     return nil
   end
-  local one, retries = about(task), task.extra.retries
-  one.status, one.reason = status, reason and sub(reason, 1, MOST_TEXT)
-  one.attempts = retries and retries.number > 1 and retries.number or nil
+  local one = entry(task, status, reason)
   list[#list + 1] = one
   return one
 end
@@ -58,10 +65,15 @@ end
 
 ---A task failed, or ran out of time.
 function tally.failed(task, err)
-  local one = add(failed, task, task.status, errors.headline(err))
+  local parent, headline = task.parent, errors.headline(err)
+  local one = add(failed, task, task.status, headline)
   if one then
-    above[one] = task.parent
-    one.parent = task.parent and "T-" .. task.parent.id
+    one.parent = parent and "T-" .. parent.id
+  end
+  if tally.watched and parent and parent.worker then
+    one = one or entry(task, task.status, headline)
+    above[one] = parent
+    recent[recent_n % MOST + 1], recent_n = one, recent_n + 1
   end
 end
 
@@ -141,13 +153,13 @@ end
 
 local begun, begun_n = {}, 0
 
----A task begins.
-function tally.began(task)
+---A worker begins.
+function tally.began(w)
   local place = begun_n % BEGUN + 1
-  begun_n, begun[place] = begun_n + 1, task
+  begun_n, begun[place] = begun_n + 1, w
 end
 
----The last tasks to begin, those that have settled too, in no order.
+---The last workers to begin, in no order; some have ended, or are others by now.
 ---@return table list
 function tally.begun()
   return begun
@@ -167,14 +179,15 @@ function tally.settled(task)
   end
 end
 
----Those that failed, of whom somebody above them lives.
+---The last that failed, of whom somebody above them lives, the last one last.
 ---@return table list of { entry, above }
 function tally.failed_below_living()
   local list = {}
-  for i = 1, #failed do
-    local task = above[failed[i]]
+  for i = math.max(0, recent_n - MOST), recent_n - 1 do
+    local one = recent[i % MOST + 1]
+    local task = above[one]
     if task and task.worker then
-      list[#list + 1] = { entry = failed[i], above = task }
+      list[#list + 1] = { entry = one, above = task }
     end
   end
   return list

@@ -125,7 +125,7 @@ local function begin(w)
     cancelling.arm(w, seconds, "ran out of time after " .. seconds .. " s")
   end
   if tally.watched then
-    tally.began(task)
+    tally.began(w)
   end
   if events.on then
     events.publish("task_attempt_started", task)

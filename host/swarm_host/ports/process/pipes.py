@@ -52,6 +52,7 @@ class Pipes:
         self._owed: dict[int, int] = {}  # of each, how many were written before the child's end
         self._heard = time.monotonic()
         self._drained = anyio.Event()
+        self._ended = anyio.Event()  # the child has: nobody rests
 
     async def silence(self, seconds: float) -> None:
         """Waits until nothing was read for so long. The time in which what was read is not taken
@@ -66,6 +67,7 @@ class Pipes:
 
     async def settle(self) -> None:
         """Waits for the last bytes after the child's end: until nobody writes, or has for long."""
+        self._ended.set()
         self._owed = {fd: self._taking.get(fd, 0) + _unread(fd) for fd in self._open}
         quiet = turns = 0
         heard = self._heard
@@ -119,8 +121,9 @@ class Pipes:
             now = self._heard = time.monotonic()
             is_little = len(data) < PACE_BYTES and now - before < PACE_GAP_SECONDS
             little = little + 1 if is_little else 0
-            if paced and little > PACE_AFTER:
-                await anyio.sleep(PACE_SECONDS)
+            if paced and little > PACE_AFTER and not self._ended.is_set():
+                with anyio.move_on_after(PACE_SECONDS):
+                    await self._ended.wait()
                 now = time.monotonic()
             else:
                 await checkpoint()

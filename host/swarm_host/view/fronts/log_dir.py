@@ -8,10 +8,11 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 from swarm_host.errors import words_of
-from swarm_host.view.fronts.following import BEGAN, PASSED, Line
+from swarm_host.view.fronts.following import BEGAN, PASSED, Attempt, Line
 
 _EVERY_SECONDS = 0.25
 _MOST_GATHERED = 16 * 1024 * 1024
@@ -47,9 +48,8 @@ class LogDir:
 
     def take(self, line: Line) -> None:
         """Takes a line. A worker that only began and passed has said nothing."""
-        attempt, at = line.attempt, time.localtime(line.at)
-        name = file_name(attempt.name, attempt.task, attempt.number)
-        head = f"{time.strftime('%H:%M:%S', at)}.{int(line.at % 1 * 1000):03}"
+        name = _name_of(line.attempt)
+        head = f"{_clock(int(line.at))}.{int(line.at % 1 * 1000):03}"
         text = f"{head} {line.kind}: {line.text}\n"
         with self._changed:
             if self._broken:
@@ -106,6 +106,16 @@ class LogDir:
             self._broken = True
             if self.on_problem is not None:
                 self.on_problem(f"--log-dir {self._folder}: {name}: {words_of(problem)}")
+
+
+@lru_cache(16)
+def _clock(second: int) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(second))
+
+
+@lru_cache(1024)
+def _name_of(attempt: Attempt) -> str:
+    return file_name(attempt.name, attempt.task, attempt.number)
 
 
 def file_name(name: str, task: int, attempt: int) -> str:
