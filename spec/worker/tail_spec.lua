@@ -237,6 +237,30 @@ describe("the output tail", function()
     assert.equal(30002, left, "with the artifact and the final")
   end)
 
+  it("counts no more and no less where somebody reads meanwhile", function()
+    local h = swarm.spawn(function(ctx)
+      for i = 1, 25000 do
+        ctx:progress("step " .. i)
+        if i == 12000 or i == 12001 or i == 21000 then
+          local tail = ctx:output_tail()
+          assert.same({ i - 9999, i - 10000 }, { tail[1].seq, tail[1].dropped })
+          assert.equal("step " .. i, tail[#tail].stage)
+          assert.equal(10000, #tail)
+        end
+      end
+    end)
+    h:join()
+    local tail = h:output_tail()
+    assert.same({ 15002, 15001 }, { tail[1].seq, tail[1].dropped })
+    assert.is_nil(tail[2].dropped)
+    local last = h:output_tail { since = 24998 }
+    assert.same({ "step 24999", "step 25000", "final" }, {
+      last[1].stage,
+      last[2].stage,
+      last[3].type,
+    })
+  end)
+
   it("holds 16 MiB", function()
     local h = swarm.spawn(function(ctx)
       for i = 1, 20 do

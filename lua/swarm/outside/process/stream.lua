@@ -113,6 +113,12 @@ local function too_much(self)
   )
 end
 
+---An item as an event, with room for what the tail says of it: to make that later is half of what
+---an event costs.
+local function partial(item)
+  return { type = "partial", chunk = { kind = "inline", value = item }, seq = nil, at = nil }
+end
+
 ---Appends an event to the tail; readers that must not miss it are waited for.
 function Stream:say(event)
   if self.says then
@@ -144,7 +150,7 @@ function Stream:line(text)
     end
     self.list[count] = text
   end
-  return self:say { type = "partial", chunk = { kind = "inline", value = text } }
+  return self:say(partial(text))
 end
 
 ---An item that must be JSON.
@@ -204,7 +210,7 @@ function Stream:item(item, name)
   end
   self.others = self.others + 1
   self.near = self.near or child_events.near(item)
-  return self:emit { type = "partial", chunk = { kind = "inline", value = item } }
+  return self:emit(partial(item))
 end
 
 ---Puts an event into the tail; a final waits for the end, for it is the result.

@@ -2,6 +2,10 @@
 -- oldest `progress` and `partial` go, and the event after the gap says how many in `dropped`: where
 -- that one goes too, the next has both counts. A worker that only returns a value never has a tail
 -- table: its one `final` is made when somebody looks.
+--
+-- A stream of any length goes through here, an event for one that falls out: its events lie in a
+-- ring, for in a table whose keys only grow Lua moves all of them again and again, and what went is
+-- counted in the one that follows once it stays, or is read.
 local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
@@ -46,13 +50,14 @@ local function tail_of(task)
     tail = setmetatable({
       kept = {}, -- artifacts and usage that outlived the events around them
       first = 1,
-      last = 0, -- events[first..last]
+      last = 0, -- the events from first to last, each in its place of the ring
       events = {},
       sizes = {},
       seq = 0,
       bytes = 0,
       written = 0, -- bytes in all, with those of events that went
-      dropped = 0,
+      lost = 0, -- events that went before the first, which does not say so yet
+      dropped = 0, -- what the next event is to say
       progress = nil, -- the last one, for people
       followers = { head = nil, tail = nil },
       readers = nil, -- that it waits for (pace.lua)
@@ -63,31 +68,41 @@ local function tail_of(task)
 end
 tails.of = tail_of
 
----Counts events that went: in the one that follows them, or, where none does yet, in the next.
-function Tail:count_dropped(count)
-  local following = self.events[self.first]
-  if following then
-    following.dropped = (following.dropped or 0) + count
-  else
-    self.dropped = self.dropped + count
+---Where an event lies. There are never more than MAX_EVENTS from first to last.
+local function place(i)
+  return (i - 1) % MAX_EVENTS + 1
+end
+
+---Writes down what went: in the event that follows, or, where none does yet, in the next.
+function Tail:count_lost()
+  local lost = self.lost
+  if lost > 0 then
+    self.lost = 0
+    local following = self.events[place(self.first)]
+    if following then
+      following.dropped = (following.dropped or 0) + lost
+    else
+      self.dropped = self.dropped + lost
+    end
   end
 end
 
 ---Makes room by letting the oldest droppable event go. False where there is none.
 function Tail:shed()
   while self.first <= self.last do
-    local i = self.first
+    local i = place(self.first)
     local event = self.events[i]
-    self.events[i] = nil
-    self.first = i + 1
     if DROPPABLE[event.type] then
+      self.events[i] = nil
+      self.first = self.first + 1
       self.bytes = self.bytes - self.sizes[i]
-      self.sizes[i] = nil
-      self:count_dropped(1 + (event.dropped or 0))
+      self.lost = self.lost + 1 + (event.dropped or 0)
       return true
     end
+    self:count_lost()
+    self.events[i] = nil
+    self.first = self.first + 1
     self.kept[#self.kept + 1] = event
-    self.sizes[i] = nil
   end
   return false
 end
@@ -115,13 +130,16 @@ function Tail:append(event, at)
   self.seq = self.seq + 1
   event.seq = self.seq
   event.at = at or clock.wall()
+  if self.first > self.last then
+    self:count_lost()
+  end
   if self.dropped > 0 then
     event.dropped = self.dropped
     self.dropped = 0
   end
-  self.last = self.last + 1
-  self.events[self.last] = event
-  self.sizes[self.last] = size
+  local last = self.last + 1
+  local i = place(last)
+  self.last, self.events[i], self.sizes[i] = last, event, size
   self.bytes = self.bytes + size
   self.written = self.written + size
   S.ready_all(self.followers)
@@ -267,6 +285,7 @@ function tails.snapshot(task, since)
   if not tail then
     return list
   end
+  tail:count_lost()
   for i = 1, #tail.kept do
     local event = tail.kept[i]
     if event.seq > since then
@@ -274,12 +293,12 @@ function tails.snapshot(task, since)
     end
   end
   local from = tail.first
-  local oldest = tail.events[from]
+  local oldest = tail.events[place(from)]
   if oldest and since >= oldest.seq then
     from = from + since - oldest.seq + 1 -- from here on seq has no gaps
   end
   for i = from, tail.last do
-    list[#list + 1] = copy_event(tail.events[i])
+    list[#list + 1] = copy_event(tail.events[place(i)])
   end
   return list
 end
