@@ -16,7 +16,7 @@ local CHILDREN, root = scopes.CHILDREN, scopes.root
 
 local picture = {}
 
-local MOST_LOOKED_AT = 20000 -- live workers
+local MOST_LOOKED_AT = 4000 -- live workers
 local FAILED_SHARE = 4 -- of the rows one in so many is for what failed
 local PENDING_ROWS = 5 -- of one worker's children
 local MOST_TEXT = 400 -- bytes of what somebody has said: a row has one line
@@ -80,23 +80,27 @@ end
 
 ---Who runs among so many that not all were looked at: those that began last, and those that had a
 ---row before.
-local function look_further(top)
-  local seen = {}
+local function look_further(top, most)
+  local seen = {} -- tasks that are known to run
+  local function note(node)
+    local running = node.live.running
+    for i = 1, #running do
+      seen[running[i]] = true
+    end
+  end
+  note(top)
+  for _, node in pairs(nodes_of) do
+    note(node)
+  end
   local function add(w)
     local task = w.task
     if not (task and w.co) or nodes_of[task] or seen[task] or task.def.loading then
       return
     end
-    seen[task] = true
     local node = w.owner == root and top or nodes_of[task.parent]
-    if node and node.is_cut then
-      local running = node.live.running
-      for i = 1, #running do
-        if running[i] == task then
-          return
-        end
-      end
-      running[#running + 1] = task
+    if node and node.is_cut and #node.live.running < 2 * most then
+      seen[task] = true
+      node.live.running[#node.live.running + 1] = task
     end
   end
   for i = 1, #shown do
@@ -157,7 +161,7 @@ local function tree(rows)
   local top = new_node(nil)
   look_below(top, rows)
   if top.is_cut then
-    look_further(top)
+    look_further(top, rows)
   end
   local level, all = { top }, {}
   while #level > 0 do
@@ -167,7 +171,7 @@ local function tree(rows)
       all[#all + 1] = given[i]
     end
     if looked == MOST_LOOKED_AT then
-      look_further(top)
+      look_further(top, rows)
     end
     level = given
   end

@@ -24,7 +24,7 @@ SHOWN_SECONDS = 0.5
 """A run that is over before is shown by what it says alone."""
 
 _REDRAW_SECONDS = 0.1
-_SHARE = 0.03
+_SHARE = 0.02
 """The part of the time that drawing may take: where a frame takes long, the next one comes late."""
 _PLAIN_EVERY_SECONDS = 30.0
 _LEAST_ROWS = 1
