@@ -280,12 +280,16 @@ def test_nothing_is_leaked_and_a_script_without_processes_has_no_guardian(tmp_pa
             await host.spawn("w").wait()
             (warden,) = set(offspring()) - before
             _, starter = guardian_of(os.getpid())
-            at_rest = descriptors(), _descriptors_of(warden), _descriptors_of(starter)
+
+            def held() -> tuple[int, ...]:
+                return descriptors(), _descriptors_of(warden), _descriptors_of(starter)
+
+            at_rest = held()  # or what is just being closed, too
             for _ in range(50):
                 await host.spawn("w").wait()
             await until(
                 lambda: (
-                    at_rest == (descriptors(), _descriptors_of(warden), _descriptors_of(starter))
+                    all(now <= before for now, before in zip(held(), at_rest, strict=True))
                     and children_left(starter) == []
                 )
             )
