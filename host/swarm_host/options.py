@@ -38,6 +38,8 @@ class Options:
     :ivar events_shown: events of the run, in short, are among what ``write_log`` takes, with
         ``event`` as their ``level``.
     :ivar names_prints: what workers other than ``main`` print, is too, with ``print``.
+    :ivar copies_prints: the same, and it goes to ``write_out`` too, as it is; not with
+        ``names_prints``.
     :ivar watched: somebody looks at :meth:`swarm_host.host.Host.picture`: beginnings and ends are
         noted for it.
     :ivar before_exit: called before ``os.exit`` of a trusted script ends the process.
@@ -62,6 +64,7 @@ class Options:
     write_output: Callable[[int, str, bytes], None] | None = None
     events_shown: bool = False
     names_prints: bool = False
+    copies_prints: bool = False
     watched: bool = False
     before_exit: Callable[[], object] | None = None
     ports: dict[str, Port] = field(default_factory=dict)
@@ -84,6 +87,7 @@ class Options:
             "watched": self.watched,
             "events_shown": self.events_shown,
             "names_prints": self.names_prints,
+            "copies_prints": self.copies_prints,
             "closed_world": self.closed_world,
             "cancel_grace": self.cancel_grace,
             "blocked_fails": self.blocked == "fail",

@@ -40,6 +40,7 @@ def test_an_attempt_begins_says_something_and_ends() -> None:
         {"type": "artifact", "name": "report"},
         {"type": "usage", "seq": 4, "at": AT, "input": 1000, "output": 200, "cost": 0.02},
         {"type": "usage", "seq": 5, "at": AT, "pages": 3},
+        {"type": "usage", "seq": 6, "at": AT, "tokens": "many", "cost": True},
     ):
         follower.following.entry(event("worker_output", event=output))
     log = {"level": "warn", "message": "slow", "fields": {"ms": 7}, "task_id": "T-2", "at": AT}
@@ -55,6 +56,7 @@ def test_an_attempt_begins_says_something_and_ends() -> None:
         ("artifact", "report"),
         ("usage", "1.2k tokens $0.02"),
         ("usage", '{"pages": 3}'),
+        ("usage", '{"cost": true, "tokens": "many"}'),
         ("warn", "slow ms=7"),
         ("host", "passed after 2.0 s"),
     ]

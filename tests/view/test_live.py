@@ -91,13 +91,32 @@ def test_a_line_that_has_no_end_yet_stays_whole() -> None:
     assert terminal.shows() == ["name: swarm-host", "next line"]
 
 
-@pytest.mark.parametrize("text", ["x" * 30, "x\x1b[1mbold", "50%\r60%"])
+@pytest.mark.parametrize("text", ["x" * 30, "x\x1b[2Ky", "x" * 10_000])
 def test_a_line_that_cannot_be_written_anew_ends_where_a_frame_begins(text: str) -> None:
     terminal = Terminal(columns=20)
     terminal.write(text)
     terminal.draw("one")
     terminal.write("more\n")
     assert terminal.shows()[-2:] == ["more", "one"]
+
+
+@pytest.mark.parametrize(
+    ("text", "stands"),
+    [("x\x1b[1mbold\x1b[0m", "xbold more"), ("50%\r60%", "60% more"), ("a\tb", "a       b more")],
+)
+def test_colours_tabs_and_what_was_written_over_stay_in_their_line(text: str, stands: str) -> None:
+    terminal = Terminal(columns=20)
+    terminal.write(text)
+    terminal.draw("one")
+    terminal.write(" more\n")
+    assert terminal.shows() == [stands, "one"]
+
+
+def test_a_line_without_end_of_any_length_is_not_kept() -> None:
+    live = Live("utf-8")
+    for _ in range(10_000):
+        live.around(b"#" * 1000, 80)
+    assert len(live._open) <= 4096
 
 
 def test_long_lines_are_broken_above_and_not_in_the_frame() -> None:

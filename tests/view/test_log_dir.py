@@ -130,6 +130,28 @@ def test_a_folder_that_cannot_be_is_refused(tmp_path: Path) -> None:
         assert done.returncode == 2
 
 
+def test_what_goes_to_stdout_is_as_it_was_printed(tmp_path: Path) -> None:
+    text = """
+    swarm.worker "w" { run = function() print("a\\255\\0b") io.write "no end" end }
+    swarm.main(function() print "main" swarm.call "w" end)
+    """
+    path = script(tmp_path, text)
+    logs = tmp_path / "logs"
+    done = run("--log-dir", logs, path)
+    assert done.stdout == run(path).stdout == b"main\na\xff\0b\nno end"
+    assert b"print: a" in (logs / "w-T-2.1.log").read_bytes()
+
+
+def test_a_pipe_in_the_place_of_a_file_holds_nobody_up(tmp_path: Path) -> None:
+    path = script(tmp_path, SAYS)
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    os.mkfifo(logs / "say-T-2.1.log")
+    done = run("--quiet", "--log-dir", logs, path, "3", "x")
+    assert done.returncode == 0
+    assert done.stderr.count(b"--log-dir") == 1
+
+
 def test_what_a_secret_is_is_masked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_TOKEN", "hush-hush-hush")
     text = """

@@ -6,6 +6,9 @@ cut, or before by :func:`load`, in a thread of its own.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from swarm_host.entries import harmless
 
 _LAST_BYTES = 4096
@@ -84,8 +87,13 @@ def amount(number: float) -> str:
     return f"{number:g}" if number == int(number) else f"{number:.1f}"
 
 
-def usage(used: dict[str, float]) -> str:
+def _is_amount(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def usage(used: Mapping[str, Any]) -> str:
     """What was used, such as ``12.4k tokens $0.31``; nothing where nothing is known."""
+    used = {name: one for name, one in used.items() if _is_amount(one)}
     parts = []
     tokens = used.get("tokens") or used.get("input", 0) + used.get("output", 0)
     if tokens:

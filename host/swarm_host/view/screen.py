@@ -24,6 +24,7 @@ _LEVELS = ("debug", "info", "warn", "error")
 _COLOURS = {"debug": "bright_black", "info": "blue", "warn": "yellow", "error": "red"}
 _LAST_WORDS_SECONDS = 0.5
 _MOST_LINE = 4096
+_AROUND_SECONDS = 0.02
 _BARE = ("host", "out", "err", "progress", "partial")
 """Kinds of lines that say what they are by themselves."""
 
@@ -57,6 +58,7 @@ class Screen:
         self.terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         self.colours = self.terminal and not os.environ.get("NO_COLOR")
         self.names_prints = False
+        self._around_at = 0.0  # when a frame may be drawn below what is written
         self._live = Live(self.encoding)
         self._writes = threading.Lock()  # the watchdog has a thread of its own
 
@@ -114,13 +116,11 @@ class Screen:
         self._say(line_of(entry, self.style(level, _COLOURS[level])) + "\n")
 
     def _print(self, entry: dict[str, Any], text: str) -> None:
-        """Writes what a worker has printed: at a terminal with who it was."""
+        """Writes what a worker has printed, with who it was; elsewhere it is written as it is."""
         if self.names_prints:
-            at, worker = entry["at"], worker_of(entry)
+            head = self._head(entry["at"], worker_of(entry))
             lines = text.removesuffix("\n").split("\n")
-            text = "".join(f"{self._head(at, worker)}{line}\n" for line in lines)
-        data = text.encode("utf-8", "surrogateescape")
-        self.write_out(data)
+            self.write_out("".join(f"{head}{line}\n" for line in lines).encode())
 
     def said(self, line: Line) -> None:
         """Writes a line that a worker has said, where that is not shown otherwise."""
@@ -185,6 +185,11 @@ class Screen:
         if outlet is self._err and self.terminal:
             with self._writes:
                 columns = size_of_terminal(2)[0] if self._live.stands else 0
+                now = time.monotonic()
+                if self._live.stands and (outlet.pending or now < self._around_at):
+                    # Much is written: the frame gives way, and is drawn again in its turn.
+                    outlet.write(self._live.draw((), columns))
+                self._around_at = now + _AROUND_SECONDS
                 outlet.write(self._live.around(data, columns))
         else:
             outlet.write(data)

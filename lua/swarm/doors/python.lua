@@ -81,7 +81,7 @@ function kernel.boot(config, flush, exit)
   frames.all_frames = config.debug
   events.whole, events.shown = config.events, config.events_shown
   events.on, tally.watched = config.events or config.events_shown, config.watched
-  log.names_prints = config.names_prints
+  log.names_prints, log.copies_prints = config.names_prints, config.copies_prints
   ending.closed_world, ending.blocked_fails = config.closed_world, config.blocked_fails
   cancelling.grace = config.cancel_grace
   if config.seed then

@@ -18,7 +18,8 @@ local log = {
   flush = nil, -- kernel: hands over what is gathered, now
   flush_at = 65536, -- bytes gathered before the host is called within a tick; 0 on a terminal
   muted = false, -- exploration: a program that runs ten thousand times says things once
-  names_prints = false, -- who prints is told: what workers below main print are entries then
+  names_prints = false, -- who prints is told: what workers below main print are entries then;
+  copies_prints = false, -- or stays as it is, and is an entry too, for who keeps what each says
 }
 
 local out, lines = buffer.new(), buffer.new()
@@ -46,16 +47,17 @@ end
 
 ---What scripts print: bytes, or, where it is told who does, an entry for each line of a worker's.
 local function gather_out(text)
-  local me = log.names_prints and S.current
+  local me = (log.names_prints or log.copies_prints) and S.current
   local task = me and me.task
   local is_named = task and task.parent and byte(text, -1) == LINE_END
   if log.names_prints and log.flush and #(is_named and out or lines) > 0 then
     log.flush() -- both in their order
   end
-  if not is_named then
-    return gather(out, text)
+  local line = is_named and log.about(task, { level = "print", message = text, at = clock.wall() })
+  if not is_named or log.copies_prints then
+    gather(out, text)
   end
-  return gather_entry(log.about(task, { level = "print", message = text, at = clock.wall() }))
+  return line and gather_entry(line)
 end
 
 function log.print(...)

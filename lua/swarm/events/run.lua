@@ -10,7 +10,7 @@ local sub, type = string.sub, type
 
 local lines = buffer.new()
 
-local MOST_SHOWN = 4096 -- bytes of a piece of output
+local MOST_SHOWN = 65536 -- bytes of a piece of output
 
 local events = {
   on = false, -- somebody listens

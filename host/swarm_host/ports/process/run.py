@@ -70,10 +70,11 @@ class Run:
         payload, child = self._order.payload, self._child
         seconds = payload.get("timeout")
         async with anyio.create_task_group() as tasks:
-            is_text = self._framing is None
+            # A terminal gives little at a time however much there is.
+            rests = not payload.get("terminal")
             for fd, take, paced in (
-                (child.stdout, self._take_out, is_text),
-                (child.stderr, self._take_err, True),
+                (child.stdout, self._take_out, rests and self._framing is None),
+                (child.stderr, self._take_err, rests),
             ):
                 if fd is not None:
                     tasks.start_soon(self._moves, self._pipes.read, fd, take, paced)

@@ -76,8 +76,11 @@ class Following:
         whole += data
         *lines, rest = whole.split(b"\n")
         while len(rest) > _MOST_LINE:
-            lines.append(rest[:_MOST_LINE])
-            rest = rest[_MOST_LINE:]
+            end = _MOST_LINE
+            while end > _MOST_LINE - 4 and rest[end] & 0xC0 == 0x80:
+                end -= 1  # no character is cut in two
+            lines.append(rest[:end])
+            rest = rest[end:]
         self._open[task, stream] = rest
         now = time.time()
         for line in lines:
@@ -117,7 +120,7 @@ class Following:
             self._close(attempt_of, at)
             self._ended[task] = str(event["status"]), at
         elif kind == "retry":
-            self._tell_end(attempt_of, event, f"; tried again in {event['delay']:.2g} s")
+            self._tell_end(attempt_of, event, f"; tried again in {event['delay']:.1f} s")
         elif kind == "abandoned":
             self._say(attempt_of, at, "host", "abandoned: it goes on after its cancel")
         elif kind.startswith("task_") and kind != "task_created":

@@ -7,12 +7,18 @@ erased behind them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from swarm_host.view.cells import width_of
 
 _BEGIN, _END = b"\x1b[?2026h\x1b[?25l\x1b[?7l", b"\x1b[?7h\x1b[?25h\x1b[?2026l"
 """A change: the terminal shows it as a whole, without a cursor, and breaks no line."""
+
+_MOST_OPEN = 4096
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_UNKNOWN = b"\x1b"
+"""Stands for a line without its end of more bytes than these: it cannot be written anew."""
 
 
 class Live:
@@ -55,7 +61,8 @@ class Live:
         """Writes data where the frame stands, and the frame below it."""
         before, back = self._open, self._back(columns)
         _, newline, rest = data.rpartition(b"\n")
-        self._open = rest if newline else before + rest
+        rest = (rest if newline else before + rest).rpartition(b"\r")[2]
+        self._open = rest if len(rest) <= _MOST_OPEN else _UNKNOWN
         if not self._lines:
             return data
         self._columns = columns
@@ -64,8 +71,10 @@ class Live:
 
     def _ended(self, columns: int) -> bytes:
         """What ends a line that cannot be written anew."""
-        text = self._open.decode(self._encoding, "replace")
-        if not text or (text.isprintable() and width_of(text) < columns):
+        text = _COLOUR.sub("", self._open.decode(self._encoding, "replace")).expandtabs()
+        if self._open != _UNKNOWN and (
+            not text or (text.isprintable() and width_of(text) < columns)
+        ):
             return b""
         self._open = b""
         return b"\r\n"

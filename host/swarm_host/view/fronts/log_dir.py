@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import stat
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +20,7 @@ _MOST_GATHERED = 16 * 1024 * 1024
 """Bytes that wait for the disk; more of them slow down who says them."""
 
 _MOST_SECONDS = 1.0
+_CLOSE_SECONDS = 10.0
 _MOST_NAME = 80
 _ODD = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -71,7 +73,11 @@ class LogDir:
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-        self._thread.join()
+        self._thread.join(_CLOSE_SECONDS)
+        if self._thread.is_alive() and self.on_problem is not None:
+            self.on_problem(
+                f"--log-dir {self._folder}: it is not written to for {_CLOSE_SECONDS:g} s"
+            )
 
     def _write_on(self) -> None:
         while not self._broken:
@@ -90,13 +96,15 @@ class LogDir:
     def _write(self, name: str, text: str) -> None:
         if self._broken:
             return
-        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
         # A file of an earlier run goes; of this one, it grows.
         flags |= os.O_APPEND if name in self._known else os.O_TRUNC
         self._known.add(name)
         try:
             file = os.open(self._folder / name, flags, 0o600)
             try:
+                if not stat.S_ISREG(os.fstat(file).st_mode):
+                    raise OSError(errno.EINVAL, "it is there, and no file")
                 left = memoryview(text.encode(errors="replace"))
                 while left:
                     left = left[os.write(file, left) :]
