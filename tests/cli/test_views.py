@@ -49,6 +49,13 @@ def lines_of(shows: str) -> list[str]:
     return re.sub(r" \d+ s\b", " .. s", text).splitlines()
 
 
+def is_whole(shows: str) -> bool:
+    """Whether a frame has been taken to its end: its last line has the counts."""
+    return (
+        re.fullmatch(r"4 running · 1 done · 1 failed · \d+ s", shows.splitlines()[-1]) is not None
+    )
+
+
 LOGGED = [
     "main begins",
     "12:00:00 info: [read T-2 a.md] opened",
@@ -69,7 +76,7 @@ PRINTED = [
 
 def test_the_tree_stands_below_what_is_said_and_is_gone_at_the_end(folder: Path) -> None:
     with Emulator(folder, "team.lua") as terminal:
-        shows = terminal.until(lambda shows: "from the shell" in shows)
+        shows = terminal.until(lambda shows: "from the shell" in shows and is_whole(shows))
         lines = lines_of(shows)
         assert lines[:8] == LOGGED + TREE
         assert re.fullmatch(r"4 running · 1 done · 1 failed · \d s", shows.splitlines()[-1])
@@ -108,7 +115,7 @@ def test_a_terminal_that_changes_its_size_has_a_frame_that_fits(folder: Path) ->
         terminal.resize(1, 1)
         terminal.until(lambda shows: shows == "…")
         terminal.resize(200, 50)
-        shows = terminal.until(lambda shows: "from the shell" in shows)
+        shows = terminal.until(lambda shows: "from the shell" in shows and is_whole(shows))
         assert lines_of(shows)[-6:-1] == TREE
         (folder / "go").touch()
         (folder / "end").touch()

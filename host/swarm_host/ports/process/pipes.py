@@ -30,7 +30,7 @@ comes later is of those it has left behind, who may write for ever."""
 PACE_SECONDS = 0.05
 """How long a reader rests that has read a little again and again: who writes line by line, and many
 of them, is read so many times a second and not once a line."""
-PACE_BYTES = 1024
+PACE_BYTES = 16384
 PACE_AFTER = 8
 PACE_GAP_SECONDS = 0.05
 """Reads of less than so many bytes are little; so many of them one after the other, for each of
