@@ -187,7 +187,8 @@ def play() -> str:
         folder = Path(name)
         (folder / "rules.lua").write_text(RULES)
         (folder / "app.lua").write_text(APP)
-        with Terminal(folder, "app.lua", terminal=True) as session:
+        # What is live at some moment is no part of the page.
+        with Terminal(folder, "--view=off", "app.lua", terminal=True) as session:
             session.expect("count says 5 bytes\n")
             parts.append(fence("text", f"$ swarm-host app.lua\n{shown(session.said)}"))
             for step in STEPS:
