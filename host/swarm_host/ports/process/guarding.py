@@ -92,9 +92,10 @@ class Guardian:
     def next_mark(self) -> tuple[int, bytes]:
         """The number of the next start, and what its environment is marked with."""
         self._started += 1
-        around = os.environb.get(MARK)
         mark = b"%s.%d" % (self._run, self._started)
-        return self._started, mark if around is None else around + b" " + mark
+        if MARK in os.environb:
+            mark = os.environb[MARK] + b" " + mark
+        return self._started, mark
 
     async def hand_over(self, fds: Sequence[int]) -> None:
         """Gives the guardian descriptors.

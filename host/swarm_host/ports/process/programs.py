@@ -77,10 +77,9 @@ def find(name: bytes, folder: bytes | None, who: str) -> bytes:
         else:
             problem = f"{shown(name)} is not executable: chmod +x it, or name its interpreter first"
         raise PortError("process_failed", f"{who}: {problem}")
-    for place in os.environ.get("PATH", os.defpath).split(os.pathsep):
-        path = os.path.join(os.fsencode(place), name)  # noqa: PTH118 - bytes
-        if name and _is_program(path):
-            return os.path.abspath(path)  # noqa: PTH100 - bytes
+    for place in _places(os.environ.get("PATH", os.defpath)):
+        if name and _is_program(place + name):
+            return os.path.abspath(place + name)  # noqa: PTH100 - bytes
     hint = ""
     if b" " in name:
         own = shown(name)
@@ -92,8 +91,18 @@ def find(name: bytes, folder: bytes | None, who: str) -> bytes:
     )
 
 
+@lru_cache(maxsize=16)
+def _places(path: str) -> tuple[bytes, ...]:
+    """The folders of a PATH, each with its slash, so that a name can follow."""
+    return tuple(
+        os.path.join(os.fsencode(place), b"")  # noqa: PTH118 - bytes
+        for place in path.split(os.pathsep)
+    )
+
+
 def _is_program(path: bytes) -> bool:
-    return os.path.isfile(path) and os.access(path, os.X_OK)  # noqa: PTH113 - bytes
+    # In most folders of PATH there is none, and access says so without an exception.
+    return os.access(path, os.X_OK) and os.path.isfile(path)  # noqa: PTH113 - bytes
 
 
 def bounded(
@@ -151,15 +160,20 @@ def environment(own: Mapping[bytes, bytes], inherit: Sequence[str] | None) -> di
     """
     if inherit is None:
         return {**own}
-    matches = _any_of((*INHERITED, *inherit))
-    result = {name: os.environb[name] for name in os.environb if matches(os.fsdecode(name))}
-    result.update(own)
-    return result
+    names = _inherited(tuple(os.environb), (*INHERITED, *inherit))
+    return {**{name: os.environb[name] for name in names}, **own}
+
+
+@lru_cache(maxsize=64)
+def _inherited(names: tuple[bytes, ...], globs: tuple[str, ...]) -> tuple[bytes, ...]:
+    """Those names that one of several globs matches: each start asks, and they seldom change."""
+    matches = _any_of(globs)
+    return tuple(name for name in names if matches(os.fsdecode(name)))
 
 
 @lru_cache(maxsize=256)
 def _any_of(globs: tuple[str, ...]) -> Callable[[str], object]:
-    """What says whether a name matches one of several globs, in one go: each start asks."""
+    """What says whether a name matches one of several globs, in one go."""
     return re.compile("|".join(map(translate, globs))).match
 
 
