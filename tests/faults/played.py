@@ -35,6 +35,9 @@ class Played(Child):
         for fd in (self.stdout, self.stderr, self._out):
             os.set_blocking(fd, False)
 
+    async def started(self) -> None:
+        pass
+
     async def exited(self) -> None:
         with anyio.fail_after(STUCK_SECONDS):
             for piece in self._pieces:

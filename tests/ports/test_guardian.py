@@ -185,7 +185,7 @@ def test_a_start_that_is_cancelled_leaves_nothing(tmp_path: Path, token: str) ->
 
 
 async def _start(starter: children.Children, shell: str, large: str = "") -> children.Child:
-    return await starter.start(
+    child = await starter.start(
         [
             b"sh",
             b"-c",
@@ -197,6 +197,12 @@ async def _start(starter: children.Children, shell: str, large: str = "") -> chi
         folder=None,
         has_input=False,
     )
+    try:
+        await child.started()
+    except BaseException:
+        child.close()
+        raise
+    return child
 
 
 def test_limits_hold_and_a_terminal_is_the_child_s(token: str) -> None:
@@ -209,6 +215,7 @@ def test_limits_hold_and_a_terminal_is_the_child_s(token: str) -> None:
             has_input=True,
             **wish,  # type: ignore[arg-type]
         )
+        await child.started()
         assert child.stdin is not None
         assert child.stdout is not None
         os.write(child.stdin, b"some\nwords" + child.end_of_input)
@@ -226,15 +233,17 @@ def test_limits_hold_and_a_terminal_is_the_child_s(token: str) -> None:
         assert ended == children.Exit(None, "SIGKILL")
         text, _ = await said("stty size; cat; : </dev/tty; test -t 2", terminal=(33, 44))
         assert text == "33 44\nsome\nwords"
+        child = await starter.start(
+            [b"x"],
+            program=b"/nowhere",
+            environment={},
+            folder=None,
+            has_input=False,
+            limits={"core": 0},
+        )
         with pytest.raises(FileNotFoundError):
-            await starter.start(
-                [b"x"],
-                program=b"/nowhere",
-                environment={},
-                folder=None,
-                has_input=False,
-                limits={"core": 0},
-            )
+            await child.started()
+        child.close()
 
     async def all_of_it() -> None:
         await main()

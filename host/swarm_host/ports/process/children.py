@@ -50,9 +50,9 @@ class Exit:
 
 
 class Child:
-    """A running child, leader of its own session and process group.
+    """A child, leader of its own session and process group.
 
-    :ivar pid: its process id.
+    :ivar pid: its process id, once it has started.
     :ivar stdin: its standard input as a non-blocking descriptor, or None where it has none.
     :ivar stdout: where its standard output is read, non-blocking; with a terminal the same one.
     :ivar stderr: where its standard error is read, non-blocking; None with a terminal.
@@ -62,9 +62,9 @@ class Child:
     def __init__(
         self, guardian: Guardian, control: socket.socket, ends: Sequence[int | None]
     ) -> None:
+        self._order = b""  # what of it is still to be sent
         self._guardian = guardian
         self._control = control
-        self._hearing = anyio.Lock(fast_acquire=True)  # one at a time may wait for a descriptor
         self._said = b""
         self._failed: int | None = None
         self._status: int | None = None
@@ -119,12 +119,28 @@ class Child:
                 os.close(fd)
         self.stdin = self.stdout = self.stderr = None
 
-    async def _begin(self, order: bytes) -> None:
-        """Waits until it runs.
+    async def started(self) -> None:
+        """Waits until it runs, and must be called before any other wait. Where this is cancelled
+        or raises nothing of it is left, and only :meth:`close` is still to be called.
 
-        :raises OSError: it could not be started.
+        :raises OSError: the system could not start it.
         """
-        left = memoryview(order)
+        try:
+            await self._begin()
+        except BaseException:
+            await self._undo()
+            raise
+        self._guardian.has_ended()  # it may have something to say
+
+    async def _undo(self) -> None:
+        """Ends what may have been started."""
+        self.kill()
+        with anyio.CancelScope(shield=True):
+            await self.end(0)
+
+    async def _begin(self) -> None:
+        """Sends what is left of the order, and hears what came of it."""
+        left = memoryview(self._order)
         while left:
             try:
                 left = left[self._control.send(left) :]
@@ -141,25 +157,23 @@ class Child:
             raise guarding.Lost
 
     async def _until(self, done: Callable[[], bool]) -> None:
-        """Hears what the guardian says, until something was said, or there is no guardian."""
+        """Hears what the guardian says, until something was said, or there is no guardian. Only one
+        at a time may wait."""
         while not done() and not self._lost:
-            async with self._hearing:
-                if done() or self._lost:
-                    return
-                try:
-                    data = self._control.recv(64)
-                except BlockingIOError:
-                    await anyio.wait_readable(self._control)
-                    continue
-                except OSError:
-                    data = b""
-                if not data:
-                    self._lost = not self._gone
-                    self._gone = True
-                self._said += data
-                while len(self._said) >= WORD:
-                    self._take(self._said[:1], int.from_bytes(self._said[1:WORD], "little"))
-                    self._said = self._said[WORD:]
+            try:
+                data = self._control.recv(64)
+            except BlockingIOError:
+                await anyio.wait_readable(self._control)
+                continue
+            except OSError:
+                data = b""
+            if not data:
+                self._lost = not self._gone
+                self._gone = True
+            self._said += data
+            while len(self._said) >= WORD:
+                self._take(self._said[:1], int.from_bytes(self._said[1:WORD], "little"))
+                self._said = self._said[WORD:]
 
     def _take(self, kind: bytes, value: int) -> None:
         if kind == b"S":
@@ -191,7 +205,8 @@ class Children:
         limits: Mapping[str, int] | None = None,
         terminal: tuple[int, int] | None = None,
     ) -> Child:
-        """Starts a child. Where this is cancelled nothing of it is left.
+        """Has a child started, and does not wait until it is (:meth:`Child.started`): what it will
+        say can be listened to meanwhile. Where this is cancelled nothing of it is left.
 
         :param arguments: its argument vector, its own name first.
         :param program: the path of what is run.
@@ -231,13 +246,11 @@ class Children:
             child = Child(guardian, ours, ends)
             order = len(order).to_bytes(4, "little") + order
             sent = ours.send(order)  # before the descriptors: most often it is there with them
+            child._order = order[sent:]
             await guardian.hand_over([theirs.fileno(), *files])
             theirs.close()
             for fd in files:
                 os.close(fd)
-            files = []
-            await child._begin(order[sent:])
-            guardian.has_ended()  # it may have something to say
         except BaseException:
             theirs.close()
             for fd in files:
@@ -245,9 +258,7 @@ class Children:
             if child is None:
                 ours.close()
             else:
-                child.kill()
-                with anyio.CancelScope(shield=True):
-                    await child.end(0)
+                await child._undo()
                 child.close()
             raise
         return child

@@ -57,6 +57,7 @@ class Pipes:
     async def silence(self, seconds: float) -> None:
         """Waits until nothing was read for so long. The time in which what was read is not taken
         yet is no silence."""
+        self._heard = time.monotonic()
         while True:
             left = self._heard + seconds - time.monotonic()
             if self._taking:

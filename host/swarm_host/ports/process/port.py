@@ -18,7 +18,7 @@ from swarm_host.errors import words_of
 from swarm_host.ports.contract import Answer, Call, PortError
 from swarm_host.ports.process import children, programs
 from swarm_host.ports.process.order import Order
-from swarm_host.ports.process.run import Run
+from swarm_host.ports.process.run import Run, Unstarted
 from swarm_host.ports.process.terminals import NoTerminal
 from swarm_host.ports.secrets import Mask, reveal
 from swarm_host.ports.writing import put
@@ -52,8 +52,14 @@ class Process:
             self._turns = anyio.CapacityLimiter(max(4, room // DESCRIPTORS_EACH))
         if payload.get("at_once"):  # those that have a turn may wait for it
             return await self._serve(payload, call)
-        async with self._turns:
+        try:
+            self._turns.acquire_nowait()  # the other yields to the loop, also where there is room
+        except anyio.WouldBlock:
+            await self._turns.acquire()
+        try:
             return await self._serve(payload, call)
+        finally:
+            self._turns.release()
 
     async def _serve(self, payload: dict[str, Any], call: Call) -> Answer:
         order = Order.read(payload, call.data or b"")
@@ -79,10 +85,13 @@ class Process:
     async def _run_child(
         self, order: Order, secrets: dict[bytes, bytes], call: Call, file: FileIO | None
     ) -> Answer:
-        child = await _start(order, secrets, self._children)
+        start = _Start(order, secrets)
+        child = await start.begin(self._children)
         try:
             run = Run(child, order, call, Mask(secrets.values()), file)
             return await run.to_the_end()
+        except Unstarted as unstarted:
+            raise start.failure(unstarted.problem) from None
         finally:
             # Nothing on the way here may leave it behind; most often it has ended long since.
             child.kill()
@@ -141,36 +150,54 @@ def _discard(file: FileIO) -> None:
         Path(os.fsdecode(file.name)).unlink()
 
 
-async def _start(
-    order: Order, secrets: dict[bytes, bytes], starter: children.Children
-) -> children.Child:
-    payload, arguments = order.payload, order.arguments
-    if order.folder is not None:
-        programs.check_folder(order.folder, order.who)
-    program = programs.find(arguments[0], order.folder, order.who)
-    if payload.get("bounds"):
-        arguments = programs.bounded(program, arguments, payload["bounds"], order.who)
-        programs.check_variables((*order.env, *secrets), payload["bounds"])
-    inherit = payload["inherit"] if payload["inherits"] else None
-    variables = programs.environment({**order.env, **secrets}, inherit)
-    terminal = payload.get("terminal")
-    try:
-        return await starter.start(
-            arguments,
-            program=program,
-            environment=variables,
-            folder=order.folder,
-            has_input=order.input is not None or bool(payload.get("feeds")),
-            limits=payload.get("limits"),
-            terminal=(terminal["rows"], terminal["cols"]) if terminal else None,
-        )
-    except OSError as problem:
+class _Start:
+    """The start of a child, as it was asked for.
+
+    :param secrets: variables besides those of the order.
+    :raises PortError: ``process_failed``: there is no such program or folder; ``role_violation``.
+    """
+
+    def __init__(self, order: Order, secrets: dict[bytes, bytes]) -> None:
+        payload, arguments = order.payload, order.arguments
+        if order.folder is not None:
+            programs.check_folder(order.folder, order.who)
+        program = programs.find(arguments[0], order.folder, order.who)
+        if payload.get("bounds"):
+            arguments = programs.bounded(program, arguments, payload["bounds"], order.who)
+            programs.check_variables((*order.env, *secrets), payload["bounds"])
+        inherit = payload["inherit"] if payload["inherits"] else None
+        self._order, self._program, self._arguments = order, program, arguments
+        self._variables = programs.environment({**order.env, **secrets}, inherit)
+
+    async def begin(self, starter: children.Children) -> children.Child:
+        """Has it started.
+
+        :raises PortError: ``process_failed``.
+        """
+        order, payload = self._order, self._order.payload
+        terminal = payload.get("terminal")
+        try:
+            return await starter.start(
+                self._arguments,
+                program=self._program,
+                environment=self._variables,
+                folder=order.folder,
+                has_input=order.input is not None or bool(payload.get("feeds")),
+                limits=payload.get("limits"),
+                terminal=(terminal["rows"], terminal["cols"]) if terminal else None,
+            )
+        except OSError as problem:
+            raise self.failure(problem) from None
+
+    def failure(self, problem: OSError) -> PortError:
+        """What is raised where the system could not start it."""
+        order, arguments = self._order, self._arguments
         if isinstance(problem, NoTerminal) and problem.errno not in programs.TOO_MANY:
             why = (
                 f"the system has no terminal for it (pty): {words_of(problem)}; mount devpts, "
                 "which has /dev/ptmx, or run it without pty"
             )
         else:
-            why = programs.reason(problem, program, arguments, variables, order.folder)
+            why = programs.reason(problem, self._program, arguments, self._variables, order.folder)
         name = programs.shown(arguments[0])
-        raise PortError("process_failed", f"{order.who}: {name} did not start: {why}") from None
+        return PortError("process_failed", f"{order.who}: {name} did not start: {why}")

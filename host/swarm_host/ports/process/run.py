@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import select
 from collections.abc import Awaitable, Callable
 from io import FileIO
 from typing import Any
 
 import anyio
+from anyio.abc import TaskGroup
 
 from swarm_host.errors import words_of
 from swarm_host.ports.contract import Answer, Call, PortError
@@ -27,8 +30,19 @@ OUT, ERR, TOOK = {"out": True}, {"err": True}, {"took": True}
 been written, or nobody reads any more."""
 
 
+class Unstarted(Exception):
+    """The system could not start a child.
+
+    :param problem: why.
+    """
+
+    def __init__(self, problem: OSError) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
+
+
 class Run:
-    """Runs a child that has been started.
+    """Runs a child that was asked for.
 
     The worker may tell ``{"input": true}`` with a piece of the child's input, one at a time until
     :data:`TOOK`; ``{"close": true}``: that was all of it; ``{"final": true}``: it has what it
@@ -48,7 +62,7 @@ class Run:
         self._child, self._order, self._call, self._file = child, order, call, file
         self._pipes = Pipes(child)
         self._running = anyio.CancelScope()  # is cancelled where the child is to be ended
-        self._moving: list[anyio.CancelScope] = []
+        self._scopes: set[anyio.CancelScope] = set()  # of what is done beside
         self._exited = self._lingered = False
         self._problem: PortError | None = None  # why the child is stopped before its end
         self._out = bytearray()
@@ -66,46 +80,49 @@ class Run:
         self._fed = 0  # of these, that were written
 
     async def to_the_end(self) -> Answer:
-        """Waits for the child's end, or ends it where the request is cancelled or out of time."""
+        """Waits for the child's end, or ends it where the request is cancelled or out of time.
+
+        :raises Unstarted: the system could not start it.
+        """
         payload, child = self._order.payload, self._child
-        seconds = payload.get("timeout")
+        unstarted: OSError | None = None
+        late = False
         async with anyio.create_task_group() as tasks:
-            # A terminal gives little at a time however much there is.
-            rests = not payload.get("terminal")
+            # These wait for it already while it is being started, which takes longer.
+            rests = not payload.get("terminal")  # one gives little at a time however much there is
             for fd, take, paced in (
                 (child.stdout, self._take_out, rests and self._framing is None),
                 (child.stderr, self._take_err, rests),
             ):
                 if fd is not None:
-                    tasks.start_soon(self._moves, self._pipes.read, fd, take, paced)
-            if child.stdin is not None:
-                tasks.start_soon(self._moves, self._feed, child.stdin)
-            if payload.get("listens"):
-                tasks.start_soon(self._moves, self._listen)
-            if payload.get("idle"):
-                tasks.start_soon(self._guard_idle, payload["idle"])
+                    self._beside(tasks, self._moves, self._pipes.read, fd, take, paced)
+            stdin = None if payload.get("feeds") else child.stdin
+            if stdin is not None and not self._give(stdin):
+                self._beside(tasks, self._moves, self._feed, stdin)
             try:
-                with self._running:
-                    with anyio.move_on_after(seconds) as limit:
-                        await child.exited()
-                        self._exited = True
-                    if self._exited:
-                        await self._pipes.settle()
-                late = limit.cancelled_caught and not self._exited
+                try:
+                    await child.started()
+                except OSError as problem:
+                    unstarted = problem
+                else:
+                    late = await self._until_it_ends(tasks)
             finally:
                 # Bytes move on meanwhile: what a child says on its way out is heard.
                 with anyio.CancelScope(shield=True):
                     ended = await child.end(payload["kill_after"])
-                    await self._pipes.settle()
-                    await self._take_rest()
-                for scope in self._moving:
+                    if child.pid:
+                        await self._pipes.settle()
+                        await self._take_rest()
+                for scope in self._scopes:  # most often there is none any more
                     scope.cancel()
-                tasks.cancel_scope.cancel()
                 if self._file is not None:
                     self._file.close()
+        if unstarted is not None:
+            raise Unstarted(unstarted)
         if self._problem is not None:
             raise self._with_end(self._problem, ended)
         if late:
+            seconds = payload["timeout"]
             message = f"{self._order.who}: the program did not end within {seconds:g} s"
             raise PortError("timeout", message, seconds=seconds)
         if ended.code is None and ended.signal is None:
@@ -113,14 +130,47 @@ class Run:
             raise self._with_end(self._failure(why), ended)
         return self._answer(ended)
 
+    async def _until_it_ends(self, tasks: TaskGroup) -> bool:
+        """Waits until the child itself has ended, or is to be, and says whether it is late."""
+        payload = self._order.payload
+        if payload.get("feeds") and self._child.stdin is not None:
+            self._beside(tasks, self._moves, self._feed, self._child.stdin)
+        if payload.get("listens"):
+            self._beside(tasks, self._moves, self._listen)
+        if payload.get("idle"):
+            self._beside(tasks, self._guard_idle, payload["idle"], shield=False)
+        with self._running:
+            with anyio.move_on_after(payload.get("timeout")) as limit:
+                await self._child.exited()
+                self._exited = True
+            if self._exited:
+                await self._pipes.settle()
+        return limit.cancelled_caught and not self._exited
+
+    def _beside(
+        self,
+        tasks: TaskGroup,
+        do: Callable[..., Awaitable[None]],
+        *arguments: Any,
+        shield: bool = True,
+    ) -> None:
+        """Does something until the child has ended; shielded: whatever is cancelled before."""
+        scope = anyio.CancelScope(shield=shield)
+        self._scopes.add(scope)  # now: it may be cancelled before it has begun
+
+        async def run() -> None:
+            with scope:
+                await do(*arguments)
+            self._scopes.discard(scope)
+
+        tasks.start_soon(run)
+
     async def _moves(self, move: Callable[..., Awaitable[None]], *arguments: Any) -> None:
-        """Moves bytes until the child has ended, whatever is cancelled before."""
-        with anyio.CancelScope(shield=True) as scope:
-            self._moving.append(scope)
-            try:
-                await move(*arguments)
-            except OSError as problem:
-                self._stop(self._failure(f"its pipes cannot be used: {words_of(problem)}"))
+        """Moves bytes."""
+        try:
+            await move(*arguments)
+        except OSError as problem:
+            self._stop(self._failure(f"its pipes cannot be used: {words_of(problem)}"))
 
     async def _guard_idle(self, seconds: float) -> None:
         await self._pipes.silence(seconds)
@@ -129,6 +179,21 @@ class Run:
             self._stop(PortError("idle_timeout", message, seconds=seconds))
 
     # What it is told. ------------------------------------------------------------------------
+
+    def _give(self, fd: int) -> bool:
+        """Writes the child's input now, where it is so small that it goes whole or not at all, and
+        says whether it did."""
+        texts = self._order.input or ()
+        if self._child.end_of_input or sum(map(len, texts)) > select.PIPE_BUF:
+            return False
+        try:
+            os.write(fd, b"".join(texts))
+        except BrokenPipeError:
+            pass  # it has ended already, and need not read its input
+        except OSError:
+            return False  # who writes it piece by piece comes to the same, and waits where it must
+        self._child.close_stdin()
+        return True
 
     async def _feed(self, fd: int) -> None:
         """Writes the child's input."""
