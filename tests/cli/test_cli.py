@@ -6,13 +6,13 @@ import json
 import os
 import pty
 import re
-import select
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.support.command_line import MAIN, popen, run, script, untimed
+from tests.support.terminal import rest_of
 
 
 @pytest.mark.parametrize(
@@ -275,15 +275,9 @@ def test_progress_is_drawn_on_a_terminal_and_taken_away(tmp_path: Path) -> None:
       swarm.sleep(0.9) print("between")
     """
     leader, follower = pty.openpty()
-    drawn = b""
     with popen(script(tmp_path, MAIN.format(body)), stderr=follower) as process:
         os.close(follower)
-        while process.poll() is None or select.select([leader], [], [], 0)[0]:
-            if select.select([leader], [], [], 0.1)[0]:
-                try:
-                    drawn += os.read(leader, 65536)
-                except OSError:
-                    break
+        drawn = rest_of(leader)
         assert process.wait(timeout=20) == 0
     os.close(leader)
     assert b"4 running" in drawn

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.command_line import MAIN, SWARM_HOST, popen, script
-from tests.support.terminal import Terminal
+from tests.support.terminal import Terminal, rest_of
 
 CLEAN_UP = """
 swarm.main(function()
@@ -213,12 +213,8 @@ def test_the_line_of_progress_is_taken_away_first(tmp_path: Path) -> None:
             assert select.select([leader], [], [], 20)[0]
             drawn += os.read(leader, 65536)
         process.send_signal(signal.SIGINT)
+        drawn += rest_of(leader)
         assert process.wait(timeout=20) == 130
-        while select.select([leader], [], [], 0.1)[0]:
-            try:
-                drawn += os.read(leader, 65536)
-            except OSError:
-                break
     os.close(leader)
     before, _, after = drawn.rpartition(b"\x1b[J")
     assert b"running" in before

@@ -18,6 +18,18 @@ SECONDS = 20.0
 """How long anything may take before it counts as a hang."""
 
 
+def rest_of(leader: int) -> bytes:
+    """Reads a terminal to its end: what a process wrote before it ended arrives after that."""
+    deadline = time.monotonic() + SECONDS
+    said = b""
+    while select.select([leader], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        try:
+            said += os.read(leader, 65536)
+        except OSError:  # nobody has it open any more, and all is read
+            return said
+    raise AssertionError(f"nobody closes it; it said:\n{said[-5000:]!r}")
+
+
 class Terminal:
     """swarm-host in a folder, with stdout and stderr together.
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import pty
 import re
-import select
-import time
 from pathlib import Path
 from subprocess import Popen
 from xml.etree import ElementTree as Xml
 
 from tests.support.command_line import popen, run, script
 from tests.support.specs import SUMS, in_folder, json_lines, one_spec
+from tests.support.terminal import rest_of
 
 # The report for people ----------------------------------------------------------------------------
 
@@ -67,9 +66,9 @@ def test_colours_are_for_a_terminal(tmp_path: Path) -> None:
     try:
         with Popen(
             ["/usr/bin/env", *popen_words("test", str(path))], stdout=follower, stderr=follower
-        ) as process:
+        ):
             os.close(follower)
-            drawn = drain(leader, process)
+            drawn = rest_of(leader)
     finally:
         os.close(leader)
     assert b"\x1b[31m1 failed\x1b[0m" in drawn
@@ -79,20 +78,6 @@ def popen_words(*words: str) -> list[str]:
     from tests.support.command_line import SWARM_HOST
 
     return [*SWARM_HOST, *words]
-
-
-def drain(leader: int, process: Popen[bytes]) -> bytes:
-    drawn = b""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        if select.select([leader], [], [], 0.1)[0]:
-            try:
-                drawn += os.read(leader, 65536)
-            except OSError:
-                break
-        elif process.poll() is not None:
-            break
-    return drawn
 
 
 def test_a_closed_stdout_ends_it(tmp_path: Path) -> None:
