@@ -137,6 +137,8 @@ class Pump:
         while (request := self._kernel.take_request()) is not None:
             served = self._served[request.id] = _Served(request.task, self._show)
             tasks.start_soon(self._serve, served, request)
+            if request.last:
+                return
         while (told := self._kernel.take_told()) is not None:
             number, message, data = told
             if number in self._served:

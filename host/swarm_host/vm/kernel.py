@@ -281,9 +281,9 @@ class Kernel:
         taken = self._ask("take_request")
         if taken is None:
             return None
-        number, port, payload, data, task = taken
+        number, port, payload, data, task, last = taken
         known = None if task is None else int(task)
-        return Request(int(number), port.decode(), json.loads(payload), data, known)
+        return Request(int(number), port.decode(), json.loads(payload), data, known, last)
 
     def take_cancels(self) -> tuple[int, ...]:
         """The requests that are cancelled since the last call."""

@@ -33,13 +33,15 @@ class Request(NamedTuple):
     :ivar id: its number within the run.
     :ivar data: bytes beside the payload.
     :ivar task: the number of the worker's task, where it waits.
+    :ivar last: nothing else is left for ports: no other request, cancel or message.
     """
 
     id: int
     port: str
     payload: dict[str, Any]
     data: bytes | None
-    task: int | None = None
+    task: int | None
+    last: bool
 
 
 class Said(NamedTuple):

@@ -284,11 +284,13 @@ end
 
 ---The next request, for the pump, or nothing.
 ---@return number? id, string port, string payload, string? data, number? task its worker's
+---@return boolean? last nothing else is left for the pump
 function bridge.take_request()
   local request = take(requests)
   if request then
     local w = request.worker
-    return request.id, request.port, request.payload, request.data, w and w.task and w.task.id
+    local task = w and w.task and w.task.id
+    return request.id, request.port, request.payload, request.data, task, not bridge.waits()
   end
 end
 
