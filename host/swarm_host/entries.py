@@ -54,6 +54,39 @@ def titled(worker: dict[str, Any]) -> str:
     return f"{shown} [{label}]" if label else shown
 
 
+def reason_of(task: dict[str, Any]) -> str:
+    """Why a task ended as it did, without its name: that stands before.
+
+    :param task: with ``name``, ``label`` and ``reason``.
+    """
+    reason = str(task.get("reason") or "").removeprefix(f"worker {titled(task)} ")
+    return reason.replace(f'worker "{task["name"]}": ', "", 1)
+
+
+def words_before(ended: dict[str, Any], most: int) -> list[str]:
+    """What somebody who failed had said before, where his error's message does not tell all of it.
+
+    :param ended: with ``said``, what somebody who ran out of time had said last, or ``stderr``, the
+        end of what a program wrote to its standard error.
+    :param most: lines.
+    """
+    if isinstance(ended.get("said"), str):
+        return [f"it said last: {harmless(ended['said'])}"]
+    written = ended.get("stderr")
+    lines = (
+        [_as_it_stands(line) for line in written.split("\n")] if isinstance(written, str) else []
+    )
+    lines = [line for line in lines if line.strip()]
+    if len(lines) < 2:
+        return []  # the message has it
+    return ["its standard error ended with:", *(f"  {line}" for line in lines[-most:])]
+
+
+def _as_it_stands(line: str) -> str:
+    """A line as a terminal shows it: without what was written over."""
+    return harmless(line.rstrip("\r").rpartition("\r")[2])
+
+
 def said_by(entry: dict[str, Any]) -> str:
     """The message, and the fields behind it."""
     fields = entry.get("fields")

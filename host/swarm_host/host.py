@@ -211,8 +211,9 @@ class Host:
         """What there is to tell of the run's tasks beside ``main``: ``failed``, ``blocked`` and
         ``retried``, each with how ``many`` there are and the first 20 ``tasks`` (``name``,
         ``label``, ``task_id``, and ``reason``, ``status``, ``attempts`` where they have them);
-        ``slowest``, a list of those that took longest, with their ``seconds``; and what was
-        ``used``: sums of ``tokens``, ``input``, ``output``, ``cached``, and ``cost`` in USD."""
+        ``slowest``, a list of those that took longest, with their ``seconds``; what was
+        ``used``: sums of ``tokens``, ``input``, ``output``, ``cached``, and ``cost`` in USD; and
+        who was alive as the run's time was over, ``late``, as rows of :meth:`picture`."""
         return self.kernel.summary()
 
     def picture(self, rows: int) -> list[dict[str, Any]]:

@@ -221,10 +221,10 @@ class _Served:
 
     def say(self, stream: str, data: bytes) -> None:
         """Keeps what the port says for people."""
-        if stream == "err":
+        if stream != "items":
             self.said = data
         if self._show is not None and self._task is not None:
-            self._show(self._task, stream, data)
+            self._show(self._task, "err" if stream == "err" else "out", data)
 
     async def receive(self) -> tuple[Any, bytes | None]:
         """The next thing that the caller tells."""

@@ -202,7 +202,7 @@ function Scope:spawn(name, input, opts) end
 ---| "failed" # it raised; `cause` where it was another worker's error
 ---| "blocked" # { value, reason }
 ---| "cancelled" # { reason, kind }
----| "timeout" # { seconds } of swarm.exec
+---| "timeout" # { seconds } of swarm.exec, { said } of a worker
 ---| "poll_timeout" # of join
 ---| "children_failed" # { errors }
 ---| "none_passed" # { errors }, of any
@@ -275,6 +275,7 @@ function Scope:spawn(name, input, opts) end
 ---@field restarts integer? restart_limit_exceeded
 ---@field period number? restart_limit_exceeded: seconds
 ---@field seconds number? timeout of swarm.exec
+---@field said string? what a worker that ran out of time had said last
 ---@field url string? http_error
 ---@field exit_code integer? process_failed
 ---@field signal string? process_failed

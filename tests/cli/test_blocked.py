@@ -81,7 +81,7 @@ def test_a_task_that_is_tried_again_counts_by_its_last_attempt(tmp_path: Path) -
         "1 task ended blocked:",
         '  worker "later" [9] (T-4): not yet (after 3 attempts)',
         "1 task was tried again:",
-        '  worker "later" [2] (T-2): passed at attempt 2',
+        '  worker "later" [2] (T-2): passed at attempt 2, after: blocked: not yet',
     ]
 
 

@@ -283,7 +283,7 @@ def test_progress_is_drawn_on_a_terminal_and_taken_away(tmp_path: Path) -> None:
     assert b"4 running" in drawn
     frame, _, after = drawn.rpartition(b"\x1b[J")  # what takes it away
     assert b"running" in frame
-    assert re.fullmatch(rb"(\x1b\[\?\d+[hl])*4 done \xc2\xb7 \d s\r\n", after)
+    assert re.fullmatch(rb"(\x1b\[\?\d+[hl])*4 passed \xc2\xb7 \d s\r\n", after)
 
 
 def test_no_progress_is_drawn_elsewhere(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from pathlib import Path
 
@@ -37,9 +38,10 @@ def test_a_signal_says_at_once_what_it_cancels(
         assert process.stdout.readline() == b"begun\n"
         process.send_signal(number)
         assert process.stderr.readline().decode() == (
-            'cancelling worker "main" (T-1), worker "slow" (T-2); '
-            f"{word} again ends at once, without clean-up\n"
+            f"cancelling 2 workers; {word} again ends at once, without clean-up\n"
         )
+        at_work = process.stderr.readline().decode()
+        assert re.fullmatch(r'  worker "slow" \(T-2\), \d+ s: waits for a timer\n', at_work)
         said = process.stderr.readline().decode()
         assert said.startswith('cancelled; waiting for the clean-up of worker "slow" (T-2) at ')
         assert said.endswith("script.lua:4\n")

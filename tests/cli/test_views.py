@@ -52,7 +52,7 @@ def lines_of(shows: str) -> list[str]:
 def is_whole(shows: str) -> bool:
     """Whether a frame has been taken to its end: its last line has the counts."""
     return (
-        re.fullmatch(r"4 running · 1 done · 1 failed · \d+ s", shows.splitlines()[-1]) is not None
+        re.fullmatch(r"4 running · 0 passed · 1 failed · \d+ s", shows.splitlines()[-1]) is not None
     )
 
 
@@ -62,7 +62,7 @@ LOGGED = [
     "12:00:00 info: [read T-3 b.md] opened",
 ]
 TREE = [
-    "● main .. s 3 running · 1 done · 1 failed",
+    "● main .. s 3 running · 1 failed",
     "├─ ● read a.md .. s reading: page 1",
     "├─ ● read b.md .. s reading: page 1",
     "├─ ● shell .. s from the shell",
@@ -79,9 +79,9 @@ def test_the_tree_stands_below_what_is_said_and_is_gone_at_the_end(folder: Path)
         shows = terminal.until(lambda shows: "from the shell" in shows and is_whole(shows))
         lines = lines_of(shows)
         assert lines[:8] == LOGGED + TREE
-        assert re.fullmatch(r"4 running · 1 done · 1 failed · \d s", shows.splitlines()[-1])
+        assert re.fullmatch(r"4 running · 0 passed · 1 failed · \d s", shows.splitlines()[-1])
         (folder / "go").touch()
-        terminal.until(lambda shows: "4 done" in shows)
+        terminal.until(lambda shows: "3 passed" in shows)
         (folder / "end").touch()
         assert terminal.exit_status() == 0
         lines = lines_of(terminal.shows)
@@ -91,7 +91,7 @@ def test_the_tree_stands_below_what_is_said_and_is_gone_at_the_end(folder: Path)
             "1 task failed:",
             '  worker "broken" (T-5): team.lua:11: no such book',
         ]
-        assert re.fullmatch(r"5 done · 1 failed · .. s", lines[7].replace(" .. ", " .. "))
+        assert re.fullmatch(r"4 passed · 1 failed · .. s", lines[7].replace(" .. ", " .. "))
         assert lines[8:] == ["the result"]
 
 
@@ -101,7 +101,9 @@ def test_ctrl_c_says_whom_it_cancels_and_leaves_nothing_of_the_tree(folder: Path
         terminal.send(signal.SIGINT)
         assert terminal.exit_status() == 130
         text = terminal.shows
-    assert 'cancelling worker "main" (T-1), worker "read" [a.md] (T-2)' in text
+    assert "cancelling 4 workers; Ctrl-C again ends at once" in text
+    assert re.search(r'\n  worker "read" \[a.md\] \(T-2\), \d s: reading: page 1\n', text)
+    assert re.search(r'\n  worker "shell" \(T-4\), \d s: from the shell\n', text)
     assert "●" not in text
     assert text.endswith("cancelled by SIGINT")
 
@@ -167,7 +169,7 @@ def test_another_view_shows_no_tree(folder: Path, view: str) -> None:
     with Emulator(folder, "--view", view, "team.lua") as terminal:
         terminal.until(lambda shows: "b.md] opened" in shows)
         if view == "plain":
-            terminal.until(lambda shows: "4 running · 1 done · 1 failed" in shows)
+            terminal.until(lambda shows: "4 running · 0 passed · 1 failed" in shows)
         (folder / "go").touch()
         (folder / "end").touch()
         assert terminal.exit_status() == 0
@@ -241,7 +243,7 @@ def test_each_attempt_has_a_file_with_what_it_said(folder: Path) -> None:
         "shell-T-4.1.log",
     ]
     assert said_in(logs / "read-T-2.1.log") == [
-        "host: began",
+        "host: began [a.md]",
         "progress: reading: page 1",
         "info: opened",
         "print: has read\ta.md",

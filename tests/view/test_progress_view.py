@@ -10,9 +10,9 @@ NAMES = ("live", "running", "pass", "blocked", "failed", "cancelled", "timeout")
 def test_it_says_who_runs_waits_and_has_ended() -> None:
     counts = dict(zip(NAMES, (3, 2, 4, 0, 1, 0, 2), strict=True))
     assert progress_line(counts, 12.4) == (
-        "2 running · 1 pending · 7 done · 1 failed · 2 timeout · 12 s"
+        "2 running · 1 pending · 4 passed · 1 failed · 2 timeout · 12 s"
     )
-    assert progress_line(dict.fromkeys(NAMES, 0), 0) == "0 running · 0 done · 0 s"
+    assert progress_line(dict.fromkeys(NAMES, 0), 0) == "0 running · 0 passed · 0 s"
 
 
 def test_it_is_cut_to_the_width_of_the_terminal() -> None:

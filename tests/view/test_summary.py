@@ -13,6 +13,7 @@ NOTHING: dict[str, Any] = {
     "retried": {"many": 0, "tasks": []},
     "slowest": [],
     "used": {},
+    "late": [],
 }
 COUNTS = counts(0, 0, 12, 1, 2, 0, 0)
 
@@ -27,16 +28,20 @@ def listed(*tasks: dict[str, Any], many: int | None = None) -> dict[str, Any]:
 
 def test_where_there_is_nothing_to_tell_nothing_is() -> None:
     assert summary_of(NOTHING, COUNTS, 3600) == []
-    one_slow = {**NOTHING, "slowest": [task(2, seconds=30, status="pass")]}
-    assert summary_of(one_slow, COUNTS, 40) == []  # it is the run
 
 
 def test_what_failed_comes_first_and_what_was_used_last() -> None:
+    why = 'worker "review" [5.md] was late'
+    again = task(5, attempts=2, status="pass", reason=why)
     summary = {
         "failed": listed(task(3, reason="x.lua:1: boom\nmore", status="failed", attempts=3)),
         "blocked": listed(task(4, reason="needs a person")),
-        "retried": listed(task(3, attempts=3, status="failed"), task(5, attempts=2, status="pass")),
+        "retried": listed(
+            task(3, attempts=3, status="failed"),
+            again,
+        ),
         "slowest": [task(6, seconds=61, status="pass"), task(7, seconds=9.9, status="pass")],
+        "late": [],
         "used": {"tokens": 12431, "input": 10000, "output": 2431, "cost": 0.314},
     }
     assert summary_of(summary, COUNTS, 75.4) == [
@@ -45,12 +50,12 @@ def test_what_failed_comes_first_and_what_was_used_last() -> None:
         "1 task ended blocked:",
         '  worker "review" [4.md] (T-4): needs a person',
         "1 task was tried again:",
-        '  worker "review" [5.md] (T-5): passed at attempt 2',
+        '  worker "review" [5.md] (T-5): passed at attempt 2, after: was late',
         "took longest:",
         '  1:01  worker "review" [6.md] (T-6)',
         '   9 s  worker "review" [7.md] (T-7)',
         "used: 12.4k tokens (10.0k input, 2.4k output), $0.31",
-        "15 done · 2 failed · 1 blocked · 1:15",
+        "12 passed · 2 failed · 1 blocked · 1:15",
     ]
 
 
@@ -102,4 +107,4 @@ def test_one_that_failed_with_what_failed_below_it_is_not_told_apart() -> None:
 
 
 def test_the_total_is_told_where_it_was_seen() -> None:
-    assert summary_of(NOTHING, COUNTS, 3, total=True) == ["15 done · 2 failed · 1 blocked · 3 s"]
+    assert summary_of(NOTHING, COUNTS, 3, total=True) == ["12 passed · 2 failed · 1 blocked · 3 s"]

@@ -23,10 +23,10 @@ from swarm_host.options import Options
 from swarm_host.outcome import Outcome
 from swarm_host.threads.loop import LoopThread
 from swarm_host.view.fronts.following import Following
-from swarm_host.view.fronts.shown import SHOWN_SECONDS, View, default_view, shown
+from swarm_host.view.fronts.shown import SHOWN_SECONDS, View, default_view, rows_of, shown
 from swarm_host.view.lingering import cancelling
 from swarm_host.view.screen import Screen
-from swarm_host.view.summary import blocked, colour_of, summary_of, told_in
+from swarm_host.view.summary import blocked, colour_of, named_in, summary_of, told_in
 
 if TYPE_CHECKING:
     from swarm_host.cli.reloading import WatchedRun
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 _EXIT = {"pass": 0, "failed": 1, "blocked": 3, "timeout": TIMED_OUT, "cancelled": 1}
 _LOAD_ERROR = 2
+_PICTURED = 40
+"""Rows of the run that are looked at for who is at work."""
+_MOST_LOGS = 5
 
 
 class Running:
@@ -216,7 +219,8 @@ class Running:
         if self._host is not None and received is not None:
             word = "Ctrl-C" if received == signal.SIGINT else received.name
             live = self._host.counts()["live"]
-            self._screen.progress_note(cancelling(self._host.waiting(), live, word))
+            rows = rows_of(self._host, _PICTURED)
+            self._screen.progress_note("\n".join(cancelling(rows, live, word)))
         self._cancel(reason)
 
     async def _run_main(self, host: Host, *, again: bool) -> Outcome:
@@ -269,7 +273,12 @@ class Running:
         else:
             total = self._options.watched and seconds >= SHOWN_SECONDS
             told = told_in(outcome.error)
-            lines = summary_of(summary, self._host.counts(), seconds, told=told, total=total)
+            counts, log_dir = self._host.counts(), self._log_dir
+            lines = summary_of(summary, counts, seconds, told=told, total=total)
+            if log_dir is not None:
+                listed = [*summary["failed"]["tasks"], *named_in(outcome.error)]
+                files = dict.fromkeys(filter(None, map(log_dir.file_of, listed)))
+                lines += [f"log: {file}" for file in [*files][:_MOST_LOGS]]
         for line in lines:
             self._screen.note(line, colour_of(line))
 

@@ -66,7 +66,8 @@ class Watchdog:
         self._seconds = seconds
         self._due: float | None = None
         news = None if on_hangup is None else lambda: thread.call(on_hangup)
-        self._signals = Signals(self._on_second, news, self._before_quit, to_the_end=True)
+        on_stop = screen.given_way if screen.terminal else None
+        self._signals = Signals(self._on_second, news, self._before_quit, on_stop, to_the_end=True)
         # What was seen of the turn under way, and for how long the loop has owed an answer.
         self._turn_address: int | None = None
         self._turn: Turn | None = None
@@ -170,6 +171,7 @@ class Watchdog:
             if turn.worker is not None:
                 seconds = time.monotonic() - turn.since
                 self._screen.note(f"{turn.name} has had control for {seconds:.1f} s")
+        self._screen.clear()
         self._screen.wait(ANSWER_SECONDS)
 
     def _look(self) -> None:

@@ -40,8 +40,9 @@ class Call:
         tells its request while it is under way. Nothing holds a caller back: what is not received
         is kept, so say in events when there is room for more.
     :ivar say: ``call.say(stream, data)`` shows people who watch the run what the port is at:
-        ``err`` is what a program writes to its standard error, whose last line the live view has,
-        ``out`` what it writes to its standard output. It never waits.
+        ``err`` is what a program writes to its standard error, ``out`` what it writes to its
+        standard output, or ``items`` where that is for programs; the live view has the last line
+        of the first two. It never waits.
     """
 
     id: int

@@ -13,7 +13,7 @@ import select
 import signal
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from types import TracebackType
 from typing import NoReturn, Protocol
 
@@ -63,6 +63,8 @@ class Signals:
     :param on_hangup: called for SIGHUP, the end of the terminal; None: that ends the process, and
         what was started, which would outlive the terminal.
     :param before_quit: called for SIGQUIT, before that ends the process, and what was started.
+    :param on_stop: a context for SIGTSTP: within it the process is stopped, as Ctrl-Z has it; None:
+        that stops it as it is.
     :param to_the_end: after the block nothing is left but the end of the process: a signal that
         comes then ends it with the status that belongs to it, and not as if nobody handled it.
     :ivar received: the first SIGINT or SIGTERM, or None.
@@ -73,6 +75,7 @@ class Signals:
         on_second: Callable[[signal.Signals], object] | None = None,
         on_hangup: Callable[[], object] | None = None,
         before_quit: Callable[[], object] | None = None,
+        on_stop: Callable[[], AbstractContextManager[None]] | None = None,
         *,
         to_the_end: bool = False,
     ) -> None:
@@ -80,6 +83,7 @@ class Signals:
         self._on_second = on_second or _end_by
         self._on_hangup = on_hangup
         self._before_quit = before_quit
+        self._on_stop = on_stop
         self._to_the_end = to_the_end
         self._is_first = os.getpid() == 1  # in a container: who is orphaned becomes ours
         self._came_at = 0.0
@@ -118,6 +122,9 @@ class Signals:
                 self._on_second(signal.Signals(word))
             elif word == signal.SIGCHLD:
                 _reap()
+            elif word == signal.SIGTSTP and self._on_stop is not None:
+                with self._on_stop():
+                    _stop()
             elif word in _FATAL:
                 if word == signal.SIGQUIT and self._before_quit is not None:
                     self._before_quit()
@@ -135,6 +142,8 @@ class Signals:
         ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN and self._on_hangup is None
         self._taken = [*_ENDS] if ignored else [*_ENDS, signal.SIGHUP]
         self._taken += [one for one in _FATAL if signal.getsignal(one) is signal.SIG_DFL]
+        if self._on_stop is not None and signal.getsignal(signal.SIGTSTP) is signal.SIG_DFL:
+            self._taken.append(signal.SIGTSTP)
         if self._is_first:
             self._taken.append(signal.SIGCHLD)
         for number in self._taken:
@@ -167,12 +176,19 @@ class Signals:
 
 def _leave(number: int, _frame: object) -> None:
     """There is nothing left to clean up."""
-    if number != signal.SIGCHLD:
+    if number not in (signal.SIGCHLD, signal.SIGTSTP):
         os._exit(128 + number)
 
 
 def _wakes(_number: int, _frame: object) -> None:
     """The byte in the pipe is all."""
+
+
+def _stop() -> None:
+    """Stops the process until it is continued; where nobody could continue it, not at all."""
+    signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGTSTP)
+    signal.signal(signal.SIGTSTP, _wakes)
 
 
 def _reap() -> None:

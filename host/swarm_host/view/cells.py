@@ -12,6 +12,8 @@ from typing import Any
 from swarm_host.entries import harmless
 
 _LAST_BYTES = 4096
+_LEAST_CUT = 8
+"""Columns below which a text is cut at its end: of two parts nobody would make anything."""
 
 
 def load() -> None:
@@ -37,6 +39,17 @@ def cut(text: str, columns: int, end: str = "…") -> str:
     import wcwidth
 
     return wcwidth.clip(text, 0, columns - 1) + end
+
+
+def cut_middle(text: str, columns: int, end: str = "…") -> str:
+    """The same, but what a text ends with stays: the number of a page, the name of a file."""
+    if columns < _LEAST_CUT or width_of(text) <= columns:
+        return cut(text, columns, end)
+    import wcwidth
+
+    kept = columns * 2 // 3
+    last = wcwidth.clip(text, width_of(text) - kept, width_of(text))
+    return cut(text, columns - width_of(last), end) + last
 
 
 def padded(text: str, columns: int) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from swarm_host.entries import indented, titled
+from swarm_host.entries import indented, titled, words_before
 from swarm_host.errors import headline
 from swarm_host.view.source import excerpt
 
 _MOST = 10
 """Errors shown of a list; the rest is counted."""
+
+_MOST_WORDS = 8
+"""Lines shown of what a program wrote to its standard error before it failed."""
 
 _MOST_IN_ALL = 100
 """Errors shown in lists, and in the lists of those, all together."""
@@ -78,7 +81,8 @@ class _Tree:
 
         :param beside: whose errors the others are, for a reader who has come to a cause.
         """
-        lines = str(error.get("traceback") or "").splitlines()
+        lines = [f"  {line}" for line in words_before(error, _MOST_WORDS)]
+        lines += str(error.get("traceback") or "").splitlines()
         if error.get("spawned_at"):
             lines.append(f"  spawned at {error['spawned_at']}")
         elif error.get("spawned_by"):

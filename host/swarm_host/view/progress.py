@@ -12,7 +12,7 @@ _ENDS = ("failed", "timeout", "cancelled", "blocked")
 
 
 def progress_line(counts: dict[str, int], seconds: float, width: int | None = None) -> str:
-    """The line, such as ``2 running · 1 pending · 7 done · 1 failed · 12 s``.
+    """The line, such as ``2 running · 1 pending · 7 passed · 1 failed · 12 s``.
 
     :param counts: as :meth:`swarm_host.host.Host.counts` gives them.
     :param seconds: for how long it has run.
@@ -22,7 +22,7 @@ def progress_line(counts: dict[str, int], seconds: float, width: int | None = No
     parts = [f"{counts['running']} running"]
     if waiting:
         parts.append(f"{waiting} pending")
-    parts.append(f"{counts['pass'] + sum(counts[name] for name in _ENDS)} done")
+    parts.append(f"{counts['pass']} passed")
     parts += [f"{counts[name]} {name}" for name in _ENDS if counts[name]]
     line = f"{' · '.join(parts)} · {duration(seconds)}"
     return line if width is None or len(line) <= width else f"{line[: width - 1]}…"

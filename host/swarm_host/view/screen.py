@@ -8,7 +8,8 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 import click
@@ -25,6 +26,7 @@ _COLOURS = {"debug": "bright_black", "info": "blue", "warn": "yellow", "error": 
 _LAST_WORDS_SECONDS = 0.5
 _MOST_LINE = 4096
 _AROUND_SECONDS = 0.02
+_ASCII = {ord("·"): "-", ord("…"): "~"}
 _BARE = ("host", "out", "err", "progress", "partial")
 """Kinds of lines that say what they are by themselves."""
 
@@ -37,6 +39,7 @@ class Screen:
     :param prints_to_stderr: what the script prints goes to stderr; stdout is for the result.
     :param events: where events of the run go, if anywhere.
     :ivar terminal: stderr is one, and obeys more than line ends.
+    :ivar unicode: it takes more than ASCII.
     :ivar colours: it shows them, and nobody said ``NO_COLOR``.
     :ivar names_prints: what workers other than ``main`` print stands behind their names.
     """
@@ -55,9 +58,11 @@ class Screen:
             self._events = Outlet(events.fileno(), f"--events {events.name}")
             self._outlets.append(self._events)
         self.encoding = sys.stderr.encoding
+        self.unicode = self.encoding.lower().replace("-", "") == "utf8"
         self.terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         self.colours = self.terminal and not os.environ.get("NO_COLOR")
         self.names_prints = False
+        self._gives_way = False
         self._around_at = 0.0  # when a frame may be drawn below what is written
         self._live = Live(self.encoding)
         self._writes = threading.Lock()  # the watchdog has a thread of its own
@@ -106,7 +111,7 @@ class Screen:
         if level == "event":
             return  # for who follows the run
         if level == "raw":
-            self._say(message)
+            self._write(self._err, self._encoded(message))
             return
         if level == "print":
             self._print(entry, message)
@@ -166,7 +171,16 @@ class Screen:
         nobody reads."""
         if not self._err.pending:
             with self._writes:
-                self._put(self._err, self._live.draw(lines, columns))
+                if not self._gives_way:
+                    self._put(self._err, self._live.draw([*map(self._spelled, lines)], columns))
+
+    @contextmanager
+    def given_way(self) -> Iterator[None]:
+        """Nothing stands at the bottom for the time of the block."""
+        self._gives_way = True
+        self.clear()
+        yield
+        self._gives_way = False
 
     def clear(self) -> None:
         """Takes away what stands at the bottom."""
@@ -179,7 +193,16 @@ class Screen:
         return click.style(text, fg=colour) if self.colours else text
 
     def _say(self, text: str) -> None:
-        self._write(self._err, text.encode(self.encoding, "backslashreplace"))
+        """Writes lines of the host's, which begin at the left edge."""
+        begun = b"\n" if self.terminal and self._live.is_open else b""
+        self._write(self._err, begun + self._encoded(text))
+
+    def _encoded(self, text: str) -> bytes:
+        return self._spelled(text).encode(self.encoding, "backslashreplace")
+
+    def _spelled(self, text: str) -> str:
+        """A text with signs of ours as a terminal of ASCII has them."""
+        return text if self.unicode else text.translate(_ASCII)
 
     def _write(self, outlet: Outlet, data: bytes) -> None:
         if outlet is self._err and self.terminal:

@@ -7,15 +7,23 @@ from __future__ import annotations
 from collections.abc import Set
 from typing import Any
 
-from swarm_host.entries import indented, titled
-from swarm_host.view.cells import amount, duration
+from swarm_host.entries import indented, reason_of, titled, words_before
+from swarm_host.view.cells import amount, duration, one_line
+from swarm_host.view.lingering import still_running
 from swarm_host.view.progress import progress_line
 
 LONG_SECONDS = 10.0
 """A run of so long is told what took longest, and how long it was."""
 
 _MOST_FAILED, _MOST_RETRIED, _MOST_SLOW = 10, 5, 5
-_COLOURS = {" failed:": "red", " ended blocked:": "yellow", " tried again:": "yellow"}
+_MOST_WORDS = 5
+"""Lines of what a program wrote to its standard error before it failed."""
+_COLOURS = {
+    " failed:": "red",
+    " at work were:": "yellow",
+    " ended blocked:": "yellow",
+    " tried again:": "yellow",
+}
 _NONE = "0 running · "
 _TOLD = ("failed", "timeout", "blocked")
 _SAID = {"pass": "passed", "cancelled": "cancelled"}
@@ -38,11 +46,12 @@ def summary_of(
     :param total: how many there were is told in any case.
     """
     lines = [
+        *_late(summary["late"]),
         *_failed(summary["failed"], told),
         *blocked(summary["blocked"]),
         *_retried(summary["retried"]),
     ]
-    if seconds >= LONG_SECONDS and len(summary["slowest"]) > 1:
+    if seconds >= LONG_SECONDS and summary["slowest"]:
         lines += ["took longest:", *_slowest(summary["slowest"])]
     if summary["used"]:
         lines.append(f"used: {_used(summary['used'])}")
@@ -59,12 +68,18 @@ def colour_of(line: str) -> str:
 
 
 def told_in(error: dict[str, Any] | None) -> set[str]:
-    """The ids of the tasks that an error tells of, with all that lies behind it."""
-    found: set[str] = set()
+    """The ids of the tasks that an error tells of."""
+    return {str(one["task_id"]) for one in named_in(error)}
+
+
+def named_in(error: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """The errors of tasks that an error tells of, itself and all that lies behind it."""
+    found: list[dict[str, Any]] = []
     left = [error] if error else []
     while left:
         one = left.pop()
-        found.add(str(one.get("task_id")))
+        if one.get("task_id"):
+            found.append(one)
         for key in ("errors", "others"):
             left += one.get(key) or []
         if one.get("cause"):
@@ -75,6 +90,12 @@ def told_in(error: dict[str, Any] | None) -> set[str]:
 def blocked(listed: dict[str, Any]) -> list[str]:
     """Those that ended blocked, such as ``  worker "review" [a.md] (T-3): needs a person``."""
     return _list(listed["many"], "ended blocked", [_reason(one) for one in listed["tasks"]])
+
+
+def _late(rows: list[dict[str, Any]]) -> list[str]:
+    """Who was at work as the run's time was over."""
+    lines = still_running(rows, len(rows)) if len(rows) > 1 else []  # of main the error tells
+    return [] if not lines else ["the run's time is over; at work were:", *lines]
 
 
 def _failed(listed: dict[str, Any], told: Set[str]) -> list[str]:
@@ -93,10 +114,11 @@ def _retried(listed: dict[str, Any]) -> list[str]:
     """Those that were tried again, but for those that are told of already."""
     tasks = [one for one in listed["tasks"] if one.get("status") not in _TOLD]
     many = listed["many"] - (len(listed["tasks"]) - len(tasks))
-    said = [
-        f"{_name(one)}: {_SAID.get(one.get('status', ''), 'ended')} at attempt {one['attempts']}"
-        for one in tasks[:_MOST_RETRIED]
-    ]
+    said = []
+    for one in tasks[:_MOST_RETRIED]:
+        how = f"{_SAID.get(one.get('status', ''), 'ended')} at attempt {one['attempts']}"
+        after = reason_of(one)
+        said.append(f"{_name(one)}: {how}{f', after: {one_line(after)}' if after else ''}")
     return _list(many, "was tried again" if many == 1 else "were tried again", said)
 
 
@@ -130,7 +152,6 @@ def _name(task: dict[str, Any]) -> str:
 
 def _reason(task: dict[str, Any]) -> str:
     attempts = f" (after {task['attempts']} attempts)" if task.get("attempts") else ""
-    reason = str(task["reason"]).removeprefix(f"worker {titled(task)} ")  # it stands before
-    reason = reason.replace(f'worker "{task["name"]}": ', "", 1)
-    reason = indented(reason).replace("\n", "\n  ")
-    return f"{_name(task)}: {reason}{attempts}"
+    reason = indented(reason_of(task)).replace("\n", "\n  ")
+    before = [f"    {line}" for line in words_before(task, _MOST_WORDS)]
+    return "\n".join([f"{_name(task)}: {reason}{attempts}", *before])

@@ -7,6 +7,7 @@ local deadlocks = require "swarm.worker.deadlock"
 local failures = require "swarm.events.failures"
 local frames = require "swarm.ground.frames"
 local held = require "swarm.doors.held"
+local picture = require "swarm.doors.picture"
 local raised = require "swarm.ground.raised"
 local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
@@ -26,6 +27,13 @@ local bounded -- main's task: its deadline, if it has one, is the run's, and tha
 local over_in -- seconds that the run has, from over_from on, or nil
 local over_from
 local run_error -- a deadlock, or the end of its time: fails the run whatever main made of it
+
+local PICTURED = 40 -- rows
+local ran_late = values.array {} -- who was alive as the run's time was over
+
+local function look_who_runs()
+  ran_late = picture.rows(PICTURED)
+end
 
 local ended_before = {} -- how many workers had ended in each way when the run began
 
@@ -51,6 +59,7 @@ local late = {
   expire = function()
     local reason = "the run ran out of time after " .. over_in .. " s"
     local message = reason .. ", with workers alive that main has detached"
+    look_who_runs()
     run_error = run_error or errors.new("timeout", message, { of_run = true })
     cancelling.children(root, { kind = "timeout", reason = reason, scope = root })
   end,
@@ -64,7 +73,7 @@ function ending.begin()
   for status in pairs(record.final) do
     ended_before[status] = settling.counts[status] - settling.loading[status]
   end
-  run_error, failures.list = nil, {}
+  run_error, failures.list, ran_late = nil, {}, values.array {}
   S.drop_timer(late)
   tally.begin()
   scopes.forget_failed(root)
@@ -74,6 +83,9 @@ end
 ---@param seconds number? which it has
 function ending.bounded_by(main, seconds)
   bounded, over_in, over_from = main, seconds, clock.monotonic()
+  if seconds then
+    record.extra(main).on_late = look_who_runs
+  end
 end
 
 ---Cancels everything that is alive.
@@ -137,8 +149,8 @@ function ending.finishing(id)
 end
 
 ---What there is to tell of the run's tasks, main aside, as JSON: `failed`, `blocked` and `retried`,
----each how `many` there are and the first `tasks`; those that took longest, `slowest`; and what was
----`used`.
+---each how `many` there are and the first `tasks`; those that took longest, `slowest`; what was
+---`used`; and who was alive as the run's time was over, `late`, as rows of a picture.
 ---@return string
 function ending.summary()
   return text_of {
@@ -147,6 +159,7 @@ function ending.summary()
     retried = tally.all_retried(bounded),
     slowest = tally.all_slowest(bounded),
     used = tally.all_used(),
+    late = ran_late,
   }
 end
 

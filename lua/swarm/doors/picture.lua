@@ -19,9 +19,11 @@ local picture = {}
 local MOST_LOOKED_AT = 4000 -- live workers
 local FAILED_SHARE = 4 -- of the rows one in so many is for what failed
 local PENDING_ROWS = 5 -- of one worker's children
+local MOST_MARKS = 3 -- rows that tell how many others a worker has
+local MARKED_FROM = 4 -- where there is room for so many rows beside each
 local MOST_TEXT = 400 -- bytes of what somebody has said: a row has one line
 
-local rows_left, looked -- while a picture is made
+local rows_left, marks_left, looked -- while a picture is made
 local nodes_of -- task → node
 local shown = {} -- workers that had a row in the last picture; some are others by now
 
@@ -213,6 +215,7 @@ local function live_row(node, depth)
     seconds = task.since and max(0, clock.monotonic() - task.since),
     attempt = attempts.number(task),
     cancelled = cancelling.is_cancelled(w) or nil,
+    why = extra and extra.retries and short(extra.retries.why), -- it is tried again
     stage = said and short(said.stage),
     note = said and short(said.note),
     running = node.running,
@@ -243,27 +246,41 @@ local function failed_row(one, depth)
 end
 
 local function write(node, depth, rows)
+  local live = 0
   for i = 1, #node.rows do
     local below = node.rows[i]
     if below.failed then
       rows[#rows + 1] = failed_row(below.failed, depth)
     else
+      live = live + 1
       rows[#rows + 1] = live_row(below, depth)
       shown[#shown + 1] = below.task.worker
       write(below, depth + 1, rows)
     end
   end
+  local left_out = node.running + node.pending - live
+  if left_out > 0 and marks_left > 0 then
+    marks_left = marks_left - 1
+    rows[#rows + 1] = { depth = depth, left_out = left_out, is_cut = node.is_cut or nil }
+  end
 end
 
----The picture, as JSON: a list of rows, those above before those below them.
+---The picture: a list of rows, those above before those below them.
 ---@param most integer rows that there is room for
----@return string
-function picture.take(most)
-  local top, rows = tree(max(1, most)), {}
+---@return table list
+function picture.rows(most)
+  marks_left = most > MOST_MARKS * MARKED_FROM and MOST_MARKS or 0
+  local top, rows = tree(max(1, most - marks_left)), {}
   shown = {}
   write(top, 0, rows)
   nodes_of = nil
-  return text_of(values.array(rows))
+  return values.array(rows)
+end
+
+---The same as JSON.
+---@return string
+function picture.take(most)
+  return text_of(picture.rows(most))
 end
 
 return picture

@@ -8,7 +8,7 @@ local values = require "swarm.values.values"
 local sub, type = string.sub, type
 
 local MOST = 20 -- told one by one, of each kind
-local MOST_TEXT = 1000 -- bytes of a reason
+local MOST_TEXT = 1000 -- bytes of a reason, or of what was said before
 local SLOW_SECONDS = 1 -- what takes less is never told of
 local BEGUN = 1024 -- the last to begin that are kept
 
@@ -69,6 +69,8 @@ function tally.failed(task, err)
   local one = add(failed, task, task.status, headline)
   if one then
     one.parent = parent and "T-" .. parent.id
+    one.said = err.said and shown.field(err.said)
+    one.stderr = type(err.stderr) == "string" and sub(err.stderr, -MOST_TEXT) or nil
   end
   if tally.watched and parent and parent.worker then
     one = one or entry(task, task.status, headline)
@@ -79,17 +81,21 @@ end
 
 ---A task is tried again.
 ---@param retries table as the task keeps it
-function tally.retried(task, retries)
+---@param err table why
+function tally.retried(task, retries, err)
   retries.told = retries.told or add(retried, task)
+  retries.why = sub(errors.headline(err), 1, MOST_TEXT)
   if retries.told then
-    retries.told.attempts = retries.number + 1
+    retries.told.reason = retries.why
   end
 end
 
 ---A task that was tried again has ended.
 function tally.retried_ended(retries, status)
   if retries.told then
-    retries.told.status = status
+    local told = retries.told
+    told.status = status
+    told.attempts = retries.is_new and retries.number - 1 or retries.number -- one had not begun
   end
 end
 

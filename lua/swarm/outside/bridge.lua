@@ -71,7 +71,7 @@ local function new_request(me, port, payload, data, on_event)
     on_event = on_event,
     events = on_event and new_queue(), -- that came and were not taken: JSON and bytes
     event_error = nil, -- what on_event raised
-    what = "an answer from port " .. port,
+    what = port == "process" and "its program" or "an answer from port " .. port,
     on_cancel = on_cancel,
     parked = false, -- its worker waits for it
     list = nil, -- who else may wake its worker: a list of waiters

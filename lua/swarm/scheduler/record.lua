@@ -59,6 +59,7 @@
 --   label     spawn       its own, or false: see scheduler/label.lua
 --   item      gather      its number among those of a map
 --   deadline  cancel      the timer of its attempt, while that runs
+--   on_late   ending      called before its time cancels it, of the run's main
 --   cancelled cancel      the error that its own cause raised
 --   owned     scope, spawn  its failure is somebody's already, or was promised to be
 --   unowned   scope       its node in the list of its owner's failures

@@ -367,6 +367,7 @@ function cancelling.arm(scope, seconds, reason)
   local keeper = scope.task and record.extra(scope.task) or scope
   keeper.deadline = node
   S.set_timer(node, when)
+  return node
 end
 
 ---Takes a scope's deadline away, if it has one.

@@ -8,6 +8,9 @@ local tasks = require "swarm.scope.tasks"
 
 local named = record.named
 local type = type
+local sub = string.sub
+
+local MOST_SAID = 200 -- bytes of what a task has said last
 
 local ends = {}
 
@@ -40,6 +43,19 @@ local function stamp(task, err, label)
 end
 ends.stamp = stamp
 
+---What a task has said last of itself, on one line.
+---@return string?
+local function said_last(task)
+  local tail = task.extra and task.extra.tail
+  local said = tail and tail.progress
+  if not said then
+    return nil
+  elseif said.stage == "stderr" then
+    return sub(said.note, 1, MOST_SAID)
+  end
+  return sub(said.note and said.stage .. ": " .. said.note or said.stage, 1, MOST_SAID)
+end
+
 ---A task's end by a cause, as an error.
 ---@param is_late boolean it was its own time that ran out
 ---@return table err
@@ -53,7 +69,7 @@ function ends.by(task, cause, is_late)
     .. (is_late and " " or " was cancelled: ")
     .. cause.reason -- in one go: it is another text for each of many
   if is_late then
-    return stamp(task, errors.new("timeout", message), label)
+    return stamp(task, errors.new("timeout", message, { said = said_last(task) }), label)
   end
   local fields = { reason = cause.reason, kind = cause.kind }
   return stamp(task, errors.new("cancelled", message, fields), label)

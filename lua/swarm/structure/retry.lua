@@ -193,7 +193,7 @@ local function again(w, status, value, err)
     tails.settled(task)
   end
   keep_aside(task, retries)
-  tally.retried(task, retries)
+  tally.retried(task, retries, err)
   if events.on then
     local reason = errors.headline(err)
     events.publish("retry", task, { status = status, delay = delay, reason = reason })

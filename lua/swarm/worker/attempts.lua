@@ -143,6 +143,8 @@ function attempts.new(policy, input, by, given_by)
     timer = nil, -- set between two attempts
     is_new = false, -- the task is to begin an attempt that is not its first
     stopped = false, -- the task was cancelled: no further attempt
+    why = nil, -- what the last attempt that failed said
+    told = nil, -- its entry in the summary (events/tally.lua)
   }
 end
 

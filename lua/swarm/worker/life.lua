@@ -100,6 +100,15 @@ local function close_from_outside(w)
   end
 end
 
+---Has a function called before a deadline cancels.
+local function before(node, on_late)
+  local expire = node.expire
+  node.expire = function(self)
+    on_late()
+    return expire(self)
+  end
+end
+
 ---A worker begins.
 ---@return function run, function handler, table ctx, any input what it runs, as xpcall takes it
 local function begin(w)
@@ -122,7 +131,10 @@ local function begin(w)
   extra = task.extra
   local seconds = extra and extra.timeout or def.timeout -- a pending one has no clock of its own
   if seconds then
-    cancelling.arm(w, seconds, "ran out of time after " .. seconds .. " s")
+    local node = cancelling.arm(w, seconds, "ran out of time after " .. seconds .. " s")
+    if extra and extra.on_late then
+      before(node, extra.on_late)
+    end
   end
   if tally.watched then
     tally.began(w)

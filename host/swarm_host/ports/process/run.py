@@ -245,7 +245,7 @@ class Run:
     async def _tell_out(self, data: bytes, *, last: bool = False) -> None:
         self._out_size += len(data)
         if data and not isinstance(self._framing, Frames):
-            self._call.say("out", data)
+            self._call.say("out" if self._framing is None else "items", data)
         if self._keeps:
             self._keep(data)
         if self._framing is not None and self._problem is None:

@@ -84,7 +84,7 @@ class Following:
         self._open[task, stream] = rest
         now = time.time()
         for line in lines:
-            self._say(attempt, now, stream, line.removesuffix(b"\r").decode(errors="replace"))
+            self._say(attempt, now, stream, _as_it_stands(line))
 
     def entry(self, entry: dict[str, Any]) -> None:
         """An entry of the log, or an event of the run among them."""
@@ -147,7 +147,7 @@ class Following:
         for stream in ("out", "err"):
             rest = self._open.pop((attempt.task, stream), b"")
             if rest:
-                self._say(attempt, at, stream, rest.decode(errors="replace"))
+                self._say(attempt, at, stream, _as_it_stands(rest))
 
     def _tell_end(self, attempt: Attempt, event: dict[str, Any], then: str) -> None:
         status, at = self._ended.pop(attempt.task, ("", 0.0))
@@ -160,3 +160,8 @@ class Following:
         line = Line(attempt, at, kind, text)
         for take in self._takers:
             take(line)
+
+
+def _as_it_stands(line: bytes | bytearray) -> str:
+    """A line as a terminal shows it: without what was written over, as progress bars are."""
+    return line.rstrip(b"\r").rpartition(b"\r")[2].decode(errors="replace")

@@ -39,6 +39,11 @@ class Live:
         """Whether a frame stands there."""
         return bool(self._lines)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether what was written last has no line end."""
+        return bool(self._open)
+
     def draw(self, lines: Sequence[str], columns: int) -> bytes:
         """Puts a frame in the place of the one that stands there.
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from swarm_host.errors import words_of
 from swarm_host.view.fronts.following import BEGAN, PASSED, Attempt, Line
@@ -57,7 +58,8 @@ class LogDir:
             if self._broken:
                 return
             if line.kind == "host" and line.text.startswith(BEGAN):
-                self._began[name] = text
+                label = f" [{line.attempt.label}]" if line.attempt.label else ""
+                self._began[name] = text.removesuffix("\n") + label + "\n"
                 return
             began = self._began.pop(name, "")
             if began and line.kind == "host" and line.text.startswith(PASSED):
@@ -67,6 +69,16 @@ class LogDir:
             if self._size > _MOST_GATHERED:
                 self._changed.notify_all()
                 self._changed.wait_for(lambda: self._size <= _MOST_GATHERED, _MOST_SECONDS)
+
+    def file_of(self, task: dict[str, Any]) -> Path | None:
+        """The file of a task's last attempt, where it has said something.
+
+        :param task: with ``name``, ``task_id`` and, where there were several, ``attempts``.
+        """
+        number, attempt = int(str(task["task_id"])[2:]), int(task.get("attempts") or 1)
+        name = file_name(str(task.get("name") or ""), number, attempt)
+        with self._changed:
+            return self._folder / name if name in self._known or name in self._gathered else None
 
     def close(self) -> None:
         """Writes what is left."""

@@ -52,6 +52,15 @@ async def shown(view: View, screen: Screen, host: Host) -> AsyncIterator[None]:
     screen.clear()
 
 
+def rows_of(host: Host, most: int) -> list[dict[str, Any]]:
+    """So many rows of a run as it is now (:meth:`swarm_host.host.Host.picture`), each with what its
+    program ``said`` last."""
+    rows = host.picture(most)
+    for row in rows:
+        row["said"] = cells.last_line(host.last_said(row.get("request")))
+    return rows
+
+
 async def _tree(screen: Screen, host: Host) -> None:
     if not screen.terminal:
         return await _plain(screen, host)
@@ -59,8 +68,7 @@ async def _tree(screen: Screen, host: Host) -> None:
     await run_sync(cells.load)
     from swarm_host.view.fronts.tree import Look, frame
 
-    unicode = screen.encoding.lower().replace("-", "") == "utf8"
-    look = Look(colours=screen.colours, unicode=unicode)
+    look = Look(colours=screen.colours, unicode=screen.unicode)
     due, size = 0.0, (0, 0)
     while True:
         now, was = time.monotonic(), size
@@ -68,9 +76,7 @@ async def _tree(screen: Screen, host: Host) -> None:
         if now >= due or size != was:
             columns, lines = size
             counts = host.counts()
-            rows = host.picture(max(lines - 2, _LEAST_ROWS)) if counts["live"] else []
-            for row in rows:
-                row["said"] = cells.last_line(host.last_said(row.get("request")))
+            rows = rows_of(host, max(lines - 2, _LEAST_ROWS)) if counts["live"] else []
             drawn = frame(rows, counts, host.seconds(), columns, look) if rows else []
             screen.draw(drawn[-max(lines - 1, 1) :], columns)
             due = now + max(_REDRAW_SECONDS, (time.monotonic() - now) / _SHARE)

@@ -7,7 +7,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from swarm_host.view.cells import cut, duration, one_line, padded, usage, width_of, without_colours
+from swarm_host.entries import reason_of
+from swarm_host.view.cells import (
+    cut,
+    cut_middle,
+    duration,
+    one_line,
+    padded,
+    usage,
+    width_of,
+    without_colours,
+)
 from swarm_host.view.progress import progress_line
 
 _ENDS = ("failed", "timeout", "cancelled", "blocked")
@@ -71,7 +81,9 @@ def frame(
         most = max(map(len, times), default=0)
         times = [time.rjust(most) for time in times]
     lines = [
-        _line(row, *head, time, room, columns, look)
+        _left_out(row, head[0], columns, look)
+        if "left_out" in row
+        else _line(row, *head, time, room, columns, look)
         for row, head, time in zip(rows, heads, times, strict=True)
     ]
     counted = cut(_dots(progress_line(counts, seconds), look), columns, look.end)
@@ -80,7 +92,7 @@ def frame(
 
 def titled_row(row: dict[str, Any]) -> str:
     """A worker's name, and its label, on one line."""
-    name, label = str(row["name"]), row.get("label")
+    name, label = str(row.get("name", "")), row.get("label")
     return one_line(f"{name} {label}" if label else name)
 
 
@@ -104,6 +116,12 @@ def _guides(rows: Sequence[dict[str, Any]], look: Look) -> list[str]:
     return guides[::-1]
 
 
+def _left_out(row: dict[str, Any], guide: str, columns: int, look: Look) -> str:
+    """The mark of those that there is no room for."""
+    more = "+" if row.get("is_cut") else ""
+    return look.style(cut(f"{guide}{look.end} {row['left_out']}{more} more", columns), "2")
+
+
 def _time(row: dict[str, Any]) -> str:
     return "" if row.get("seconds") is None else duration(row["seconds"])
 
@@ -120,39 +138,42 @@ def _line(
     kind = "cancelled" if row.get("cancelled") else row["status"]
     shape, plain, colour = _GLYPHS[kind]
     glyph = shape if look.unicode else plain
-    name, _, label = padded(title, room - width_of(guide) - 2).partition(" ")
+    known = room - width_of(guide) - 2
+    name, _, label = padded(cut_middle(title, known, look.end), known).partition(" ")
     bold = "1" if row["status"] in ("running", "failed", "timeout") else "2"
     head = f"{look.style(guide, '2')}{look.style(glyph, colour)} {look.style(name, bold)} {label}"
-    parts = [head, *([look.style(time, "2")] if time else []), *_rest(row, look)]
+    parts = [head, *([look.style(time, "2")] if time else []), *_rest(row, columns, look)]
     line = cut(" ".join(parts), columns, look.end)
     return line + ("\x1b[0m" if look.colours else "")
 
 
-def _rest(row: dict[str, Any], look: Look) -> list[str]:
+def _rest(row: dict[str, Any], columns: int, look: Look) -> list[str]:
     """What there is to say of a worker beside its name."""
     parts = []
     if (row.get("attempt") or 1) > 1:
         parts.append(look.style(f"attempt {row['attempt']}", "33"))
     used = usage(row.get("used") or {})
-    if used:
+    if used and columns >= _NARROW:
         parts.append(look.style(used, "35"))
     if row.get("cancelled"):
         parts.append(look.style("is cancelled", "33"))
-    said = _said(row)
+    said = said_of(row)
     if row["status"] in ("failed", "timeout"):
-        reason = str(row.get("reason") or "").replace(f'worker "{row["name"]}": ', "", 1)
-        parts.append(look.style(f"{row['status']}: {one_line(reason)}", "31"))
+        parts.append(look.style(f"{row['status']}: {one_line(reason_of(row))}", "31"))
     elif said:
         parts.append(said)
+    elif row.get("why"):
+        why = reason_of({**row, "reason": row["why"]})
+        parts.append(look.style(f"after: {one_line(why)}", "33"))
     counted = _dots(_counted(row), look)
     if counted:
         parts.append(look.style(counted, "2"))
-    elif row.get("waits_for") and not said:
+    elif row.get("waits_for") and not (said or row.get("why")):
         parts.append(look.style(f"waits for {one_line(str(row['waits_for']))}", "2"))
     return parts
 
 
-def _said(row: dict[str, Any]) -> str:
+def said_of(row: dict[str, Any]) -> str:
     """The last that a worker has said of itself."""
     stage, note = row.get("stage"), row.get("note")
     if stage == "stderr":
@@ -167,8 +188,7 @@ def _counted(row: dict[str, Any]) -> str:
     ends = row.get("ends") or {}
     more = "+" if row.get("is_cut") else ""
     parts = [f"{row[kind]}{more} {kind}" for kind in ("running", "pending") if row.get(kind)]
-    done = sum(ends.values())
-    if done:
-        parts.append(f"{done} done")
-        parts += [f"{ends[name]} {name}" for name in _ENDS if ends.get(name)]
+    if ends.get("pass"):
+        parts.append(f"{ends['pass']} passed")
+    parts += [f"{ends[name]} {name}" for name in _ENDS if ends.get(name)]
     return " · ".join(parts)

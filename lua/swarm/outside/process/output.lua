@@ -173,7 +173,8 @@ end
 ---How a child ended, in words, with the last line of its standard error.
 function output.how_it_ended(ended, stderr)
   local text = ended.signal and "ended by " .. ended.signal or "exit code " .. ended.exit_code
-  local last = match(output.end_of(stderr), "([^\n]+)\n*$")
+  -- What was written over on a terminal's line is not what it says.
+  local last = match(output.end_of(stderr), "([^\r\n]+)[\r\n]*$")
   return last and text .. ": " .. sub(last, 1, 200) or text
 end
 
