@@ -23,6 +23,24 @@ describe("the error of a worker", function()
     assert.matches("errors_spec%.lua:%d+$", err.spawned_at)
   end)
 
+  it("says what one that ran out of time had said last", function()
+    local function said(...)
+      local stages_of = { ... }
+      local _, err = end_of(function(ctx)
+        for i = 1, #stages_of, 2 do
+          ctx:progress(stages_of[i], stages_of[i + 1])
+        end
+        swarm.sleep(9)
+      end, nil, { timeout = 1 })
+      assert.equal("timeout", err.code)
+      return err.said
+    end
+    assert.is_nil(said())
+    assert.equal("reading: part 2", said("reading", "part 1", "reading", "part 2"))
+    assert.equal("a line", said("stderr", "a line"))
+    assert.equal(200, #said("reading", ("x"):rep(5000)))
+  end)
+
   it("names the worker above where a tail call took the line that spawned", function()
     local _, err = end_of(function()
       return swarm.call("boom", "no good")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import run
+from tests.support.command_line import SWARM_HOST, run
 from tests.support.emulator import Emulator
 
 TEAM = """
@@ -106,6 +106,25 @@ def test_ctrl_c_says_whom_it_cancels_and_leaves_nothing_of_the_tree(folder: Path
     assert re.search(r'\n  worker "shell" \(T-4\), \d s: from the shell\n', text)
     assert "●" not in text
     assert text.endswith("cancelled by SIGINT")
+
+
+def test_ctrl_z_takes_the_tree_away_and_it_comes_back(folder: Path) -> None:
+    shell = ("bash", "--norc", "-i")
+    variables: dict[str, str | None] = {"PS1": "ready> ", "HISTFILE": ""}
+    with Emulator(folder, program=shell, environment=variables) as terminal:
+        terminal.until(lambda shows: "ready>" in shows)
+        terminal.type(f"{' '.join(SWARM_HOST)} team.lua\n")
+        terminal.until(lambda shows: "from the shell" in shows and is_whole(shows))
+        terminal.type("\x1a")
+        shows = terminal.until(lambda shows: "Stopped" in shows and shows.endswith("ready>"))
+        assert "●" not in shows
+        terminal.type("echo $((6 * 7))\n")
+        terminal.until(lambda shows: "\n42\nready>" in shows)
+        terminal.type("fg\n")
+        shows = terminal.until(lambda shows: "● main" in shows and is_whole(shows))
+        assert "\n42\n" in shows  # nothing of the shell's is drawn over
+        terminal.type("\x03")
+        terminal.until(lambda shows: "cancelled by SIGINT\nready>" in shows)
 
 
 def test_a_terminal_that_changes_its_size_has_a_frame_that_fits(folder: Path) -> None:

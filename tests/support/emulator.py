@@ -12,7 +12,7 @@ import signal
 import struct
 import termios
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -28,7 +28,8 @@ class Emulator:
     """swarm-host at a terminal of some size.
 
     :param folder: its working folder.
-    :param words: what follows ``swarm-host``.
+    :param words: what follows the program.
+    :param program: what is run.
     :param environment: variables beside those of the test; None takes one away.
     :ivar wrote: all that it has written.
     """
@@ -40,6 +41,7 @@ class Emulator:
         columns: int = 80,
         lines: int = 24,
         environment: dict[str, str | None] | None = None,
+        program: Sequence[str] = SWARM_HOST,
     ) -> None:
         variables = {**os.environ, "TERM": "xterm-256color", "CI": "", **(environment or {})}
         kept = {name: value for name, value in variables.items() if value is not None}
@@ -52,7 +54,7 @@ class Emulator:
         if self.pid == 0:
             os.chdir(folder)
             fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-            os.execve(SWARM_HOST[0], [*SWARM_HOST, *words], kept)
+            os.execvpe(program[0], [*program, *words], kept)
 
     def __enter__(self) -> Emulator:
         return self
@@ -77,6 +79,11 @@ class Emulator:
     def send(self, number: signal.Signals) -> None:
         """Sends a signal."""
         os.kill(self.pid, number)
+
+    def type(self, text: str) -> None:
+        """Types something."""
+        assert self._terminal is not None
+        os.write(self._terminal, text.encode())
 
     def resize(self, columns: int, lines: int) -> None:
         """Gives the terminal another size."""
