@@ -1,7 +1,7 @@
 -- 100,000 workers for the view: args[1] is how they come.
 --   live   all of them are alive at once, and go on for a while
 --   churn  they come and go, a thousand at a time
--- Seconds that it took, from the first spawn on.
+-- Seconds of processor time that it took, from the first spawn on.
 swarm.worker "live" {
   run = function(_, turns)
     for _ = 1, turns do
@@ -34,8 +34,8 @@ local function churn(count)
 end
 
 swarm.main(function(args)
-  local started = swarm.monotonic()
+  local started = os.clock()
   local way = args[1] == "live" and live or churn
   way(tonumber(args[2]))
-  return { seconds = swarm.monotonic() - started }
+  return { seconds = os.clock() - started }
 end)

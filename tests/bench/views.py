@@ -64,7 +64,7 @@ class Shown:
 
 
 def view(short: bool) -> Result:
-    """100,000 workers: at most 5 % more time with the tree than with nothing.
+    """100,000 workers: at most 5 % more processor time with the tree than with nothing.
 
     The short form allows half as much again: it lasts about a second.
     """

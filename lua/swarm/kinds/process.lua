@@ -10,6 +10,7 @@ local pace = require "swarm.worker.output.pace"
 local plans = require "swarm.outside.process.plan"
 local readiness = require "swarm.worker.readiness"
 local S = require "swarm.scheduler.scheduler"
+local say = require "swarm.worker.output.say"
 local secret = require "swarm.outside.secret"
 local session = require "swarm.outside.process.session"
 local shown = require "swarm.ground.shown"
@@ -79,7 +80,7 @@ local function tell_err(ctx, lines)
   if me.rights.emit_output then
     for line in child.lines(lines) do
       pace.item(me)
-      ctx:progress("stderr", line)
+      say.relay(ctx, { type = "progress", stage = "stderr", note = line, seq = nil, at = nil })
       pace.wait(me) -- many of them would push out what a reader has not read yet
     end
   end

@@ -27,7 +27,7 @@ MOST_TURNS = 100
 when all that was written before its end has been read and taken, however slowly that goes; what
 comes later is of those it has left behind, who may write for ever."""
 
-PACE_SECONDS = 0.05
+PACE_SECONDS = 0.1
 """How long a reader rests that has read a little again and again: who writes line by line, and many
 of them, is read so many times a second and not once a line."""
 PACE_BYTES = 16384

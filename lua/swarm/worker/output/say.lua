@@ -212,6 +212,8 @@ function methods.progress(ctx, stage, note)
     type = "progress",
     stage = text_argument(stage, "the stage of ctx:progress"),
     note = text_argument(note, "the note of ctx:progress", true),
+    seq = nil, -- room for what the tail says of it: to make that later is half of its cost
+    at = nil,
   })
 end
 
