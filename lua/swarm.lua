@@ -90,6 +90,7 @@ return function(generation, run)
     role = definer "role",
     layer = definer "layer",
     command = definer "command",
+    agent = definer "agent",
     before = hooker "before",
     after = hooker "after",
     around = hooker "around",

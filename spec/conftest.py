@@ -5,6 +5,7 @@ Words that several chapters share lie in ``spec/lua``: ``swarm-host test --lua-p
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,8 @@ from swarm_host.testing.specs import BrokenFile, Spec
 
 SEED = secrets.randbelow(1_000_000)
 SHARED = Path(__file__).parent / "lua"
+FAKES = Path(__file__).resolve().parents[1] / "tests" / "fakes" / "bin"
+os.environ["PATH"] = f"{FAKES}{os.pathsep}{os.environ['PATH']}"  # programs that play agents
 RUNNER = Runner(seed=SEED, lua_path=(str(SHARED),))
 
 

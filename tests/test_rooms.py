@@ -14,7 +14,7 @@ FACE = LUA.parent / "swarm.lua"
 # that share a storey do not know each other.
 STOREYS = (
     ("ground",),
-    ("values",),
+    ("values", "agents"),
     ("scheduler",),
     ("events",),
     ("scope",),

@@ -12,7 +12,7 @@
 
 ---What every kind of worker may say.
 ---@class swarm.WorkerFields
----@field kind? "lua"|"process" by default the kind whose own field is there
+---@field kind? "lua"|"process"|"agent" by default the kind whose own field is there
 ---@field description? string
 ---@field label? string|false which of many a worker is, such as "{input.path}"; false: none,
 ---and its input is not shown in its place
@@ -93,6 +93,133 @@
 ---@field file_size? integer bytes of a file that it writes
 ---@field processes? integer processes of its user, all in all
 
+---Kind `agent`: a command-line agent, a turn of it an attempt. Its prompt goes to its stdin.
+---@class swarm.AgentWorker : swarm.WorkerFields
+---@field agent "claude"|"codex"|"gemini"|"opencode"|string|swarm.Agent
+---@field model? string a text with placeholders
+---@field permissions? "read"|"edit"|"all"|"ask" what it may do by itself: "ask"
+---@field session? "new"|string the session to go on in, a text with placeholders; "new": each
+---attempt begins one
+---@field max_turns? integer where the agent has such a limit
+---@field args? string[] further arguments, texts with placeholders
+---@field repairs? integer how often it is asked again where its answer does not fit: 2
+---@field prompt? string the prompt, a text with placeholders, in place of the input's
+---@field env? table<string, string|swarm.Secret> further variables
+---@field inherit_env? string[]|false names and globs beside the agent's and the usual ones
+---@field cwd? string
+---@field kill_after? number seconds from SIGTERM to SIGKILL: 5
+---@field idle? number seconds without a word after which it fails with `idle_timeout`
+---@field linger? number seconds that it may live on after its answer: 10
+---@field limits? swarm.ProcessLimits
+
+---How a command-line agent is run, and what its items mean.
+---@class swarm.Agent
+---@field command string[]|fun(turn: swarm.Turn): string[] the program and its arguments; "{args}"
+---stands for the worker's `args` (else they come last), "{schema_file}" for a file with the schema
+---@field on table<any, swarm.ItemMapper|false> an item's type → what it means; false: nothing
+---@field type? string the key that names an item's type: "type"
+---@field ended? fun(turn: swarm.Turn, exit: swarm.Exit) called once its program has ended
+---@field options? swarm.AgentOption[] what its command uses
+---@field session_key? string a key that every item has, with the session
+---@field inherit_env? string[] names and globs that its login needs
+---@field install? string how one gets it, for messages
+---@field login? string how one logs in, for messages
+---@field protocol? "stream"
+
+---What a worker may ask of an agent; `schema`: it has an option for schemas.
+---@alias swarm.AgentOption "model"|"permissions"|"session"|"max_turns"|"schema"
+
+---What an agent has used: tokens that went in, those of them out of a cache, tokens that came out,
+---and USD.
+---@class swarm.Amounts
+---@field input? number
+---@field output? number
+---@field cached? number
+---@field cost? number
+---@field model? string
+
+---What an item means. What it raises fails the attempt.
+---@alias swarm.ItemMapper fun(turn: swarm.Turn, item: table)
+
+---How its program ended.
+---@class swarm.Exit
+---@field exit_code integer?
+---@field signal string?
+---@field stderr string
+
+---One run of an agent's program, with one prompt. A mapper may keep fields of its own in it.
+---@class swarm.Turn
+---@field model string?
+---@field session string? the session to go on in
+---@field permissions "read"|"edit"|"all"|"ask"
+---@field max_turns integer?
+---@field schema string? JSON
+local Turn = {}
+
+---Its session has this id.
+---@param id string
+function Turn:in_session(id) end
+
+---It says this: a `partial`.
+---@param text string
+function Turn:text(text) end
+
+---Something that it does: a `progress`.
+---@param stage string
+---@param note? string
+function Turn:progress(stage, note) end
+
+---A tool begins; told again under the same id it is the same.
+---@param name string
+---@param id? string
+function Turn:tool(name, id) end
+
+---A tool has ended.
+---@param id string
+---@param has_failed? boolean
+function Turn:tool_ended(id, has_failed) end
+
+---It was not allowed a tool.
+---@param name string
+---@param id? string
+function Turn:denied(name, id) end
+
+---It has used so much. Told again under the same id, only what is more counts.
+---@param amounts swarm.Amounts
+---@param id? string
+function Turn:used(amounts, id) end
+
+---The turn has used so much in all: what was not told yet counts.
+---@param amounts swarm.Amounts
+function Turn:used_in_all(amounts) end
+
+---The session has used so much in all, earlier turns too.
+---@param amounts swarm.Amounts
+function Turn:used_in_session(amounts) end
+
+---Its answer, with which the turn is over; nil takes it back. With a reason it is blocked.
+---@param value any
+---@param reason? string
+function Turn:answer(value, reason) end
+
+---The turn has failed. A reason that speaks of a usage limit makes it `limited`.
+---@param reason string
+---@param is_limit? boolean
+---@param retry_at? number Unix seconds, or seconds from now
+function Turn:failed(reason, is_limit, retry_at) end
+
+---A usage limit was met; where the turn comes to no answer, it is `limited`.
+---@param retry_at? number Unix seconds, or seconds from now
+function Turn:limited(retry_at) end
+
+---A warning; where the turn comes to no answer, it is why.
+---@param text string
+function Turn:remark(text) end
+
+---The item, or something in it, is not known: it is counted.
+---@param name string
+function Turn:unknown(name) end
+
 ---How a task is tried again. After attempt k it waits `min(backoff * factor^(k - 1), max_delay)`.
 ---@class swarm.Retries
 ---@field max integer how many further attempts there may be
@@ -100,6 +227,7 @@
 ---@field factor? number 1 or more: 2
 ---@field max_delay? number seconds: 30
 ---@field jitter? boolean a delay is drawn between half of it and the whole: true
+---@field max_wait? number seconds that a usage limit may last to be waited for: 21600
 ---@field on? string|string[]|swarm.RetryDecision statuses and error codes: { "failed", "timeout" }
 
 ---Whether an attempt that did not pass is followed by another, or after how many seconds. Bounded

@@ -25,6 +25,7 @@
 ---@field input any a copy of its input; in the worker itself the input
 ---@field prompt string the input as text: a string, its `prompt`, or its JSON
 ---@field role string
+---@field session string? the session of an agent's
 ---@field depth integer how many workers are above it
 ---@field deadline number? the nearest deadline, in seconds of `swarm.monotonic()`
 ---@field meta table what hooks leave for each other; children get a copy
@@ -228,6 +229,8 @@ function Scope:spawn(name, input, opts) end
 ---| "child_not_found" # { id }, of a supervisor
 ---| "io_error" # { path, reason }
 ---| "http_error" # { url, reason }
+---| "agent_failed" # { reason, session, last }
+---| "limited" # { retry_at, session, last }
 ---| "process_failed" # { exit_code, signal, stderr, stdout, reason }
 ---| "idle_timeout" # { seconds } a process wrote nothing for so long
 ---| "host_error" # { name } of a port that is not there
@@ -277,6 +280,9 @@ function Scope:spawn(name, input, opts) end
 ---@field seconds number? timeout of swarm.exec
 ---@field said string? what a worker that ran out of time had said last
 ---@field url string? http_error
+---@field retry_at number? limited: Unix seconds at which the limit is over
+---@field session string? agent_failed, limited, idle_timeout of an agent
+---@field last string? of these: what the agent said last
 ---@field exit_code integer? process_failed
 ---@field signal string? process_failed
 ---@field stderr string? process_failed: its last 4 KiB

@@ -215,8 +215,8 @@ function swarm.lock() end
 ---definition is a `load_error` with line, field and the nearest name; so are those of role, layer
 ---and command.
 ---@param name string
----@return fun(fields: swarm.LuaWorker|swarm.ProcessWorker)
----@overload fun(name: string, fields: swarm.LuaWorker|swarm.ProcessWorker)
+---@return fun(fields: swarm.LuaWorker|swarm.ProcessWorker|swarm.AgentWorker)
+---@overload fun(name: string, fields: swarm.LuaWorker|swarm.ProcessWorker|swarm.AgentWorker)
 function swarm.worker(name) end
 
 ---Defines what workers may do, by verbs.
@@ -236,6 +236,12 @@ function swarm.layer(name) end
 ---@return fun(fields: swarm.Invocation)
 ---@overload fun(name: string, fields: swarm.Invocation)
 function swarm.command(name) end
+
+---Defines a command-line agent, for workers that name it: `agent = "name"`.
+---@param name string
+---@return fun(fields: swarm.Agent)
+---@overload fun(name: string, fields: swarm.Agent)
+function swarm.agent(name) end
 
 ---Says what runs. It is a worker too, with the role `operator`; once in a script.
 ---@param fn fun(args: string[], ctx: swarm.Ctx): any, any

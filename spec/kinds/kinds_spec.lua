@@ -15,7 +15,41 @@ local function saying(event, ...)
   return "echo '" .. event:format(...) .. "'"
 end
 
+-- An agent of one's own that does what a shell's text writes.
+local function agent(text)
+  return {
+    agent = {
+      command = { "sh", "-c", text },
+      on = {
+        say = function(turn, item)
+          turn:progress(item.note)
+        end,
+        answer = function(turn, item)
+          turn:answer(item.value, item.reason)
+        end,
+      },
+    },
+    prompt = "{name}",
+  }
+end
+local SAY = 'echo \'{"type":"say","note":"%s"}\''
+local ANSWER = 'echo \'{"type":"answer","value":"%s"%s}\''
+
 local KINDS = {
+  agent = {
+    echo = {
+      agent = agent([[read -r line; echo "{\"type\":\"answer\",\"value\":\"$line\"}"]]).agent,
+    },
+    block = agent(ANSWER:format("half", ',"reason":"not enough"')),
+    fail = agent "exit 3",
+    wait = agent(SAY:format "begun" .. "; exec sleep 600"),
+    third = agent(
+      SAY:format "try '$SWARM_ATTEMPT'"
+        .. '; test "$SWARM_ATTEMPT" = 3 && '
+        .. ANSWER:format("done", "")
+    ),
+    two = agent(SAY:format "one" .. ";" .. SAY:format "two" .. ";" .. ANSWER:format("done", "")),
+  },
   lua = {
     talk = {
       run = function(ctx, input)
@@ -450,6 +484,15 @@ for kind in pairs(KINDS) do
         swarm.spawn(worker "echo", { f = print })
       end, { code = "invalid_value", path = "input.f" })
     end)
+
+    if not KINDS[kind].talk then
+      it("says that it cannot be held open", function()
+        assert.has_error(function()
+          swarm.open(worker "echo")
+        end, "cannot be held open")
+      end)
+      return
+    end
 
     it("is held open: one worker answers one invocation after the other", function()
       local s = swarm.open(worker "talk")

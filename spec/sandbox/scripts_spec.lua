@@ -171,7 +171,7 @@ describe("a name that does not exist", function()
 
   it("on swarm raises with the right one for what people try first", function()
     for wrong, right in pairs {
-      wait = "swarm.sleep", task = "swarm.worker", agent = "swarm.worker", define = "swarm.worker",
+      wait = "swarm.sleep", task = "swarm.worker", define = "swarm.worker",
       go = "swarm.spawn", async = "swarm.spawn", await = "swarm.join", value = "swarm.result",
       kill = "swarm.cancel",
       abort = "swarm.cancel", tail = "swarm.output_tail", emit = "ctx:partial",

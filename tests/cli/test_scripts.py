@@ -41,9 +41,9 @@ WRONG = {
     'swarm.worker "x" { kind = "process", run = print }': (
         'has no field "run": it is of kind lua, and this worker is of kind process'
     ),
-    'swarm.worker "x" { kind = "agent" }': 'no kind "agent": it is not built yet; a command does',
+    'swarm.worker "x" { kind = "agent" }': "is of kind agent and needs the field agent",
     'swarm.worker "x" { kind = "shell" }': 'write shell = "..." and leave kind out',
-    'swarm.worker "x" { agent = "claude" }': "no field agent: it is not built yet; a command does",
+    'swarm.worker "x" { agent = "cloude" }': 'there is no agent "cloude"; did you mean claude?',
     'swarm.worker "x" { run = print, pool = "y" }': '"pool": it is not built yet; concurrency',
     'swarm.worker "x" { command = "echo {prompt}" }': 'command = { "echo", "{prompt}" }',
     'swarm.worker "x" { command = "a | b" }': 'what a shell is to read into shell = "..."',

@@ -307,6 +307,7 @@ it("lists what there is", function(ctx)
       HttpRequest = names(upvalue(parts.http.request, "OPTIONS")),
       ExecCommand = names(upvalue(face.exec, "OPTIONS")),
       ExploreOptions = names(upvalue(explore, "OPTIONS")),
+      Agent = names(upvalue(host_require("swarm.outside.agent.definition").check, "FIELDS")),
       Layer = names(upvalue(hooks.layer, "LAYER_FIELDS")),
       Role = names(upvalue(roles.check, "FIELDS")),
       Invocation = names(invocation.FIELDS),
@@ -384,6 +385,7 @@ def test_options_and_definitions_have_the_fields_that_are_checked(
 
 def test_workers_of_each_kind_have_the_fields_that_are_checked(types: Types, survey: Any) -> None:
     classes = {"lua": "swarm.LuaWorker", "process": "swarm.ProcessWorker"}
+    classes["agent"] = "swarm.AgentWorker"
     assert classes.keys() == survey["kinds"].keys()
     for kind, fields in survey["kinds"].items():
         assert types.names(classes[kind]) == {*survey["common"], *fields}, kind

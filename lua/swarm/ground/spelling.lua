@@ -122,7 +122,6 @@ spelling.FIRST_GUESSES = {
 -- What comes later, and what does for it until then.
 spelling.LATER = {
   ["swarm."] = {
-    agent = 'swarm.worker "x" { command = { "claude", "-p", "{prompt}" } }',
     ask = "swarm.input, or swarm.blocked for what a person has to decide",
     dag = "swarm.spawn, and swarm.result of what it needs before each",
     graph = "swarm.spawn, and swarm.result of what it needs before each",

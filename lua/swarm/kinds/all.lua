@@ -9,6 +9,7 @@
 --   held_open  true where swarm.open can hold such a worker open; a kind that must look at the
 --              definition first sets it there
 --   check_command  function(name, fields), of the kind that swarm.command is for
+--   check_agent  the same, of the kind that swarm.agent is for
 local require = require -- a trusted script may set its own
 
 local kinds = {}
@@ -16,6 +17,7 @@ local kinds = {}
 kinds.list = {
   { name = "lua", by = { "run" } },
   { name = "process", by = { "command", "shell" } },
+  { name = "agent", by = { "agent" } },
 }
 
 kinds.by_name = {} -- name → its line of the list
@@ -34,6 +36,14 @@ end
 ---@param fields table
 function kinds.check_command(name, fields)
   return kinds.load("process").check_command(name, fields)
+end
+
+---Checks a swarm.agent where it stands.
+---@param name string
+---@param fields table
+---@return table agent
+function kinds.check_agent(name, fields)
+  return kinds.load("agent").check_agent(name, fields)
 end
 
 return kinds

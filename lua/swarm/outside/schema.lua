@@ -66,6 +66,26 @@ local function check_output(def, text, value)
   end
 end
 
+---What checks values against a definition's `output_schema`, for a kind that can have a value made
+---anew: nil where it has none.
+---@param def table
+---@return string? text the schema
+---@return function? misfit called with a value; returns the error, or nil where it fits
+function schema.of_output(def)
+  local text = compiled(def, "output_schema")
+  if not text then
+    return nil
+  end
+  local says = format("worker %q does not keep to its output_schema: ", def.name)
+  return text, function(value)
+    local err = misfit(text, value, "result", says)
+    if err then
+      err.refused = false
+    end
+    return err
+  end
+end
+
 ---A worker's `run` with its schemas checked: `run` itself where there are none.
 ---@param def table the definition: name, input_schema, output_schema (each a table, or nil)
 ---@param run function called as run(ctx, input); returns value, reason

@@ -18,7 +18,6 @@ local FIRST_GUESSES = {
 
 -- Kinds that come later, which are fields too, and what does for them.
 local LATER_KINDS = {
-  agent = 'a command does for it, as { command = { "claude", "-p", "{prompt}" } }',
   llm = "a worker of kind lua may use swarm.http.request",
   operator = "swarm.blocked says what a person has to decide",
   python = 'a command does for it, as { command = { "python3", "x.py" } }',

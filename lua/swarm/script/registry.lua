@@ -109,12 +109,17 @@ local function define_command(generation, name, fields, where)
   generation.commands[name] = { fields = fields, where = where }
 end
 
+local function define_agent(generation, name, fields, where)
+  generation.agents[name] = { agent = kinds.check_agent(name, fields), where = where }
+end
+
 -- What is defined by a name and a table: where they are kept, what makes one, an example.
 local NAMED = {
   worker = { "workers", define_worker, "{ run = function(ctx, input) ... end }" },
   role = { "roles", define_role, '{ extends = "worker", deny = { ... } }' },
   layer = { "layers", hooks.layer, "{ after = function(ctx, result) ... end }" },
   command = { "commands", define_command, '{ command = { "git", "status" } }' },
+  agent = { "agents", define_agent, "{ command = function(turn) ... end, on = { ... } }" },
 }
 
 ---What a definition came to: nothing, or its mistakes at their lines.
@@ -126,7 +131,7 @@ local function finish(where, ok, err)
 end
 
 ---swarm.worker "name" { ... } and swarm.worker("name", { ... }); so for role and layer.
----@param what string worker, role, layer or command
+---@param what string worker, role, layer, command or agent
 function registry.define(generation, what, name, ...)
   local call = "swarm." .. what
   local kept, make = NAMED[what][1], NAMED[what][2]

@@ -20,7 +20,7 @@ local spawning = require "swarm.worker.spawn"
 local tails = require "swarm.worker.output.tail"
 local tally = require "swarm.events.tally"
 local values = require "swarm.values.values"
-local rawequal, type, min = rawequal, type, math.min
+local rawequal, type, max, min = rawequal, type, math.max, math.min
 
 local KEPT = 100 -- attempts whose tails are kept, with the last
 local ON_SECONDS = 5 -- for the function that decides
@@ -83,6 +83,13 @@ local function ask(w, retries, on, err, number)
   return false, raised.crossing(raised.from_raised(answer))
 end
 
+---Seconds until a usage limit is over, or nil where the error says none, or too many.
+local function until_over(policy, err)
+  local at = type(err.retry_at) == "number" and err.retry_at or clock.wall()
+  local delay = max(at - clock.wall(), 0)
+  return delay <= policy.max_wait and delay or nil
+end
+
 ---Whether an attempt that ended so is followed by another, and after how many seconds.
 ---@return number? delay, table? problem what `on` raised
 local function delay_before_next(w, retries, status, err)
@@ -96,12 +103,17 @@ local function delay_before_next(w, retries, status, err)
   if type(on) == "function" then
     again, problem = ask(w, retries, on, err, retries.number)
   else
-    again = on[status] or on[err.code]
+    again = on[err.code] or err.code ~= "limited" and on[status]
   end
   if not again or retries.stopped or w.owner.cancel then
     return nil, problem
   end
-  return type(again) == "number" and again or delay_of(policy, retries.number)
+  if type(again) == "number" then
+    return again
+  elseif err.code == "limited" then
+    return until_over(policy, err)
+  end
+  return delay_of(policy, retries.number)
 end
 
 -- The next attempt --------------------------------------------------------------------------------

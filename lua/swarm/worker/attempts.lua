@@ -19,21 +19,26 @@ local FIELDS = {
   factor = true,
   max_delay = true,
   jitter = true,
+  max_wait = true,
   on = true,
 }
+local LONGEST_LIMIT = 21600 -- seconds that a usage limit may last to be waited for
 local FAILURES = { failed = true, timeout = true }
 
 -- Ends, and codes of the host's, that may be worth another attempt. Any other word is a code of the
 -- author's own, so one that looks like one of these is only told of.
 local WORTH = {
+  agent_failed = true,
   failed = true,
   timeout = true,
   blocked = true,
   closed = true,
   host_error = true,
   http_error = true,
+  idle_timeout = true,
   invalid_value = true,
   io_error = true,
+  limited = true,
   process_failed = true,
 }
 
@@ -122,6 +127,7 @@ function attempts.policy(value, what)
     factor = number_of(fields.factor, 2, what .. ".factor", 1),
     max_delay = number_of(fields.max_delay, 30, what .. ".max_delay", 0),
     jitter = fields.jitter ~= false,
+    max_wait = number_of(fields.max_wait, LONGEST_LIMIT, what .. ".max_wait", 0),
     on = fields.on == nil and FAILURES or read_on(fields.on, what),
   }
 end

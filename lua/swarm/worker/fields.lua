@@ -44,6 +44,11 @@ local function input_of(task)
 end
 fields.input = input_of
 
+---The conversation of an agent's.
+function fields.session(task)
+  return task.extra and task.extra.session
+end
+
 ---How many workers are above it.
 function fields.depth(task)
   local depth, above = 0, task.parent

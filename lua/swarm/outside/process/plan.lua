@@ -83,6 +83,8 @@ local function parse_text(fail, field, text, forms)
   return pieces
 end
 
+plans.parse_text = parse_text
+
 local readers = {}
 for field, read in pairs(limits.readers) do
   readers[field] = read

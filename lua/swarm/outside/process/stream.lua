@@ -186,6 +186,9 @@ end
 function Stream:item(item, name)
   self.count = self.count + 1
   self.last = item
+  if self.mapper then
+    return self.mapper:item(item)
+  end
   local map = self.plan.event
   if map then
     local event = map(item, name)
@@ -300,13 +303,15 @@ end
 ---@param plan table
 ---@param ctx table
 ---@param one? boolean it is taken item by item, each the answer to one invocation
+---@param mapper? table whose item(item) takes each in place of what the plan says
 ---@return table stream
-function stream.new(plan, ctx, one)
+function stream.new(plan, ctx, one, mapper)
   local me = S.current
   return setmetatable({
     plan = plan,
     ctx = ctx,
     me = me,
+    mapper = mapper,
     cut = cut[plan.format],
     says = me.rights.emit_output == true, -- else it runs without a tail
     one = one or false,
