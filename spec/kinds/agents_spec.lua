@@ -150,6 +150,7 @@ for _, name in ipairs(NAMES) do
         assert.equal("pass", again.status)
         assert.equal(h.session, again.session)
         assert.same({ { "look", "look" } }, prompts(folder))
+        assert.equal(120, used(again).tokens) -- not again what the first has used
       end)
     end)
 
@@ -169,6 +170,8 @@ for _, name in ipairs(NAMES) do
     it("fails where it ends without an answer", function()
       local _, err = run(name, "silent")
       assert.equal("agent_failed", err.code)
+      assert.matches("ended without an answer", err.reason)
+      _, err = run(name, "cut")
       assert.matches("ended without an answer", err.reason)
       _, err = run(name, "crash")
       assert.equal("agent_failed", err.code)
@@ -480,6 +483,22 @@ describe("an agent of one's own", function()
     assert.same({ "hm" }, texts(h))
     assert.equal(7, used(h).tokens)
     assert.same({}, notes(h, "skipped"))
+  end)
+
+  it("adds up however often it tells what it has used", function()
+    local items = {}
+    for i = 1, 25000 do
+      items[i] = '{"type":"tokens","read":2,"written":1}\n'
+    end
+    items[25001] = '{"type":"done","text":"so"}\n'
+    mock.port("process", function(_, _, emit)
+      emit({ out = true }, table.concat(items))
+      return { exit_code = 0 }, ""
+    end)
+    local h = swarm.spawn("my own", { text = "" })
+    assert.equal("so", h:result())
+    assert.equal(75000, used(h).tokens)
+    assert.equal(true, #h:output_tail() < 2000)
   end)
 
   it("meets limits, and fails", function()

@@ -28,7 +28,7 @@ import anyio
 
 from swarm_host import Host, Options
 from swarm_host.vm.kernel import Kernel
-from tests.bench import processes, reloads, views
+from tests.bench import mappers, processes, reloads, views
 from tests.bench.running import HERE, PEERS, Result, ours, run
 
 HELLO = HERE.parents[1] / "scripts" / "hello.lua"
@@ -285,6 +285,7 @@ BENCHMARKS: dict[str, Callable[[bool], Result]] = {
     "sleepers": sleepers,
     **reloads.BENCHMARKS,
     **processes.BENCHMARKS,
+    **mappers.BENCHMARKS,
     **views.BENCHMARKS,
 }
 

@@ -35,6 +35,7 @@ ATTEMPTS = 3
         "spawns",
         "streams",
         "text",
+        "mappers",
         "view",
         "said",
     ],

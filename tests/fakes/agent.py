@@ -32,6 +32,7 @@ MODES = {
     "linger": "says its answer and never exits",
     "slow": "a pause before each item",
     "silent": "ends without an answer, exit status 0",
+    "cut": "stops in the middle of its last items, exit status 0",
     "crash": "ends in the middle, exit status 1, with words on stderr",
     "fail": "says that it failed",
     "turns": "reaches its turn limit",
@@ -456,6 +457,10 @@ def main() -> int:
         if "crash" in modes:
             sys.stderr.write("it crashed\n")
             return 1
+        return 0
+    if "cut" in modes:
+        text = "".join(json.dumps(item) + "\n" for item in items)
+        sys.stdout.write(text[: -len(text) // 4])
         return 0
     say(items, fake)
     if "linger" in modes:

@@ -38,6 +38,9 @@ local FAILURES = {
   error_max_structured_output_retries = "it found no answer that fits the schema",
 }
 
+-- What of the system's items says nothing here.
+local SILENT = { compact_boundary = true, status = true, hook_started = true, hook_response = true }
+
 local on = {}
 
 function on.system(turn, item)
@@ -48,6 +51,8 @@ function on.system(turn, item)
     turn:progress("retry", "the API answered " .. tostring(item.error_status))
   elseif item.subtype == "permission_denied" then
     turn:denied(item.tool_name, item.tool_use_id)
+  elseif not SILENT[item.subtype] then
+    turn:unknown("system " .. tostring(item.subtype))
   end
 end
 

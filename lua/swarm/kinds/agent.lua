@@ -252,7 +252,6 @@ local function take_turn(plan, ctx, input, prompt, given)
     max_turns = plan.max_turns,
     schema = plan.schema,
     session = given.session,
-    sums = given.sums,
     on_session = function(id)
       extra.session = id
     end,
@@ -273,6 +272,7 @@ local function take_turn(plan, ctx, input, prompt, given)
   order.arguments, order.prompt = command_of(plan, turn, given.args)
   order.input = { given.text }
   local ok, ended, _, stderr = pcall(attempt.run, order, plan.process, ctx, turn.stream)
+  turn:flush_usage()
   tell_skipped(plan, turn)
   if not ok then
     return with_advice(plan, turn, ended)
@@ -300,8 +300,8 @@ local function first_turn(plan, ctx, input, prompt)
     local message = plan.who .. ": an agent needs a prompt: an input, or the field prompt"
     return errors.throw("invalid_value", message, { path = "input" })
   end
-  if plan.is_new or not extra.session_used then
-    extra.session, extra.session_used = nil, {}
+  if plan.is_new then
+    extra.session = nil
   end
   local goes_on = extra.session ~= nil
   if not goes_on and plan.session then
@@ -314,7 +314,6 @@ local function first_turn(plan, ctx, input, prompt)
   return {
     text = first_text(plan, text, goes_on),
     session = extra.session,
-    sums = extra.session_used,
     model = plan.model and filled(plan, plan.model, "model", ctx, input, prompt),
     args = args,
   }

@@ -88,7 +88,6 @@
 --   supervisor  supervise what it keeps, where it is a supervisor
 --   args      app         of a main that a spec runs
 --   session   kinds/agent its conversation, which later attempts go on in
---   session_used  kinds/agent  amounts that it has told of that whole session
 --   used      tally       sums of what it has used, and all below it
 --   ends      tally       how many of its children have ended in each way, if somebody watches
 --   each_nodes, each_most  each  nodes of loops among its watchers

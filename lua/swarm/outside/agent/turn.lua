@@ -13,6 +13,7 @@ local error, pairs, pcall, setmetatable, tostring, type =
   error, pairs, pcall, setmetatable, tostring, type
 
 local MESSAGES = 64 -- whose amounts are kept, as one may be told again
+local USAGES, GATHERED = 1000, 100 -- events of use one by one, and after these so many in one
 local NAMES = 100 -- of skipped types
 local LAST = 2000 -- bytes of what it said last that an error keeps
 local null = values.null
@@ -89,25 +90,40 @@ local function amount_of(value)
   return type(value) == "number" and value - value == 0 and value or 0
 end
 
+---Writes what was gathered of its use into the tail.
+function Turn:flush_usage()
+  local event = self.gathered
+  if event then
+    self.gathered, self.gathered_n = nil, 0
+    event.type, event.tokens = "usage", (event.input or 0) + (event.output or 0)
+    self.usages = self.usages + 1
+    if self.stream.says then
+      say.relay(self.ctx, event)
+    end
+  end
+end
+
 ---Says what is more in one record of amounts than in another, and takes it over.
 local function add_usage(self, amounts, told, model)
-  local event, some = { type = "usage" }, false
+  local event = self.gathered
   for i = 1, #AMOUNTS do
     local name = AMOUNTS[i]
     local more = amount_of(amounts[name]) - (told[name] or 0)
     if more ~= 0 then
-      event[name], some = more, true
+      event = event or {}
+      event[name] = (event[name] or 0) + more
       told[name] = amount_of(amounts[name])
       if told ~= self.used_up then
         self.used_up[name] = (self.used_up[name] or 0) + more
       end
     end
   end
-  if some then
-    event.tokens = (event.input or 0) + (event.output or 0)
-    event.model = is_text(model) and model or self.model_told
-    if self.stream.says then
-      say.relay(self.ctx, event) -- a budget is told before anything waits
+  if event then
+    event.model = is_text(model) and model or self.model_told or event.model
+    self.gathered, self.gathered_n = event, self.gathered_n + 1
+    -- No usage of a tail's may go, and it holds so many events.
+    if self.usages < USAGES or self.gathered_n >= GATHERED then
+      self:flush_usage()
     end
   end
 end
@@ -131,10 +147,25 @@ function Turn:used_in_all(amounts)
   return add_usage(self, amounts, self.used_up, amounts.model)
 end
 
+-- What sessions have told that they have used, by their ids; of so many, the last ones.
+local SESSIONS = 10000
+local sums_of, told_sessions, told_at = {}, {}, 0
+
+local function sums_of_session(id)
+  local sums = sums_of[id]
+  if not sums then
+    told_at = told_at % SESSIONS + 1
+    sums_of[told_sessions[told_at] or false] = nil
+    sums = {}
+    sums_of[id], told_sessions[told_at] = sums, id
+  end
+  return sums
+end
+
 ---The whole session has used this. (Some tell of the turn alone, by the same name: sums of a
 ---session always grow.)
 function Turn:used_in_session(amounts)
-  local sums = self.sums
+  local sums = sums_of_session(self.session or self)
   local grows = amount_of(amounts.input) > (sums.input or 0)
     and amount_of(amounts.output) > (sums.output or 0)
   if not grows then
@@ -230,8 +261,19 @@ end
 
 -- The end -----------------------------------------------------------------------------------------
 
-local LOGIN =
-  { "log in", "login", "logged in", "api key", "api_key", "apikey", "unauthorized", "oauth" }
+local LOGIN = {
+  "log in",
+  "login",
+  "logged in",
+  "auth method",
+  "authentic",
+  "api key",
+  "api_key",
+  "apikey",
+  "unauthorized",
+  "oauth",
+  "credential",
+}
 
 local function is_about_login(text)
   text = lower(text)
@@ -291,8 +333,8 @@ end
 
 local turn = {}
 
----@param of table { agent, who, ctx, session, model, permissions, max_turns, schema, sums,
----on_session, on_denied, is_cancelled }
+---@param of table { agent, who, ctx, session, model, permissions, max_turns, schema, on_session,
+---on_denied, is_cancelled }
 ---@return table
 function turn.new(of)
   of.stream = nil -- where its items come from, and events go
@@ -303,6 +345,9 @@ function turn.new(of)
   of.messages_at = 0 -- the place in it that was filled last
   of.refusals = {} -- id → true
   of.used_up = {} -- amounts of the turn
+  of.usages = 0 -- events of use
+  of.gathered = nil -- the next one, with what was told since the last
+  of.gathered_n = 0 -- how often
   of.skipped = {} -- type → how often
   of.kinds_skipped = 0
   of.answered = nil
