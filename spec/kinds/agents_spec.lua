@@ -39,6 +39,10 @@ for _, name in ipairs(NAMES) do
   define(", patient", { retries = { max = 2, on = { "limited" } } })
   define(", stubborn", { retries = { max = 1, backoff = 0 } })
   define(", anew", { session = "new", retries = { max = 1, on = { "limited" } } })
+  define(", forgetful", {
+    env = variables { FAKE_AGENT_STATE = "{input.state}/{attempt}" },
+    retries = { max = 1, backoff = 0 },
+  })
   define(", told", { session = "{input.session}" })
 end
 
@@ -293,6 +297,16 @@ for _, name in ipairs(NAMES) do
       assert.equal(1, h.attempt)
     end)
 
+    it("begins a session where the one to go on in was not kept", function()
+      in_state(function(folder)
+        local h, err = run(name .. ", forgetful", "fail", { state = folder })
+        assert.equal(2, h.attempt)
+        assert.equal("it broke", err.reason, err.message)
+        local given = prompts(folder .. "/2")
+        assert.same({ { "look" } }, given)
+      end)
+    end)
+
     it("goes on in its session in a later attempt", function()
       in_state(function(folder)
         local h = run(name .. ", stubborn", "fail", { state = folder })
@@ -511,6 +525,12 @@ describe("an agent of one's own", function()
     _, err = own { type = "oops", why = "usage limit reached, try again in 2 minutes" }
     assert.equal("limited", err.code)
     assert.near(swarm.now() + 120, err.retry_at, 1)
+    for _, why in ipairs { "no session 1a429b0c-4290-a429", "it ran into its turn limit" } do
+      _, err = own { type = "oops", why = why }
+      assert.equal("agent_failed", err.code, why)
+    end
+    _, err = own { type = "oops", why = "status 429" }
+    assert.equal("limited", err.code)
   end)
 
   it("fails at its own line where its mapper raises", function()

@@ -81,6 +81,7 @@ class Fake:
         folder = os.environ.get("FAKE_AGENT_STATE")
         if not folder:
             return []
+        Path(folder).mkdir(exist_ok=True)
         kept = Path(folder) / f"{self.session}.jsonl"
         if self.resumed and not kept.exists():
             sys.stderr.write(f"No conversation found with session ID: {self.session}\n")

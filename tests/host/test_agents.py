@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import uuid
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from tests.support.command_line import run, script
 from tests.support.families import wait_until_gone
 
+AGENTS = Path(__file__).resolve().parents[2] / "lua" / "swarm" / "agents"
 FAKES = Path(__file__).resolve().parents[1] / "fakes" / "bin"
 
 NIGHT = """
@@ -94,6 +96,21 @@ def test_an_agent_that_is_not_installed_names_its_package(
     done = run(script(tmp_path, text))
     assert done.returncode == 1
     assert b"to install it, npm install -g @openai/codex" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["claude", "codex", "gemini", "opencode"])
+def test_the_file_of_an_agent_can_be_copied(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{FAKES}{os.pathsep}{os.environ['PATH']}")
+    shutil.copy(AGENTS / f"{name}.lua", tmp_path)
+    text = """
+    swarm.agent "mine"(require "NAME")
+    swarm.worker "x" { agent = "mine", env = { FAKE_AGENT = "tools" }, permissions = "all" }
+    swarm.main(function() return swarm.call("x", "look") end)
+    """
+    done = run(script(tmp_path, text.replace("NAME", name)))
+    assert done.stdout == b"you said: look\n", done.stderr
 
 
 def test_what_is_not_known_is_logged_once_and_a_denial_once_a_worker(

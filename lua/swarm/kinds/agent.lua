@@ -239,7 +239,7 @@ local function with_advice(plan, turn, err)
 end
 
 ---One turn: its program with one prompt, to its end.
----@return any answer, table turn
+---@return any answer, table turn, table? err
 local function take_turn(plan, ctx, input, prompt, given)
   local task = S.current.task
   local extra = record.extra(task)
@@ -278,10 +278,7 @@ local function take_turn(plan, ctx, input, prompt, given)
     return with_advice(plan, turn, ended)
   end
   local answer, err = turn:outcome(ended, stderr)
-  if err then
-    return error(err, 0)
-  end
-  return answer, turn
+  return answer, turn, err
 end
 
 ---What a prompt says where nothing told a session before, and where an attempt was broken off.
@@ -312,6 +309,7 @@ local function first_turn(plan, ctx, input, prompt)
     args[i] = filled(plan, plan.args[i], format("args[%d]", i), ctx, input, prompt)
   end
   return {
+    goes_on = goes_on,
     text = first_text(plan, text, goes_on),
     session = extra.session,
     model = plan.model and filled(plan, plan.model, "model", ctx, input, prompt),
@@ -323,7 +321,15 @@ local function run(plan, ctx, input)
   local prompt = attempt.prompter(plan.process, ctx, input)
   local given = first_turn(plan, ctx, input, prompt)
   for number = 0, plan.repairs do
-    local answer, turn = take_turn(plan, ctx, input, prompt, given)
+    local answer, turn, failure = take_turn(plan, ctx, input, prompt, given)
+    if failure and given.goes_on and asked.is_lost(failure.reason) then
+      record.extra(S.current.task).session = nil
+      given = first_turn(plan, ctx, input, prompt)
+      answer, turn, failure = take_turn(plan, ctx, input, prompt, given)
+    end
+    if failure then
+      return error(failure, 0)
+    end
     if not plan.schema or turn.refusal then
       return answer, turn.refusal
     end

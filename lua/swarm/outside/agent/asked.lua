@@ -2,7 +2,7 @@
 -- be: JSON, also where words or a fence stand around it.
 local json = require "swarm.values.json"
 local values = require "swarm.values.values"
-local gmatch, match = string.gmatch, string.match
+local find, gmatch, lower, match = string.find, string.gmatch, string.lower, string.match
 local pcall, type = pcall, type
 
 local asked = {}
@@ -25,6 +25,16 @@ end
 ---@param problem string what was wrong
 function asked.repair(problem, schema)
   return "Your last answer cannot be taken: " .. problem .. "\n\n" .. ALONE .. schema
+end
+
+---Whether an agent says that it has no such session: an attempt that was broken off early may not
+---have been kept.
+function asked.is_lost(reason)
+  local text = lower(reason or "")
+  return find(text, "no conversation", 1, true) ~= nil
+    or find(text, "no rollout", 1, true) ~= nil
+    or find(text, "session.*not found") ~= nil
+    or find(text, "invalid session", 1, true) ~= nil
 end
 
 local function decode(text)

@@ -30,7 +30,7 @@ function limits.speaks_of(text)
       return true
     end
   end
-  return match(text, "%f[%d]429%f[%D]") ~= nil
+  return match(text, "%f[%w]429%f[%W]") ~= nil
 end
 
 local UNITS = {
@@ -65,7 +65,7 @@ function limits.over_at(told, text, now)
   local at = tonumber(told)
   if not at and text then
     text = lower(text)
-    at = tonumber(match(text, "%f[%d](1%d%d%d%d%d%d%d%d%d)%f[%D]")) -- a stamp in the text
+    at = tonumber(match(text, "%f[%w](1%d%d%d%d%d%d%d%d%d)%f[%W]")) -- a stamp in the text
     local after = match(text, "try again in (.*)")
       or match(text, "retry in (.*)")
       or match(text, "retry after (.*)")

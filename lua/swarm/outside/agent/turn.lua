@@ -282,7 +282,7 @@ local function is_about_login(text)
       return true
     end
   end
-  return find(text, "%f[%d]401%f[%D]") ~= nil
+  return find(text, "%f[%w]401%f[%W]") ~= nil
 end
 
 ---The error of a turn that came to no answer.
