@@ -38,8 +38,8 @@ class Options:
     :ivar events_shown: events of the run, in short, are among what ``write_log`` takes, with
         ``event`` as their ``level``.
     :ivar names_prints: what workers other than ``main`` print, is too, with ``print``.
-    :ivar copies_prints: the same, and it goes to ``write_out`` too, as it is; not with
-        ``names_prints``.
+    :ivar copies_prints: what any worker prints is too; ``copied`` says that it goes to
+        ``write_out`` as well.
     :ivar watched: somebody looks at :meth:`swarm_host.host.Host.picture`: beginnings and ends are
         noted for it.
     :ivar before_exit: called before ``os.exit`` of a trusted script ends the process.

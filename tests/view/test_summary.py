@@ -13,7 +13,6 @@ NOTHING: dict[str, Any] = {
     "retried": {"many": 0, "tasks": []},
     "slowest": [],
     "used": {},
-    "late": [],
 }
 COUNTS = counts(0, 0, 12, 1, 2, 0, 0)
 
@@ -41,7 +40,6 @@ def test_what_failed_comes_first_and_what_was_used_last() -> None:
             again,
         ),
         "slowest": [task(6, seconds=61, status="pass"), task(7, seconds=9.9, status="pass")],
-        "late": [],
         "used": {"tokens": 12431, "input": 10000, "output": 2431, "cost": 0.314},
     }
     assert summary_of(summary, COUNTS, 75.4) == [

@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Set
 from typing import Any
 
-from swarm_host.entries import indented, reason_of, titled, words_before
-from swarm_host.view.cells import amount, duration, one_line
+from swarm_host.entries import indented, one_line, reason_of, titled, words_before
+from swarm_host.view.cells import amount, duration
 from swarm_host.view.lingering import still_running
 from swarm_host.view.progress import progress_line
 
@@ -46,7 +46,7 @@ def summary_of(
     :param total: how many there were is told in any case.
     """
     lines = [
-        *_late(summary["late"]),
+        *_late(summary.get("late")),
         *_failed(summary["failed"], told),
         *blocked(summary["blocked"]),
         *_retried(summary["retried"]),
@@ -92,9 +92,11 @@ def blocked(listed: dict[str, Any]) -> list[str]:
     return _list(listed["many"], "ended blocked", [_reason(one) for one in listed["tasks"]])
 
 
-def _late(rows: list[dict[str, Any]]) -> list[str]:
+def _late(late: dict[str, Any] | None) -> list[str]:
     """Who was at work as the run's time was over."""
-    lines = still_running(rows, len(rows)) if len(rows) > 1 else []  # of main the error tells
+    if late is None or late["live"] < 2:
+        return []  # of main the error tells
+    lines = still_running(late["rows"], late["live"])
     return [] if not lines else ["the run's time is over; at work were:", *lines]
 
 

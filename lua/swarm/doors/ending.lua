@@ -29,10 +29,10 @@ local over_from
 local run_error -- a deadlock, or the end of its time: fails the run whatever main made of it
 
 local PICTURED = 40 -- rows
-local ran_late = values.array {} -- who was alive as the run's time was over
+local ran_late -- who was alive as the run's time was over: { live = how many, rows }, or nil
 
 local function look_who_runs()
-  ran_late = picture.rows(PICTURED)
+  ran_late = { live = settling.counts.live - settling.loading.live, rows = picture.rows(PICTURED) }
 end
 
 local ended_before = {} -- how many workers had ended in each way when the run began
@@ -73,7 +73,7 @@ function ending.begin()
   for status in pairs(record.final) do
     ended_before[status] = settling.counts[status] - settling.loading[status]
   end
-  run_error, failures.list, ran_late = nil, {}, values.array {}
+  run_error, failures.list, ran_late = nil, {}, nil
   S.drop_timer(late)
   tally.begin()
   scopes.forget_failed(root)
@@ -150,7 +150,8 @@ end
 
 ---What there is to tell of the run's tasks, main aside, as JSON: `failed`, `blocked` and `retried`,
 ---each how `many` there are and the first `tasks`; those that took longest, `slowest`; what was
----`used`; and who was alive as the run's time was over, `late`, as rows of a picture.
+---`used`; and who was alive as the run's time was over, `late`: how many were `live`, and the
+---`rows` of a picture.
 ---@return string
 function ending.summary()
   return text_of {

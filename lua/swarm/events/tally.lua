@@ -138,8 +138,9 @@ local function add_to(sums, event)
       amount = (is_amount(event.input) and event.input or 0)
         + (is_amount(event.output) and event.output or 0)
     end
-    if is_amount(amount) then
-      sums[name] = (sums[name] or 0) + amount
+    local sum = is_amount(amount) and (sums[name] or 0) + amount
+    if sum and is_amount(sum) then -- numbers of an author's may add up to none
+      sums[name] = sum
     end
   end
 end
