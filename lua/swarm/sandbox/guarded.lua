@@ -206,7 +206,7 @@ local function of_os()
 end
 
 local function of_io()
-  local members = streams.library(whole_files.open, function() end)
+  local members = streams.library(whole_files.open)
   members.lines, members.popen = whole_files.lines, whole_files.popen
   members.stdin = streams.no_input()
   return guarded_library("io", members, IO)

@@ -106,9 +106,8 @@ end
 
 ---The functions of `io` that know what it writes to.
 ---@param open fun(name: string, mode: string): any, string? opens a file
----@param kind_of fun(value: any): string? what `io.type` says of other files
 ---@return table
-function streams.library(open, kind_of)
+function streams.library(open)
   local out = streams.new(standard, { name = "stdout", put = log.write_out })
   local err = streams.new(standard, { name = "stderr", put = write_err })
   local current = out
@@ -145,10 +144,7 @@ function streams.library(open, kind_of)
 
   function library.type(value)
     local stream = kept[value]
-    if stream then
-      return stream.closed and "closed file" or "file"
-    end
-    return kind_of(value)
+    return stream and (stream.closed and "closed file" or "file") or nil
   end
   return library
 end

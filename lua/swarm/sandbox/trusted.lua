@@ -5,14 +5,12 @@ local errors = require "swarm.ground.errors"
 local libraries = require "swarm.sandbox.libraries"
 local log = require "swarm.events.log"
 local modules = require "swarm.sandbox.modules"
-local streams = require "swarm.sandbox.streams"
 local strings = require "swarm.sandbox.strings"
 
 local real = _G
 local real_load, real_loadfile, real_getfenv, real_setfenv = load, loadfile, getfenv, setfenv
 local real_getmetatable, debug_getmetatable, debug_setmetatable =
   getmetatable, debug.getmetatable, debug.setmetatable
-local real_io_type, real_open = io.type, io.open
 local type, pairs, select, tostring = type, pairs, select, tostring
 local error, rawequal = error, rawequal
 local find, gmatch, match = string.find, string.gmatch, string.match
@@ -144,10 +142,26 @@ end
 
 -- Libraries ---------------------------------------------------------------------------------------
 
+local files = debug.getmetatable(io.stdout).__index
+local write_to, output, stdout, stderr = files.write, io.output, io.stdout, io.stderr
+
+---Standard output and error are the host's to write, who else says things there too.
+local function write(file, ...)
+  if rawequal(file, stdout) then
+    log.write_out(...)
+  elseif rawequal(file, stderr) then
+    log.write_err(nil, ...)
+  else
+    return write_to(file, ...)
+  end
+  return true
+end
+
 local function of_io()
+  files.write = write
   local members = copy_of(io)
-  for name, value in pairs(streams.library(real_open, real_io_type)) do
-    members[name] = value
+  function members.write(...)
+    return write(output(), ...)
   end
   return members
 end
