@@ -7,6 +7,7 @@ A library is looked for where ``LUA_LIBRARIES`` says (folders that have ``share/
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -56,6 +57,18 @@ def found() -> Libraries:
 def exercises() -> list[str]:
     """The names of the exercises."""
     return sorted(path.stem for path in EXERCISES.glob("*.lua"))
+
+
+def is_there(libraries: Libraries, name: str) -> bool:
+    """Whether the first module that an exercise requires is on this machine."""
+    first = re.search(r'require\(?\s*"([\w.]+)"', (EXERCISES / f"{name}.lua").read_text())
+    assert first, name
+    path = first[1].replace(".", "/")
+    places = [
+        folder / end for folder in libraries.lua for end in (f"{path}.lua", f"{path}/init.lua")
+    ]
+    places += [folder / f"{path}.so" for folder in libraries.c]
+    return any(place.exists() for place in places)
 
 
 def _command(mode: str, libraries: Libraries, name: str, folder: Path) -> list[str]:

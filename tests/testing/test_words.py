@@ -144,8 +144,11 @@ def test_a_script_s_workers_go_by_its_own_names(tmp_path: Path) -> None:
 
 
 def test_a_script_is_loaded_anew_for_each_spec_and_may_be_loaded_inside_one(tmp_path: Path) -> None:
-    script(tmp_path, "count = (rawget(_G, 'count') or 0) + 1\nswarm.main(function() count = count + 1 "
-           "return count end)", "count.lua")  # fmt: skip
+    counts = """
+      count = (rawget(_G, "count") or 0) + 1
+      swarm.main(function() count = count + 1 return count end)
+    """
+    script(tmp_path, counts, "count.lua")
     text = """
       local app = swarm.script "count.lua"
       for i = 1, 2 do
