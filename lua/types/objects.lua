@@ -232,6 +232,7 @@ function Scope:spawn(name, input, opts) end
 ---| "idle_timeout" # { seconds } a process wrote nothing for so long
 ---| "host_error" # { name } of a port that is not there
 ---| "assertion_failed" # of assert.* in specs
+---| "spec_pending" # of pending inside an `it`
 ---| "exploration_failed" # { schedule, schedules, failure, steps }, of explore in specs
 ---| "internal" # a fault of the host
 

@@ -325,7 +325,9 @@ def test_a_module_that_is_not_there_lists_all_places(
         tmp_path, 'require "a.b"', "--lua-path", "more", "--lua-path", "other/?.luax", *options
     )
     assert said.status == 2
-    assert said.err.splitlines() == [
+    places = said.err.splitlines()
+    assert ("  ./a/b.lua" in places) == ("--trust" in options)  # the machine's places
+    assert places[:10] + places[-3:] == [
         'error: x.lua:1: module "a.b" not found; tried:',
         "  a/b.lua",
         "  a/b/init.lua",
@@ -478,7 +480,7 @@ def test_a_loading_sees_nothing_that_another_did_to_its_libraries(tmp_path: Path
         """
         assert(string.format("%d", 1) == "1" and table.concat and math.floor and bit.band)
         assert(coroutine.wrap and os.time and io.write and require "swarm" == swarm)
-        assert(mine == nil and string.shout == nil and ("").shout == nil)
+        assert(rawget(_G, "mine") == nil and string.shout == nil and ("").shout == nil)
         swarm.worker "unharmed" { run = function() return true end }
         """
     )
