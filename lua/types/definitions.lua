@@ -18,6 +18,7 @@
 ---and its input is not shown in its place
 ---@field timeout? number seconds for each attempt, above zero, from `running` on
 ---@field concurrency? integer how many of this worker run at once; the others are pending
+---@field pool? string|string[] the pools that it takes a slot of, all or none
 ---@field retries? integer|swarm.Retries how often a failed attempt is followed by another
 ---@field ready? true|swarm.Ready when a supervisor takes it to have started; at once by default
 ---@field start_timeout? number seconds from its start until it is ready: 30
@@ -105,6 +106,18 @@
 ---Whether an attempt that did not pass is followed by another, or after how many seconds. Bounded
 ---by 5 seconds.
 ---@alias swarm.RetryDecision fun(err: swarm.Error, attempt: integer): boolean|number|nil
+
+---A limit that several workers share: slots, rates, or both. Two rates hold together.
+---@class swarm.Pool
+---@field slots? integer how many attempts run at once
+---@field per_second? number how many begin in a second, evenly spaced
+---@field per_minute? number the same, in a minute
+---@field burst? integer how many of a rate may begin at once: 1
+---@field park? boolean|swarm.Park whether an error `limited` of an attempt parks it: false
+
+---How long a pool may be parked.
+---@class swarm.Park
+---@field max number seconds, all in all, until one of it passes again
 
 ---How it is found out that a worker is ready: one of `output` and `port`.
 ---@class swarm.Ready
@@ -241,6 +254,18 @@
 ---Options of `map`.
 ---@class swarm.MapOptions
 ---@field concurrency? integer how many at once; all by default
+---@field keep_going? boolean failures cancel nothing, and come with the blocked ones: false
+
+---Options of `graph`.
+---@class swarm.GraphOptions
+---@field keep_going? boolean a failure skips what needs it, and cancels nothing: false
+
+---A node of `graph`: { "worker", input, needs = { "other" } }.
+---@class swarm.GraphNode
+---@field [1] string|swarm.Run
+---@field [2]? any its input, or `fun(needs: table): any`
+---@field input? any the same
+---@field needs? string[] nodes that must have passed
 
 ---Options of `shield`.
 ---@class swarm.ShieldOptions

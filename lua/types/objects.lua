@@ -26,6 +26,7 @@
 ---@field prompt string the input as text: a string, its `prompt`, or its JSON
 ---@field role string
 ---@field depth integer how many workers are above it
+---@field needs table? of a node of a graph: what its needs made, by their names
 ---@field deadline number? the nearest deadline, in seconds of `swarm.monotonic()`
 ---@field meta table what hooks leave for each other; children get a copy
 ---@field cancel_token swarm.CancelToken
@@ -208,6 +209,8 @@ function Scope:spawn(name, input, opts) end
 ---| "none_passed" # { errors }, of any
 ---| "deadlock" # { waiting } where all wait
 ---| "closed" # a channel
+---| "limited" # { retry_at, pool }
+---| "skipped" # { need }, of a node of a graph
 ---| "not_registered" # { name }
 ---| "unknown_name" # { name }
 ---| "invalid_argument" # { name } of an option that is not there
@@ -268,6 +271,9 @@ function Scope:spawn(name, input, opts) end
 ---@field verb string? role_violation
 ---@field bound string? token_task_mismatch
 ---@field arg string? token_task_mismatch
+---@field retry_at number? limited: Unix seconds
+---@field pool string? limited: of the run itself
+---@field need string? skipped: the node that was not to be had
 ---@field current integer? spawn_depth_exceeded
 ---@field max integer? spawn_depth_exceeded
 ---@field what string? budget_exceeded

@@ -591,7 +591,6 @@ def test_a_wrong_definition_is_a_load_error_that_names_the_field(tmp_path: Path)
         'command = { "echo", "{promtp_file}" }': "did you mean {prompt_file}?",
         'command = { "echo", "{Prompt}" }': "did you mean {prompt}?",
         'command = { "echo", "{taskid}" }': "did you mean {task_id}?",
-        'command = { "echo", "{needs.a}" }': "{needs.a} is not supported yet",
         'command = { "echo", "{need.a}" }': "did you mean {needs.a}?",
         'command = { "a" }, cwd = "{worktree}"': "{worktree} is not supported yet",
         'command = { "a" }, cwd = "{inputs.dir}"': "cwd: {inputs.dir} is no placeholder",

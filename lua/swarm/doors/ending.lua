@@ -8,6 +8,7 @@ local failures = require "swarm.events.failures"
 local frames = require "swarm.ground.frames"
 local held = require "swarm.doors.held"
 local picture = require "swarm.doors.picture"
+local pools = require "swarm.worker.limits.pools"
 local raised = require "swarm.ground.raised"
 local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
@@ -17,6 +18,8 @@ local tally = require "swarm.events.tally"
 local text_of = require("swarm.values.json").text_of
 local values = require "swarm.values.values"
 local root = scopes.root
+
+local format = string.format
 
 local ending = {
   closed_world = false, -- nobody outside can spawn or cancel: silence is a deadlock
@@ -269,8 +272,24 @@ function ending.lingering()
   return many > 0 and text_of { why = why, many = many, workers = values.array(workers) } or nil
 end
 
+---Nothing can go on but what waits for a pool that is parked past what its definition allows: ends
+---the run, which may be taken up again later.
+local function over_limit(pool)
+  run_error = errors.new(
+    "limited",
+    format("pool %q is at its limit, longer than its park allows: nothing else is left", pool.name),
+    { retry_at = pool.retry_at, pool = pool.name, of_run = true }
+  )
+  local reason = format("pool %q is at its limit", pool.name)
+  cancelling.children(root, { kind = "deadlock", reason = reason, scope = root })
+end
+
 ---Every live worker waits, and nothing outside can wake one: cancels the run.
 local function deadlock()
+  local pool = pools.over()
+  if pool then
+    return over_limit(pool)
+  end
   local waiting, more = all_waiting()
   local lines = {}
   for i = 1, #waiting do

@@ -6,6 +6,7 @@ local cancel_token = require "swarm.worker.cancel_token"
 local cancelling = require "swarm.scope.cancel"
 local errors = require "swarm.ground.errors"
 local fields = require "swarm.worker.fields"
+local graph = require "swarm.structure.graph"
 local handles = require "swarm.worker.handle"
 local held_open = require "swarm.structure.held_open"
 local json = require "swarm.values.json"
@@ -56,5 +57,6 @@ handles.offer({
 handles.offer(output.methods)
 handles.offer(nil, cancel_token.getters)
 handles.offer(nil, blocks.getters)
+handles.offer(nil, graph.getters)
 handles.offer(held_open.methods, held_open.getters)
 handles.offer(supervisors.methods)

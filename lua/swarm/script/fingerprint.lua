@@ -207,7 +207,7 @@ function fingerprint.of_generation(generation, given)
     return concat(out, "\n")
   end
 
-  for _, kind in pairs { "worker", "role", "layer", "command" } do
+  for _, kind in pairs { "worker", "role", "layer", "command", "pool" } do
     for name, fields in pairs(generation.given[kind]) do
       prints[kind .. " " .. name] = of(fields)
     end

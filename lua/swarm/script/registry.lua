@@ -12,11 +12,12 @@ local hooks = require "swarm.layers.hooks"
 local kinds = require "swarm.kinds.all"
 local mistakes = require "swarm.script.mistakes"
 local pipeline = require "swarm.layers.pipeline"
+local pools = require "swarm.script.pools"
 local ready = require "swarm.script.ready"
 local roles = require "swarm.rights.roles"
 local S = require "swarm.scheduler.scheduler"
 local schema = require "swarm.outside.schema"
-local slots = require "swarm.worker.slots"
+local slots = require "swarm.worker.limits.slots"
 local template = require "swarm.outside.process.template"
 local values = require "swarm.values.values"
 local error, type, pairs, tostring, xpcall = error, type, pairs, tostring, xpcall
@@ -77,7 +78,7 @@ local function define_worker(generation, name, fields, where)
     retries = fields.retries and try(retries_of, name, fields.retries),
     ready = fields.ready ~= nil and try(ready.of, name, fields.ready, kind_name) or nil,
     start_timeout = try(ready.start_timeout, name, fields.ready, fields.start_timeout),
-    slots = fields.concurrency and slots.new(fields.concurrency),
+    slots = slots.new(fields.concurrency, pools.names(fields.pool)),
     role = fields.role or "worker",
     authority = fields.authority,
     layers = type(fields.layers) == "table"
@@ -109,12 +110,18 @@ local function define_command(generation, name, fields, where)
   generation.commands[name] = { fields = fields, where = where }
 end
 
+local function define_pool(generation, name, fields, where)
+  pools.check(name, fields)
+  generation.pools[name] = { fields = fields, where = where }
+end
+
 -- What is defined by a name and a table: where they are kept, what makes one, an example.
 local NAMED = {
   worker = { "workers", define_worker, "{ run = function(ctx, input) ... end }" },
   role = { "roles", define_role, '{ extends = "worker", deny = { ... } }' },
   layer = { "layers", hooks.layer, "{ after = function(ctx, result) ... end }" },
   command = { "commands", define_command, '{ command = { "git", "status" } }' },
+  pool = { "pools", define_pool, "{ slots = 4 }" },
 }
 
 ---What a definition came to: nothing, or its mistakes at their lines.
@@ -125,8 +132,8 @@ local function finish(where, ok, err)
   end
 end
 
----swarm.worker "name" { ... } and swarm.worker("name", { ... }); so for role and layer.
----@param what string worker, role, layer or command
+---swarm.worker "name" { ... } and swarm.worker("name", { ... }); so for the others.
+---@param what string worker, role, layer, command or pool
 function registry.define(generation, what, name, ...)
   local call = "swarm." .. what
   local kept, make = NAMED[what][1], NAMED[what][2]
@@ -229,6 +236,7 @@ function registry.close(generation)
     finish(nil, xpcall(generation.closing[i], frames.passing))
   end
   hooks.check(generation)
+  pools.resolve(generation)
   local rights = roles.all(generation.roles)
   for _, layer in pairs(generation.layers) do
     local role = layer.fields.role or "operator"

@@ -43,7 +43,8 @@ function definition.new(generation, of)
     retries = of.retries, -- a policy of attempts.lua
     ready = of.ready, -- what its supervisor waits for (script/ready.lua); nil: it is ready at once
     start_timeout = of.start_timeout, -- seconds until it is ready
-    slots = of.slots, -- { max, active, waiters }; line: one set for all generations of a name
+    slots = of.slots, -- limits/slots; line: one set for all generations of a name
+    parks = false, -- line: a pool of its parks, and its task begins again after that
 
     habits = of.run and setmetatable({}, WEAK), -- spawn: a spawner's definition → from where
     home = nil, -- record: where its function was defined
@@ -75,6 +76,7 @@ local KEPT = {
   authority = true,
   timeout = true,
   slots = true,
+  parks = true,
   home = true,
   row = true,
 }

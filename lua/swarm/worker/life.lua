@@ -14,7 +14,7 @@ local result = require "swarm.worker.result"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
 local settling = require "swarm.worker.settle"
-local slots = require "swarm.worker.slots"
+local slots = require "swarm.worker.limits.slots"
 local tally = require "swarm.events.tally"
 local values = require "swarm.values.values"
 

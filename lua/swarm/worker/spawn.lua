@@ -193,7 +193,7 @@ local function spawn(owner, by, def, run, input, opts, taken, extra)
     local policy
     owner, extra, policy = read_options(owner, opts, extra)
     if policy ~= nil then
-      retries, given_by = policy, by.rights
+      retries, given_by = policy or (def.parks and attempts.NONE), by.rights
     end
   end
   local above = owner.task and owner or owner.worker -- nil at the top of the run
