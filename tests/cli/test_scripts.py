@@ -44,7 +44,6 @@ WRONG = {
     'swarm.worker "x" { kind = "agent" }': 'no kind "agent": it is not built yet; a command does',
     'swarm.worker "x" { kind = "shell" }': 'write shell = "..." and leave kind out',
     'swarm.worker "x" { agent = "claude" }': "no field agent: it is not built yet; a command does",
-    'swarm.worker "x" { run = print, pool = "y" }': '"pool": it is not built yet; concurrency',
     'swarm.worker "x" { command = "echo {prompt}" }': 'command = { "echo", "{prompt}" }',
     'swarm.worker "x" { command = "a | b" }': 'what a shell is to read into shell = "..."',
     'swarm.worker "x" { kind = "lua" }': "is of kind lua and needs the field run",

@@ -89,7 +89,7 @@ async def test_after_a_reload_the_newest_numbers_hold(tmp_path: Path) -> None:
         async def running(workers: int) -> None:
             with anyio.fail_after(20):
                 while host.counts()["running"] != workers + 1:
-                    await anyio.sleep(0.01)
+                    await host.next_tick()
 
         await running(2)
         path.write_text(POOLED.replace("SLOTS", "4"))
