@@ -25,6 +25,7 @@
 ---@field role? string "worker" by default
 ---@field authority? "own" its role's rights whole, not cut down by those of who spawns it
 ---@field layers? (string|swarm.LayerEntry)[] the earlier inner
+---@field worktree? boolean|swarm.Worktree a git worktree for each task: false
 ---@field input_schema? table a JSON Schema (2020-12); what does not fit is refused
 ---@field output_schema? table a JSON Schema (2020-12); what does not fit fails the attempt
 
@@ -118,6 +119,12 @@
 ---How long a pool may be parked.
 ---@class swarm.Park
 ---@field max number seconds, all in all, until one of it passes again
+
+---A git worktree for each task of a worker. `base` and `branch` are texts with placeholders.
+---@class swarm.Worktree
+---@field base? string the commit that it begins at: "HEAD"
+---@field branch? string a new branch; none by default
+---@field keep? "changed"|"always"|"never" whether it stays where it holds work: "changed"
 
 ---How it is found out that a worker is ready: one of `output` and `port`.
 ---@class swarm.Ready

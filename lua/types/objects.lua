@@ -26,6 +26,7 @@
 ---@field prompt string the input as text: a string, its `prompt`, or its JSON
 ---@field role string
 ---@field depth integer how many workers are above it
+---@field worktree string? the path of the task's worktree, once its first attempt has begun
 ---@field needs table? of a node of a graph: what its needs made, by their names
 ---@field deadline number? the nearest deadline, in seconds of `swarm.monotonic()`
 ---@field meta table what hooks leave for each other; children get a copy

@@ -592,7 +592,6 @@ def test_a_wrong_definition_is_a_load_error_that_names_the_field(tmp_path: Path)
         'command = { "echo", "{Prompt}" }': "did you mean {prompt}?",
         'command = { "echo", "{taskid}" }': "did you mean {task_id}?",
         'command = { "echo", "{need.a}" }': "did you mean {needs.a}?",
-        'command = { "a" }, cwd = "{worktree}"': "{worktree} is not supported yet",
         'command = { "a" }, cwd = "{inputs.dir}"': "cwd: {inputs.dir} is no placeholder",
         'command = { "a" }, env = { A = "{atempt}" }': "env.A: {atempt} is no placeholder",
         'command = { "a" }, stdin = "x {promt} y"': "stdin: {promt} is no placeholder",

@@ -153,8 +153,8 @@ end
 
 ---What there is to tell of the run's tasks, main aside, as JSON: `failed`, `blocked` and `retried`,
 ---each how `many` there are and the first `tasks`; those that took longest, `slowest`; what was
----`used`; and who was alive as the run's time was over, `late`: how many were `live`, and the
----`rows` of a picture.
+---`used`; the `worktrees` that stay; and who was alive as the run's time was over, `late`: how many
+---were `live`, and the `rows` of a picture.
 ---@return string
 function ending.summary()
   return text_of {
@@ -164,6 +164,7 @@ function ending.summary()
     slowest = tally.all_slowest(bounded),
     used = tally.all_used(),
     late = ran_late,
+    worktrees = tally.all_kept(),
   }
 end
 

@@ -20,6 +20,7 @@ local S = require "swarm.scheduler.scheduler"
 local settling = require "swarm.worker.settle"
 local supervisors = require "swarm.structure.supervise.calls"
 local values = require "swarm.values.values"
+local worktree = require "swarm.outside.worktree"
 
 -- Slots: the scheduler begins workers, a cancel ends those that never began, an end asks for
 -- another attempt, which begins anew; JSON for people shows what cannot cross.
@@ -58,5 +59,6 @@ handles.offer(output.methods)
 handles.offer(nil, cancel_token.getters)
 handles.offer(nil, blocks.getters)
 handles.offer(nil, graph.getters)
+handles.offer(nil, worktree.getters)
 handles.offer(held_open.methods, held_open.getters)
 handles.offer(supervisors.methods)

@@ -89,6 +89,8 @@
 --   lent_over acting      its own, while what runs has others: a hook, or a policy
 --   invoked_by  held_open the held-open worker whose invocation it is
 --   held_open held_open   what it keeps, where it is a held-open worker
+--   worktree  outside/worktree  { path, branch, close }, until its task settles
+--   worktree_path  outside/worktree  where it was
 --   supervisor  supervise what it keeps, where it is a supervisor
 --   args      app         of a main that a spec runs
 --   used      tally       sums of what it has used, and all below it

@@ -33,7 +33,6 @@ local LATER = {
   rate_limit = 'a pool has rates: swarm.pool "x" { per_second = 2 }, and pool = "x" in the worker',
   budget = "a timeout bounds its time",
   cache = "what swarm.set_data keeps lasts for the run",
-  worktree = "a command such as git worktree add makes one, and cwd names it",
   on_resume = "runs are not resumed yet",
   prompt = "the input is the prompt, or its field prompt",
 }
@@ -68,6 +67,7 @@ local COMMON = {
   role = "string",
   authority = "authority",
   layers = "list",
+  worktree = true, -- outside/worktree.lua
   input_schema = "schema",
   output_schema = "schema",
 }

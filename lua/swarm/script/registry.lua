@@ -2,6 +2,7 @@
 -- loaded, checked. Every mistake names the author's line, the field and the nearest known name.
 local arguments = require "swarm.ground.arguments"
 local attempts = require "swarm.worker.attempts"
+local blocks = require "swarm.structure.blocks"
 local cancelling = require "swarm.scope.cancel"
 local connect = require "swarm.outside.connect"
 local check = require "swarm.script.fields"
@@ -20,6 +21,7 @@ local schema = require "swarm.outside.schema"
 local slots = require "swarm.worker.limits.slots"
 local template = require "swarm.outside.process.template"
 local values = require "swarm.values.values"
+local worktree = require "swarm.outside.worktree"
 local error, type, pairs, tostring, xpcall = error, type, pairs, tostring, xpcall
 local format, debug_getmetatable = string.format, debug.getmetatable
 
@@ -83,12 +85,14 @@ local function define_worker(generation, name, fields, where)
     authority = fields.authority,
     layers = type(fields.layers) == "table"
       and try(hooks.layers_of, name, fields.layers, where),
+    worktree = fields.worktree ~= nil and try(worktree.of, name, fields.worktree) or nil,
     input_schema = fields.input_schema,
     output_schema = fields.output_schema,
     where = where,
   })
   local run = try(kind.start, def, fields, generation)
   tell()
+  run = worktree.wrap(def, run, blocks.shielded)
   local around_run = generation.line.script.around_run
   if around_run then
     run = around_run(def, run)
@@ -243,6 +247,9 @@ function registry.close(generation)
     layer.rights = roles.of(generation.roles, rights, role, layer.where)
   end
   for _, def in pairs(generation.workers) do
+    if def.worktree then
+      def.held_open = "its worktree belongs to one task"
+    end
     def.rights = roles.of(generation.roles, rights, def.role, def.where)
     pipeline.compose(generation, def)
   end

@@ -28,6 +28,7 @@ function definition.new(generation, of)
     settled = nil, -- pipeline: the settled hooks
     events = nil, -- pipeline: the event hooks
     layers = of.layers, -- its own: list of { name, options, where }
+    worktree = of.worktree, -- outside/worktree: a plan; nil: none
     input_schema = of.input_schema, -- JSON Schemas, as tables
     output_schema = of.output_schema,
     loading = of.loading, -- the generation that its worker loads; line: nil once it is not the last

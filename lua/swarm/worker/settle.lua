@@ -176,6 +176,9 @@ local function settle(w, status, value, err)
     tally.retried_ended(extra.retries, status)
   end
   extra = task.extra
+  if extra and extra.worktree then
+    extra.worktree.close(w)
+  end
   local listed = extra and extra.listed -- else whoever reads the end lists it, and retires it
   settling.end_attempt(w, status, value, err)
   if status == "cancelled" and not listed then
@@ -270,10 +273,11 @@ end
 
 ---Ends a worker that was cancelled before it began.
 function settling.pending(w, cause)
-  if w.task.def.settled then
+  local extra = w.task.extra
+  if w.task.def.settled or (extra and extra.worktree) then
     if not w.cancel then
       w.cancel = cause
-      S.wake(w) -- settled hooks need a coroutine: it begins, and ends at once
+      S.wake(w) -- what comes at the end needs a coroutine: it begins, and ends at once
     end
     return
   end
