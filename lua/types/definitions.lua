@@ -8,6 +8,9 @@
 ---raising fails.
 ---@alias swarm.Run fun(ctx: swarm.Ctx, input: any): any, any
 
+---What main runs: its arguments are what follows SCRIPT.
+---@alias swarm.MainRun fun(args: string[], ctx: swarm.Ctx): any, any
+
 -- Workers -----------------------------------------------------------------------------------------
 
 ---What every kind of worker may say.
@@ -25,6 +28,7 @@
 ---@field role? string "worker" by default
 ---@field authority? "own" its role's rights whole, not cut down by those of who spawns it
 ---@field layers? (string|swarm.LayerEntry)[] the earlier inner
+---@field budget? swarm.Budget how much a task and all below it may use
 ---@field worktree? boolean|swarm.Worktree a git worktree for each task: false
 ---@field input_schema? table a JSON Schema (2020-12); what does not fit is refused
 ---@field output_schema? table a JSON Schema (2020-12); what does not fit fails the attempt
@@ -119,6 +123,17 @@
 ---How long a pool may be parked.
 ---@class swarm.Park
 ---@field max number seconds, all in all, until one of it passes again
+
+---How much may be used, each above zero.
+---@class swarm.Budget
+---@field tokens? number input and output together
+---@field cost? number USD
+---@field seconds? number since the task began
+
+---Main with a budget.
+---@class swarm.Main
+---@field run swarm.MainRun
+---@field budget? swarm.Budget
 
 ---A git worktree for each task of a worker. `base` and `branch` are texts with placeholders.
 ---@class swarm.Worktree

@@ -257,7 +257,7 @@ function swarm.command(name) end
 function swarm.pool(name) end
 
 ---Says what runs. It is a worker too, with the role `operator`; once in a script.
----@param fn fun(args: string[], ctx: swarm.Ctx): any, any
+---@param fn swarm.MainRun|swarm.Main
 function swarm.main(fn) end
 
 ---Before each attempt: what `fn` returns replaces the input, nil keeps it. An error refuses it

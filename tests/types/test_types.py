@@ -301,6 +301,8 @@ it("lists what there is", function(ctx)
       MapOptions = names(upvalue(face.map, "MAP_OPTIONS")),
       SuperviseOptions = names(upvalue(child.plan, "OPTIONS")),
       Backoff = names(upvalue(upvalue(child.plan, "backoff_of"), "BACKOFF")),
+      Budget = names(upvalue(host_require("swarm.worker.limits.budget").limits, "FIELDS")),
+      Main = names(upvalue(upvalue(face.main, "read_main"), "MAIN_FIELDS")),
       Worktree = names(upvalue(host_require("swarm.outside.worktree").of, "FIELDS")),
       Pool = names(upvalue(host_require("swarm.script.pools").check, "FIELDS")),
       GraphOptions = names(upvalue(face.graph, "OPTIONS")),

@@ -85,6 +85,7 @@ class Running:
             closed_world=reload is None or not reload.wakes_main,
             cancel_grace=wish.cancel_grace,
             blocked=wish.blocked,
+            budget=dict(wish.budget),
             eager=os.isatty(1) or os.isatty(2),
             write_out=screen.write_out,
             write_log=self._take_entry,

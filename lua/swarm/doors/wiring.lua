@@ -41,6 +41,7 @@ end
 values.keep(errors.metatable, function(err, copied)
   errors.known[copied] = errors.known[err]
 end)
+values.keep(output.Usage)
 values.register_opaque(function(value)
   return handles.is(value) and "worker handle"
     or cancel_token.is(value) and "cancel token"

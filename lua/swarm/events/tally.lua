@@ -144,7 +144,7 @@ local function is_amount(value)
 end
 
 ---Adds the amounts of a usage event to sums. Tokens that are given apart are tokens too.
-local function add_to(sums, event)
+function tally.add_to(sums, event)
   for i = 1, #AMOUNTS do
     local name = AMOUNTS[i]
     local amount = event[name]
@@ -161,11 +161,11 @@ end
 
 ---A task has used something: it is its own, and of all above it.
 function tally.used(task, event)
-  add_to(used, event)
+  tally.add_to(used, event)
   while task do
     local extra = record.extra(task)
     extra.used = extra.used or {}
-    add_to(extra.used, event)
+    tally.add_to(extra.used, event)
     task = task.parent
   end
 end

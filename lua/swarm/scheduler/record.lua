@@ -82,6 +82,7 @@
 --   abandoned cancel      it went on for too long: never resumed again
 --   holds     scope/holds what it holds in the middle of calls: thing, release, and so on
 --   started   life        Unix seconds, for settled hooks
+--   budget    spawn       the innermost that bounds it (worker/limits/budget.lua)
 --   pools     limits/pools  of which it holds slots
 --   came      limits/pools  its place in the order of who waits for pools
 --   no_slot   slots       it began only to end, and holds no slot of its definition's

@@ -31,7 +31,6 @@ local LATER = {
   cpu = "the system's own limits do for it",
   instructions = "a timeout does for it where the worker gives way",
   rate_limit = 'a pool has rates: swarm.pool "x" { per_second = 2 }, and pool = "x" in the worker',
-  budget = "a timeout bounds its time",
   cache = "what swarm.set_data keeps lasts for the run",
   on_resume = "runs are not resumed yet",
   prompt = "the input is the prompt, or its field prompt",
@@ -67,6 +66,7 @@ local COMMON = {
   role = "string",
   authority = "authority",
   layers = "list",
+  budget = true, -- worker/limits/budget.lua
   worktree = true, -- outside/worktree.lua
   input_schema = "schema",
   output_schema = "schema",

@@ -213,7 +213,7 @@ function fingerprint.of_generation(generation, given)
     end
   end
   if generation.main then
-    prints.main = of(generation.main.fn)
+    prints.main = of(generation.main.fn, generation.main.budget)
   end
   local hooks = {}
   for i = 1, #generation.hooks do

@@ -3,6 +3,7 @@
 local arguments = require "swarm.ground.arguments"
 local attempts = require "swarm.worker.attempts"
 local blocks = require "swarm.structure.blocks"
+local budgets = require "swarm.worker.limits.budget"
 local cancelling = require "swarm.scope.cancel"
 local connect = require "swarm.outside.connect"
 local check = require "swarm.script.fields"
@@ -18,6 +19,7 @@ local ready = require "swarm.script.ready"
 local roles = require "swarm.rights.roles"
 local S = require "swarm.scheduler.scheduler"
 local schema = require "swarm.outside.schema"
+local shown = require "swarm.ground.shown"
 local slots = require "swarm.worker.limits.slots"
 local template = require "swarm.outside.process.template"
 local values = require "swarm.values.values"
@@ -85,6 +87,8 @@ local function define_worker(generation, name, fields, where)
     authority = fields.authority,
     layers = type(fields.layers) == "table"
       and try(hooks.layers_of, name, fields.layers, where),
+    budget = fields.budget ~= nil
+      and try(budgets.limits, format("worker %q", name), fields.budget) or nil,
     worktree = fields.worktree ~= nil and try(worktree.of, name, fields.worktree) or nil,
     input_schema = fields.input_schema,
     output_schema = fields.output_schema,
@@ -183,10 +187,27 @@ function registry.use(generation, name, options)
   return hooks.use(generation, name, options)
 end
 
----swarm.main(function(args, ctx) ... end)
+local MAIN_FIELDS = { run = true, budget = true }
+
+---The function of main, and its budget, where a table has them.
+local function read_main(given)
+  if type(given) ~= "table" then
+    return given, nil
+  end
+  for key in pairs(given) do
+    if not MAIN_FIELDS[key] then
+      local message = "swarm.main has no field %s; it has run and budget"
+      return wrong(format(message, shown.value(key)), { field = tostring(key) })
+    end
+  end
+  return given.run, given.budget
+end
+
+---swarm.main(function(args, ctx) ... end), or { run = …, budget = … }
 ---@param args string[] the run's, of which each main has a copy
-function registry.main(generation, fn, args)
+function registry.main(generation, given, args)
   still_loading(generation, "swarm.main")
+  local fn, budget = read_main(given)
   if type(fn) ~= "function" then
     return arguments.wrong("swarm.main takes a function", fn, "load_error")
   end
@@ -199,6 +220,7 @@ function registry.main(generation, fn, args)
     label = false, -- there is one
     held_open = true,
     role = "operator",
+    budget = budget ~= nil and budgets.limits("swarm.main", budget) or nil,
     fn = fn,
     run = function(ctx)
       local extra = debug_getmetatable(ctx).extra
@@ -247,6 +269,7 @@ function registry.close(generation)
     layer.rights = roles.of(generation.roles, rights, role, layer.where)
   end
   for _, def in pairs(generation.workers) do
+    budgets.check(def)
     if def.worktree then
       def.held_open = "its worktree belongs to one task"
     end

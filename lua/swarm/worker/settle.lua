@@ -1,5 +1,6 @@
 -- The end of a worker: how what it returned or raised, what its children did, and what it was
 -- cancelled for come to one final status; and the one place where that status is set.
+local budgets = require "swarm.worker.limits.budget"
 local cancelling = require "swarm.scope.cancel"
 local clock = require "swarm.ground.clock"
 local ends = require "swarm.scope.ends"
@@ -124,6 +125,9 @@ function settling.end_attempt(w, status, value, err)
     if task.def.generation.number == 0 then
       loading.running = loading.running - 1
     end
+  end
+  if begun and extra and extra.budget then
+    budgets.leave(task)
   end
   if task.def.slots then
     slots.leave(w, task.def.slots, begun)
