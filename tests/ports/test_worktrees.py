@@ -250,3 +250,50 @@ def test_what_a_killed_host_left_is_found(repository: Path) -> None:
     assert swarm_host(repository, "prune", "--changed").out.endswith("holds changes, removed\n")
     assert swarm_host(repository, "prune").out == ""
     assert nothing_is_left(repository)
+
+
+HUNDRED = """
+swarm.pool "plan" { slots = 8, park = true }
+swarm.worker "agent" {
+  pool = "plan",
+  worktree = { branch = "fix/{input.id}", keep = "never" },
+  timeout = 4,
+  run = function(ctx, input)
+    swarm.exec { "touch", "work" .. input.id }
+    ctx:usage { cost = 0.01 }
+    if input.id <= 5 then
+      swarm.sleep(3600)
+    elseif input.id <= 9 and ctx.attempt == 1 then
+      error { code = "limited", retry_at = swarm.now() + 2 }
+    elseif input.id >= 99 then
+      error "it failed"
+    end
+    swarm.sleep(0.1)
+    return { attempt = ctx.attempt, path = ctx.worktree }
+  end,
+}
+swarm.main(function(_, ctx)
+  local items = {}
+  for i = 1, 100 do items[i] = { id = i } end
+  local began = swarm.monotonic()
+  local values, errors = swarm.map("agent", items, { keep_going = true })
+  local told, again, paths = {}, 0, {}
+  for _, err in pairs(errors) do told[err.code] = (told[err.code] or 0) + 1 end
+  for _, value in pairs(values) do
+    again = again + (value.attempt == 2 and 1 or 0)
+    paths[value.path] = true
+  end
+  local different = 0
+  for _ in pairs(paths) do different = different + 1 end
+  return { told = told, again = again, different = different, cost = ctx.usage.cost }
+end)
+"""
+
+
+def test_a_hundred_in_a_pool_are_all_told_and_leave_nothing(repository: Path) -> None:
+    said = runs(repository, HUNDRED)
+    found = json.loads(said.out)
+    assert found.pop("cost") == pytest.approx(1.04)
+    assert found == {"told": {"timeout": 5, "failed": 2}, "again": 4, "different": 93}
+    assert 'pool "plan" is at its limit for 2 s' in said.err
+    assert nothing_is_left(repository)

@@ -219,9 +219,11 @@ local function spawn(owner, by, def, run, input, opts, taken, extra)
       extra.budget = inherited.budget
     end
   end
-  if def.budget then
+  local budget = def.budget
+  if budget then
     extra = extra or {}
-    extra.budget = budgets.new(def.budget, extra.budget)
+    budget = budgets.new(budget, extra.budget)
+    extra.budget = budget
   end
   local rights, lent = def.rights, by.rights
   if not rights then
@@ -235,8 +237,8 @@ local function spawn(owner, by, def, run, input, opts, taken, extra)
     rights = rights.cuts[lent] or gate.cut(rights, lent)
   end
   local handle, task = create(owner, above, depth, def, run, input, extra, taken, rights)
-  if def.budget then
-    extra.budget.task = task
+  if budget then
+    budget.task = task
   end
   local cause = owner == root and by.cancel
   if cause and cause.scope == root and cause.kind ~= "parent" then
