@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -26,6 +26,7 @@ class Options:
     :ivar cancel_grace: seconds that a worker may go on after its cancel, by catching what that
         raises, until it is abandoned.
     :ivar blocked: ``fail``: a run in which tasks ended blocked has failed.
+    :ivar budget: how much the run may use: ``cost`` (USD), ``tokens``, ``seconds``.
     :ivar eager: what scripts say is handed over at once, not once a tick: for a terminal, where
         the last words before an endless loop matter.
     :ivar write_out: takes what scripts print.
@@ -57,6 +58,7 @@ class Options:
     closed_world: bool = False
     cancel_grace: float = 10
     blocked: Literal["warn", "fail"] = "warn"
+    budget: Mapping[str, float] = field(default_factory=dict)
     eager: bool = False
     write_out: Callable[[bytes], None] | None = None
     write_log: Callable[[dict[str, Any]], None] | None = None
@@ -95,6 +97,8 @@ class Options:
         }
         if self.input is not None:
             config["input"] = self.input
+        if self.budget:
+            config["budget"] = dict(self.budget)
         if self.seed is not None:
             config["seed"] = self.seed
         if self.spec:

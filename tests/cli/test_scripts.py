@@ -20,7 +20,7 @@ WRONG = {
     'swarm.worker "x" {}': '1: worker "x" does not say what it runs: it needs ',
     'swarm.worker "x" { rnu = print }': '1: worker "x" has no field "rnu"; did you mean run?',
     'swarm.worker "x" { run = print, timeot = 1 }': 'has no field "timeot"; did you mean timeout?',
-    'swarm.worker "x" { run = print, zzzzzz = 1 }': "its fields are authority, concurrency, desc",
+    'swarm.worker "x" { run = print, zzzzzz = 1 }': "its fields are authority, budget, concurr",
     'swarm.worker "x" { run = print, 5 }': 'worker "x" has no field 1',
     'swarm.worker "x" { run = 5 }': "run must be a function, and is 5",
     'swarm.worker "x" { run = print, timeout = "5" }': "timeout must be a number of seconds",
@@ -44,7 +44,6 @@ WRONG = {
     'swarm.worker "x" { kind = "agent" }': 'no kind "agent": it is not built yet; a command does',
     'swarm.worker "x" { kind = "shell" }': 'write shell = "..." and leave kind out',
     'swarm.worker "x" { agent = "claude" }': "no field agent: it is not built yet; a command does",
-    'swarm.worker "x" { run = print, pool = "y" }': '"pool": it is not built yet; concurrency',
     'swarm.worker "x" { command = "echo {prompt}" }': 'command = { "echo", "{prompt}" }',
     'swarm.worker "x" { command = "a | b" }': 'what a shell is to read into shell = "..."',
     'swarm.worker "x" { kind = "lua" }': "is of kind lua and needs the field run",
@@ -55,7 +54,14 @@ WRONG = {
     "swarm.worker()": "swarm.worker takes a name, and got nil",
     "swarm.main()": "swarm.main takes a function, and got nil",
     'swarm.main "x"': 'swarm.main takes a function, and got "x"',
-    "swarm.main { run = print }": "swarm.main takes a function, and got a table",
+    "swarm.main { rum = print }": 'swarm.main has no field "rum"; it has run and budget',
+    "swarm.main { budget = { cost = 1 } }": "swarm.main takes a function, and got nil",
+    "swarm.main { run = print, budget = { cots = 1 } }": 'budget has no "cots"; did you mean cost?',
+    'swarm.worker "x" { run = print, budget = 5 }': "budget must be amounts such as { cost = 5 }",
+    'swarm.worker "x" { run = print, budget = { cost = 0 } }': "must be a number above zero, and",
+    'swarm.worker "x" { command = { "a" }, budget = { cost = 1 } }': (
+        'worker "x": budget.cost cannot be kept: the worker tells no usage'
+    ),
 }
 
 

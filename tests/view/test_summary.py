@@ -13,6 +13,7 @@ NOTHING: dict[str, Any] = {
     "retried": {"many": 0, "tasks": []},
     "slowest": [],
     "used": {},
+    "worktrees": {"many": 0, "trees": []},
 }
 COUNTS = counts(0, 0, 12, 1, 2, 0, 0)
 
@@ -33,6 +34,7 @@ def test_what_failed_comes_first_and_what_was_used_last() -> None:
     why = 'worker "review" [5.md] was late'
     again = task(5, attempts=2, status="pass", reason=why)
     summary = {
+        **NOTHING,
         "failed": listed(task(3, reason="x.lua:1: boom\nmore", status="failed", attempts=3)),
         "blocked": listed(task(4, reason="needs a person")),
         "retried": listed(

@@ -39,6 +39,7 @@ _PICTURED = 40
 _MOST_LOGS = 5
 _LOGS_SECONDS = 0.5
 """How long a process that ends at once waits until what was said is in --log-dir."""
+_LIMITED = 75  # to be run again later: sysexits.h, EX_TEMPFAIL
 
 
 class Running:
@@ -84,6 +85,7 @@ class Running:
             closed_world=reload is None or not reload.wakes_main,
             cancel_grace=wish.cancel_grace,
             blocked=wish.blocked,
+            budget=dict(wish.budget),
             eager=os.isatty(1) or os.isatty(2),
             write_out=screen.write_out,
             write_log=self._take_entry,
@@ -264,7 +266,9 @@ class Running:
             self._screen.note(f"{one['task_id']} {titled(one)} at {place} waits for {waits_for}")
 
     def _tell(self, outcome: Outcome) -> None:
-        self._exit = _EXIT[outcome.status]
+        limited = outcome.error is not None and outcome.error["code"] == "limited"
+        over = limited and (outcome.error or {}).get("of_run")
+        self._exit = _LIMITED if over else _EXIT[outcome.status]
         self._tell_summary(outcome)
         of_main = outcome.main or outcome  # what fails the run takes nothing of what main returned
         if of_main.status in ("pass", "blocked") and (

@@ -50,6 +50,7 @@ def summary_of(
         *_failed(summary["failed"], told),
         *blocked(summary["blocked"]),
         *_retried(summary["retried"]),
+        *_worktrees(summary["worktrees"]),
     ]
     if seconds >= LONG_SECONDS and summary["slowest"]:
         lines += ["took longest:", *_slowest(summary["slowest"])]
@@ -122,6 +123,17 @@ def _retried(listed: dict[str, Any]) -> list[str]:
         after = reason_of(one)
         said.append(f"{_name(one)}: {how}{f', after: {one_line(after)}' if after else ''}")
     return _list(many, "was tried again" if many == 1 else "were tried again", said)
+
+
+def _worktrees(listed: dict[str, Any]) -> list[str]:
+    """The worktrees that stay, such as ``  worker "fix" (T-3): /path (branch fix/3): changes``."""
+    many, lines = listed["many"], []
+    for one in listed["trees"]:
+        branch = f" (branch {one['branch']})" if one.get("branch") else ""
+        lines.append(f"  {_name(one)}: {one['path']}{branch}: {one['holds']}")
+    if many > len(lines):
+        lines.append(f"  and {many - len(lines)} more: swarm-host prune lists them")
+    return [f"{many} worktree{' stays' if many == 1 else 's stay'}:", *lines] if many else []
 
 
 def _list(many: int, what: str, said: list[str]) -> list[str]:

@@ -20,6 +20,8 @@ local template = require "swarm.outside.process.template"
 local concat, find, format = table.concat, string.find, string.format
 local error, pairs, pcall, type = error, pairs, pcall, type
 
+local TELLS = { ndjson = true, sse = true, frames = true } -- formats whose items may be usage
+
 local MAX_VARIABLE = 131000 -- bytes that one variable can hold, with its name, on Linux
 
 ---Sets a variable of a shell where there is a text that can be one, or it must be one.
@@ -214,6 +216,7 @@ return {
     local plan
     local function compile(of)
       plan = plans.compile(who, of, def.where)
+      def.tells = TELLS[plan.format] or false
       def.held_open = session.FORMATS[plan.format] ~= nil
         or "held open it needs output.format lines, ndjson or frames, and has " .. plan.format
     end

@@ -209,13 +209,13 @@ function fingerprint.of_generation(generation, given)
     return concat(out, "\n")
   end
 
-  for _, kind in pairs { "worker", "role", "layer", "command" } do
+  for _, kind in pairs { "worker", "role", "layer", "command", "pool" } do
     for name, fields in pairs(generation.given[kind]) do
       prints[kind .. " " .. name] = of(fields)
     end
   end
   if generation.main then
-    prints.main = of(generation.main.fn)
+    prints.main = of(generation.main.fn, generation.main.budget)
   end
   local hooks = {}
   for i = 1, #generation.hooks do

@@ -20,12 +20,13 @@ function generation.new(number, line)
     roles = {}, -- name → { fields, where }
     layers = {}, -- name → { name, fields, where, rights }
     commands = {}, -- name → { fields, where }
+    pools = {}, -- name → { fields, where }
     hooks = {}, -- in the order of registration
     uses = {}, -- the layers that are on every worker
     on_reload = {}, -- functions
     on_dispose = {}, -- functions
     open = {}, -- of `swarm.worker "x"` whose table has not come yet: { what, name, where }
-    given = { worker = {}, role = {}, layer = {}, command = {} }, -- name → the author's table
+    given = { worker = {}, role = {}, layer = {}, command = {}, pool = {} }, -- name → the author's
     closing = {}, -- functions to call when all is there
 
     -- What came of it, as loading ends.
