@@ -39,6 +39,7 @@ SWITCHES = {
     "idle",
     "log",
     "modules",
+    "searchers",
     "tally",
 }  # set by doors and exploration
 GIVEN = {"swarm.vm"}  # made by vm.py

@@ -21,6 +21,16 @@ def harmless(text: str) -> str:
     return text.translate(_CONTROL)
 
 
+def one_line(text: str) -> str:
+    """A text that may come from anywhere, on one line, without what a terminal would obey."""
+    return harmless(" ".join(text.split()))
+
+
+def as_it_stands(line: str) -> str:
+    """A line as a terminal shows it: without what was written over, as progress bars are."""
+    return line.rstrip("\r").rpartition("\r")[2]
+
+
 def printable(text: str) -> str:
     """Text on one line, with a mark for whatever cannot be seen."""
     return "".join(one if one.isprintable() else "?" for one in text)
@@ -43,15 +53,15 @@ def line_of(entry: dict[str, Any], level: str) -> str:
 
 def worker_of(entry: dict[str, Any]) -> str:
     """The worker that an entry speaks of, such as ``[count T-3 a.md]`` and a blank; or nothing."""
-    names = [str(entry[key]) for key in ("name", "task_id", "label") if entry.get(key)]
+    names = [one_line(str(entry[key])) for key in ("name", "task_id", "label") if entry.get(key)]
     return f"[{' '.join(names)}] " if names else ""
 
 
 def titled(worker: dict[str, Any]) -> str:
     """A worker as messages name it, such as ``"count" [a.md]``: its ``name``, and its ``label``."""
-    name, label = str(worker["name"]), worker.get("label")
+    name, label = one_line(str(worker["name"])), worker.get("label")
     shown = name if name.startswith("function at ") else f'"{name}"'
-    return f"{shown} [{label}]" if label else shown
+    return f"{shown} [{one_line(str(label))}]" if label else shown
 
 
 def reason_of(task: dict[str, Any]) -> str:
@@ -73,18 +83,12 @@ def words_before(ended: dict[str, Any], most: int) -> list[str]:
     if isinstance(ended.get("said"), str):
         return [f"it said last: {harmless(ended['said'])}"]
     written = ended.get("stderr")
-    lines = (
-        [_as_it_stands(line) for line in written.split("\n")] if isinstance(written, str) else []
-    )
+    text = written if isinstance(written, str) else ""
+    lines = [harmless(as_it_stands(line)) for line in text.split("\n")]
     lines = [line for line in lines if line.strip()]
     if len(lines) < 2:
         return []  # the message has it
     return ["its standard error ended with:", *(f"  {line}" for line in lines[-most:])]
-
-
-def _as_it_stands(line: str) -> str:
-    """A line as a terminal shows it: without what was written over."""
-    return harmless(line.rstrip("\r").rpartition("\r")[2])
 
 
 def said_by(entry: dict[str, Any]) -> str:

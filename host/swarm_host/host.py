@@ -212,8 +212,10 @@ class Host:
         ``retried``, each with how ``many`` there are and the first 20 ``tasks`` (``name``,
         ``label``, ``task_id``, and ``reason``, ``status``, ``attempts`` where they have them);
         ``slowest``, a list of those that took longest, with their ``seconds``; what was
-        ``used``: sums of ``tokens``, ``input``, ``output``, ``cached``, and ``cost`` in USD; and
-        who was alive as the run's time was over, ``late``, as rows of :meth:`picture`."""
+        ``used``: sums of ``tokens``, ``input``, ``output``, ``cached``, and ``cost`` in USD;
+        ``worktrees`` that stay, how ``many`` and the first ``trees`` (with ``path``, ``branch`` and
+        what each ``holds``); and who was alive as the run's time was over, ``late``: how many were
+        ``live``, and ``rows`` as :meth:`picture` has them; not there where it was not over."""
         return self.kernel.summary()
 
     def picture(self, rows: int) -> list[dict[str, Any]]:

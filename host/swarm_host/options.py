@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -26,6 +26,7 @@ class Options:
     :ivar cancel_grace: seconds that a worker may go on after its cancel, by catching what that
         raises, until it is abandoned.
     :ivar blocked: ``fail``: a run in which tasks ended blocked has failed.
+    :ivar budget: how much the run may use: ``cost`` (USD), ``tokens``, ``seconds``.
     :ivar eager: what scripts say is handed over at once, not once a tick: for a terminal, where
         the last words before an endless loop matter.
     :ivar write_out: takes what scripts print.
@@ -38,8 +39,8 @@ class Options:
     :ivar events_shown: events of the run, in short, are among what ``write_log`` takes, with
         ``event`` as their ``level``.
     :ivar names_prints: what workers other than ``main`` print, is too, with ``print``.
-    :ivar copies_prints: the same, and it goes to ``write_out`` too, as it is; not with
-        ``names_prints``.
+    :ivar copies_prints: what any worker prints is too; ``copied`` says that it goes to
+        ``write_out`` as well.
     :ivar watched: somebody looks at :meth:`swarm_host.host.Host.picture`: beginnings and ends are
         noted for it.
     :ivar before_exit: called before ``os.exit`` of a trusted script ends the process.
@@ -57,6 +58,7 @@ class Options:
     closed_world: bool = False
     cancel_grace: float = 10
     blocked: Literal["warn", "fail"] = "warn"
+    budget: Mapping[str, float] = field(default_factory=dict)
     eager: bool = False
     write_out: Callable[[bytes], None] | None = None
     write_log: Callable[[dict[str, Any]], None] | None = None
@@ -95,6 +97,8 @@ class Options:
         }
         if self.input is not None:
             config["input"] = self.input
+        if self.budget:
+            config["budget"] = dict(self.budget)
         if self.seed is not None:
             config["seed"] = self.seed
         if self.spec:

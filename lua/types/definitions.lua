@@ -8,6 +8,9 @@
 ---raising fails.
 ---@alias swarm.Run fun(ctx: swarm.Ctx, input: any): any, any
 
+---What main runs: its arguments are what follows SCRIPT.
+---@alias swarm.MainRun fun(args: string[], ctx: swarm.Ctx): any, any
+
 -- Workers -----------------------------------------------------------------------------------------
 
 ---What every kind of worker may say.
@@ -18,12 +21,15 @@
 ---and its input is not shown in its place
 ---@field timeout? number seconds for each attempt, above zero, from `running` on
 ---@field concurrency? integer how many of this worker run at once; the others are pending
+---@field pool? string|string[] the pools that it takes a slot of, all or none
 ---@field retries? integer|swarm.Retries how often a failed attempt is followed by another
 ---@field ready? true|swarm.Ready when a supervisor takes it to have started; at once by default
 ---@field start_timeout? number seconds from its start until it is ready: 30
 ---@field role? string "worker" by default
 ---@field authority? "own" its role's rights whole, not cut down by those of who spawns it
 ---@field layers? (string|swarm.LayerEntry)[] the earlier inner
+---@field budget? swarm.Budget how much a task and all below it may use
+---@field worktree? boolean|swarm.Worktree a git worktree for each task: false
 ---@field input_schema? table a JSON Schema (2020-12); what does not fit is refused
 ---@field output_schema? table a JSON Schema (2020-12); what does not fit fails the attempt
 
@@ -120,6 +126,7 @@
 ---@field type? string the key that names an item's type: "type"
 ---@field ended? fun(turn: swarm.Turn, exit: swarm.Exit) called once its program has ended
 ---@field options? swarm.AgentOption[] what its command uses
+---@field cost? boolean false: it never tells what it costs, so a budget of cost is refused
 ---@field session_key? string a key that every item has, with the session
 ---@field inherit_env? string[] names and globs that its login needs
 ---@field install? string how one gets it, for messages
@@ -233,6 +240,35 @@ function Turn:unknown(name) end
 ---Whether an attempt that did not pass is followed by another, or after how many seconds. Bounded
 ---by 5 seconds.
 ---@alias swarm.RetryDecision fun(err: swarm.Error, attempt: integer): boolean|number|nil
+
+---A limit that several workers share: slots, rates, or both. Two rates hold together.
+---@class swarm.Pool
+---@field slots? integer how many attempts run at once
+---@field per_second? number how many begin in a second, evenly spaced
+---@field per_minute? number the same, in a minute
+---@field burst? integer how many of a rate may begin at once: 1
+---@field park? boolean|swarm.Park whether an error `limited` of an attempt parks it: false
+
+---How long a pool may be parked.
+---@class swarm.Park
+---@field max number seconds, all in all, until one of it passes again
+
+---How much may be used, each above zero.
+---@class swarm.Budget
+---@field tokens? number input and output together
+---@field cost? number USD
+---@field seconds? number since the task began
+
+---Main with a budget.
+---@class swarm.Main
+---@field run swarm.MainRun
+---@field budget? swarm.Budget
+
+---A git worktree for each task of a worker. `base` and `branch` are texts with placeholders.
+---@class swarm.Worktree
+---@field base? string the commit that it begins at: "HEAD"
+---@field branch? string a new branch; none by default
+---@field keep? "changed"|"always"|"never" whether it stays where it holds work: "changed"
 
 ---How it is found out that a worker is ready: one of `output` and `port`.
 ---@class swarm.Ready
@@ -369,6 +405,18 @@ function Turn:unknown(name) end
 ---Options of `map`.
 ---@class swarm.MapOptions
 ---@field concurrency? integer how many at once; all by default
+---@field keep_going? boolean failures cancel nothing, and come with the blocked ones: false
+
+---Options of `graph`.
+---@class swarm.GraphOptions
+---@field keep_going? boolean a failure skips what needs it, and cancels nothing: false
+
+---A node of `graph`: { "worker", input, needs = { "other" } }.
+---@class swarm.GraphNode
+---@field [1] string|swarm.Run
+---@field [2]? any its input, or `fun(needs: table): any`
+---@field input? any the same
+---@field needs? string[] nodes that must have passed
 
 ---Options of `shield`.
 ---@class swarm.ShieldOptions

@@ -27,10 +27,24 @@
 ---@field role string
 ---@field session string? the session of an agent's
 ---@field depth integer how many workers are above it
+---@field worktree string? the path of the task's worktree, once its first attempt has begun
+---@field usage swarm.Usage what it has used, with all below it; `ctx:usage{ … }` adds to it
+---@field budget swarm.Budget? what is left for it; nil: nothing bounds it
+---@field needs table? of a node of a graph: what its needs made, by their names
 ---@field deadline number? the nearest deadline, in seconds of `swarm.monotonic()`
 ---@field meta table what hooks leave for each other; children get a copy
 ---@field cancel_token swarm.CancelToken
 local Handle = {}
+
+---Sums of what was used. A worker calls its own to say what it uses:
+---`ctx:usage{ tokens = 10, cost = 0.01 }`.
+---@class swarm.Usage
+---@field tokens number? input and output together
+---@field input number?
+---@field output number?
+---@field cached number?
+---@field cost number? USD
+---@overload fun(ctx: swarm.Ctx, amounts: table)
 
 ---As `swarm.join`.
 ---@param opts? swarm.JoinOptions
@@ -79,10 +93,6 @@ function Ctx:progress(stage, note) end
 ---Hands out a part of the result.
 ---@param value any a JSON-like value
 function Ctx:partial(value) end
-
----Says what it used: `ctx:usage{ tokens = 10, cost = 0.01 }`.
----@param amounts table<string, any>
-function Ctx:usage(amounts) end
 
 ---Says that the worker is ready: a supervisor starts the next child then. Once is enough; where
 ---nobody waits it does nothing.
@@ -209,6 +219,8 @@ function Scope:spawn(name, input, opts) end
 ---| "none_passed" # { errors }, of any
 ---| "deadlock" # { waiting } where all wait
 ---| "closed" # a channel
+---| "limited" # { retry_at, pool }
+---| "skipped" # { need }, of a node of a graph
 ---| "not_registered" # { name }
 ---| "unknown_name" # { name }
 ---| "invalid_argument" # { name } of an option that is not there
@@ -235,6 +247,7 @@ function Scope:spawn(name, input, opts) end
 ---| "idle_timeout" # { seconds } a process wrote nothing for so long
 ---| "host_error" # { name } of a port that is not there
 ---| "assertion_failed" # of assert.* in specs
+---| "spec_pending" # of pending inside an `it`
 ---| "exploration_failed" # { schedule, schedules, failure, steps }, of explore in specs
 ---| "internal" # a fault of the host
 
@@ -271,6 +284,9 @@ function Scope:spawn(name, input, opts) end
 ---@field verb string? role_violation
 ---@field bound string? token_task_mismatch
 ---@field arg string? token_task_mismatch
+---@field retry_at number? limited: Unix seconds
+---@field pool string? limited: of the run itself
+---@field need string? skipped: the node that was not to be had
 ---@field current integer? spawn_depth_exceeded
 ---@field max integer? spawn_depth_exceeded
 ---@field what string? budget_exceeded

@@ -9,16 +9,70 @@
 ---@param fn fun()
 function describe(name, fn) end
 
----One spec: it passes unless `fn` raises. Without `fn` it is pending. Two of one name are a
----`load_error`.
+---One spec: it passes unless `fn` raises. Without `fn` it is pending. The second of one name gets
+---a number.
 ---@param name string
 ---@param fn? fun(ctx: swarm.Ctx)
 function it(name, fn) end
 
----A spec that is not run.
+---A spec that is not run; inside an `it`, that this one ends here and counts as pending.
 ---@param name string
 ---@param fn? fun(ctx: swarm.Ctx)
 function pending(name, fn) end
+
+---`describe`, as busted has it too.
+---@param name string
+---@param fn fun()
+function context(name, fn) end
+
+---`describe`: each spec has a host of its own anyway.
+---@param name string|fun()
+---@param fn? fun()
+function insulate(name, fn) end
+
+---`describe`.
+---@param name string|fun()
+---@param fn? fun()
+function expose(name, fn) end
+
+---`it`.
+---@param name string
+---@param fn? fun(ctx: swarm.Ctx)
+function spec(name, fn) end
+
+---`it`.
+---@param name string
+---@param fn? fun(ctx: swarm.Ctx)
+function test(name, fn) end
+
+---Runs once before the specs; here each has a host of its own, so before each, ahead of every
+---`before_each`.
+---@param fn fun(ctx: swarm.Ctx)
+function setup(fn) end
+
+---`setup`.
+---@param fn fun(ctx: swarm.Ctx)
+function lazy_setup(fn) end
+
+---`setup`.
+---@param fn fun(ctx: swarm.Ctx)
+function strict_setup(fn) end
+
+---Runs after all else of a spec.
+---@param fn fun(ctx: swarm.Ctx)
+function teardown(fn) end
+
+---`teardown`.
+---@param fn fun(ctx: swarm.Ctx)
+function lazy_teardown(fn) end
+
+---`teardown`.
+---@param fn fun(ctx: swarm.Ctx)
+function strict_teardown(fn) end
+
+---Inside an `it`: what is done when it has ended, however it ends.
+---@param fn fun(ctx: swarm.Ctx)
+function finally(fn) end
 
 ---Runs before each spec of the describe or file.
 ---@param fn fun(ctx: swarm.Ctx)
@@ -50,6 +104,24 @@ function explore(fn, opts) end
 ---@field schedule string? what was replayed
 ---@field seed integer? what they were drawn with
 
+---Busted's spies: functions that remember their calls. `assert.spy(s).was.called_with(…)`.
+---@class swarm.Spies
+---@field new fun(fn?: function): any
+---@field on fun(object: table, key: any): any puts one in the place of a function of a table
+---@field is_spy fun(value: any): boolean
+spy = {}
+
+---Spies that answer what they are told to.
+---@class swarm.Stubs
+---@field new fun(object?: table, key?: any, ...: any): any
+---@overload fun(object: table, key: any, ...: any): any
+stub = {}
+
+---Stand for a value among those of a call: `match.is_table()`, `match._`.
+---@class swarm.Matchers
+---@field [string] any
+match = {}
+
 ---The run's clock, which stands still while anybody can run and jumps where all wait.
 ---@class swarm.Clock
 clock = {}
@@ -73,6 +145,39 @@ function mock.worker(name, fn) end
 ---@param name string such as "http", "files", "process", "env"
 ---@param fn fun(payload: any, data: string?, emit: fun(event: any, data?: string)): any, string?
 function mock.port(name, fn) end
+
+---`fn` answers in place of every program: it gets the words of the command and what the program is
+---given, and returns its standard output, or a table; nothing: it ended well.
+---@param fn fun(command: string[], given: swarm.MockedInput): string|swarm.MockedOutput|nil
+---@return swarm.ExecMock
+function mock.exec(fn) end
+
+---Files that are there in place of all others: content by path, tables for folders.
+---@param tree table<string, string|table>
+---@return swarm.FsMock
+function mock.fs(tree) end
+
+---What a program is given, in `mock.exec`.
+---@class swarm.MockedInput
+---@field stdin string
+---@field env table<string, string>
+---@field cwd string?
+
+---What a program did, in `mock.exec`.
+---@class swarm.MockedOutput
+---@field exit_code? integer 0 by itself
+---@field signal? string such as "SIGTERM"
+---@field stdout? string
+---@field stderr? string
+---@field path? string the file, where the output is to be one
+
+---What `mock.exec` returns.
+---@class swarm.ExecMock
+---@field calls string[][] the commands in order
+
+---What `mock.fs` returns.
+---@class swarm.FsMock
+---@field files table<string, string|true> content by path; `true` for a folder
 
 ---What `mock.worker` returns.
 ---@class swarm.WorkerMock
@@ -115,6 +220,7 @@ function Script:call(name, input, opts) end
 ---@field are swarm.Assert itself, as in `assert.are.same`
 ---@field is swarm.Assert itself
 ---@field has swarm.Assert itself
+---@field [string] any the same in busted's other spellings, such as `is_not_equal` and `has.errors`
 ---@overload fun(value: any, message?: any, ...: any): any, any, ...
 assert = {}
 

@@ -117,8 +117,16 @@ function swarm.all(list) end
 ---@param items any[] the inputs
 ---@param opts? swarm.MapOptions
 ---@return any[] values
----@return table<integer, swarm.Error>? blocked
+---@return table<integer, swarm.Error>? blocked with `keep_going` those that failed too
 function swarm.map(name, items, opts) end
+
+---Workers that need what others make: a node starts when all that it needs have passed. Raises the
+---first failure; `invalid_argument` for a cycle.
+---@param nodes table<string, swarm.GraphNode>
+---@param opts? swarm.GraphOptions
+---@return table<string, any> values
+---@return table<string, swarm.Error>? errors of nodes that are blocked, skipped, or failed
+function swarm.graph(nodes, opts) end
 
 ---The value and the place of the first that passes; the others are cancelled. Raises
 ---`none_passed{errors}`.
@@ -205,6 +213,11 @@ function swarm.semaphore(permits) end
 ---@return swarm.Signal
 function swarm.event() end
 
+---Ends the parking of a pool; verb cancel_task.
+---@param name string
+---@return boolean was it was parked
+function swarm.unpark(name) end
+
 ---One worker at a time.
 ---@return swarm.Lock
 function swarm.lock() end
@@ -212,8 +225,8 @@ function swarm.lock() end
 -- Definitions: while a script loads, else `load_error` --------------------------------------------
 
 ---Defines a worker: `swarm.worker "name" { … }` or `swarm.worker("name", { … })`. A wrong
----definition is a `load_error` with line, field and the nearest name; so are those of role, layer
----and command.
+---definition is a `load_error` with line, field and the nearest name; so are those of role, layer,
+---command, agent and pool.
 ---@param name string
 ---@return fun(fields: swarm.LuaWorker|swarm.ProcessWorker|swarm.AgentWorker)
 ---@overload fun(name: string, fields: swarm.LuaWorker|swarm.ProcessWorker|swarm.AgentWorker)
@@ -243,8 +256,14 @@ function swarm.command(name) end
 ---@overload fun(name: string, fields: swarm.Agent)
 function swarm.agent(name) end
 
+---Defines a limit that several workers share: `pool = "name"` in each.
+---@param name string
+---@return fun(fields: swarm.Pool)
+---@overload fun(name: string, fields: swarm.Pool)
+function swarm.pool(name) end
+
 ---Says what runs. It is a worker too, with the role `operator`; once in a script.
----@param fn fun(args: string[], ctx: swarm.Ctx): any, any
+---@param fn swarm.MainRun|swarm.Main
 function swarm.main(fn) end
 
 ---Before each attempt: what `fn` returns replaces the input, nil keeps it. An error refuses it

@@ -42,10 +42,6 @@ describe("a word of another library", function()
   end
 
   for name, right in pairs {
-    dag = "swarm.spawn, and swarm.result",
-    graph = "swarm.spawn, and swarm.result",
-    pool = "concurrency in a worker, or swarm.semaphore",
-    rate_limit = "concurrency in a worker, or swarm.semaphore",
     retry = "retries in a worker",
     ask = "swarm.input, or swarm.blocked",
     model = "swarm.http.request, or swarm.worker",

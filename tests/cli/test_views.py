@@ -91,7 +91,7 @@ def test_the_tree_stands_below_what_is_said_and_is_gone_at_the_end(folder: Path)
             "1 task failed:",
             '  worker "broken" (T-5): team.lua:11: no such book',
         ]
-        assert re.fullmatch(r"4 passed · 1 failed · .. s", lines[7].replace(" .. ", " .. "))
+        assert re.fullmatch(r"4 passed · 1 failed · \.\. s", lines[7])
         assert lines[8:] == ["the result"]
 
 
@@ -257,6 +257,7 @@ def test_each_attempt_has_a_file_with_what_it_said(folder: Path) -> None:
     logs = folder / "logs" / "today"
     assert sorted(path.name for path in logs.iterdir()) == [
         "broken-T-5.1.log",
+        "main-T-1.1.log",
         "read-T-2.1.log",
         "read-T-3.1.log",
         "shell-T-4.1.log",
@@ -283,3 +284,64 @@ def said_in(path: Path) -> list[str]:
     """The lines of a file of ``--log-dir``, times left out."""
     text = re.sub(r"^\d\d:\d\d:\d\d\.\d{3} ", "", path.read_text(), flags=re.MULTILINE)
     return re.sub(r" \d+\.\d s", " .. s", text).splitlines()
+
+
+def test_what_a_script_said_that_ends_the_process_is_kept(folder: Path) -> None:
+    (folder / "ends.lua").write_text("""
+      swarm.main(function()
+        for i = 1, 5 do swarm.log.info("line " .. i) end
+        io.write "a" io.write "b\\n" io.write "c"
+        swarm.spawn(function() print("apart") swarm.sleep(60) end, nil, { detached = true })
+        swarm.sleep(0.01)
+        os.exit(0)
+      end)
+    """)
+    assert run("--trust", "--log-dir", "logs", "ends.lua", cwd=folder).returncode == 0
+    said = said_in(folder / "logs" / "main-T-1.1.log")
+    assert said == ["host: began", *(f"info: line {i}" for i in range(1, 6)), "print: ab"]
+
+
+def test_names_and_labels_move_no_cursor(folder: Path) -> None:
+    (folder / "odd.lua").write_text("""
+      swarm.worker "a\\nb\\27[31m" {
+        label = "l\\194\\155m",
+        run = function() print "here" swarm.sleep(60) end,
+      }
+      swarm.main(function() swarm.call "a\\nb\\27[31m" end)
+    """)
+    with Emulator(folder, "odd.lua") as terminal:
+        terminal.until(lambda shows: "● a b" in shows)
+        terminal.send(signal.SIGINT)
+        assert terminal.exit_status() == 130
+    assert b"\x1b[31m" not in terminal.wrote.replace(b"\x1b[31merror", b"")
+    assert b"\xc2\x9b" not in terminal.wrote
+    assert 'worker "a b\\x1b[31m" [l\\x9bm] (T-2), ' in "".join(terminal.shows.split("\n"))
+
+
+def test_in_the_background_no_tree_is_drawn(folder: Path) -> None:
+    shell = ("bash", "--norc", "-i")
+    variables: dict[str, str | None] = {"PS1": "ready> ", "HISTFILE": ""}
+    with Emulator(folder, program=shell, environment=variables) as terminal:
+        terminal.until(lambda shows: "ready>" in shows)
+        terminal.type(f"{' '.join(SWARM_HOST)} team.lua &\n")
+        terminal.until(lambda shows: "b.md] opened" in shows)
+        terminal.type("sleep 1; kill -INT %1; wait\n")  # what is not to be there cannot be awaited
+        shows = terminal.until(lambda shows: "cancelled by SIGINT" in shows)
+        assert "●" not in shows
+        assert "●".encode() not in terminal.wrote
+
+
+def test_a_view_that_fails_does_not_end_the_run(folder: Path) -> None:
+    """Its modules are replaced by one that cannot work."""
+    (folder / "sitecustomize.py").write_text(
+        "import swarm_host.host as h\n"
+        "def broken(self, rows): raise ValueError('no picture')\n"
+        "h.Host.picture = broken\n"
+    )
+    for name in ("go", "end"):
+        (folder / name).touch()
+    (folder / "slow.lua").write_text("swarm.main(function() swarm.sleep(1.5) return 'done' end)")
+    with Emulator(folder, "slow.lua", environment={"PYTHONPATH": str(folder)}) as terminal:
+        assert terminal.exit_status() == 0
+        assert "error: the view cannot go on: ValueError: no picture" in terminal.shows
+        assert terminal.shows.endswith("done")

@@ -179,3 +179,15 @@ async def test_children_in_blocks_are_children(tmp_path: Path) -> None:
     """
     rows = await picture(tmp_path, main, 10, 3)
     assert titles(rows) == ["0 main - running", "1 wait out running", "1 wait in running"]
+
+
+@pytest.mark.anyio
+async def test_amounts_that_add_up_to_no_number_are_left_out(tmp_path: Path) -> None:
+    main = """
+      swarm.spawn(function(ctx)
+        ctx:usage { tokens = 1e308, cost = 1 } ctx:usage { tokens = 1e308, cost = 1 }
+        swarm.sleep(60)
+      end)
+    """
+    rows = await picture(tmp_path, main, 10, 2)
+    assert rows[0]["used"] == {"tokens": 1e308, "cost": 2}

@@ -602,8 +602,9 @@ async def test_trusted_scripts_reload_too(tmp_path: Path, save: Save) -> None:
 
 
 COUNTS_ALIVE = """
-local alive = getmetatable(_G).__index.alive or setmetatable({}, { __mode = "k" })
-getmetatable(_G).__index.alive = alive
+local shared = debug.getregistry()
+local alive = shared.alive or setmetatable({}, { __mode = "k" })
+shared.alive = alive
 local of_this_one = { VERSION = %d }
 alive[of_this_one] = true
 swarm.layer "layer" { before = function() return nil, of_this_one end }

@@ -155,3 +155,33 @@ def test_whatever_comes_in_whatever_order_nothing_is_lost_and_nothing_left(seed:
     if not said[-1]:
         said.pop()
     assert terminal.shows() == [*said, *frame]
+
+
+def screen_of(columns: int) -> tuple[pyte.Screen, pyte.ByteStream]:
+    screen = pyte.Screen(columns, 20)
+    return screen, pyte.ByteStream(screen)
+
+
+def shown(screen: pyte.Screen) -> list[str]:
+    return [line.rstrip() for line in screen.display if line.strip()]
+
+
+def test_an_open_line_that_no_longer_fits_stays_above_one_frame() -> None:
+    live = Live("utf-8")
+    screen, stream = screen_of(80)
+    stream.feed(live.around(b"x" * 60, 79))
+    stream.feed(live.draw(["frame"], 79))
+    screen.resize(20, 41)
+    stream.feed(live.draw(["frame"], 40))
+    assert shown(screen).count("frame") == 1
+
+
+def test_what_is_written_over_is_shown_above_the_frame() -> None:
+    live = Live("utf-8")
+    screen, stream = screen_of(80)
+    stream.feed(live.draw(["frame"], 79))
+    for data, said in ((b"50%\r", "50%"), (b"100%\r", "100%"), (b"\r\n", "100%")):
+        stream.feed(live.around(data, 79))
+        assert shown(screen) == [said, "frame"]
+    stream.feed(live.draw([], 79))
+    assert shown(screen) == ["100%"]

@@ -65,6 +65,7 @@ def test_it_can_be_read_while_the_run_goes_on(tmp_path: Path) -> None:
     end = time.monotonic() + 20
     while not (tmp_path / "ask-T-7.1.log").exists() and time.monotonic() < end:
         time.sleep(0.01)
+    assert (tmp_path / "ask-T-7.1.log").exists()
     kept.take(line("two"))
     kept.close()
     assert len((tmp_path / "ask-T-7.1.log").read_text().splitlines()) == 2

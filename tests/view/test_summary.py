@@ -13,7 +13,7 @@ NOTHING: dict[str, Any] = {
     "retried": {"many": 0, "tasks": []},
     "slowest": [],
     "used": {},
-    "late": [],
+    "worktrees": {"many": 0, "trees": []},
 }
 COUNTS = counts(0, 0, 12, 1, 2, 0, 0)
 
@@ -34,6 +34,7 @@ def test_what_failed_comes_first_and_what_was_used_last() -> None:
     why = 'worker "review" [5.md] was late'
     again = task(5, attempts=2, status="pass", reason=why)
     summary = {
+        **NOTHING,
         "failed": listed(task(3, reason="x.lua:1: boom\nmore", status="failed", attempts=3)),
         "blocked": listed(task(4, reason="needs a person")),
         "retried": listed(
@@ -41,7 +42,6 @@ def test_what_failed_comes_first_and_what_was_used_last() -> None:
             again,
         ),
         "slowest": [task(6, seconds=61, status="pass"), task(7, seconds=9.9, status="pass")],
-        "late": [],
         "used": {"tokens": 12431, "input": 10000, "output": 2431, "cost": 0.314},
     }
     assert summary_of(summary, COUNTS, 75.4) == [

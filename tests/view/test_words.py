@@ -92,14 +92,21 @@ def test_who_is_at_work_is_told_the_oldest_first() -> None:
     assert cancelling([], 0, "SIGTERM")[0].startswith("cancelling the run; ")
 
 
+def test_of_the_same_age_the_first_comes_first() -> None:
+    rows = [row(number, seconds=5.0) for number in range(2, 5)]
+    lines = still_running(rows, 3)
+    assert ["(T-2)" in lines[0], "(T-3)" in lines[1], "(T-4)" in lines[2]] == [True] * 3
+
+
 def test_who_was_at_work_as_the_time_was_over_is_told_first() -> None:
     none: dict[str, Any] = {"many": 0, "tasks": []}
     summary = {"failed": none, "blocked": none, "retried": none, "slowest": [], "used": {}}
-    assert summary_of({**summary, "late": ROWS[:2]}, COUNTS, 1) == [
+    assert summary_of({**summary, "late": {"live": 12, "rows": ROWS}}, COUNTS, 1) == [
         "the run's time is over; at work were:",
-        '  worker "read" [2.md] (T-2), 2 s: reading: part 3',
+        *still_running(ROWS, 12),
     ]
-    assert summary_of({**summary, "late": ROWS[:1]}, COUNTS, 1) == []  # the error tells of main
+    alone = {**summary, "late": {"live": 1, "rows": ROWS[:1]}}
+    assert summary_of(alone, COUNTS, 1) == []  # the error tells of main
 
 
 def test_who_has_no_row_is_counted_below_the_others() -> None:

@@ -10,7 +10,7 @@ import click
 from swarm_host.cli.words import refuse
 from swarm_host.version import __version__
 
-COMMANDS = ("check", "run", "test")
+COMMANDS = ("check", "prune", "run", "test")
 """The command x is the function x of the module x beside this one."""
 
 
@@ -52,4 +52,5 @@ def main() -> None:
     swarm-host [OPTIONS] SCRIPT [ARGS...]   run a script (see swarm-host run --help)
     swarm-host check SCRIPT                 load a script and say what it defines
     swarm-host test [PATHS...]              run the specs in *_spec.lua files
+    swarm-host prune                        list the worktrees that runs have left
     """

@@ -37,6 +37,9 @@ _LOAD_ERROR = 2
 _PICTURED = 40
 """Rows of the run that are looked at for who is at work."""
 _MOST_LOGS = 5
+_LOGS_SECONDS = 0.5
+"""How long a process that ends at once waits until what was said is in --log-dir."""
+_LIMITED = 75  # to be run again later: sysexits.h, EX_TEMPFAIL
 
 
 class Running:
@@ -82,13 +85,14 @@ class Running:
             closed_world=reload is None or not reload.wakes_main,
             cancel_grace=wish.cancel_grace,
             blocked=wish.blocked,
+            budget=dict(wish.budget),
             eager=os.isatty(1) or os.isatty(2),
             write_out=screen.write_out,
             write_log=self._take_entry,
             write_output=None if self._following is None else self._following.output,
             events_shown=self._following is not None,
             names_prints=screen.names_prints,
-            copies_prints=self._log_dir is not None and not screen.names_prints,
+            copies_prints=self._log_dir is not None,
             write_events=None if events is None else screen.write_events,
             watched=self._view == "tree" and screen.terminal,
             before_exit=self._before_exit,
@@ -104,6 +108,7 @@ class Running:
         self._watchdog = Watchdog(
             screen, self._thread, self._interrupt, on_hangup, self._tell_who, wish.timeout
         )
+        self._watchdog.before_end = self._close_logs
         screen.on_problem(lambda problem: self._thread.call(self._cancel, problem))
         self._host: Host | None = None
         self._exit = 1
@@ -135,8 +140,15 @@ class Running:
         """A trusted script ends the process: what it said is read first, save where it was to end
         already; a signal ends the wait."""
         self._screen.clear()
+        if self._log_dir is not None:
+            self._log_dir.close()
         while self._screen.unread and not self._watchdog.is_due:
             self._screen.wait(LOOK_SECONDS)
+
+    def _close_logs(self) -> None:
+        """The process ends at once: what was said is kept, if the disk is quick."""
+        if self._log_dir is not None:
+            self._log_dir.close(_LOGS_SECONDS)
 
     def _fault(self, problem: BaseException) -> None:
         """A fault of ours: one line, and the Python traceback with --debug."""
@@ -215,13 +227,19 @@ class Running:
 
     def _interrupt(self, reason: str) -> None:
         """A signal came: says what it does, and cancels."""
+        try:
+            self._tell_whom()
+        finally:
+            self._cancel(reason)
+
+    def _tell_whom(self) -> None:
+        """Says whom a signal cancels."""
         received = self._watchdog.received
         if self._host is not None and received is not None:
             word = "Ctrl-C" if received == signal.SIGINT else received.name
             live = self._host.counts()["live"]
             rows = rows_of(self._host, _PICTURED)
             self._screen.progress_note("\n".join(cancelling(rows, live, word)))
-        self._cancel(reason)
 
     async def _run_main(self, host: Host, *, again: bool) -> Outcome:
         """Runs main within its time."""
@@ -248,7 +266,9 @@ class Running:
             self._screen.note(f"{one['task_id']} {titled(one)} at {place} waits for {waits_for}")
 
     def _tell(self, outcome: Outcome) -> None:
-        self._exit = _EXIT[outcome.status]
+        limited = outcome.error is not None and outcome.error["code"] == "limited"
+        over = limited and (outcome.error or {}).get("of_run")
+        self._exit = _LIMITED if over else _EXIT[outcome.status]
         self._tell_summary(outcome)
         of_main = outcome.main or outcome  # what fails the run takes nothing of what main returned
         if of_main.status in ("pass", "blocked") and (

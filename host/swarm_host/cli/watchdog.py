@@ -64,6 +64,7 @@ class Watchdog:
         self._cancel = cancel
         self._tell_who = tell_who
         self._seconds = seconds
+        self.before_end: Callable[[], object] | None = None
         self._due: float | None = None
         news = None if on_hangup is None else lambda: thread.call(on_hangup)
         on_stop = screen.given_way if screen.terminal else None
@@ -207,6 +208,8 @@ class Watchdog:
         else:
             cause, status = f"{word.name}{again}", 128 + word
         text = f"{cause}: ended without clean-up{self._who()}"
+        if self.before_end is not None:
+            self.before_end()
         end_at_once(status, lambda: self._screen.last_words(text))
 
     def _who(self) -> str:

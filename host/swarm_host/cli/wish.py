@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import click
 
-from swarm_host.cli.words import DEBUG, LUA_PATH, TRUST, Seconds, refuse
+from swarm_host.cli.words import DEBUG, LUA_PATH, TRUST, Amount, Seconds, refuse
 
 if TYPE_CHECKING:
     from swarm_host.cli.reload_wish import OnChange, ReloadWish
@@ -29,6 +29,7 @@ class RunWish(NamedTuple):
     :ivar timeout: seconds for everything, or None.
     :ivar cancel_grace: seconds that a worker may go on after its cancel.
     :ivar blocked: what tasks that ended blocked make of the run.
+    :ivar budget: how much the run may use: names and amounts.
     :ivar events: the file for events of the run, or None.
     :ivar as_json: stdout is the result alone.
     :ivar quiet: no progress, no logs below error.
@@ -46,6 +47,7 @@ class RunWish(NamedTuple):
     timeout: float | None = None
     cancel_grace: float = 10
     blocked: Literal["warn", "fail"] = "warn"
+    budget: tuple[tuple[str, float], ...] = ()
     events: str | None = None
     as_json: bool = False
     quiet: bool = False
@@ -72,6 +74,13 @@ _WORDS = (
         type=click.Choice(["warn", "fail"]),
         default="warn",
         help="Whether tasks that ended blocked are told of (default), or have the run fail too.",
+    ),
+    click.option(
+        "--budget",
+        type=Amount(),
+        multiple=True,
+        metavar="K=V",
+        help="What the run may use: cost=20 (USD), tokens=1000000, seconds=3600. May be repeated.",
     ),
     click.option(
         "--events", type=click.Path(), metavar="FILE", help="Write the run's events there."

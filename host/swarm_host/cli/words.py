@@ -14,6 +14,9 @@ USAGE = 2
 TIMED_OUT = 124
 """The exit status where the time is up."""
 
+AMOUNTS = ("cost", "seconds", "tokens")
+"""What a budget may bound."""
+
 MOST_SECONDS = 1e9
 """The system's calls that wait take no more."""
 
@@ -34,6 +37,27 @@ class Seconds(click.FloatRange):
         if math.isnan(seconds):
             self.fail(f"{value} is no number of seconds.", param, ctx)
         return seconds
+
+
+class Amount(click.ParamType):  # type: ignore[type-arg]
+    """An amount of a budget, such as ``cost=20``."""
+
+    name = "amount"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, float]:
+        """Its name, and a number above zero."""
+        name, _, text = str(value).partition("=")
+        if name not in AMOUNTS:
+            self.fail(f"{name} is none of {', '.join(AMOUNTS)}: write cost=20.", param, ctx)
+        try:
+            amount = float(text)
+        except ValueError:
+            amount = math.nan
+        if not 0 < amount < math.inf:
+            self.fail(f"{name}={text} is no number above zero.", param, ctx)
+        return name, amount
 
 
 LUA_PATH = click.option(

@@ -20,6 +20,7 @@ BUILT_IN = {
     "files": "swarm_host.ports.files.port:Files",
     "http": "swarm_host.ports.http.port:Http",
     "process": "swarm_host.ports.process.port:Process",
+    "worktree": "swarm_host.ports.worktrees.port:Worktrees",
     "schema": "swarm_host.ports.schema:Schemas",
 }
 """Each is imported when it is first asked for: most runs need few, and some are dear to import."""

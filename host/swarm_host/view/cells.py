@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from swarm_host.entries import harmless
+from swarm_host.entries import as_it_stands, one_line
 
 _LAST_BYTES = 4096
 _LEAST_CUT = 8
@@ -58,11 +58,6 @@ def padded(text: str, columns: int) -> str:
     return text + " " * (columns - width_of(text))
 
 
-def one_line(text: str) -> str:
-    """A text that may come from anywhere, on one line, without what a terminal would obey."""
-    return harmless(" ".join(text.split()))
-
-
 def without_colours(text: str) -> str:
     """A text without the sequences that terminals obey."""
     if "\x1b" not in text:
@@ -76,7 +71,7 @@ def last_line(data: bytes) -> str:
     """The last line of what a program has written that is not blank, as it stands on a screen:
     without its colours, and what it wrote over."""
     for line in reversed(data[-_LAST_BYTES:].decode(errors="replace").split("\n")):
-        shown = one_line(without_colours(line.rstrip("\r").rpartition("\r")[2]))
+        shown = one_line(without_colours(as_it_stands(line)))
         if shown:
             return shown
     return ""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from swarm_host.entries import titled
-from swarm_host.view.cells import duration, one_line
+from swarm_host.entries import one_line, titled
+from swarm_host.view.cells import duration
 
 _MOST_LINES = 10
 """Workers that are told of with what they do; the rest is counted."""

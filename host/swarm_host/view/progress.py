@@ -28,6 +28,14 @@ def progress_line(counts: dict[str, int], seconds: float, width: int | None = No
     return line if width is None or len(line) <= width else f"{line[: width - 1]}…"
 
 
+def is_in_front(terminal: int) -> bool:
+    """Whether this process is in the foreground: who is not draws over what others write."""
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return True  # it is not the terminal of this session
+
+
 def size_of_terminal(terminal: int) -> tuple[int, int]:
     """The columns of a terminal that a line may take, and its lines.
 

@@ -14,12 +14,12 @@ from typing import Any, BinaryIO
 
 import click
 
-from swarm_host.entries import harmless, line_of, worker_of
-from swarm_host.view.cells import one_line, without_colours
+from swarm_host.entries import harmless, line_of, one_line, worker_of
+from swarm_host.view.cells import without_colours
 from swarm_host.view.fronts.following import Line
 from swarm_host.view.fronts.live import Live
 from swarm_host.view.outlet import Outlet, reason
-from swarm_host.view.progress import size_of_terminal
+from swarm_host.view.progress import is_in_front, size_of_terminal
 
 _LEVELS = ("debug", "info", "warn", "error")
 _COLOURS = {"debug": "bright_black", "info": "blue", "warn": "yellow", "error": "red"}
@@ -122,7 +122,7 @@ class Screen:
 
     def _print(self, entry: dict[str, Any], text: str) -> None:
         """Writes what a worker has printed, with who it was; elsewhere it is written as it is."""
-        if self.names_prints:
+        if not entry.get("copied"):
             head = self._head(entry["at"], worker_of(entry))
             lines = text.removesuffix("\n").split("\n")
             self.write_out("".join(f"{head}{line}\n" for line in lines).encode())
@@ -153,15 +153,14 @@ class Screen:
     def progress_note(self, text: str) -> None:
         """Writes one line that is progress: not with --quiet."""
         if not self._quiet:
-            self._say(text + "\n")
+            self._say(harmless(text) + "\n")
 
     def last_words(self, text: str) -> None:
         """Writes an error to stderr before the process ends, and never waits for long."""
         stood = self._live.stands
         self.clear()
-        self._say(
-            f"{'' if stood or not self.terminal else chr(10)}{self.style('error', 'red')}: {text}\n"
-        )
+        begun = "" if stood or not self.terminal else "\n"
+        self._say(f"{begun}{self.style('error', 'red')}: {harmless(text)}\n")
         self.wait(_LAST_WORDS_SECONDS)
 
     # What stays at the bottom. ---------------------------------------------------------------
@@ -171,21 +170,24 @@ class Screen:
         nobody reads."""
         if not self._err.pending:
             with self._writes:
-                if not self._gives_way:
+                if not self._gives_way and is_in_front(2):
                     self._put(self._err, self._live.draw([*map(self._spelled, lines)], columns))
 
     @contextmanager
     def given_way(self) -> Iterator[None]:
         """Nothing stands at the bottom for the time of the block."""
-        self._gives_way = True
+        with self._writes:
+            self._gives_way = True
         self.clear()
-        yield
-        self._gives_way = False
+        try:
+            yield
+        finally:
+            self._gives_way = False
 
     def clear(self) -> None:
         """Takes away what stands at the bottom."""
-        if self._live.stands:
-            with self._writes:
+        with self._writes:
+            if self._live.stands:
                 self._put(self._err, self._live.draw((), size_of_terminal(2)[0]))
 
     def style(self, text: str, colour: str) -> str:

@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Set
 from typing import Any
 
-from swarm_host.entries import indented, reason_of, titled, words_before
-from swarm_host.view.cells import amount, duration, one_line
+from swarm_host.entries import indented, one_line, reason_of, titled, words_before
+from swarm_host.view.cells import amount, duration
 from swarm_host.view.lingering import still_running
 from swarm_host.view.progress import progress_line
 
@@ -46,10 +46,11 @@ def summary_of(
     :param total: how many there were is told in any case.
     """
     lines = [
-        *_late(summary["late"]),
+        *_late(summary.get("late")),
         *_failed(summary["failed"], told),
         *blocked(summary["blocked"]),
         *_retried(summary["retried"]),
+        *_worktrees(summary["worktrees"]),
     ]
     if seconds >= LONG_SECONDS and summary["slowest"]:
         lines += ["took longest:", *_slowest(summary["slowest"])]
@@ -92,9 +93,11 @@ def blocked(listed: dict[str, Any]) -> list[str]:
     return _list(listed["many"], "ended blocked", [_reason(one) for one in listed["tasks"]])
 
 
-def _late(rows: list[dict[str, Any]]) -> list[str]:
+def _late(late: dict[str, Any] | None) -> list[str]:
     """Who was at work as the run's time was over."""
-    lines = still_running(rows, len(rows)) if len(rows) > 1 else []  # of main the error tells
+    if late is None or late["live"] < 2:
+        return []  # of main the error tells
+    lines = still_running(late["rows"], late["live"])
     return [] if not lines else ["the run's time is over; at work were:", *lines]
 
 
@@ -120,6 +123,17 @@ def _retried(listed: dict[str, Any]) -> list[str]:
         after = reason_of(one)
         said.append(f"{_name(one)}: {how}{f', after: {one_line(after)}' if after else ''}")
     return _list(many, "was tried again" if many == 1 else "were tried again", said)
+
+
+def _worktrees(listed: dict[str, Any]) -> list[str]:
+    """The worktrees that stay, such as ``  worker "fix" (T-3): /path (branch fix/3): changes``."""
+    many, lines = listed["many"], []
+    for one in listed["trees"]:
+        branch = f" (branch {one['branch']})" if one.get("branch") else ""
+        lines.append(f"  {_name(one)}: {one['path']}{branch}: {one['holds']}")
+    if many > len(lines):
+        lines.append(f"  and {many - len(lines)} more: swarm-host prune lists them")
+    return [f"{many} worktree{' stays' if many == 1 else 's stay'}:", *lines] if many else []
 
 
 def _list(many: int, what: str, said: list[str]) -> list[str]:

@@ -8,6 +8,8 @@ before any other code runs, and the one function that Lua is given never raises
 
 from __future__ import annotations
 
+import ctypes
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ local code, is_first = ...
 python = nil
 package.loaded.python = nil
 -- A C module's way out, and the paths of the machine, are closed to host Lua too.
+local path, cpath = package.path, package.cpath
 package.path, package.cpath = "", ""
 local modules = {}
 local at = code:find("\n\n", 1, true) + 2
@@ -38,11 +41,16 @@ package.loaders[2] = function(name)
   return assert(loadstring(module[1], module[2]))
 end
 package.preload["swarm.vm"] = function()
-  return { is_first = is_first }
+  return { is_first = is_first, path = path, cpath = cpath }
 end
 package.loaders[3], package.loaders[4] = nil, nil
 return require "swarm.doors.python"
 """
+
+
+def open_to_c_modules() -> None:
+    """Lets C modules that scripts load find the functions of this Lua, for the whole process."""
+    ctypes.CDLL(luajit.__file__, mode=os.RTLD_NOW | os.RTLD_GLOBAL | os.RTLD_NOLOAD)
 
 
 def lua_folder() -> Path:

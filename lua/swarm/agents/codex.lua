@@ -81,6 +81,7 @@ return {
   install = "npm install -g @openai/codex",
   login = "run codex login, or set CODEX_API_KEY",
   inherit_env = { "CODEX_*", "OPENAI_*", "AZURE_OPENAI_*" },
+  cost = false, -- it tells tokens alone
   options = { "model", "permissions", "session", "schema" },
 
   command = function(turn)

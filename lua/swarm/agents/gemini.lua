@@ -58,6 +58,7 @@ return {
   install = "npm install -g @google/gemini-cli",
   login = "run gemini and log in, or set GEMINI_API_KEY",
   inherit_env = { "GEMINI_*", "GOOGLE_*" },
+  cost = false, -- it tells tokens alone
   options = { "model", "permissions", "session" },
 
   command = function(turn)

@@ -8,6 +8,7 @@ local failures = require "swarm.events.failures"
 local frames = require "swarm.ground.frames"
 local held = require "swarm.doors.held"
 local picture = require "swarm.doors.picture"
+local pools = require "swarm.worker.limits.pools"
 local raised = require "swarm.ground.raised"
 local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
@@ -17,6 +18,8 @@ local tally = require "swarm.events.tally"
 local text_of = require("swarm.values.json").text_of
 local values = require "swarm.values.values"
 local root = scopes.root
+
+local format = string.format
 
 local ending = {
   closed_world = false, -- nobody outside can spawn or cancel: silence is a deadlock
@@ -29,10 +32,10 @@ local over_from
 local run_error -- a deadlock, or the end of its time: fails the run whatever main made of it
 
 local PICTURED = 40 -- rows
-local ran_late = values.array {} -- who was alive as the run's time was over
+local ran_late -- who was alive as the run's time was over: { live = how many, rows }, or nil
 
 local function look_who_runs()
-  ran_late = picture.rows(PICTURED)
+  ran_late = { live = settling.counts.live - settling.loading.live, rows = picture.rows(PICTURED) }
 end
 
 local ended_before = {} -- how many workers had ended in each way when the run began
@@ -73,7 +76,7 @@ function ending.begin()
   for status in pairs(record.final) do
     ended_before[status] = settling.counts[status] - settling.loading[status]
   end
-  run_error, failures.list, ran_late = nil, {}, values.array {}
+  run_error, failures.list, ran_late = nil, {}, nil
   S.drop_timer(late)
   tally.begin()
   scopes.forget_failed(root)
@@ -150,7 +153,8 @@ end
 
 ---What there is to tell of the run's tasks, main aside, as JSON: `failed`, `blocked` and `retried`,
 ---each how `many` there are and the first `tasks`; those that took longest, `slowest`; what was
----`used`; and who was alive as the run's time was over, `late`, as rows of a picture.
+---`used`; the `worktrees` that stay; and who was alive as the run's time was over, `late`: how many
+---were `live`, and the `rows` of a picture.
 ---@return string
 function ending.summary()
   return text_of {
@@ -160,6 +164,7 @@ function ending.summary()
     slowest = tally.all_slowest(bounded),
     used = tally.all_used(),
     late = ran_late,
+    worktrees = tally.all_kept(),
   }
 end
 
@@ -268,8 +273,24 @@ function ending.lingering()
   return many > 0 and text_of { why = why, many = many, workers = values.array(workers) } or nil
 end
 
+---Nothing can go on but what waits for a pool that is parked past what its definition allows: ends
+---the run, which may be taken up again later.
+local function over_limit(pool)
+  run_error = errors.new(
+    "limited",
+    format("pool %q is at its limit, longer than its park allows: nothing else is left", pool.name),
+    { retry_at = pool.retry_at, pool = pool.name, of_run = true }
+  )
+  local reason = format("pool %q is at its limit", pool.name)
+  cancelling.children(root, { kind = "deadlock", reason = reason, scope = root })
+end
+
 ---Every live worker waits, and nothing outside can wake one: cancels the run.
 local function deadlock()
+  local pool = pools.over()
+  if pool then
+    return over_limit(pool)
+  end
   local waiting, more = all_waiting()
   local lines = {}
   for i = 1, #waiting do

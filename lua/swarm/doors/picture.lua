@@ -23,7 +23,7 @@ local MOST_MARKS = 3 -- rows that tell how many others a worker has
 local MARKED_FROM = 4 -- where there is room for so many rows beside each
 local MOST_TEXT = 400 -- bytes of what somebody has said: a row has one line
 
-local rows_left, marks_left, looked -- while a picture is made
+local now, rows_left, marks_left, looked -- while a picture is made
 local nodes_of -- task → node
 local shown = {} -- workers that had a row in the last picture; some are others by now
 
@@ -103,6 +103,7 @@ local function look_further(top, most)
     if node and node.is_cut and #node.live.running < 2 * most then
       seen[task] = true
       node.live.running[#node.live.running + 1] = task
+      node.running = node.running + 1
     end
   end
   for i = 1, #shown do
@@ -212,7 +213,7 @@ local function live_row(node, depth)
     label = record.label(task),
     task_id = "T-" .. task.id,
     status = w.co and "running" or "pending",
-    seconds = task.since and max(0, clock.monotonic() - task.since),
+    seconds = task.since and max(0, now - task.since),
     attempt = attempts.number(task),
     cancelled = cancelling.is_cancelled(w) or nil,
     why = extra and extra.retries and short(extra.retries.why), -- it is tried again
@@ -227,7 +228,7 @@ local function live_row(node, depth)
   if waiting and waiting.port then
     row.request = waiting.id
   end
-  if waiting and waiting ~= CHILDREN and node.running + node.pending == 0 then
+  if waiting and waiting ~= CHILDREN and node.running + node.pending == 0 and not node.is_cut then
     row.waits_for = short(deadlocks.what_it_waits_for(w, named))
   end
   return row
@@ -271,7 +272,7 @@ end
 function picture.rows(most)
   marks_left = most > MOST_MARKS * MARKED_FROM and MOST_MARKS or 0
   local top, rows = tree(max(1, most - marks_left)), {}
-  shown = {}
+  shown, now = {}, clock.monotonic()
   write(top, 0, rows)
   nodes_of = nil
   return values.array(rows)

@@ -23,6 +23,7 @@ local random = require "swarm.ground.random"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
 local script = require "swarm.doors.run"
+local searchers = require "swarm.sandbox.searchers"
 local tally = require "swarm.events.tally"
 local text_of = json.text_of
 local turn = require "swarm.scheduler.turn"
@@ -77,7 +78,7 @@ local kernel = {
 function kernel.boot(config, flush, exit)
   config = json.decode(config)
   script.boot(config)
-  modules.trust, modules.lua_path = config.trust, config.lua_path
+  modules.trust, searchers.lua_path = config.trust, config.lua_path
   frames.all_frames = config.debug
   events.whole, events.shown = config.events, config.events_shown
   events.on, tally.watched = config.events or config.events_shown, config.watched

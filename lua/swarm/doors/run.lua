@@ -1,5 +1,6 @@
 -- The run's script: its generations, what they define, and the workers of the newest that Python
 -- spawns: `main`, one by name, the worker of a spec.
+local budgets = require "swarm.worker.limits.budget"
 local definition = require "swarm.worker.definition"
 local draining = require "swarm.script.draining"
 local ending = require "swarm.doors.ending"
@@ -112,7 +113,8 @@ function script.spawn_main(timeout)
     )
   end
   ending.begin()
-  local task = spawning.root(main, main.run, run.input, timeout)
+  local budget = config.budget and budgets.of_run(config.budget)
+  local task = spawning.root(main, main.run, run.input, timeout, budget)
   ending.bounded_by(task, timeout)
   return hold(task)
 end

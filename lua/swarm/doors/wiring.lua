@@ -6,6 +6,7 @@ local cancel_token = require "swarm.worker.cancel_token"
 local cancelling = require "swarm.scope.cancel"
 local errors = require "swarm.ground.errors"
 local fields = require "swarm.worker.fields"
+local graph = require "swarm.structure.graph"
 local handles = require "swarm.worker.handle"
 local held_open = require "swarm.structure.held_open"
 local json = require "swarm.values.json"
@@ -19,6 +20,7 @@ local S = require "swarm.scheduler.scheduler"
 local settling = require "swarm.worker.settle"
 local supervisors = require "swarm.structure.supervise.calls"
 local values = require "swarm.values.values"
+local worktree = require "swarm.outside.worktree"
 
 -- Slots: the scheduler begins workers, a cancel ends those that never began, an end asks for
 -- another attempt, which begins anew; JSON for people shows what cannot cross.
@@ -39,6 +41,7 @@ end
 values.keep(errors.metatable, function(err, copied)
   errors.known[copied] = errors.known[err]
 end)
+values.keep(output.Usage)
 values.register_opaque(function(value)
   return handles.is(value) and "worker handle"
     or cancel_token.is(value) and "cancel token"
@@ -56,5 +59,7 @@ handles.offer({
 handles.offer(output.methods)
 handles.offer(nil, cancel_token.getters)
 handles.offer(nil, blocks.getters)
+handles.offer(nil, graph.getters)
+handles.offer(nil, worktree.getters)
 handles.offer(held_open.methods, held_open.getters)
 handles.offer(supervisors.methods)

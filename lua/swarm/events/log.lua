@@ -45,19 +45,23 @@ local function gather_entry(line)
   gather(lines, (json.encode(line, "fields", true)) .. "\n")
 end
 
----What scripts print: bytes, or, where it is told who does, an entry for each line of a worker's.
+---What scripts print: bytes; or an entry where it is told who does, as of whole lines of workers
+---other than main; or both, where what each has said is kept.
 local function gather_out(text)
   local me = (log.names_prints or log.copies_prints) and S.current
   local task = me and me.task
-  local is_named = task and task.parent and byte(text, -1) == LINE_END
+  local is_main = task and task.def == task.def.generation.main
+  local is_named = task and log.names_prints and not is_main and byte(text, -1) == LINE_END
   if log.names_prints and log.flush and #(is_named and out or lines) > 0 then
     log.flush() -- both in their order
   end
-  local line = is_named and log.about(task, { level = "print", message = text, at = clock.wall() })
-  if not is_named or log.copies_prints then
+  if not is_named then
     gather(out, text)
   end
-  return line and gather_entry(line)
+  if is_named or (task and log.copies_prints) then
+    local line = { level = "print", message = text, copied = not is_named, at = clock.wall() }
+    gather_entry(log.about(task, line))
+  end
 end
 
 function log.print(...)

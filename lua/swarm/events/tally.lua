@@ -17,6 +17,7 @@ local tally = {
   slow_at = SLOW_SECONDS, -- whoever took as long is told to `took`
 }
 
+local kept -- worktrees that hold work: { many, about the tasks, with path, branch and holds }
 local failed, blocked, retried -- { many, tasks that ended so or were: the first of them }
 local slowest -- the longest first
 local above = setmetatable({}, { __mode = "kv" }) -- entry of one that failed → the task above it
@@ -27,6 +28,7 @@ local used -- sums
 function tally.begin()
   failed, blocked, retried = { many = 0 }, { many = 0 }, { many = 0 }
   slowest, used, tally.slow_at = {}, {}, SLOW_SECONDS
+  kept = { many = 0 }
   recent, recent_n = {}, 0
 end
 tally.begin()
@@ -121,6 +123,18 @@ function tally.took(task, status, seconds)
   end
 end
 
+---The worktree of a task stays.
+---@param tree table { path, branch? }
+---@param holds string what is in it
+function tally.kept(task, tree, holds)
+  kept.many = kept.many + 1
+  if #kept < MOST then
+    local one = about(task)
+    one.path, one.branch, one.holds = tree.path, tree.branch, holds
+    kept[#kept + 1] = one
+  end
+end
+
 -- Usage -------------------------------------------------------------------------------------------
 
 local AMOUNTS = { "tokens", "input", "output", "cached", "cost" }
@@ -130,7 +144,7 @@ local function is_amount(value)
 end
 
 ---Adds the amounts of a usage event to sums. Tokens that are given apart are tokens too.
-local function add_to(sums, event)
+function tally.add_to(sums, event)
   for i = 1, #AMOUNTS do
     local name = AMOUNTS[i]
     local amount = event[name]
@@ -138,19 +152,20 @@ local function add_to(sums, event)
       amount = (is_amount(event.input) and event.input or 0)
         + (is_amount(event.output) and event.output or 0)
     end
-    if is_amount(amount) then
-      sums[name] = (sums[name] or 0) + amount
+    local sum = is_amount(amount) and (sums[name] or 0) + amount
+    if sum and is_amount(sum) then -- numbers of an author's may add up to none
+      sums[name] = sum
     end
   end
 end
 
 ---A task has used something: it is its own, and of all above it.
 function tally.used(task, event)
-  add_to(used, event)
+  tally.add_to(used, event)
   while task do
     local extra = record.extra(task)
     extra.used = extra.used or {}
-    add_to(extra.used, event)
+    tally.add_to(extra.used, event)
     task = task.parent
   end
 end
@@ -261,6 +276,16 @@ function tally.all_slowest(main)
     end
   end
   return values.array(list)
+end
+
+---How many worktrees stay, and the first of them.
+---@return table { many, trees }
+function tally.all_kept()
+  local trees = {}
+  for i = 1, #kept do
+    trees[i] = kept[i]
+  end
+  return { many = kept.many, trees = values.array(trees) }
 end
 
 ---What was used: sums of tokens, input, output, cached, and cost in USD.

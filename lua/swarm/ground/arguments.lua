@@ -47,6 +47,14 @@ function arguments.seconds(value, what)
   return value
 end
 
+---Checks what an author gave as true or false, or not at all.
+function arguments.boolean(value, what)
+  if value ~= nil and type(value) ~= "boolean" then
+    return wrong(what .. " is true or false", value)
+  end
+  return value
+end
+
 ---Checks a whole number that an author gave.
 function arguments.whole(value, what, least, most)
   if type(value) ~= "number" or value % 1 ~= 0 or value < least or value > most then

@@ -59,6 +59,8 @@ end
 -- before it. All that is told exists: a test holds each against the faces.
 spelling.FIRST_GUESSES = {
   ["swarm."] = {
+    dag = "swarm.graph",
+    rate_limit = "swarm.pool",
     wait = "swarm.sleep",
     task = "swarm.worker",
     define = "swarm.worker",
@@ -123,13 +125,9 @@ spelling.FIRST_GUESSES = {
 spelling.LATER = {
   ["swarm."] = {
     ask = "swarm.input, or swarm.blocked for what a person has to decide",
-    dag = "swarm.spawn, and swarm.result of what it needs before each",
-    graph = "swarm.spawn, and swarm.result of what it needs before each",
     kind = "swarm.worker with run or command",
     llm = "swarm.http.request, or swarm.worker with a command that asks it",
     model = "swarm.http.request, or swarm.worker with a command that asks it",
-    pool = "concurrency in a worker, or swarm.semaphore",
-    rate_limit = "concurrency in a worker, or swarm.semaphore",
     retry = "retries in a worker, or swarm.spawn again",
     subscribe = "swarm.follow",
     trace = "swarm.output_tail",

@@ -142,6 +142,7 @@ local function compile(def, fields, generation)
   local function with(agent)
     check_options(fail, fields, agent)
     plan.agent = agent
+    def.tells = { cost = agent.cost }
     plan.process = process_plan(who, def, fields, agent)
     if plan.process.forms.prompt_file then
       return fail("env", "env: an agent reads its prompt, there is no {prompt_file}")

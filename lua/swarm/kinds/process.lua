@@ -12,6 +12,8 @@ local spelling = require "swarm.ground.spelling"
 local stream = require "swarm.outside.process.stream"
 local format, pairs, type = string.format, pairs, type
 
+local TELLS = { ndjson = true, sse = true, frames = true } -- formats whose items may be usage
+
 local function run(plan, ctx, input)
   local prompt = attempt.prompter(plan, ctx, input)
   local order = attempt.order(plan, ctx, input, prompt)
@@ -84,6 +86,7 @@ return {
     local plan
     local function compile(of)
       plan = plans.compile(who, of, def.where)
+      def.tells = TELLS[plan.format] or false
       def.held_open = session.FORMATS[plan.format] ~= nil
         or "held open it needs output.format lines, ndjson or frames, and has " .. plan.format
     end

@@ -8,6 +8,7 @@ local byte, find, gsub, match, sub = string.byte, string.find, string.gsub, stri
 
 local chunks = {
   texts = {}, -- path → the text of the script or module that was last compiled from it
+  libraries = {}, -- path → true: a module that was brought along, and no part of the script
 }
 
 -- Syntax that newer Luas have, by what stands in the line that did not parse.
@@ -74,8 +75,10 @@ function chunks.compile(source, chunkname, env)
 end
 
 ---Compiles a script or module, or raises a load error that names its file and line.
-function chunks.compile_file(source, path, env)
+---@param is_library boolean?
+function chunks.compile_file(source, path, env, is_library)
   chunks.texts[path] = source
+  chunks.libraries[path] = is_library
   local chunk, problem = chunks.compile(source, "@" .. path, env)
   if not chunk then
     local where = match(problem, "^([^\n]-:%d+): ")

@@ -1,50 +1,23 @@
--- `require` for scripts, in Lua, so that a module may wait while it loads: modules beside the
--- script first, then where --lua-path says.
+-- `require` for scripts, in Lua, so that a module may wait while it loads. Where it looks is told
+-- by searchers.lua.
 local arguments = require "swarm.ground.arguments"
-local bridge = require "swarm.outside.bridge"
 local cancelling = require "swarm.scope.cancel"
-local chunks = require "swarm.sandbox.chunks"
 local errors = require "swarm.ground.errors"
 local frames = require "swarm.ground.frames"
 local S = require "swarm.scheduler.scheduler"
-local sources = require "swarm.outside.sources"
+local searchers = require "swarm.sandbox.searchers"
 local waiting = require "swarm.scope.waiting"
 
-local real, real_require = _G, require
+local real = _G
 local real_modules, preloaded = package.loaded, package.preload
 local type, error, xpcall = type, error, xpcall
-local dump, find, format, gsub = string.dump, string.find, string.format, string.gsub
+local find, format = string.find, string.format
 local concat = table.concat
 
 local modules = {
   trust = false,
   exit = nil, -- kernel: ends the process, for trusted scripts
-  lua_path = {}, -- further folders (or templates with ?) where modules are looked for
 }
-
--- Modules of LuaJIT's own that are safe to hand out in the guarded tier.
-local SAFE_MODULES = { ["table.new"] = true, ["table.clear"] = true }
-
-local function candidates(name, script_dir)
-  local path = gsub(name, "%.", "/")
-  local list = {}
-  local roots = { "", "lua/", "lua_modules/share/lua/5.1/" }
-  for i = 1, #roots do
-    list[#list + 1] = script_dir .. roots[i] .. path .. ".lua"
-    list[#list + 1] = script_dir .. roots[i] .. path .. "/init.lua"
-  end
-  for i = 1, #modules.lua_path do
-    local template = modules.lua_path[i]
-    if find(template, "?", 1, true) then
-      list[#list + 1] = (gsub(template, "%?", (gsub(path, "%%", "%%%%"))))
-    else
-      template = gsub(template, "/*$", "/")
-      list[#list + 1] = template .. path .. ".lua"
-      list[#list + 1] = template .. path .. "/init.lua"
-    end
-  end
-  return list
-end
 
 ---Raises where waiting for `entry` would never end: the worker that loads it waits, by way of the
 ---modules it is in the middle of, for one that `me` is in the middle of.
@@ -97,39 +70,36 @@ local function not_found(name, places)
     or ""
   return errors.throw(
     "load_error",
-    format("module %q not found%s; tried:\n  ", name, hint) .. concat(places, "\n  "),
+    format("module %q not found%s; tried:", name, hint) .. places,
     { unknown = name }
   )
 end
 
-local function load_module(generation, env, name)
-  if SAFE_MODULES[name] then
-    return real_require(name)
-  end
-  local places = candidates(name, generation.script_dir)
-  local found, source = bridge.request("files", { op = "first", paths = places })
-  for i = 1, #places do
-    if places[i] == found then
-      break
+---@param ask table the searchers, in order
+local function load_module(name, ask)
+  local places = {}
+  for i = 1, #ask do
+    local found = ask[i](name)
+    if type(found) == "function" then
+      return found(name)
+    elseif type(found) == "string" then
+      places[#places + 1] = found
     end
-    sources.note(generation, "missing", places[i])
   end
-  if not found then
-    if modules.trust and (real_modules[name] or preloaded[name]) then
-      return real_require(name)
-    end
-    return not_found(name, places)
-  end
-  sources.note(generation, "files", found)
-  local chunk = chunks.compile_file(source, found, env)
-  if generation.closed then
-    generation.late[found] = dump(chunk, "sd") -- no loading tells whether it has changed
-  end
-  return chunk(name)
+  return not_found(name, concat(places))
 end
 
----A `require` for one generation: modules beside the script first, then where --lua-path says.
-function modules.require_for(generation, env, loaded)
+---`require` and `package` of one generation.
+---@param generation table
+---@param env table its globals
+---@param loaded table name → module
+function modules.offer(generation, env, loaded)
+  local package, ask
+  if modules.trust then
+    package = searchers.trusted(generation, env, loaded)
+  else
+    package, ask = searchers.guarded(generation, env, loaded)
+  end
   local loading = {} -- name → { name, worker, outer, waiters, waits_for }
   local innermost = {} -- worker → the entry that it is in the middle of
   local function require(name)
@@ -160,7 +130,7 @@ function modules.require_for(generation, env, loaded)
       waits_for = nil,
     }
     loading[name], innermost[me] = entry, entry
-    local ok, result = xpcall(load_module, frames.passing, generation, env, name)
+    local ok, result = xpcall(load_module, frames.passing, name, ask or package.loaders)
     loading[name], innermost[me] = nil, outer
     S.ready_all(entry.waiters)
     if not ok then
@@ -172,7 +142,10 @@ function modules.require_for(generation, env, loaded)
     loaded[name] = result
     return result
   end
-  return require
+  env.require, env.package = require, package
+  if modules.trust then
+    loaded.package = package
+  end
 end
 
 return modules

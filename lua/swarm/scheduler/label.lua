@@ -294,6 +294,10 @@ function label.of(task)
     local text = type(own) == "table" and filled(own, task) or clean(own, LONG * WIDEST + 1)
     return one_line(text, LONG)
   end
+  local key = own == nil and task.extra and task.extra.key
+  if key then
+    return one_line(clean(key, LONG * WIDEST + 1), LONG)
+  end
   local short = label.input_of(task)
   local item = own == nil and task.extra and task.extra.item
   return item and "#" .. item .. (short and " " .. short or "") or short

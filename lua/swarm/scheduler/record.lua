@@ -57,6 +57,8 @@
 --   retries   spawn       what a task with retries keeps (worker/attempts.lua)
 --   timeout   spawn       seconds, where they are not the definition's
 --   label     spawn       its own, or false: see scheduler/label.lua
+--   key       graph       its name among its siblings: stands where there is no label
+--   needs     graph       name → value that it needs
 --   item      gather      its number among those of a map
 --   deadline  cancel      the timer of its attempt, while that runs
 --   on_late   ending      called before its time cancels it, of the run's main
@@ -80,11 +82,16 @@
 --   abandoned cancel      it went on for too long: never resumed again
 --   holds     scope/holds what it holds in the middle of calls: thing, release, and so on
 --   started   life        Unix seconds, for settled hooks
+--   budget    spawn       the innermost that bounds it (worker/limits/budget.lua)
+--   pools     limits/pools  of which it holds slots
+--   came      limits/pools  its place in the order of who waits for pools
 --   no_slot   slots       it began only to end, and holds no slot of its definition's
 --   own_rights  acting, spawn  its own, where it has had those of a hook
 --   lent_over acting      its own, while what runs has others: a hook, or a policy
 --   invoked_by  held_open the held-open worker whose invocation it is
 --   held_open held_open   what it keeps, where it is a held-open worker
+--   worktree  outside/worktree  { path, branch, close }, until its task settles
+--   worktree_path  outside/worktree  where it was
 --   supervisor  supervise what it keeps, where it is a supervisor
 --   args      app         of a main that a spec runs
 --   session   kinds/agent its conversation, which later attempts go on in

@@ -29,11 +29,8 @@ local LATER = {
   memory = "the system's own limits do for it",
   cpu = "the system's own limits do for it",
   instructions = "a timeout does for it where the worker gives way",
-  pool = "concurrency bounds one worker, a swarm.semaphore several",
-  rate_limit = "concurrency bounds one worker, a swarm.semaphore several",
-  budget = "a timeout bounds its time",
+  rate_limit = 'a pool has rates: swarm.pool "x" { per_second = 2 }, and pool = "x" in the worker',
   cache = "what swarm.set_data keeps lasts for the run",
-  worktree = "a command such as git worktree add makes one, and cwd names it",
   on_resume = "runs are not resumed yet",
   prompt = "the input is the prompt, or its field prompt",
 }
@@ -61,12 +58,15 @@ local COMMON = {
   label = "label",
   timeout = "seconds",
   concurrency = "count",
+  pool = "names",
   retries = "retries",
   ready = true, -- script/ready.lua
   start_timeout = "seconds",
   role = "string",
   authority = "authority",
   layers = "list",
+  budget = true, -- worker/limits/budget.lua
+  worktree = true, -- outside/worktree.lua
   input_schema = "schema",
   output_schema = "schema",
 }
@@ -93,6 +93,17 @@ local checks = {
   end,
   list = function(value)
     return type(value) == "table", "a list"
+  end,
+  names = function(value)
+    local fits = type(value) == "string"
+    if type(value) == "table" and not fits then
+      local n = arguments.length(value)
+      fits = n ~= nil and n > 0
+      for i = 1, n or 0 do
+        fits = fits and type(value[i]) == "string"
+      end
+    end
+    return fits, "a name, or a list of names"
   end,
   schema = function(value)
     return type(value) == "table", "a JSON Schema as a table"

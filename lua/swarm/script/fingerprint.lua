@@ -143,8 +143,9 @@ name_members(of_lua, "", _G)
 
 ---What a generation is given before its script runs.
 ---@param generation table
+---@param offered table name → value: what scripts find that is no field of their globals
 ---@return table { globals: name → value, and "string.rep" → value; names: function → name }
-function fingerprint.given(generation)
+function fingerprint.given(generation, offered)
   local globals, names = {}, setmetatable({}, { __index = of_lua })
   for name, value in next, generation.env do
     globals[name] = value
@@ -156,6 +157,7 @@ function fingerprint.given(generation)
     end
   end
   name_members(names, "", generation.env)
+  name_members(names, "", offered)
   for name, part in next, generation.face do
     local mt = type(part) == "table" and debug_getmetatable(part)
     local members = mt and rawget(mt, "__index")
@@ -207,13 +209,13 @@ function fingerprint.of_generation(generation, given)
     return concat(out, "\n")
   end
 
-  for _, kind in pairs { "worker", "role", "layer", "command" } do
+  for _, kind in pairs { "worker", "role", "layer", "command", "pool" } do
     for name, fields in pairs(generation.given[kind]) do
       prints[kind .. " " .. name] = of(fields)
     end
   end
   if generation.main then
-    prints.main = of(generation.main.fn)
+    prints.main = of(generation.main.fn, generation.main.budget)
   end
   local hooks = {}
   for i = 1, #generation.hooks do

@@ -21,13 +21,14 @@ function generation.new(number, line)
     layers = {}, -- name → { name, fields, where, rights }
     commands = {}, -- name → { fields, where }
     agents = {}, -- name → { agent, where }
+    pools = {}, -- name → { fields, where }
     hooks = {}, -- in the order of registration
     uses = {}, -- the layers that are on every worker
     on_reload = {}, -- functions
     on_dispose = {}, -- functions
     open = {}, -- of `swarm.worker "x"` whose table has not come yet: { what, name, where }
     -- What → name → the author's table.
-    given = { worker = {}, role = {}, layer = {}, command = {}, agent = {} },
+    given = { worker = {}, role = {}, layer = {}, command = {}, agent = {}, pool = {} },
     closing = {}, -- functions to call when all is there
 
     -- What came of it, as loading ends.

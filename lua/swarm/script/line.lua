@@ -3,8 +3,9 @@
 local arguments = require "swarm.ground.arguments"
 local draining = require "swarm.script.draining"
 local new_generation = require("swarm.script.generation").new
+local pools = require "swarm.script.pools"
 local registry = require "swarm.script.registry"
-local slots = require "swarm.worker.slots"
+local slots = require "swarm.worker.limits.slots"
 local states = require "swarm.script.state"
 local pairs, type = pairs, type
 
@@ -24,6 +25,7 @@ function lines.new(script)
     newest = nil, -- the generation that has taken over
     names = {}, -- name → definition, of the newest; every definition of the line holds this table
     alive = {}, -- number → generation: the newest, and those with workers left
+    pools = {}, -- name → pool (worker/limits/pools.lua)
     state = {}, -- name → what swarm.state has of that name (state.lua)
     loader = nil, -- the generation that the workers which load belong to; it defines nothing
     attempted = nil, -- the generation that was loaded last, whatever became of it
@@ -43,9 +45,8 @@ end
 local function share_slots(old, def)
   local shared = old and old.slots
   if shared and def.slots then
-    shared.max = def.slots.max
+    slots.follow(shared, def.slots)
     def.slots = shared
-    slots.grant(shared)
   end
 end
 
@@ -54,6 +55,7 @@ end
 function lines.take_over(generation)
   local line = generation.line
   local old, current = line.newest, line.names
+  pools.take_over(generation)
   for name, def in pairs(generation.workers) do
     share_slots(current[name], def)
   end

@@ -35,11 +35,11 @@ local function load(generation)
   generation.script_dir = script.folder
   run.script_dir = script.folder == "" and "." or (script.folder:gsub("(.)/$", "%1"))
   local swarm = script.face(generation, run)
-  local env = environment.make(generation, swarm)
+  local env, offered = environment.make(generation, swarm, run.args)
   if script.prepare then
     script.prepare(env, generation)
   end
-  local given = fingerprint.given(generation)
+  local given = fingerprint.given(generation, offered)
   sources.note(generation, "files", script.path)
   local _, source = bridge.request("files", { op = "source", path = script.path })
   chunks.compile_file(source, script.path, env)()

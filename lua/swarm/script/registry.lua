@@ -2,6 +2,8 @@
 -- loaded, checked. Every mistake names the author's line, the field and the nearest known name.
 local arguments = require "swarm.ground.arguments"
 local attempts = require "swarm.worker.attempts"
+local blocks = require "swarm.structure.blocks"
+local budgets = require "swarm.worker.limits.budget"
 local cancelling = require "swarm.scope.cancel"
 local connect = require "swarm.outside.connect"
 local check = require "swarm.script.fields"
@@ -12,13 +14,16 @@ local hooks = require "swarm.layers.hooks"
 local kinds = require "swarm.kinds.all"
 local mistakes = require "swarm.script.mistakes"
 local pipeline = require "swarm.layers.pipeline"
+local pools = require "swarm.script.pools"
 local ready = require "swarm.script.ready"
 local roles = require "swarm.rights.roles"
 local S = require "swarm.scheduler.scheduler"
 local schema = require "swarm.outside.schema"
-local slots = require "swarm.worker.slots"
+local shown = require "swarm.ground.shown"
+local slots = require "swarm.worker.limits.slots"
 local template = require "swarm.outside.process.template"
 local values = require "swarm.values.values"
+local worktree = require "swarm.outside.worktree"
 local error, type, pairs, tostring, xpcall = error, type, pairs, tostring, xpcall
 local format, debug_getmetatable = string.format, debug.getmetatable
 
@@ -77,17 +82,21 @@ local function define_worker(generation, name, fields, where)
     retries = fields.retries and try(retries_of, name, fields.retries),
     ready = fields.ready ~= nil and try(ready.of, name, fields.ready, kind_name) or nil,
     start_timeout = try(ready.start_timeout, name, fields.ready, fields.start_timeout),
-    slots = fields.concurrency and slots.new(fields.concurrency),
+    slots = slots.new(fields.concurrency, pools.names(fields.pool)),
     role = fields.role or "worker",
     authority = fields.authority,
     layers = type(fields.layers) == "table"
       and try(hooks.layers_of, name, fields.layers, where),
+    budget = fields.budget ~= nil
+      and try(budgets.limits, format("worker %q", name), fields.budget) or nil,
+    worktree = fields.worktree ~= nil and try(worktree.of, name, fields.worktree) or nil,
     input_schema = fields.input_schema,
     output_schema = fields.output_schema,
     where = where,
   })
   local run = try(kind.start, def, fields, generation)
   tell()
+  run = worktree.wrap(def, run, blocks.shielded)
   local around_run = generation.line.script.around_run
   if around_run then
     run = around_run(def, run)
@@ -113,6 +122,11 @@ local function define_agent(generation, name, fields, where)
   generation.agents[name] = { agent = kinds.check_agent(name, fields), where = where }
 end
 
+local function define_pool(generation, name, fields, where)
+  pools.check(name, fields)
+  generation.pools[name] = { fields = fields, where = where }
+end
+
 -- What is defined by a name and a table: where they are kept, what makes one, an example.
 local NAMED = {
   worker = { "workers", define_worker, "{ run = function(ctx, input) ... end }" },
@@ -120,6 +134,7 @@ local NAMED = {
   layer = { "layers", hooks.layer, "{ after = function(ctx, result) ... end }" },
   command = { "commands", define_command, '{ command = { "git", "status" } }' },
   agent = { "agents", define_agent, "{ command = function(turn) ... end, on = { ... } }" },
+  pool = { "pools", define_pool, "{ slots = 4 }" },
 }
 
 ---What a definition came to: nothing, or its mistakes at their lines.
@@ -130,8 +145,8 @@ local function finish(where, ok, err)
   end
 end
 
----swarm.worker "name" { ... } and swarm.worker("name", { ... }); so for role and layer.
----@param what string worker, role, layer, command or agent
+---swarm.worker "name" { ... } and swarm.worker("name", { ... }); so for the others.
+---@param what string worker, role, layer, command, agent or pool
 function registry.define(generation, what, name, ...)
   local call = "swarm." .. what
   local kept, make = NAMED[what][1], NAMED[what][2]
@@ -177,10 +192,27 @@ function registry.use(generation, name, options)
   return hooks.use(generation, name, options)
 end
 
----swarm.main(function(args, ctx) ... end)
+local MAIN_FIELDS = { run = true, budget = true }
+
+---The function of main, and its budget, where a table has them.
+local function read_main(given)
+  if type(given) ~= "table" then
+    return given, nil
+  end
+  for key in pairs(given) do
+    if not MAIN_FIELDS[key] then
+      local message = "swarm.main has no field %s; it has run and budget"
+      return wrong(format(message, shown.value(key)), { field = tostring(key) })
+    end
+  end
+  return given.run, given.budget
+end
+
+---swarm.main(function(args, ctx) ... end), or { run = …, budget = … }
 ---@param args string[] the run's, of which each main has a copy
-function registry.main(generation, fn, args)
+function registry.main(generation, given, args)
   still_loading(generation, "swarm.main")
+  local fn, budget = read_main(given)
   if type(fn) ~= "function" then
     return arguments.wrong("swarm.main takes a function", fn, "load_error")
   end
@@ -193,6 +225,7 @@ function registry.main(generation, fn, args)
     label = false, -- there is one
     held_open = true,
     role = "operator",
+    budget = budget ~= nil and budgets.limits("swarm.main", budget) or nil,
     fn = fn,
     run = function(ctx)
       local extra = debug_getmetatable(ctx).extra
@@ -234,12 +267,17 @@ function registry.close(generation)
     finish(nil, xpcall(generation.closing[i], frames.passing))
   end
   hooks.check(generation)
+  pools.resolve(generation)
   local rights = roles.all(generation.roles)
   for _, layer in pairs(generation.layers) do
     local role = layer.fields.role or "operator"
     layer.rights = roles.of(generation.roles, rights, role, layer.where)
   end
   for _, def in pairs(generation.workers) do
+    budgets.check(def)
+    if def.worktree then
+      def.held_open = "its worktree belongs to one task"
+    end
     def.rights = roles.of(generation.roles, rights, def.role, def.where)
     pipeline.compose(generation, def)
   end

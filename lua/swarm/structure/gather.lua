@@ -57,36 +57,6 @@ local function results_of(list, n)
   return list
 end
 
----What an error and all copies of it have in common.
-local function identity(err)
-  return errors.known[err] or err
-end
-
----Raises the first failure, once the losers have settled, with all others attached.
-local function raise_first(group)
-  groups.end_losers(group, "another worker of " .. group.call .. " did not pass")
-  groups.check_cancel(group)
-  own(group)
-  local first = group.first
-  local err = error_for(first, group.me.rights)
-  local known = { [identity(err)] = true }
-  local before = rawget(err, "others")
-  for i = 1, type(before) == "table" and #before or 0 do
-    if type(before[i]) == "table" then
-      known[identity(before[i])] = true
-    end
-  end
-  local others = {}
-  for i = 1, #group.failures do
-    local other = group.failures[i].extra.err
-    if not known[identity(other)] then
-      known[identity(other)] = true
-      others[#others + 1] = error_for(group.failures[i], group.me.rights)
-    end
-  end
-  return error(scopes.with_others(err, others), 0)
-end
-
 ---A call on a list: it is read whole before anything starts, and then run in a block of its own.
 ---@param call table { name, ended, run; needs_all, cancels: whether it does }
 ---@param list any what the author gave
@@ -102,21 +72,24 @@ end
 
 -- all and map -------------------------------------------------------------------------------------
 
--- The second result of `all`. Where a worker returns it, it is the reason, and shown as text.
+-- The second result of `all` and `map`. Where a worker returns it, it is the reason, as text.
 local Blockeds = { __metatable = "swarm.blockeds" }
 
 function Blockeds.__tostring(blockeds)
-  local count, least = 0, huge
-  for i in next, blockeds do
+  local count, least, is_blocked = 0, huge, true
+  for i, err in next, blockeds do
     count = count + 1
     least = i < least and i or least
+    is_blocked = is_blocked and err.code == "blocked"
   end
+  local first = blockeds[least]
   return format(
-    "%d worker%s blocked; [%d]: %s",
+    "%d worker%s; [%d]: %s",
     count,
-    count == 1 and " is" or "s are",
+    is_blocked and (count == 1 and " is blocked" or "s are blocked")
+      or (count == 1 and "" or "s") .. " did not pass",
     least,
-    shown.text(blockeds[least].reason)
+    first.code == "blocked" and shown.text(first.reason) or errors.headline(first)
   )
 end
 
@@ -124,10 +97,11 @@ local function needed(group, i, task)
   local status = task.status
   if status == "pass" then
     group.values[i] = task.value
-  elseif status == "blocked" then
+  elseif status == "blocked" or group.keep_going then
     group.values[i] = task.value
     group.blockeds = group.blockeds or setmetatable({}, Blockeds)
     group.blockeds[i] = error_for(task, group.me.rights)
+    groups.keep_failed(group, task)
   else
     groups.fail(group, task)
   end
@@ -138,7 +112,7 @@ local function run_all(group, entries, n, already)
   groups.start(group, entries, n, already)
   groups.wait(group)
   if group.first then
-    return raise_first(group)
+    return groups.raise_first(group)
   end
   return results_of(group.values, n), group.blockeds
 end
@@ -176,7 +150,8 @@ local function start_items(group, from, to, name, items)
   end
 end
 
-local function run_map(group, name, items, n, most)
+local function run_map(group, name, items, n, most, keep_going)
+  group.keep_going = keep_going
   group.scope, group.values, group.blockeds = group.me.scope, {}, nil
   local started = 0
   repeat
@@ -188,8 +163,9 @@ local function run_map(group, name, items, n, most)
     groups.wait(group)
   until group.over or (started == n and group.live == 0)
   if group.first then
-    return raise_first(group)
+    return groups.raise_first(group)
   end
+  own(group)
   return results_of(group.values, n), group.blockeds
 end
 
@@ -203,7 +179,7 @@ local function check_concurrency(value)
   return value
 end
 
-local MAP_OPTIONS = { concurrency = true }
+local MAP_OPTIONS = { concurrency = true, keep_going = true }
 
 ---swarm.map(name or function, items, opts?) → as `all`: a worker for each item, `opts.concurrency`
 ---of them at once
@@ -219,9 +195,10 @@ function gather.map(name, items, opts)
     )
   end
   local n = members.check_list(items, "swarm.map", "items")
-  local most = huge
+  local most, keep_going = huge, nil
   if opts ~= nil then
     arguments.options(opts, MAP_OPTIONS, "map")
+    keep_going = arguments.boolean(opts.keep_going, "map's option keep_going")
     most = opts.concurrency == nil and huge or check_concurrency(opts.concurrency)
   end
   local inputs = {}
@@ -229,7 +206,7 @@ function gather.map(name, items, opts)
     inputs[i] = rawget(items, i) -- the author's list may change meanwhile
   end
   local group = groups.new("swarm.map", me, taken, needed, true)
-  return blocks.apart("swarm.map", run_map, group, name, inputs, n, most)
+  return blocks.apart("swarm.map", run_map, group, name, inputs, n, most, keep_going)
 end
 
 -- any and race ------------------------------------------------------------------------------------

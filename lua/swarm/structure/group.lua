@@ -7,6 +7,7 @@
 -- losers are cancelled and waited for, whatever happens to the caller meanwhile.
 local cancelling = require "swarm.scope.cancel"
 local ends = require "swarm.scope.ends"
+local errors = require "swarm.ground.errors"
 local list = require "swarm.ground.list"
 local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
@@ -16,7 +17,7 @@ local spawning = require "swarm.worker.spawn"
 local waiting = require "swarm.scope.waiting"
 
 local format, concat, type = string.format, table.concat, type
-local setmetatable = setmetatable
+local error, rawget, setmetatable = error, rawget, setmetatable
 
 local groups = {}
 
@@ -95,6 +96,7 @@ function groups.new(call, me, taken, ended, needs_all)
     ending = false, -- the losers are waited for
     eager = false, -- wants to be woken at each end
     parked = false,
+    keep_going = nil, -- a failure decides nothing
     first = nil, -- the member whose failure is raised
     failures = {}, -- members that failed
   }
@@ -246,6 +248,36 @@ function groups.own(group)
   for i = 1, #failures do
     scopes.own(failures[i])
   end
+end
+
+---What an error and all copies of it have in common.
+local function identity(err)
+  return errors.known[err] or err
+end
+
+---Raises the first failure, once the losers have settled, with all others attached.
+function groups.raise_first(group)
+  groups.end_losers(group, "another worker of " .. group.call .. " did not pass")
+  groups.check_cancel(group)
+  groups.own(group)
+  local first = group.first
+  local err = scopes.error_for(first, group.me.rights)
+  local known = { [identity(err)] = true }
+  local before = rawget(err, "others")
+  for i = 1, type(before) == "table" and #before or 0 do
+    if type(before[i]) == "table" then
+      known[identity(before[i])] = true
+    end
+  end
+  local others = {}
+  for i = 1, #group.failures do
+    local other = group.failures[i].extra.err
+    if not known[identity(other)] then
+      known[identity(other)] = true
+      others[#others + 1] = scopes.error_for(group.failures[i], group.me.rights)
+    end
+  end
+  return error(scopes.with_others(err, others), 0)
 end
 
 return groups

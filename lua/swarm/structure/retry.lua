@@ -9,6 +9,7 @@ local ends = require "swarm.scope.ends"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
 local gate = require "swarm.rights.gate"
+local pools = require "swarm.worker.limits.pools"
 local raised = require "swarm.ground.raised"
 local random = require "swarm.ground.random"
 local record = require "swarm.scheduler.record"
@@ -96,7 +97,11 @@ local function delay_before_next(w, retries, status, err)
   local policy, on = retries.policy, retries.policy.on
   if status == "cancelled" or status == "pass" or is_refusal(err) then
     return nil
-  elseif retries.number > policy.max or retries.stopped or w.owner.cancel then
+  elseif
+    retries.number - retries.limited > policy.max
+    or retries.stopped
+    or w.owner.cancel
+  then
     return nil
   end
   local again, problem
@@ -164,7 +169,7 @@ local function reset(w, retries)
   extra.err, extra.cancelled_for, extra.tail, extra.cancelled = nil, nil, nil, nil
   extra.started, extra.ending, extra.no_slot = nil, nil, nil
   extra.raised_in, extra.swallowing, extra.abandoned, extra.holds = nil, nil, nil, nil
-  extra.clean_up_till = nil
+  extra.clean_up_till, extra.came = nil, nil
   retries.number, retries.is_new = retries.number + 1, true
   if not extra.invoked_by then -- one worker runs all invocations
     extra.worker_id = spawning.next_id()
@@ -195,7 +200,14 @@ local function again(w, status, value, err)
   local task = w.task
   local retries = task.extra.retries
   attempts.end_backoff(w, retries) -- it may have been cancelled between two attempts
-  local delay, problem = delay_before_next(w, retries, status, err)
+  local limited = task.extra.pools
+    and pools.ended(task, status == "failed" and err or nil)
+    and not (retries.stopped or w.owner.cancel)
+  local came = limited and (task.extra.came or 0) -- 0: it has never waited
+  local delay, problem = limited and 0 or nil, nil
+  if not limited then
+    delay, problem = delay_before_next(w, retries, status, err)
+  end
   if not delay then
     return last_end(task, retries, status, value, err, problem)
   end
@@ -211,6 +223,9 @@ local function again(w, status, value, err)
     events.publish("retry", task, { status = status, delay = delay, reason = reason })
   end
   reset(w, retries)
+  if limited then
+    retries.limited, task.extra.came = retries.limited + 1, came
+  end
   if delay == 0 then
     S.later(w)
   else

@@ -1,10 +1,11 @@
 -- assert.*: what specs say about values. A failure is an error of code `assertion_failed` that
 -- names the author's line, and shows where two values differ.
-local closed = require "swarm.ground.closed"
 local diff = require "swarm.testing.diff"
 local errors = require "swarm.ground.errors"
 local frames = require "swarm.ground.frames"
 local show = require("swarm.testing.show").value
+local spellings = require "swarm.testing.spellings"
+local spies = require "swarm.testing.spies"
 local type, pairs, tostring, pcall, find = type, pairs, tostring, pcall, string.find
 local same = diff.same
 
@@ -127,7 +128,30 @@ function asserts.has_no_error(fn, note)
   end
 end
 
-for _, word in ipairs { "are", "is", "has" } do
+-- What busted has besides. `known` are all by their plain names.
+local known = {}
+for name, fn in pairs(asserts) do
+  known[name] = fn
+end
+
+---The error must match a pattern. Returns the error.
+function known.error_matches(fn, pattern, note)
+  local err = asserts.has_error(fn, nil, note)
+  asserts.matches(pattern, type(err) == "table" and err.message or tostring(err), note)
+  return err
+end
+
+local KINDS = { "boolean", "number", "string", "table", "function", "userdata", "thread" }
+for _, kind in pairs(KINDS) do
+  known[kind] = function(actual, note)
+    if type(actual) ~= kind then
+      return expected("a " .. kind, actual, note)
+    end
+  end
+end
+spies.assertions(known, expected)
+
+for _, word in pairs { "are", "is", "has" } do
   asserts[word] = asserts -- assert.are.same, as busted reads
 end
 
@@ -142,5 +166,5 @@ return setmetatable(asserts, {
     end
     return value, message, ...
   end,
-  __index = closed.index(asserts, "assert."),
+  __index = spellings.index(known, fail, show),
 })

@@ -1,5 +1,6 @@
 -- Stand-ins, in spec files: a function that runs in place of what a worker runs, with the worker's
 -- pipeline around it, and a function that answers in place of a port of the host.
+local answering = require "swarm.testing.answering"
 local app = require "swarm.testing.app"
 local arguments = require "swarm.ground.arguments"
 local bridge = require "swarm.outside.bridge"
@@ -12,6 +13,7 @@ local mocked = require "swarm.testing.mocked"
 local S = require "swarm.scheduler.scheduler"
 local shown = require "swarm.ground.shown"
 local spelling = require "swarm.ground.spelling"
+local spies = require "swarm.testing.spies"
 local values = require "swarm.values.values"
 local type, pairs, pcall, error, tostring = type, pairs, pcall, error, tostring
 
@@ -162,12 +164,34 @@ end
 ---`mock` for a spec file.
 ---@param generation table the spec file's
 function mock.face(generation)
+  local function answers(port, answer)
+    bridge.mocks[port] = { takes = takes_from(port), answer = answer_with(port, answer) }
+  end
   local face = {
     worker = worker_mock(generation),
     port = port_mock(generation.line.script.ports),
+    exec = function(fn)
+      if type(fn) ~= "function" then
+        return arguments.wrong("mock.exec takes a function", fn)
+      end
+      local calls = {}
+      answers("process", answering.exec(fn, calls))
+      return { calls = calls }
+    end,
+    fs = function(tree)
+      local answer, files = answering.fs(tree)
+      answers("files", answer)
+      return { files = files }
+    end,
   }
   setmetatable(face, { __index = closed.index(face, "mock.") })
-  return setmetatable({}, { __index = face, __metatable = "swarm.mock" })
+  return setmetatable({}, {
+    __index = face,
+    __call = function(_, object, is_stub) -- busted's: a spy in the place of each function
+      return spies.mock(object, is_stub)
+    end,
+    __metatable = "swarm.mock",
+  })
 end
 
 return mock

@@ -12,6 +12,7 @@ local explore = require "swarm.testing.explore.explore"
 local frames = require "swarm.ground.frames"
 local json = require "swarm.values.json"
 local mock = require "swarm.testing.mock"
+local spies = require "swarm.testing.spies"
 local raised = require "swarm.ground.raised"
 local pauses = require "swarm.structure.pauses"
 local S = require "swarm.scheduler.scheduler"
@@ -23,7 +24,12 @@ local words = {}
 
 local tests = {} -- in the order of the file: { name, where, first, last, fn, group }
 local by_name = {} -- full name → test
-local group = { name = nil, outer = nil, before = {}, after = {} }
+
+local function new_group(name, outer)
+  return { name = name, outer = outer, setup = {}, before = {}, after = {}, teardown = {} }
+end
+local group = new_group(nil, nil)
+local finals = {} -- what `finally` says in the `it` that runs
 
 -- Defining ----------------------------------------------------------------------------------------
 
@@ -40,7 +46,7 @@ end
 
 local function check(call, name, fn)
   check_loading(call)
-  if type(name) ~= "string" or name == "" then
+  if type(name) ~= "string" then
     return arguments.wrong(call .. " takes a name first", name, "load_error")
   elseif not pcall(json.encode, name, "name") then
     return errors.throw("load_error", call .. " takes a name that is UTF-8 text")
@@ -63,20 +69,37 @@ end
 local function full_name(name)
   local parts, scope = { name }, group
   while scope.name do
-    table.insert(parts, 1, scope.name)
+    if scope.name ~= "" then
+      table.insert(parts, 1, scope.name)
+    end
     scope = scope.outer
   end
   return concat(parts, " > ")
 end
 
+---A name that no other spec of the file has: the second of one name is the second.
+local function own_name(name, where)
+  local full = full_name(name == "" and "at line " .. where:match ":(%d+)$" or name)
+  local own, n = full, 1
+  while by_name[own] do
+    n = n + 1
+    own = full .. " (" .. n .. ")"
+  end
+  return own
+end
+
 local function describe(name, fn)
+  if type(name) == "function" then
+    name, fn = "", name -- insulate(fn)
+  end
   check("describe", name, fn)
   if not fn then
     return errors.throw("load_error", "describe takes a function that holds its specs")
   end
   local where, outer = frames.where(), group
   local first, last = lines_of(where, fn)
-  group = { name = name, outer = outer, before = {}, after = {}, first = first, last = last }
+  group = new_group(name, outer)
+  group.first, group.last = first, last
   local ok, err = xpcall(fn, frames.passing)
   group = outer
   if not ok then
@@ -86,14 +109,8 @@ end
 
 local function define(call, name, fn, runs)
   check(call, name, fn)
-  local full, where = full_name(name), frames.where()
-  local before = by_name[full]
-  if before then
-    return errors.throw(
-      "load_error",
-      "two specs are called " .. shown.value(full) .. "; the first is at " .. before.where
-    )
-  end
+  local where = frames.where()
+  local full = own_name(name, where)
   local first, last = lines_of(where, fn)
   local test = { name = full, where = where, first = first, last = last, group = group }
   test.fn = runs and fn or nil
@@ -105,8 +122,22 @@ local function it(name, fn)
   return define("it", name, fn, true)
 end
 
+---A spec that is not run; inside an `it`, that this one is not to be run to its end.
 local function pending(name, fn)
+  if not cancelling.is_loading(S.current) then
+    return errors.throw("spec_pending", type(name) == "string" and name or "pending")
+  end
   return define("pending", name, fn, false)
+end
+
+---What is done when the `it` that runs has ended, however it ends.
+local function finally(fn)
+  if cancelling.is_loading(S.current) then
+    return errors.throw("load_error", "finally belongs inside an `it`")
+  elseif type(fn) ~= "function" then
+    return arguments.wrong("finally takes a function", fn)
+  end
+  finals[#finals + 1] = fn
 end
 
 local function hook(call, list)
@@ -145,15 +176,29 @@ end
 ---@param env table its globals
 ---@param generation table
 function words.prepare(env, generation)
-  env.describe = describe
-  env.it = it
-  env.pending = pending
+  for _, name in pairs { "describe", "context", "insulate", "expose" } do
+    env[name] = describe
+  end
+  for _, name in pairs { "it", "spec", "test" } do
+    env[name] = it
+  end
+  env.pending, env.finally = pending, finally
   env.before_each = hook("before_each", "before")
   env.after_each = hook("after_each", "after")
+  for _, name in pairs { "setup", "lazy_setup", "strict_setup" } do
+    env[name] = hook(name, "setup")
+  end
+  for _, name in pairs { "teardown", "lazy_teardown", "strict_teardown" } do
+    env[name] = hook(name, "teardown")
+  end
+  env.spy, env.stub, env.match = spies.spy, spies.stub, spies.match(assertions)
   env.assert = assertions
   env.clock = clock_face
   env.explore = explore
   env.mock = mock.face(generation)
+  env.package.preload["busted.runner"] = function()
+    return function() end -- what a file begins with that can be run by itself
+  end
   generation.face.script = app.face(generation)
 end
 
@@ -181,25 +226,34 @@ end
 
 -- Running -----------------------------------------------------------------------------------------
 
-local function run_befores(scope, ctx)
+---@param list string setup or before
+local function run_befores(scope, list, ctx)
   if scope.outer then
-    run_befores(scope.outer, ctx)
+    run_befores(scope.outer, list, ctx)
   end
-  for i = 1, #scope.before do
-    scope.before[i](ctx)
+  for i = 1, #scope[list] do
+    scope[list][i](ctx)
   end
 end
 
----Runs every after_each, from the inside out, and gathers what they raise.
-local function run_afters(scope, ctx, problems)
-  while scope do
-    for i = 1, #scope.after do
-      local ok, err = xpcall(scope.after[i], raised.from_raised, ctx)
-      if not ok then
-        problems[#problems + 1] = err
-      end
+local function run_each(list, ctx, problems)
+  for i = 1, #list do
+    local ok, err = xpcall(list[i], raised.from_raised, ctx)
+    if not ok then
+      problems[#problems + 1] = err
     end
-    scope = scope.outer
+  end
+end
+
+---Runs all that comes after an `it`, from the inside out, and gathers what it raises.
+local function run_afters(scope, ctx, problems)
+  run_each(finals, ctx, problems)
+  for _, list in pairs { "after", "teardown" } do
+    local at = scope
+    while at do
+      run_each(at[list], ctx, problems)
+      at = at.outer
+    end
   end
 end
 
@@ -212,7 +266,8 @@ function words.runner(name)
     end
     local problems = {}
     local ok, err = xpcall(function()
-      run_befores(test.group, ctx)
+      run_befores(test.group, "setup", ctx)
+      run_befores(test.group, "before", ctx)
       test.fn(ctx)
     end, raised.from_raised)
     if not ok then

@@ -132,6 +132,9 @@ function attempts.policy(value, what)
   }
 end
 
+-- Of a task that is begun again only where a limit has stopped it.
+attempts.NONE = { max = 0, backoff = 0, factor = 1, max_delay = 0, jitter = false, on = {} }
+
 ---What a task with retries keeps.
 ---@param policy table
 ---@param input any as it was given; an attempt may change its own
@@ -145,6 +148,7 @@ function attempts.new(policy, input, by, given_by)
     by = by,
     given_by = given_by,
     number = 1, -- of the attempt that the task is in
+    limited = 0, -- attempts that a limit has stopped: they spend no retry
     past = {}, -- number → what is left of an attempt, shaped like a settled task
     timer = nil, -- set between two attempts
     is_new = false, -- the task is to begin an attempt that is not its first

@@ -6,6 +6,7 @@ local record = require "swarm.scheduler.record"
 local scopes = require "swarm.scope.scope"
 local named, is_below = record.named, record.is_below
 local CHILDREN = scopes.CHILDREN
+local huge = math.huge
 
 local deadlock = {}
 
@@ -84,8 +85,47 @@ local function needs_held_slot(me, task)
   return held >= slots.max
 end
 
+---How many of the workers from `task` up hold a slot of a pool.
+local function holders(task, pool)
+  local many = 0
+  while task do
+    local held = task.worker and task.extra and task.extra.pools
+    for i = 1, held and #held or 0 do
+      many = many + (held[i] == pool and 1 or 0)
+    end
+    task = task.parent
+  end
+  return many
+end
+
+---Refuses a wait for a task that needs a pool of which somebody who waits for it holds a slot: all
+---who hold one could do so at once.
+local function check_pools(me, task)
+  local of = task.def.slots.pools
+  local waits = of and task.status == "pending"
+  for i = 1, waits and #of or 0 do
+    local pool = of[i]
+    if
+      pool.slots < huge
+      and (holders(task.parent, pool) > 0 or holders(me.task, pool) >= pool.slots)
+    then
+      return errors.throw(
+        "deadlock",
+        "worker "
+          .. named(task)
+          .. ' needs a slot of pool "'
+          .. pool.name
+          .. '", and a worker that waits for it holds one'
+      )
+    end
+  end
+end
+
 ---Refuses a wait for a task that needs a slot which the workers above it hold.
 function deadlock.check_slots(me, task)
+  if task.def.slots then
+    check_pools(me, task)
+  end
   if needs_held_slot(me, task) then
     return errors.throw(
       "deadlock",

@@ -28,6 +28,7 @@ function definition.new(generation, of)
     settled = nil, -- pipeline: the settled hooks
     events = nil, -- pipeline: the event hooks
     layers = of.layers, -- its own: list of { name, options, where }
+    worktree = of.worktree, -- outside/worktree: a plan; nil: none
     input_schema = of.input_schema, -- JSON Schemas, as tables
     output_schema = of.output_schema,
     loading = of.loading, -- the generation that its worker loads; line: nil once it is not the last
@@ -43,7 +44,10 @@ function definition.new(generation, of)
     retries = of.retries, -- a policy of attempts.lua
     ready = of.ready, -- what its supervisor waits for (script/ready.lua); nil: it is ready at once
     start_timeout = of.start_timeout, -- seconds until it is ready
-    slots = of.slots, -- { max, active, waiters }; line: one set for all generations of a name
+    budget = of.budget, -- limits/budget: amounts by their names
+    tells = nil, -- its kind: false: no usage; { cost = false }: not that; nil: it may
+    slots = of.slots, -- limits/slots; line: one set for all generations of a name
+    parks = false, -- line: a pool of its parks, and its task begins again after that
 
     habits = of.run and setmetatable({}, WEAK), -- spawn: a spawner's definition → from where
     home = nil, -- record: where its function was defined
@@ -75,6 +79,7 @@ local KEPT = {
   authority = true,
   timeout = true,
   slots = true,
+  parks = true,
   home = true,
   row = true,
 }

@@ -1,14 +1,16 @@
 -- What one reads of a handle or a ctx: the fields of a task.
 local acting = require "swarm.rights.acting"
+local budgets = require "swarm.worker.limits.budget"
 local attempts = require "swarm.worker.attempts"
 local gate = require "swarm.rights.gate"
 local json = require "swarm.values.json"
+local output = require "swarm.worker.output.say"
 local reading = require "swarm.worker.output.read"
 local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
 local tasks = require "swarm.scope.tasks"
 local values = require "swarm.values.values"
-local type = type
+local setmetatable, type = setmetatable, type
 
 local fields = {}
 
@@ -47,6 +49,20 @@ fields.input = input_of
 ---The conversation of an agent's.
 function fields.session(task)
   return task.extra and task.extra.session
+end
+
+---What it has used, with all below it: sums by their names. The worker itself may call it too: its
+---handle and its ctx are one object, and `ctx:usage{ … }` says what it uses.
+function fields.usage(task)
+  local extra = task.extra
+  local sums = values.copy(extra and extra.used or {}, "usage")
+  return acting.is_itself(S.current, task) and setmetatable(sums, output.Usage) or sums
+end
+
+---What is left for it: amounts by their names, or nil where no budget bounds it.
+function fields.budget(task)
+  local budget = task.extra and task.extra.budget
+  return budget and budgets.all_left(budget)
 end
 
 ---How many workers are above it.

@@ -1,6 +1,7 @@
 -- The life of a worker, from the beginning of its coroutine to its end; and the coroutines, which
 -- are pooled: one that is done waits for the next worker.
 local attempts = require "swarm.worker.attempts"
+local budgets = require "swarm.worker.limits.budget"
 local cancelling = require "swarm.scope.cancel"
 local clock = require "swarm.ground.clock"
 local closing = require "swarm.worker.closing"
@@ -14,7 +15,7 @@ local result = require "swarm.worker.result"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
 local settling = require "swarm.worker.settle"
-local slots = require "swarm.worker.slots"
+local slots = require "swarm.worker.limits.slots"
 local tally = require "swarm.events.tally"
 local values = require "swarm.values.values"
 
@@ -123,6 +124,12 @@ local function begin(w)
   end
   if w.cancel and not def.begins then
     return nothing, from_raised -- cancelled before it began; its settled hooks still run
+  end
+  if extra and extra.budget then
+    local err = budgets.begin(task)
+    if err then
+      return budgets.refuse, from_raised, err
+    end
   end
   task.status, task.since = "running", S.now
   if def.settled then

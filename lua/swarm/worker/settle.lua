@@ -1,5 +1,6 @@
 -- The end of a worker: how what it returned or raised, what its children did, and what it was
 -- cancelled for come to one final status; and the one place where that status is set.
+local budgets = require "swarm.worker.limits.budget"
 local cancelling = require "swarm.scope.cancel"
 local clock = require "swarm.ground.clock"
 local ends = require "swarm.scope.ends"
@@ -13,7 +14,7 @@ local record = require "swarm.scheduler.record"
 local result = require "swarm.worker.result"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
-local slots = require "swarm.worker.slots"
+local slots = require "swarm.worker.limits.slots"
 local tails = require "swarm.worker.output.tail"
 local tally = require "swarm.events.tally"
 local tasks = require "swarm.scope.tasks"
@@ -125,6 +126,9 @@ function settling.end_attempt(w, status, value, err)
       loading.running = loading.running - 1
     end
   end
+  if begun and extra and extra.budget then
+    budgets.leave(task)
+  end
   if task.def.slots then
     slots.leave(w, task.def.slots, begun)
   end
@@ -176,6 +180,9 @@ local function settle(w, status, value, err)
     tally.retried_ended(extra.retries, status)
   end
   extra = task.extra
+  if extra and extra.worktree then
+    extra.worktree.close(w)
+  end
   local listed = extra and extra.listed -- else whoever reads the end lists it, and retires it
   settling.end_attempt(w, status, value, err)
   if status == "cancelled" and not listed then
@@ -270,10 +277,11 @@ end
 
 ---Ends a worker that was cancelled before it began.
 function settling.pending(w, cause)
-  if w.task.def.settled then
+  local extra = w.task.extra
+  if w.task.def.settled or (extra and extra.worktree) then
     if not w.cancel then
       w.cancel = cause
-      S.wake(w) -- settled hooks need a coroutine: it begins, and ends at once
+      S.wake(w) -- what comes at the end needs a coroutine: it begins, and ends at once
     end
     return
   end

@@ -3,6 +3,7 @@
 -- stands for it, or the host. How deep a worker is nested follows its owner, who waits for it.
 local arguments = require "swarm.ground.arguments"
 local attempts = require "swarm.worker.attempts"
+local budgets = require "swarm.worker.limits.budget"
 local cancelling = require "swarm.scope.cancel"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
@@ -193,7 +194,7 @@ local function spawn(owner, by, def, run, input, opts, taken, extra)
     local policy
     owner, extra, policy = read_options(owner, opts, extra)
     if policy ~= nil then
-      retries, given_by = policy, by.rights
+      retries, given_by = policy or (def.parks and attempts.NONE), by.rights
     end
   end
   local above = owner.task and owner or owner.worker -- nil at the top of the run
@@ -206,12 +207,23 @@ local function spawn(owner, by, def, run, input, opts, taken, extra)
     extra.retries = attempts.new(retries, copy(input, "input"), by.rights, given_by)
   end
   local inherited = by.task.extra
-  inherited = inherited and inherited.meta
   if inherited then
-    extra = extra or {}
-    if extra.meta == nil then
-      extra.meta = copy(inherited, "meta")
+    if inherited.meta then
+      extra = extra or {}
+      if extra.meta == nil then
+        extra.meta = copy(inherited.meta, "meta")
+      end
     end
+    if inherited.budget then
+      extra = extra or {}
+      extra.budget = inherited.budget
+    end
+  end
+  local budget = def.budget
+  if budget then
+    extra = extra or {}
+    budget = budgets.new(budget, extra.budget)
+    extra.budget = budget
   end
   local rights, lent = def.rights, by.rights
   if not rights then
@@ -225,6 +237,9 @@ local function spawn(owner, by, def, run, input, opts, taken, extra)
     rights = rights.cuts[lent] or gate.cut(rights, lent)
   end
   local handle, task = create(owner, above, depth, def, run, input, extra, taken, rights)
+  if budget then
+    budget.task = task
+  end
   local cause = owner == root and by.cancel
   if cause and cause.scope == root and cause.kind ~= "parent" then
     cancelling.cancel(task.worker, cause) -- the run's time is up, or it was cancelled
@@ -330,9 +345,10 @@ end
 
 ---Spawns for the host: `main`, a loading script, what Python asks for. Its failure is the caller's.
 ---@param timeout number? seconds, in place of the definition's
+---@param budget table? the run's
 ---@return table task
-function spawning.root(def, run, input, timeout)
-  local extra = { owned = true, timeout = timeout }
+function spawning.root(def, run, input, timeout, budget)
+  local extra = { owned = true, timeout = timeout, budget = budget }
   local _, task = spawn(root, HOST, def, run, input, nil, nil, extra)
   return task
 end

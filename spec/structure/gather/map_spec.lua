@@ -215,3 +215,40 @@ describe("map", function()
     assert.same({ 2, 3 }, log)
   end)
 end)
+
+describe("map with keep_going", function()
+  local function odd(ctx, item)
+    swarm.sleep(item)
+    if item == 2 then
+      error("two is even")
+    elseif item == 3 then
+      return "three", "it is blocked"
+    elseif item == 4 then
+      swarm.cancel(ctx.task_id, "enough")
+      swarm.checkpoint()
+    end
+    return item
+  end
+
+  it("gives all items their turn, and the errors by index", function()
+    local values, errs = swarm.map(odd, { 2, 1, 3, 4, 5 }, { keep_going = true, concurrency = 2 })
+    assert.same({ [2] = 1, [3] = "three", [5] = 5 }, values)
+    assert.same({ "failed", nil, "blocked", "cancelled" }, {
+      errs[1].code, nil, errs[3].code, errs[4].code,
+    })
+    assert.matches("3 workers did not pass; %[1%]: .*two is even", tostring(errs))
+  end)
+
+  it("has no second table where all pass, and fails nobody", function()
+    local values, errs = swarm.map(odd, { 1, 1 }, { keep_going = true })
+    assert.same({ 1, 1 }, values)
+    assert.is_nil(errs)
+    swarm.call(function()
+      swarm.map(odd, { 2 }, { keep_going = true })
+    end)
+  end)
+
+  it("is true or false", function()
+    assert.equal("invalid_argument", code_of(swarm.map, odd, {}, { keep_going = 1 }))
+  end)
+end)

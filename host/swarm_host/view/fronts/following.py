@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from swarm_host.entries import said_by
+from swarm_host.entries import as_it_stands, reason_of, said_by
 from swarm_host.view.cells import usage
 
 _MOST_LINE = 64 * 1024
@@ -84,7 +84,7 @@ class Following:
         self._open[task, stream] = rest
         now = time.time()
         for line in lines:
-            self._say(attempt, now, stream, _as_it_stands(line))
+            self._say(attempt, now, stream, as_it_stands(line.decode(errors="replace")))
 
     def entry(self, entry: dict[str, Any]) -> None:
         """An entry of the log, or an event of the run among them."""
@@ -96,7 +96,9 @@ class Following:
             self._event(number, entry, at)
             return
         attempt = self._live.get(number)
-        if attempt is not None:
+        if level == "print":
+            self.output(number, level, str(entry["message"]).encode(errors="surrogateescape"))
+        elif attempt is not None:
             text = said_by(entry).removesuffix("\n")
             for line in text.split("\n"):
                 self._say(attempt, at, level, line)
@@ -144,24 +146,20 @@ class Following:
 
     def _close(self, attempt: Attempt, at: float) -> None:
         """Says what programs have written and not ended with a line end."""
-        for stream in ("out", "err"):
+        for stream in ("out", "err", "print"):
             rest = self._open.pop((attempt.task, stream), b"")
             if rest:
-                self._say(attempt, at, stream, _as_it_stands(rest))
+                self._say(attempt, at, stream, as_it_stands(rest.decode(errors="replace")))
 
     def _tell_end(self, attempt: Attempt, event: dict[str, Any], then: str) -> None:
         status, at = self._ended.pop(attempt.task, ("", 0.0))
         if status:
-            reason = f": {event['reason']}" if event.get("reason") else ""
+            why = reason_of({"name": attempt.name, "label": attempt.label, **event})
             took = f"{_ENDS.get(status, status)} after {at - attempt.began:.1f} s"
+            reason = "" if not why or why.startswith("ran out of time") else f": {why}"
             self._say(attempt, at, "host", f"{took}{reason}{then}")
 
     def _say(self, attempt: Attempt, at: float, kind: str, text: str) -> None:
         line = Line(attempt, at, kind, text)
         for take in self._takers:
             take(line)
-
-
-def _as_it_stands(line: bytes | bytearray) -> str:
-    """A line as a terminal shows it: without what was written over, as progress bars are."""
-    return line.rstrip(b"\r").rpartition(b"\r")[2].decode(errors="replace")

@@ -59,30 +59,36 @@ class Live:
             self._lines, self._widths = [], []
             return _BEGIN + before + b"\x1b[J" + self._open + _END
         self._lines, self._widths, self._columns = encoded, widths, columns
-        ended = self._ended(columns)
-        return _BEGIN + (ended or before + self._open) + self._below() + _END
+        above = before + (b"" if self._open == _UNKNOWN else self._open.rstrip(b"\r"))
+        return _BEGIN + above + self._ended(columns) + self._below() + _END
 
     def around(self, data: bytes, columns: int) -> bytes:
         """Writes data where the frame stands, and the frame below it."""
         before, back = self._open, self._back(columns)
         _, newline, rest = data.rpartition(b"\n")
-        rest = (rest if newline else before + rest).rpartition(b"\r")[2]
-        self._open = rest if len(rest) <= _MOST_OPEN else _UNKNOWN
+        rest = rest if newline else before + rest
+        stays = rest.rstrip(b"\r").rpartition(b"\r")[2]
+        stays += b"\r" if rest.endswith(b"\r") else b""  # what follows is written over it
+        self._open = stays if len(stays) <= _MOST_OPEN else _UNKNOWN
         if not self._lines:
             return data
         self._columns = columns
-        above = before + data + self._ended(columns)
+        above = (before + data).rstrip(b"\r") + self._ended(columns)
         return _BEGIN + back + b"\x1b[J\x1b[?7h" + above + b"\x1b[?7l" + self._below() + _END
 
     def _ended(self, columns: int) -> bytes:
         """What ends a line that cannot be written anew."""
-        text = _COLOUR.sub("", self._open.decode(self._encoding, "replace")).expandtabs()
+        text = self._open_text()
         if self._open != _UNKNOWN and (
             not text or (text.isprintable() and width_of(text) < columns)
         ):
             return b""
         self._open = b""
         return b"\r\n"
+
+    def _open_text(self) -> str:
+        text = self._open.rstrip(b"\r").decode(self._encoding, "replace")
+        return _COLOUR.sub("", text).expandtabs()
 
     def _below(self) -> bytes:
         """The frame, below a line that has no end yet, or from the left edge on."""
@@ -96,5 +102,7 @@ class Live:
             return b"\r" if self._open else b""
         rows = len(self._lines) + bool(self._open)
         if 0 < columns < self._columns:
-            rows += sum((width - 1) // columns for width in self._widths if width > columns)
+            stood = [min(width, self._columns) for width in self._widths]
+            stood.append(width_of(self._open_text()))
+            rows += sum((width - 1) // columns for width in stood if width > columns)
         return b"\r" + (b"\x1b[%dA" % (rows - 1) if rows > 1 else b"")

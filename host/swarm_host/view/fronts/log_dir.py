@@ -18,7 +18,7 @@ from swarm_host.view.fronts.following import BEGAN, PASSED, Attempt, Line
 
 _EVERY_SECONDS = 0.25
 _MOST_GATHERED = 16 * 1024 * 1024
-"""Bytes that wait for the disk; more of them slow down who says them."""
+"""Characters that wait for the disk; more of them slow down who says them."""
 
 _MOST_SECONDS = 1.0
 _CLOSE_SECONDS = 10.0
@@ -45,7 +45,8 @@ class LogDir:
         self._began: dict[str, str] = {}  # of attempts that have said nothing yet
         self._changed = threading.Condition()
         self._closing = self._broken = False
-        self._known: set[str] = set()
+        self._files: set[str] = set()  # that there are, or will be
+        self._known: set[str] = set()  # that this run has written to
         self._thread = threading.Thread(target=self._write_on, name="log-dir", daemon=True)
         self._thread.start()
 
@@ -64,6 +65,7 @@ class LogDir:
             began = self._began.pop(name, "")
             if began and line.kind == "host" and line.text.startswith(PASSED):
                 return
+            self._files.add(name)
             self._gathered.setdefault(name, []).append(began + text)
             self._size += len(began) + len(text)
             if self._size > _MOST_GATHERED:
@@ -78,18 +80,19 @@ class LogDir:
         number, attempt = int(str(task["task_id"])[2:]), int(task.get("attempts") or 1)
         name = file_name(str(task.get("name") or ""), number, attempt)
         with self._changed:
-            return self._folder / name if name in self._known or name in self._gathered else None
+            return self._folder / name if name in self._files else None
 
-    def close(self) -> None:
-        """Writes what is left."""
+    def close(self, seconds: float = _CLOSE_SECONDS) -> None:
+        """Writes what is left. May be called again.
+
+        :param seconds: for how long, at the most.
+        """
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-        self._thread.join(_CLOSE_SECONDS)
+        self._thread.join(seconds)
         if self._thread.is_alive() and self.on_problem is not None:
-            self.on_problem(
-                f"--log-dir {self._folder}: it is not written to for {_CLOSE_SECONDS:g} s"
-            )
+            self.on_problem(f"--log-dir {self._folder}: it is not written to for {seconds:g} s")
 
     def _write_on(self) -> None:
         while not self._broken:

@@ -20,6 +20,8 @@ from swarm_host.view.screen import Screen
 View = Literal["tree", "lines", "plain", "off"]
 VIEWS: tuple[View, ...] = ("tree", "lines", "plain", "off")
 
+Front = Callable[[Screen, Host], Coroutine[Any, Any, None]]
+
 SHOWN_SECONDS = 0.5
 """A run that is over before is shown by what it says alone."""
 
@@ -44,12 +46,21 @@ async def shown(view: View, screen: Screen, host: Host) -> AsyncIterator[None]:
         yield
         return
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(front, screen, host)
+        tasks.start_soon(_guarded, front, screen, host)
         try:
             yield
         finally:
             tasks.cancel_scope.cancel()
-    screen.clear()
+            screen.clear()
+
+
+async def _guarded(front: Front, screen: Screen, host: Host) -> None:
+    """A front that fails is told of once; the run goes on."""
+    try:
+        await front(screen, host)
+    except Exception as problem:
+        screen.clear()
+        screen.error(f"the view cannot go on: {type(problem).__name__}: {problem}")
 
 
 def rows_of(host: Host, most: int) -> list[dict[str, Any]]:
@@ -96,7 +107,7 @@ async def _plain(screen: Screen, host: Host) -> None:
         await anyio.sleep(every)
 
 
-_FRONTS: dict[View, Callable[[Screen, Host], Coroutine[Any, Any, None]]] = {
+_FRONTS: dict[View, Front] = {
     "tree": _tree,
     "plain": _plain,
 }

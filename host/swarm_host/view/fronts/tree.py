@@ -7,12 +7,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from swarm_host.entries import reason_of
+from swarm_host.entries import one_line, reason_of
 from swarm_host.view.cells import (
     cut,
     cut_middle,
     duration,
-    one_line,
     padded,
     usage,
     width_of,
@@ -73,6 +72,8 @@ def frame(
     :param counts: as :meth:`swarm_host.host.Host.counts` gives them.
     :param seconds: for how long the run goes on.
     """
+    if not look.unicode:
+        rows = [{name: _in_ascii(one) for name, one in row.items()} for row in rows]
     heads = list(zip(_guides(rows, look), map(titled_row, rows), strict=True))
     widest = max((width_of(f"{guide}  {title}") for guide, title in heads), default=0)
     room = max(min(widest, int(columns * _TITLE_SHARE)), _LEAST_TITLE)
@@ -88,6 +89,11 @@ def frame(
     ]
     counted = cut(_dots(progress_line(counts, seconds), look), columns, look.end)
     return [*lines, look.style(counted, "1")]
+
+
+def _in_ascii(value: Any) -> Any:
+    """A text as a terminal of ASCII has it: before it is measured."""
+    return value.encode("ascii", "backslashreplace").decode() if isinstance(value, str) else value
 
 
 def titled_row(row: dict[str, Any]) -> str:

@@ -18,6 +18,7 @@ local FIELDS = {
   login = true,
   inherit_env = true,
   options = true,
+  cost = true,
   session_key = true,
   protocol = true,
 }
@@ -97,6 +98,9 @@ function definition.check(who, name, fields, is_own)
     local got = shown.value(fields.ended)
     return fail("ended", "ended must be a function(turn, exit), and is " .. got)
   end
+  if fields.cost ~= nil and type(fields.cost) ~= "boolean" then
+    return fail("cost", "cost must be true or false, and is " .. shown.value(fields.cost))
+  end
   check_list(fail, "inherit_env", fields.inherit_env or {})
   check_list(fail, "options", fields.options or {}, OPTIONS)
   local options = {}
@@ -114,6 +118,7 @@ function definition.check(who, name, fields, is_own)
     login = fields.login,
     inherit_env = fields.inherit_env or {},
     options = options,
+    cost = fields.cost, -- false: it never tells any
     session_key = fields.session_key,
     told = {}, -- what was told once
   }

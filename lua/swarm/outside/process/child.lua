@@ -8,6 +8,7 @@ local holds = require "swarm.scope.holds"
 local S = require "swarm.scheduler.scheduler"
 local secret = require "swarm.outside.secret"
 local values = require "swarm.values.values"
+local worktree = require "swarm.outside.worktree"
 local concat, sort = table.concat, table.sort
 local byte, find, gmatch, match = string.byte, string.find, string.gmatch, string.match
 local error, next, pairs, pcall, type = error, next, pairs, pcall, type
@@ -87,8 +88,9 @@ local function payload_of(order)
   for i = 1, #env do
     put(joined(order.env[env[i]], order.who .. ": env." .. env[i]))
   end
-  if order.folder then
-    put(joined(order.folder, order.who .. ": cwd"))
+  local folder = worktree.folder(S.current.task, order.folder)
+  if folder then
+    put(joined(folder, order.who .. ": cwd"))
   end
   local input = order.input or {}
   for i = 1, #input do
@@ -106,7 +108,7 @@ local function payload_of(order)
     arguments = #order.arguments,
     env = values.array(env),
     secrets = secrets,
-    folder = order.folder ~= nil,
+    folder = folder ~= nil,
     input = #input,
     prompt_file = order.prompt ~= nil,
     inherits = order.inherit ~= false,

@@ -48,7 +48,7 @@ local VARIABLES = {
 local function later_of(forms)
   local first
   for form in pairs(forms) do
-    if form == "token" or form == "worktree" or sub(form, 1, 6) == "needs." then
+    if form == "token" then
       first = (not first or form < first) and form or first
     end
   end

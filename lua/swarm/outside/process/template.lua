@@ -129,9 +129,11 @@ local function text_of(value, path)
   return value ~= nil and (json.encode(value, path)) or nil
 end
 
-local function part_of(input, form)
-  local value = input
-  for key in gmatch(sub(form, 7), "[^%.]+") do
+---@param of any the input, or what is needed
+---@param form string such as input.a.b or needs.a
+local function part_of(of, form)
+  local value = of
+  for key in gmatch(match(form, "%.(.*)"), "[^%.]+") do
     if type(value) ~= "table" or handles.is(value) or values.is_file(value) then
       return nil
     end
@@ -150,9 +152,9 @@ local function value_of(form, ctx, input, prompt)
     return prompt()
   elseif form == "input" then
     return input ~= nil and (json.encode(input, "input")) or nil
-  elseif byte(form, 6) == 46 then -- input.
-    return part_of(input, form)
-  elseif form == "task_id" or form == "name" then
+  elseif byte(form, 6) == 46 then -- input. or needs.
+    return part_of(byte(form) == 105 and input or ctx.needs, form)
+  elseif form == "task_id" or form == "name" or form == "worktree" then
     return ctx[form]
   end
   return tostring(ctx.attempt)

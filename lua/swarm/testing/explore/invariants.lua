@@ -7,7 +7,7 @@ local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
 local settling = require "swarm.worker.settle"
-local slots_of = require "swarm.worker.slots"
+local slots_of = require "swarm.worker.limits.slots"
 local root, counts = scopes.root, settling.counts
 local CHILDREN, GRANTED = scopes.CHILDREN, slots_of.GRANTED
 local final = record.final
@@ -274,7 +274,7 @@ local function check_slots(watch)
       end
       local has_slot = w.waiting == GRANTED or (w.co and not (extra and extra.no_slot))
       held[slots] = held[slots] + (has_slot and 1 or 0)
-      if w.queue == slots.waiters and slots.active < slots.max then
+      if w.queue == slots.waiters and not slots.pools and slots.active < slots.max then
         return name(watch, task) .. " waits for a slot, and one is free"
       end
     end

@@ -232,7 +232,8 @@ function methods.artifact(ctx, name, ...)
   return emit(ctx, { type = "artifact", name = name, content = content_of(value) })
 end
 
-function methods.usage(ctx, amounts)
+---ctx:usage(amounts): worker/fields.lua hands it out, beside the sums that `usage` reads.
+function output.usage(ctx, amounts)
   check_colon(ctx, "ctx:usage")
   local event = type(amounts) == "table" and values.copy(amounts, "usage")
   if
@@ -246,6 +247,13 @@ function methods.usage(ctx, amounts)
   end
   event.type, event.dropped = "usage", nil
   return emit(ctx, event)
+end
+
+-- What a worker reads as its own `ctx.usage`: sums, which it can call.
+output.Usage = { __metatable = "swarm.usage" }
+
+function output.Usage.__call(_, ...)
+  return output.usage(...)
 end
 
 return output

@@ -6,6 +6,7 @@
 -- A stream of any length goes through here, an event for one that falls out: its events lie in a
 -- ring, for in a table whose keys only grow Lua moves all of them again and again, and what went is
 -- counted in the one that follows once it stays, or is read.
+local budgets = require "swarm.worker.limits.budget"
 local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
@@ -175,6 +176,9 @@ local function record(task, event)
     tail.progress = event
   elseif event.type == "usage" then
     tally.used(task, event)
+    if task.extra.budget then
+      budgets.used(task.extra.budget, event)
+    end
   end
   if events.on then
     events.publish("worker_output", task, { event = event })

@@ -11,6 +11,10 @@ from swarm_host.ports.process.guardian.family import Stat
 
 MARK = b"SWARM_MARK="
 
+POLL_SECONDS = 0.001
+GONE_SECONDS = 0.5
+"""How often who was killed is looked at, and for how long, where nobody tells of an end."""
+
 EXEC_SECONDS = 0.0005
 EXEC_LOOKS = 40
 EMPTY_LOOKS = 5
@@ -175,8 +179,12 @@ class Owners:
         """SIGKILL to everybody."""
         if self._adopts:
             family.kill_all()
-        else:
-            family.send(self._of_session, _signal.SIGKILL)
+            return
+        family.send(self._of_session, _signal.SIGKILL)
+        end = time.monotonic() + GONE_SECONDS
+        while time.monotonic() < end and any(family.may_signal(-one) for one in self._of_session):
+            self._take_ended(set())
+            time.sleep(POLL_SECONDS)
 
     def _adopt(self, pid: int) -> None:
         try:

@@ -1,0 +1,5 @@
+"""``swarm-host prune``."""
+
+from swarm_host.cli.prune.command import prune
+
+__all__ = ["prune"]

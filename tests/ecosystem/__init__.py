@@ -1,0 +1,1 @@
+"""Libraries of others, tried in both tiers and in plain LuaJIT."""

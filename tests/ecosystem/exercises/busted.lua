@@ -1,0 +1,4 @@
+local busted = require "busted.core"()
+assert(busted.status and busted.publish)
+local status = require "busted.status"
+assert(status("success"):success())

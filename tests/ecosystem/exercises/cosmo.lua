@@ -1,0 +1,2 @@
+local cosmo = require "cosmo"
+assert(cosmo.fill("hello $name", { name = "you" }) == "hello you")

@@ -1,0 +1,2 @@
+local markdown = require "ldoc.markdown"
+assert((markdown "*x*"):find "<em>x</em>")

@@ -1,0 +1,2 @@
+local lfs = require "lfs"
+assert(lfs.attributes(lfs.currentdir(), "mode") == "directory")

@@ -1,0 +1,2 @@
+local mime = require "mime"
+assert(mime.b64 "x" == "eA==")

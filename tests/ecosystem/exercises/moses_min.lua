@@ -1,0 +1,2 @@
+local M = require "moses_min"
+assert(M.sum { 1, 2, 3 } == 6)

@@ -1,0 +1,2 @@
+local pl = require("pl.import_into")()
+assert(pl.stringx.strip " x " == "x")

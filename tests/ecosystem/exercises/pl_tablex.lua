@@ -1,0 +1,2 @@
+local tablex = require "pl.tablex"
+assert(tablex.deepcompare(tablex.deepcopy { a = { 1 } }, { a = { 1 } }))

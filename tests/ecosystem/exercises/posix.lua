@@ -1,0 +1,2 @@
+local posix = require "posix.unistd"
+assert(posix.getpid() > 0)

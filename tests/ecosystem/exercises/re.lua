@@ -1,0 +1,2 @@
+local re = require "re"
+assert(re.match("hello world", "{[a-z]+}") == "hello")

@@ -1,0 +1,2 @@
+local redis = require "redis"
+assert(type(redis.connect) == "function")

@@ -1,0 +1,2 @@
+local stable = require "stable"
+assert(stable)

@@ -1,0 +1,2 @@
+local system = require "system"
+assert(system.gettime() > 0)

@@ -1,0 +1,2 @@
+local term = require "term"
+assert(term.colors.red ~= nil)
