@@ -81,7 +81,7 @@ local http = {}
 
 ---Sends a request, follows redirects and waits for the whole answer. A status is a result; what
 ---goes wrong on the way to one raises `http_error{url, reason}`.
----@param opts swarm.HttpRequest
+---@param opts swarm.closed.HttpRequest
 ---@return swarm.HttpResponse
 function http.request(opts) end
 
