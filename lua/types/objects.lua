@@ -121,7 +121,7 @@ local Supervisor = {}
 function Supervisor:children() end
 
 ---Starts one more child; waits while others are being stopped, or are not ready yet.
----@param item swarm.ChildSpec
+---@param item swarm.closed.ChildSpec
 ---@return swarm.Handle
 function Supervisor:start(item) end
 

@@ -87,13 +87,13 @@ function http.request(opts) end
 
 ---`request` with the method GET.
 ---@param url string
----@param opts? swarm.HttpOptions
+---@param opts? swarm.closed.HttpOptions
 ---@return swarm.HttpResponse
 function http.get(url, opts) end
 
 ---`request` with the method POST.
 ---@param url string
----@param opts? swarm.HttpOptions
+---@param opts? swarm.closed.HttpOptions
 ---@return swarm.HttpResponse
 function http.post(url, opts) end
 

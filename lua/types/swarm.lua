@@ -122,8 +122,8 @@ function swarm.map(name, items, opts) end
 
 ---Workers that need what others make: a node starts when all that it needs have passed. Raises the
 ---first failure; `invalid_argument` for a cycle.
----@param nodes table<string, swarm.GraphNode>
----@param opts? swarm.GraphOptions
+---@param nodes table<string, swarm.closed.GraphNode>
+---@param opts? swarm.closed.GraphOptions
 ---@return table<string, any> values
 ---@return table<string, swarm.Error>? errors of nodes that are blocked, skipped, or failed
 function swarm.graph(nodes, opts) end
@@ -252,12 +252,12 @@ function swarm.command(name) end
 
 ---Defines a limit that several workers share: `pool = "name"` in each.
 ---@param name string
----@return fun(fields: swarm.Pool)
----@overload fun(name: string, fields: swarm.Pool)
+---@return fun(fields: swarm.closed.Pool)
+---@overload fun(name: string, fields: swarm.closed.Pool)
 function swarm.pool(name) end
 
 ---Says what runs. It is a worker too, with the role `operator`; once in a script.
----@param fn swarm.MainRun|swarm.Main
+---@param fn swarm.MainRun|swarm.closed.Main
 function swarm.main(fn) end
 
 ---Before each attempt: what `fn` returns replaces the input, nil keeps it. An error refuses it

@@ -6,6 +6,8 @@
 
 ---@alias swarm.closed.Backoff { first: number, factor?: number, max?: number, [string]: nil }
 
+---@alias swarm.closed.Budget { tokens?: number, cost?: number, seconds?: number, [string]: nil }
+
 ---@alias swarm.closed.CancelOptions { wait?: boolean, [string]: nil }
 
 ---@alias swarm.closed.ChildSpec { [1]: string|swarm.Run, [2]?: any, id?: string, restart?: "permanent"|"transient"|"temporary", shutdown?: number, timeout?: number, [string]: nil }
@@ -16,6 +18,12 @@
 
 ---@alias swarm.closed.FollowOptions { attempt?: integer|"all", since?: integer, [string]: nil }
 
+---@alias swarm.closed.GraphNode { [1]: string|swarm.Run, [2]?: any, input?: any, needs?: string[], [string]: nil }
+
+---@alias swarm.closed.GraphOptions { keep_going?: boolean, [string]: nil }
+
+---@alias swarm.closed.HttpOptions { headers?: table<string, swarm.Header|swarm.Header[]>, body?: string, json?: any, timeout?: number, max_body?: integer, [string]: nil }
+
 ---@alias swarm.closed.HttpRequest { headers?: table<string, swarm.Header|swarm.Header[]>, body?: string, json?: any, timeout?: number, max_body?: integer, url: string, method?: string, [string]: nil }
 
 ---@alias swarm.closed.Invocation { command?: string[]|string, shell?: string, stdin?: swarm.Stdin, env?: table<string, string|swarm.Secret>, inherit_env?: string[]|false, cwd?: string, output?: swarm.closed.ProcessOutput, ok_codes?: integer[], exit?: "blocked"|"failed", kill_after?: number, idle?: number, linger?: number, limits?: swarm.closed.ProcessLimits, prompt?: string, pty?: boolean|swarm.closed.Terminal, restart?: boolean, [string]: nil }
@@ -24,9 +32,15 @@
 
 ---@alias swarm.closed.Layer { before?: (fun(ctx: swarm.Ctx, input: any, options?: table): any), after?: (fun(ctx: swarm.Ctx, result: swarm.Result, options?: table): swarm.Result?), around?: (fun(ctx: swarm.Ctx, next: swarm.Next, options?: table): swarm.Result), settled?: (fun(ctx: swarm.Ctx, outcome: swarm.Outcome, options?: table)), event?: swarm.EventHook, role?: string, [string]: nil }
 
----@alias swarm.closed.MapOptions { concurrency?: integer, [string]: nil }
+---@alias swarm.closed.Main { run: swarm.MainRun, budget?: swarm.closed.Budget, [string]: nil }
+
+---@alias swarm.closed.MapOptions { concurrency?: integer, keep_going?: boolean, [string]: nil }
 
 ---@alias swarm.closed.OpenOptions { ttl?: number, uses?: integer, timeout?: number, [string]: nil }
+
+---@alias swarm.closed.Park { max: number, [string]: nil }
+
+---@alias swarm.closed.Pool { slots?: integer, per_second?: number, per_minute?: number, burst?: integer, park?: boolean|swarm.closed.Park, [string]: nil }
 
 ---@alias swarm.closed.ProcessLimits { line?: integer, output?: integer, memory?: integer, cpu?: integer, files?: integer, file_size?: integer, processes?: integer, [string]: nil }
 
@@ -48,4 +62,6 @@
 
 ---@alias swarm.closed.Terminal { rows?: integer, cols?: integer, plain?: boolean, [string]: nil }
 
----@alias swarm.closed.Worker { kind?: "lua"|"process", description?: string, label?: string|false, timeout?: number, concurrency?: integer, retries?: integer|swarm.closed.Retries, ready?: true|swarm.closed.Ready, start_timeout?: number, role?: string, authority?: "own", layers?: (string|swarm.LayerEntry)[], input_schema?: table, output_schema?: table, run?: swarm.Run, command?: string[]|string, shell?: string, stdin?: swarm.Stdin, env?: table<string, string|swarm.Secret>, inherit_env?: string[]|false, cwd?: string, output?: swarm.closed.ProcessOutput, ok_codes?: integer[], exit?: "blocked"|"failed", kill_after?: number, idle?: number, linger?: number, limits?: swarm.closed.ProcessLimits, prompt?: string, pty?: boolean|swarm.closed.Terminal, restart?: boolean, [string]: nil }
+---@alias swarm.closed.Worktree { base?: string, branch?: string, keep?: "changed"|"always"|"never", [string]: nil }
+
+---@alias swarm.closed.Worker { kind?: "lua"|"process", description?: string, label?: string|false, timeout?: number, concurrency?: integer, pool?: string|string[], retries?: integer|swarm.closed.Retries, ready?: true|swarm.closed.Ready, start_timeout?: number, role?: string, authority?: "own", layers?: (string|swarm.LayerEntry)[], budget?: swarm.closed.Budget, worktree?: boolean|swarm.closed.Worktree, input_schema?: table, output_schema?: table, run?: swarm.Run, command?: string[]|string, shell?: string, stdin?: swarm.Stdin, env?: table<string, string|swarm.Secret>, inherit_env?: string[]|false, cwd?: string, output?: swarm.closed.ProcessOutput, ok_codes?: integer[], exit?: "blocked"|"failed", kill_after?: number, idle?: number, linger?: number, limits?: swarm.closed.ProcessLimits, prompt?: string, pty?: boolean|swarm.closed.Terminal, restart?: boolean, [string]: nil }
