@@ -30,6 +30,9 @@ FAULTS = {
     'swarm.exec { "ls", timeot = 5 }': "timeot",
     'swarm.http.request { uri = "http://x" }': "uri",
     'swarm.supervise { children = { { "a", restart = "allways" } } }': "ChildSpec",
+    'swarm.pool "p" { slotz = 3 }': "slotz",
+    "swarm.graph { a = { run = function() end, need = {} } }": "GraphNode",
+    "swarm.main { bugdet = {}, run = function() end }": "Main",
     "swarm.spwan()": "spwan",
     'swarm.sleep "1"': "number",
 }
