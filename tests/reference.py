@@ -255,6 +255,14 @@ def spelling(table: str, owners: dict[str, str]) -> str:
     return table
 
 
+def opened(text: str) -> str:
+    """The types by the names of the classes that say what each field is, not of closed shapes."""
+    worker = text.replace(
+        "swarm.closed.Worker", "swarm.LuaWorker|swarm.ProcessWorker|swarm.AgentWorker"
+    )
+    return worker.replace("swarm.closed.", "swarm.")
+
+
 def whole_lines(text: str) -> list[str]:
     """The lines of a file, each tag with what goes on below it."""
     lines: list[str] = []
@@ -270,7 +278,7 @@ def whole_lines(text: str) -> list[str]:
 def read(path: Path) -> list[Section]:
     """The sections of a file that hold something, in its order."""
     reader = Reader()
-    for line in whole_lines(path.read_text()):
+    for line in whole_lines(opened(path.read_text())):
         reader.take(line)
     return [section for section in reader.sections if section.items]
 

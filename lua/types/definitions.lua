@@ -161,6 +161,7 @@
 ---@field permissions "read"|"edit"|"all"|"ask"
 ---@field max_turns integer?
 ---@field schema string? JSON
+---@field budget swarm.Budget? what is left for it, where a budget bounds it
 local Turn = {}
 
 ---Its session has this id.

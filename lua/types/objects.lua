@@ -47,7 +47,7 @@ local Handle = {}
 ---@overload fun(ctx: swarm.Ctx, amounts: table)
 
 ---As `swarm.join`.
----@param opts? swarm.JoinOptions
+---@param opts? swarm.closed.JoinOptions
 ---@return true? ok
 ---@return swarm.Error? err
 function Handle:join(opts) end
@@ -59,17 +59,17 @@ function Handle:result() end
 
 ---As `swarm.cancel`.
 ---@param reason? string
----@param opts? swarm.CancelOptions
+---@param opts? swarm.closed.CancelOptions
 ---@return boolean
 function Handle:cancel(reason, opts) end
 
 ---As `swarm.output_tail`.
----@param opts? swarm.TailOptions
+---@param opts? swarm.closed.TailOptions
 ---@return swarm.Event[]
 function Handle:output_tail(opts) end
 
 ---As `swarm.follow`.
----@param opts? swarm.FollowOptions
+---@param opts? swarm.closed.FollowOptions
 ---@return fun(): swarm.Event?
 function Handle:follow(opts) end
 
@@ -122,7 +122,7 @@ local Supervisor = {}
 function Supervisor:children() end
 
 ---Starts one more child; waits while others are being stopped, or are not ready yet.
----@param item swarm.ChildSpec
+---@param item swarm.closed.ChildSpec
 ---@return swarm.Handle
 function Supervisor:start(item) end
 
@@ -170,7 +170,7 @@ local Scope = {}
 ---with `invalid_argument`.
 ---@param name string|swarm.Run
 ---@param input? any
----@param opts? swarm.SpawnOptions
+---@param opts? swarm.closed.SpawnOptions
 ---@return swarm.Handle
 function Scope:spawn(name, input, opts) end
 

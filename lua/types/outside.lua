@@ -81,19 +81,19 @@ local http = {}
 
 ---Sends a request, follows redirects and waits for the whole answer. A status is a result; what
 ---goes wrong on the way to one raises `http_error{url, reason}`.
----@param opts swarm.HttpRequest
+---@param opts swarm.closed.HttpRequest
 ---@return swarm.HttpResponse
 function http.request(opts) end
 
 ---`request` with the method GET.
 ---@param url string
----@param opts? swarm.HttpOptions
+---@param opts? swarm.closed.HttpOptions
 ---@return swarm.HttpResponse
 function http.get(url, opts) end
 
 ---`request` with the method POST.
 ---@param url string
----@param opts? swarm.HttpOptions
+---@param opts? swarm.closed.HttpOptions
 ---@return swarm.HttpResponse
 function http.post(url, opts) end
 

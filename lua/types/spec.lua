@@ -85,7 +85,7 @@ function after_each(fn) end
 ---Runs a small program once for each order in which its workers can take their turns. Raises
 ---`exploration_failed{schedule, schedules, failure, steps}` where an order fails.
 ---@param fn swarm.Run
----@param opts? swarm.ExploreOptions
+---@param opts? swarm.closed.ExploreOptions
 ---@return swarm.Exploration
 function explore(fn, opts) end
 
@@ -202,14 +202,14 @@ function Script:run(args, input) end
 ---As `swarm.spawn`; names are the script's, then the spec file's.
 ---@param name string|swarm.Run
 ---@param input? any
----@param opts? swarm.SpawnOptions
+---@param opts? swarm.closed.SpawnOptions
 ---@return swarm.Handle
 function Script:spawn(name, input, opts) end
 
 ---As `swarm.call`; names are the script's, then the spec file's.
 ---@param name string|swarm.Run
 ---@param input? any
----@param opts? swarm.SpawnOptions
+---@param opts? swarm.closed.SpawnOptions
 ---@return any value
 ---@return swarm.Error? blocked
 function Script:call(name, input, opts) end

@@ -33,7 +33,7 @@ swarm = {}
 ---`spawn_bound_exceeded`, and `cancelled` in a worker that is cancelled.
 ---@param name string|swarm.Run
 ---@param input? any a JSON-like value, copied as it crosses
----@param opts? swarm.SpawnOptions
+---@param opts? swarm.closed.SpawnOptions
 ---@return swarm.Handle
 function swarm.spawn(name, input, opts) end
 
@@ -41,7 +41,7 @@ function swarm.spawn(name, input, opts) end
 ---ran to completion (`pass`, `blocked`), else nil and its error, which owns the failure; code
 ---`poll_timeout` where `opts.timeout` came first. Raises `deadlock`, `task_not_found`.
 ---@param target swarm.Target
----@param opts? swarm.JoinOptions
+---@param opts? swarm.closed.JoinOptions
 ---@return true? ok
 ---@return swarm.Error? err
 function swarm.join(target, opts) end
@@ -56,7 +56,7 @@ function swarm.result(target) end
 ---`spawn` and `result` in one; raises what they raise.
 ---@param name string|swarm.Run
 ---@param input? any a JSON-like value
----@param opts? swarm.SpawnOptions
+---@param opts? swarm.closed.SpawnOptions
 ---@return any value
 ---@return swarm.Error? blocked
 function swarm.call(name, input, opts) end
@@ -65,7 +65,7 @@ function swarm.call(name, input, opts) end
 ---`cancelled`. With `{ wait = true }` it waits for the end, and says whether it did end so.
 ---@param target swarm.Target
 ---@param reason? string the first one stays
----@param opts? swarm.CancelOptions
+---@param opts? swarm.closed.CancelOptions
 ---@return boolean
 function swarm.cancel(target, reason, opts) end
 
@@ -77,14 +77,14 @@ function swarm.mark(target, verdict) end
 
 ---The events of an attempt so far, in order; never waits.
 ---@param target swarm.Target
----@param opts? swarm.TailOptions
+---@param opts? swarm.closed.TailOptions
 ---@return swarm.Event[]
 function swarm.output_tail(target, opts) end
 
 ---The events as they come, until the attempt has ended; with `attempt = "all"` until the task has
 ---settled. Owns no failure.
 ---@param target swarm.Target
----@param opts? swarm.FollowOptions
+---@param opts? swarm.closed.FollowOptions
 ---@return fun(): swarm.Event?
 function swarm.follow(target, opts) end
 
@@ -92,7 +92,7 @@ function swarm.follow(target, opts) end
 ---format of items. Never waits.
 ---Raises `not_registered`.
 ---@param name string
----@param opts? swarm.OpenOptions
+---@param opts? swarm.closed.OpenOptions
 ---@return swarm.HeldOpen
 function swarm.open(name, opts) end
 
@@ -115,15 +115,15 @@ function swarm.all(list) end
 ---A worker for each item, then as `all`.
 ---@param name string|swarm.Run
 ---@param items any[] the inputs
----@param opts? swarm.MapOptions
+---@param opts? swarm.closed.MapOptions
 ---@return any[] values
 ---@return table<integer, swarm.Error>? blocked with `keep_going` those that failed too
 function swarm.map(name, items, opts) end
 
 ---Workers that need what others make: a node starts when all that it needs have passed. Raises the
 ---first failure; `invalid_argument` for a cycle.
----@param nodes table<string, swarm.GraphNode>
----@param opts? swarm.GraphOptions
+---@param nodes table<string, swarm.closed.GraphNode>
+---@param opts? swarm.closed.GraphOptions
 ---@return table<string, any> values
 ---@return table<string, swarm.Error>? errors of nodes that are blocked, skipped, or failed
 function swarm.graph(nodes, opts) end
@@ -155,7 +155,7 @@ function swarm.each(list) end
 ---Starts children in order, starts them again as they end, and stops them in reverse order. Never
 ---waits. It fails with `restart_limit_exceeded{id, restarts, period}`.
 ---The rules of restarts are those of Erlang/OTP's supervisor.
----@param opts swarm.SuperviseOptions
+---@param opts swarm.closed.SuperviseOptions
 ---@return swarm.Supervisor
 function swarm.supervise(opts) end
 
@@ -176,7 +176,7 @@ function swarm.timeout(seconds, fn) end
 ---Runs `fn()` out of the reach of outer cancels and deadlines: for clean-up that waits. Always
 ---bounded; raises `timeout` after 30 seconds, or after `opts.timeout`.
 ---@param fn fun(): ...
----@param opts? swarm.ShieldOptions
+---@param opts? swarm.closed.ShieldOptions
 ---@return any ...
 function swarm.shield(fn, opts) end
 
@@ -228,42 +228,42 @@ function swarm.lock() end
 ---definition is a `load_error` with line, field and the nearest name; so are those of role, layer,
 ---command, agent and pool.
 ---@param name string
----@return fun(fields: swarm.LuaWorker|swarm.ProcessWorker|swarm.AgentWorker)
----@overload fun(name: string, fields: swarm.LuaWorker|swarm.ProcessWorker|swarm.AgentWorker)
+---@return fun(fields: swarm.closed.Worker)
+---@overload fun(name: string, fields: swarm.closed.Worker)
 function swarm.worker(name) end
 
 ---Defines what workers may do, by verbs.
 ---@param name string
----@return fun(fields: swarm.Role)
----@overload fun(name: string, fields: swarm.Role)
+---@return fun(fields: swarm.closed.Role)
+---@overload fun(name: string, fields: swarm.closed.Role)
 function swarm.role(name) end
 
 ---Defines hooks that workers ask for by name, in `layers` or with `swarm.use`.
 ---@param name string
----@return fun(fields: swarm.Layer)
----@overload fun(name: string, fields: swarm.Layer)
+---@return fun(fields: swarm.closed.Layer)
+---@overload fun(name: string, fields: swarm.closed.Layer)
 function swarm.layer(name) end
 
 ---Defines a program to run, for process workers that name it: `command = "name"`.
 ---@param name string
----@return fun(fields: swarm.Invocation)
----@overload fun(name: string, fields: swarm.Invocation)
+---@return fun(fields: swarm.closed.Invocation)
+---@overload fun(name: string, fields: swarm.closed.Invocation)
 function swarm.command(name) end
 
 ---Defines a command-line agent, for workers that name it: `agent = "name"`.
 ---@param name string
----@return fun(fields: swarm.Agent)
----@overload fun(name: string, fields: swarm.Agent)
+---@return fun(fields: swarm.closed.Agent)
+---@overload fun(name: string, fields: swarm.closed.Agent)
 function swarm.agent(name) end
 
 ---Defines a limit that several workers share: `pool = "name"` in each.
 ---@param name string
----@return fun(fields: swarm.Pool)
----@overload fun(name: string, fields: swarm.Pool)
+---@return fun(fields: swarm.closed.Pool)
+---@overload fun(name: string, fields: swarm.closed.Pool)
 function swarm.pool(name) end
 
 ---Says what runs. It is a worker too, with the role `operator`; once in a script.
----@param fn swarm.MainRun|swarm.Main
+---@param fn swarm.MainRun|swarm.closed.Main
 function swarm.main(fn) end
 
 ---Before each attempt: what `fn` returns replaces the input, nil keeps it. An error refuses it
@@ -308,10 +308,11 @@ function swarm.generations() end
 ---semaphores, events and locks, or one of these alone. What it may not hold is `invalid_value` at
 ---the next reload. It begins with `init`: a table is copied, a function is called once a run; of
 ---several the first counts. It is not journalled.
----@generic T: table
+---@generic T
 ---@param name string
----@param init? T | fun(): T an empty table by default
+---@param init fun(): T or a table; an empty table by default
 ---@return T
+---@overload fun(name: string, init?: table): table
 function swarm.state(name, init) end
 
 ---Runs in a new generation before it takes over; raising keeps the old one. While a script loads.
@@ -372,7 +373,7 @@ function swarm.env(name) end
 
 ---Runs a program and waits for it: `swarm.exec{ "git", "status" }`. No shell sees it. An exit
 ---code is a result. Raises `process_failed` where it cannot start, `timeout`.
----@param command swarm.ExecCommand
+---@param command swarm.closed.ExecCommand
 ---@return swarm.ExecResult
 function swarm.exec(command) end
 

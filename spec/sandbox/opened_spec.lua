@@ -237,6 +237,26 @@ describe("getfenv and setfenv", function()
     end
   end)
 
+  it("refuse what LuaJIT has in bytecode, which looks like Lua", function()
+    local fns = { table.remove, table.foreach, table.foreachi, table.getn, math.deg, math.rad }
+    for name, fn in pairs(string) do
+      fns[name] = fn
+    end
+    for _, library in ipairs { table, math, bit, coroutine, os, io, debug, package, _G } do
+      for name, value in pairs(library) do
+        fns[#fns + 1] = type(value) == "function" and name ~= "as" and value or nil
+      end
+    end
+    for _, fn in pairs(fns) do
+      assert.is_false((pcall(setfenv, fn, {})))
+      local ok, env = pcall(getfenv, fn)
+      assert.is_true(not ok or env == _G)
+      assert.is_nil(debug.getinfo(fn).func)
+    end
+    assert.is_false((pcall(getfenv, table.remove)))
+    assert.equal("C", debug.getinfo(table.remove).what)
+  end)
+
   it("are no way to the globals of the host", function()
     for _, fn in ipairs { load "return 1", loadstring "return 1", function() end } do
       assert.equal(_G, getfenv(fn))

@@ -76,7 +76,10 @@ def read(types: Types, path: Path) -> None:
         elif tag := TAG.match(line):
             kind, rest = tag[1], tag[2]
             types.tags.add(kind)
-            types.mentioned |= set(re.findall(r"\bswarm\.[A-Z]\w*", rest))
+            workers = "swarm.LuaWorker|swarm.ProcessWorker|swarm.AgentWorker"
+            opened = rest.replace("swarm.closed.Worker", workers)
+            opened = opened.replace("swarm.closed.", "swarm.")
+            types.mentioned |= set(re.findall(r"\bswarm\.[A-Z]\w*", opened))
             if kind == "class":
                 name, _, parents = rest.partition(" : ")
                 owner = name

@@ -131,6 +131,7 @@ return {
     add("--permission-mode", MODES[turn.permissions])
     add("--max-turns", turn.max_turns)
     add("--json-schema", turn.schema)
+    add("--max-budget-usd", turn.budget and turn.budget.cost)
     if turn.session then
       list[#list + 1] = "--resume=" .. turn.session
     end

@@ -252,6 +252,7 @@ local function take_turn(plan, ctx, input, prompt, given)
     permissions = plan.permissions,
     max_turns = plan.max_turns,
     schema = plan.schema,
+    budget = ctx.budget,
     session = given.session,
     on_session = function(id)
       extra.session = id

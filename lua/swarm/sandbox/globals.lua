@@ -11,6 +11,7 @@ local getinfo, getlocal, getupvalue = debug.getinfo, debug.getlocal, debug.getup
 local type, pairs, rawget, rawset, rawequal = type, pairs, rawget, rawset, rawequal
 local real_getmetatable, real_setmetatable = getmetatable, setmetatable
 local sub, floor = string.sub, math.floor
+local real, real_getfenv, real_setfenv = _G, getfenv, setfenv
 
 local globals = {}
 
@@ -129,9 +130,12 @@ end
 
 -- Functions of the author's -----------------------------------------------------------------------
 
----Whether a function is a script's: not the host's, and not C.
+---Whether a function is a script's: not the host's, not C, and none of those that LuaJIT has in
+---bytecode (table.remove), which look like Lua and have the host's globals.
 local function is_authors(fn)
-  return type(fn) == "function" and not frames.is_host(getinfo(fn, "S"))
+  return type(fn) == "function"
+    and not rawequal(real_getfenv(fn), real)
+    and not frames.is_host(getinfo(fn, "S"))
 end
 
 local HIDDEN = { source = "=[C]", short_src = "[C]", what = "C", currentline = -1 }
@@ -139,10 +143,10 @@ HIDDEN.linedefined, HIDDEN.lastlinedefined = -1, -1
 HIDDEN.nups, HIDDEN.nparams, HIDDEN.isvararg, HIDDEN.namewhat = 0, 0, true, ""
 
 ---What may be known of a frame or function: of one that is not the author's, that it is there.
-local function told(info, full)
+local function told(info, fn)
   if not info then
     return nil
-  elseif not frames.is_host(full) then
+  elseif is_authors(fn) then
     return info
   end
   local hidden = {}
@@ -170,16 +174,17 @@ function globals.getinfo(first, second, third)
     of = of == of and floor(of) or -1
   end
   if type(of) == "function" then
-    return told(getinfo(of, what), getinfo(of, "S"))
-  elseif co then
-    return told(getinfo(co, of, what), getinfo(co, of, "S"))
+    return told(getinfo(of, what), of)
   elseif of < 0 then
     return nil
+  elseif co then
+    local info, full = getinfo(co, of, what), getinfo(co, of, "f")
+    return told(info, full and full.func)
   elseif of < 1 then
-    return told(getinfo(globals.getinfo, what), getinfo(globals.getinfo, "S"))
+    return told(getinfo(globals.getinfo, what), globals.getinfo)
   end
-  local info, full = getinfo(of + 1, what), getinfo(of + 1, "S")
-  return told(info, full)
+  local info, full = getinfo(of + 1, what), getinfo(of + 1, "f")
+  return told(info, full and full.func)
 end
 
 ---The author's function that `of` means: itself, or the one that runs at a level.
@@ -207,7 +212,7 @@ function globals.environments(env)
       return env
     end
     local fn = function_of(of == nil and 1 or of, "getfenv", 2)
-    return getfenv(fn)
+    return real_getfenv(fn)
   end
   local function set(of, own)
     if type(own) ~= "table" then
@@ -215,7 +220,7 @@ function globals.environments(env)
       return errors.throw("invalid_argument", message)
     end
     local fn = function_of(of, "setfenv", 2)
-    return setfenv(fn, own)
+    return real_setfenv(fn, own)
   end
   return get, set
 end

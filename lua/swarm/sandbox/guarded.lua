@@ -213,13 +213,14 @@ local function of_io()
 end
 
 ---loadfile: text of a file that the script may read.
-local function make_loadfile(env)
+---@param load function as the script has it
+local function make_loadfile(load)
   return function(path, mode, chunk_env)
     local source, problem = whole_files.try(fs.read, path)
     if not source then
       return nil, "cannot open " .. problem
     end
-    return env.load(source, "@" .. path, mode, chunk_env)
+    return load(source, "@" .. path, mode, chunk_env)
   end
 end
 
@@ -258,7 +259,7 @@ return function(env, offered)
     getmetatable = env.getmetatable,
   }, DEBUG)
   offered.getfenv, offered.setfenv = globals.environments(env)
-  offered.loadfile = make_loadfile(env)
+  offered.loadfile = make_loadfile(env.load)
   offered.dofile = make_dofile(offered.loadfile)
   offered.jit =
     { version = jit.version, version_num = jit.version_num, os = jit.os, arch = jit.arch }

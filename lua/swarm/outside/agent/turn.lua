@@ -333,8 +333,8 @@ end
 
 local turn = {}
 
----@param of table { agent, who, ctx, session, model, permissions, max_turns, schema, on_session,
----on_denied, is_cancelled }
+---@param of table { agent, who, ctx, session, model, permissions, max_turns, schema, budget,
+---on_session, on_denied, is_cancelled }
 ---@return table
 function turn.new(of)
   of.stream = nil -- where its items come from, and events go
