@@ -15,10 +15,13 @@ return {
     "swarm",
     "output_tail, follow, h.status and h:artifact of others, sup:children",
   },
-  poll_task = { "swarm", "join, result, h:invoke, sup:ready, all, map, any, race, settle, each" },
+  poll_task = {
+    "swarm",
+    "join, result, h:invoke, sup:ready, all, map, graph, any, race, settle, each",
+  },
   cancel_task = {
     "swarm",
-    "cancel, cancel_token:cancel, sup:stop, h:close of others, all, map, any, race",
+    "cancel, cancel_token:cancel, sup:stop, h:close of others, unpark, all, map, graph, any, race",
   },
   emit_output = { "leaf", "ctx:progress, ctx:partial, ctx:artifact, ctx:usage" },
   post_result = { "leaf", "what run returns" },

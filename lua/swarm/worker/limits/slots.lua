@@ -8,7 +8,8 @@ local S = require "swarm.scheduler.scheduler"
 
 local slots = {}
 
-local WAITS = { what = "a free slot" } -- a worker's `waiting` before it has begun
+-- A worker's `waiting` before it has begun.
+local WAITS = { what = "a free slot" }
 local GRANTED = { what = "its turn" }
 slots.GRANTED = GRANTED
 
@@ -20,6 +21,7 @@ function slots.new(max, names)
     return {
       max = max or math.huge,
       names = names,
+      waits = names and { what = "a free slot of pool " .. table.concat(names, " and ") } or WAITS,
       pools = nil, -- line: the pools of these names, once its generation has taken over
       active = 0,
       waiters = { head = nil, tail = nil },
@@ -48,20 +50,20 @@ end
 function slots.take(w, of)
   if w.cancel then
     record.extra(w.task).no_slot = w.waiting ~= GRANTED -- it begins only to end
-    if w.waiting == WAITS then
+    if w.waiting == of.waits then
       slots.grant(of) -- it kept its place
     end
   elseif w.waiting == GRANTED then
     w.waiting = nil
   elseif of.pools then
     if of.active >= of.max or not pools.take_at_once(of.pools, w.task) then
-      w.waiting = WAITS
+      w.waiting = of.waits
       pools.wait(of, w, give)
       return false
     end
     of.active = of.active + 1
   elseif of.active >= of.max then
-    w.waiting = WAITS
+    w.waiting = of.waits
     list.push_back(of.waiters, w)
     return false
   else
@@ -74,7 +76,7 @@ end
 ---@param begun boolean whether it had begun
 function slots.leave(w, of, begun)
   local extra = w.task.extra
-  if w.waiting == WAITS and not begun then
+  if w.waiting == of.waits and not begun then
     if of.pools and w.queue then
       list.remove(w)
       pools.grant() -- it kept its place
