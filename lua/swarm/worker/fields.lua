@@ -51,12 +51,12 @@ function fields.session(task)
   return task.extra and task.extra.session
 end
 
----What it has used, with all below it: sums by their names. The worker itself may call it too: its
----handle and its ctx are one object, and `ctx:usage{ … }` says what it uses.
+---What it has used, with all below it: sums by their names. They can be called too: a handle and
+---its ctx are one object, and `ctx:usage{ … }` says what a worker uses.
 function fields.usage(task)
   local extra = task.extra
   local sums = values.copy(extra and extra.used or {}, "usage")
-  return acting.is_itself(S.current, task) and setmetatable(sums, output.Usage) or sums
+  return setmetatable(sums, output.Usage)
 end
 
 ---What is left for it: amounts by their names, or nil where no budget bounds it.

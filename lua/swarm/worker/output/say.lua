@@ -249,7 +249,7 @@ function output.usage(ctx, amounts)
   return emit(ctx, event)
 end
 
--- What a worker reads as its own `ctx.usage`: sums, which it can call.
+-- What `usage` reads: sums, which a worker can call.
 output.Usage = { __metatable = "swarm.usage" }
 
 function output.Usage.__call(_, ...)
