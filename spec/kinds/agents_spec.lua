@@ -46,28 +46,6 @@ for _, name in ipairs(NAMES) do
   define(", told", { session = "{input.session}" })
 end
 
-swarm.worker "capped" {
-  budget = { cost = 2 },
-  agent = {
-    command = function(turn)
-      return { "printf", '{"type":"end","left":%s}\\n', tostring(turn.budget.cost) }
-    end,
-    on = {
-      ["end"] = function(turn, item)
-        turn:used { cost = 0.5 }
-        turn:answer(item.left)
-      end,
-    },
-  },
-}
-
-swarm.worker "twice capped" {
-  budget = { cost = 1.25 },
-  run = function()
-    return { swarm.call("capped", "go"), swarm.call("capped", "go") }
-  end,
-}
-
 ---What a fake is told.
 local function with(mode, more)
   local input = { prompt = "look", mode = mode, state = "", limit = "7200", now = "" }
@@ -535,11 +513,6 @@ describe("an agent of one's own", function()
     assert.equal("so", h:result())
     assert.equal(75000, used(h).tokens)
     assert.equal(true, #h:output_tail() < 2000)
-  end)
-
-  it("is told what is left of its budget", function()
-    assert.equal(2, swarm.call("capped", "go"))
-    assert.same({ 1.25, 0.75 }, swarm.call "twice capped")
   end)
 
   it("meets limits, and fails", function()

@@ -102,6 +102,28 @@ swarm.worker "detaching" {
   end,
 }
 
+swarm.worker "capped" {
+  budget = { cost = 2 },
+  agent = {
+    command = function(turn)
+      return { "printf", '{"type":"end","left":%s}\\n', tostring(turn.budget.cost) }
+    end,
+    on = {
+      ["end"] = function(turn, item)
+        turn:used { cost = 0.5 }
+        turn:answer(item.left)
+      end,
+    },
+  },
+}
+
+swarm.worker "twice capped" {
+  budget = { cost = 1.25 },
+  run = function()
+    return { swarm.call("capped", "go"), swarm.call("capped", "go") }
+  end,
+}
+
 describe("usage", function()
   it("is added up along the tree, over all attempts", function()
     local h = swarm.spawn("plain", { cost = 1, children = {
@@ -204,5 +226,10 @@ describe("a budget below another", function()
 
   it("is taken for as long as it runs, and the rest given back", function()
     assert.same({ 2, 6, "budget_exceeded", 9 }, swarm.call("takes"))
+  end)
+
+  it("tells an agent what is left of it", function()
+    assert.equal(2, swarm.call("capped", "go"))
+    assert.same({ 1.25, 0.75 }, swarm.call "twice capped")
   end)
 end)
