@@ -61,7 +61,7 @@ def refusal(folder: Path, schema: str, value: str, field: str = "input_schema") 
       return {{
         code = err.code, message = err.message, path = err.path, where = err.where,
         spawned_at = err.spawned_at, refused = err.refused or false, status = h.status,
-        name = err.name, ran = RAN or false, finals = #h:output_tail(),
+        name = err.name, ran = rawget(_G, "RAN") or false, finals = #h:output_tail(),
       }}
     end)
     """

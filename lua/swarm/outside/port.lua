@@ -17,6 +17,7 @@ local OWN = {
   http = "swarm.http",
   process = "swarm.exec",
   schema = "input_schema and output_schema",
+  worktree = "a worker's field worktree",
 }
 
 local port = { own = OWN }
