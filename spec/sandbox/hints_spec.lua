@@ -73,7 +73,7 @@ describe("a call that is none", function()
     end, "swarm.log cannot be called; it has debug, error, info, warn")
     assert.has_error(function()
       swarm()
-    end, "swarm cannot be called; it has after, all, ")
+    end, "swarm cannot be called; it has after, agent, all, ")
   end)
 
   it("with a dot in place of a colon says so", function(ctx)

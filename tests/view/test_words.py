@@ -100,7 +100,14 @@ def test_of_the_same_age_the_first_comes_first() -> None:
 
 def test_who_was_at_work_as_the_time_was_over_is_told_first() -> None:
     none: dict[str, Any] = {"many": 0, "tasks": []}
-    summary = {"failed": none, "blocked": none, "retried": none, "slowest": [], "used": {}}
+    summary = {
+        "failed": none,
+        "blocked": none,
+        "retried": none,
+        "slowest": [],
+        "used": {},
+        "worktrees": {"many": 0, "trees": []},
+    }
     assert summary_of({**summary, "late": {"live": 12, "rows": ROWS}}, COUNTS, 1) == [
         "the run's time is over; at work were:",
         *still_running(ROWS, 12),
