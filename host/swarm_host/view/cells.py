@@ -95,6 +95,11 @@ def amount(number: float) -> str:
     return f"{number:g}" if number == int(number) else f"{number:.1f}"
 
 
+def dollars(cost: float) -> str:
+    """An amount of money, such as ``$0.31``."""
+    return f"${cost:.2f}" if cost >= 0.01 else f"${cost:.4f}"
+
+
 def _is_amount(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -107,6 +112,5 @@ def usage(used: Mapping[str, Any]) -> str:
     if tokens:
         parts.append(f"{amount(tokens)} tokens")
     if used.get("cost"):
-        cost = used["cost"]
-        parts.append(f"${cost:.2f}" if cost >= 0.01 else f"${cost:.4f}")
+        parts.append(dollars(used["cost"]))
     return " ".join(parts)

@@ -24,7 +24,7 @@ def line_of(lingering: dict[str, Any]) -> str:
 
     :param lingering: as :meth:`swarm_host.host.Host.lingering` gives it.
     """
-    who = _listed([f"{name_of(one)} at {one['where']}" for one in lingering["workers"]])
+    who = ", ".join(f"{name_of(one)} at {one['where']}" for one in lingering["workers"])
     rest = lingering["many"] - len(lingering["workers"])
     return f"{_WHY[lingering['why']]} {who}{f', and {rest} more' if rest else ''}"
 
@@ -73,7 +73,3 @@ def _waits_for_others(row: dict[str, Any]) -> bool:
 def name_of(worker: dict[str, Any]) -> str:
     """A worker as messages name it."""
     return f"worker {titled(worker)} ({worker['task_id']})"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names)

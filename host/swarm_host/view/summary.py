@@ -8,7 +8,7 @@ from collections.abc import Set
 from typing import Any
 
 from swarm_host.entries import indented, one_line, reason_of, titled, words_before
-from swarm_host.view.cells import amount, duration
+from swarm_host.view.cells import amount, dollars, duration
 from swarm_host.view.lingering import still_running
 from swarm_host.view.progress import progress_line
 
@@ -156,7 +156,7 @@ def _used(used: dict[str, float]) -> str:
     if used.get("tokens"):
         parts.append(f"{amount(used['tokens'])} tokens{f' ({apart})' if apart else ''}")
     if used.get("cost"):
-        parts.append(f"${used['cost']:.2f}" if used["cost"] >= 0.01 else f"${used['cost']:.4f}")
+        parts.append(dollars(used["cost"]))
     return ", ".join(parts)
 
 

@@ -83,10 +83,10 @@ end
 
 ---A task is tried again.
 ---@param retries table as the task keeps it
----@param err table why
-function tally.retried(task, retries, err)
+---@param reason string why
+function tally.retried(task, retries, reason)
   retries.told = retries.told or add(retried, task)
-  retries.why = sub(errors.headline(err), 1, MOST_TEXT)
+  retries.why = sub(reason, 1, MOST_TEXT)
   if retries.told then
     retries.told.reason = retries.why
   end

@@ -185,8 +185,10 @@ local function no_c_modules(generation)
   end
 end
 
----@return table package, function[] searchers
-function searchers.guarded(generation, env, loaded)
+---What both tiers have.
+---@return table package
+---@return table by { preload, own, path }: the searchers of Lua
+local function common(generation, env, loaded)
   local templates, own = own_templates(generation.script_dir)
   local known = {}
   for i = 1, #templates do
@@ -201,11 +203,16 @@ function searchers.guarded(generation, env, loaded)
   }
   return package,
     {
-      of_preload(package),
-      of_own(generation, env, templates, own),
-      of_path(generation, env, package, known),
-      no_c_modules(generation),
+      preload = of_preload(package),
+      own = of_own(generation, env, templates, own),
+      path = of_path(generation, env, package, known),
     }
+end
+
+---@return table package, function[] searchers
+function searchers.guarded(generation, env, loaded)
+  local package, by = common(generation, env, loaded)
+  return package, { by.preload, by.own, by.path, no_c_modules(generation) }
 end
 
 ---What is LuaJIT's own, such as ffi.
@@ -238,31 +245,15 @@ end
 
 ---@return table package its loaders are asked by `require`
 function searchers.trusted(generation, env, loaded)
-  local templates, own = own_templates(generation.script_dir)
-  local known = {}
-  for i = 1, #templates do
-    known[templates[i]] = true
+  local package, by = common(generation, env, loaded)
+  package.path = package.path .. ";" .. vm.path
+  package.cpath = generation.script_dir .. C_LIBRARIES .. ";" .. vm.cpath
+  package.loadlib = loadlib
+  function package.seeall(module)
+    setmetatable(module, { __index = env })
   end
-  local package = {
-    loaded = loaded,
-    preload = {},
-    config = searchers.CONFIG,
-    path = concat(templates, ";") .. ";" .. vm.path,
-    cpath = generation.script_dir .. C_LIBRARIES .. ";" .. vm.cpath,
-    searchpath = search_path,
-    loadlib = loadlib,
-    seeall = function(module)
-      setmetatable(module, { __index = env })
-    end,
-  }
-  package.loaders = {
-    of_preload(package),
-    of_own(generation, env, templates, own),
-    of_luajit,
-    of_path(generation, env, package, known),
-    of_c(package, true),
-    of_c(package, false),
-  }
+  package.loaders =
+    { by.preload, by.own, of_luajit, by.path, of_c(package, true), of_c(package, false) }
   return package
 end
 

@@ -217,9 +217,9 @@ local function again(w, status, value, err)
     tails.settled(task)
   end
   keep_aside(task, retries)
-  tally.retried(task, retries, err)
+  local reason = errors.headline(err)
+  tally.retried(task, retries, reason)
   if events.on then
-    local reason = errors.headline(err)
     events.publish("retry", task, { status = status, delay = delay, reason = reason })
   end
   reset(w, retries)
