@@ -328,6 +328,26 @@ def test_a_child_has_no_descriptor_but_its_own(tmp_path: Path) -> None:
     within(20, main)
 
 
+def test_a_relative_folder_is_below_the_hosts_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path)
+    script = """
+      for _, folder in ipairs { ".", "below", "./below/.." } do
+        swarm.worker(folder) { cwd = folder, shell = "pwd -P", output = { format = "text" } }
+      end
+    """
+
+    async def main() -> None:
+        async with loaded(tmp_path, script) as host:
+            assert await host.call(".") == str(tmp_path.resolve())
+            assert await host.call("below") == str((tmp_path / "below").resolve())
+            assert await host.call("./below/..") == str(tmp_path.resolve())
+
+    within(20, main)
+
+
 WITHOUT_SUBREAPERS = """
 import importlib.util
 spec = importlib.util.spec_from_file_location("main", {program!r})

@@ -231,7 +231,7 @@ class Children:
                 program,
                 list(arguments),
                 {**environment, guarding.MARK: mark},
-                os.getcwdb() if folder is None else folder,  # noqa: PTH109 - bytes
+                os.path.join(os.getcwdb(), folder or b""),  # noqa: PTH109, PTH118 - bytes
                 dict(limits or {}),
                 terminal is not None,
             )
