@@ -331,8 +331,9 @@ def test_a_child_has_no_descriptor_but_its_own(tmp_path: Path) -> None:
 def test_a_relative_folder_is_below_the_hosts_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "below").mkdir()
-    monkeypatch.chdir(tmp_path)
+    here = tmp_path.resolve()
+    (here / "below").mkdir()
+    monkeypatch.chdir(here)
     script = """
       for _, folder in ipairs { ".", "below", "./below/.." } do
         swarm.worker(folder) { cwd = folder, shell = "pwd -P", output = { format = "text" } }
@@ -341,9 +342,9 @@ def test_a_relative_folder_is_below_the_hosts_own(
 
     async def main() -> None:
         async with loaded(tmp_path, script) as host:
-            assert await host.call(".") == str(tmp_path.resolve())
-            assert await host.call("below") == str((tmp_path / "below").resolve())
-            assert await host.call("./below/..") == str(tmp_path.resolve())
+            assert await host.call(".") == str(here)
+            assert await host.call("below") == str(here / "below")
+            assert await host.call("./below/..") == str(here)
 
     within(20, main)
 

@@ -231,7 +231,7 @@ class Children:
                 program,
                 list(arguments),
                 {**environment, guarding.MARK: mark},
-                os.path.join(os.getcwdb(), folder or b""),  # noqa: PTH109, PTH118 - bytes
+                _below_ours(folder),
                 dict(limits or {}),
                 terminal is not None,
             )
@@ -270,6 +270,13 @@ class Children:
             with anyio.move_on_after(AT_MOST_SECONDS):  # it goes on by itself
                 await self._guardian.over()
             self._guardian = None
+
+
+def _below_ours(folder: bytes | None) -> bytes:
+    """A working directory as the guardian is told it, whose own is not ours."""
+    if folder is not None and os.path.isabs(folder):  # noqa: PTH117 - bytes
+        return folder
+    return os.path.join(os.getcwdb(), folder or b"")  # noqa: PTH109, PTH118 - bytes
 
 
 def _open_pipes(has_input: bool) -> tuple[list[int | None], list[int]]:
