@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from swarm_host.vm import VM
+from tests.conftest import IN_CI
 
 ROOT = Path(__file__).resolve().parents[1]
 LUA_FOLDERS = ("lua", "scripts", "spec", "tests")
@@ -37,7 +37,7 @@ def test_python_is_typed() -> None:
 def test_lua_has_no_unused_or_undefined_names() -> None:
     luacheck = shutil.which("luacheck")
     if luacheck is None:
-        if os.environ.get("CI"):
+        if IN_CI:
             pytest.fail("luacheck is missing: apt-get install lua-check")
         pytest.skip("luacheck is not installed (Debian and Ubuntu: apt install lua-check)")
     check(luacheck, "--quiet", *LUA_FOLDERS)

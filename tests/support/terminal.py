@@ -48,7 +48,7 @@ class Terminal:
     ) -> None:
         self.said = ""
         self._taken = 0
-        variables = {**os.environ, "PYTHONUNBUFFERED": "1", "CI": "", **(environment or {})}
+        variables = {**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})}
         kept = {name: value for name, value in variables.items() if value is not None}
         command = [*SWARM_HOST, *words]
         if terminal:

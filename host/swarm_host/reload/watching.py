@@ -12,6 +12,7 @@ One thread does it all, so that neither a slow disk nor the loading of the libra
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import threading
 import time
@@ -32,6 +33,9 @@ DEBOUNCE_MS = 10
 
 LOOK_SECONDS = 1.0
 """How often everything is looked at without an event."""
+
+SOON_SECONDS = 0.05
+"""How soon after an event: the library loses what comes while it hands over what came before."""
 
 LOOK_SHARE = 50
 """Where there are so many files that a look takes long: for how many times as long nobody looks."""
@@ -82,6 +86,7 @@ class Watcher:
         self._folders: dict[str, tuple[int, int]] = {}  # what is watched, with its number
         self._notify: RustNotify | None = None
         self._look_took = 0.0
+        self._due = 0.0  # when everything is looked at, whatever comes until then
         self.update(paths, since, absent)
         self._thread = threading.Thread(target=self._run, name="watching", daemon=True)
         self._thread.start()
@@ -165,26 +170,27 @@ class Watcher:
 
     def _wait(self) -> None:
         """Waits for news, at most until somebody must be looked at, and looks."""
-        seconds = BLIND_SECONDS if self._notify is None else LOOK_SECONDS
-        seconds = max(seconds, LOOK_SHARE * self._look_took)
-        now = time.monotonic()
-        if self._held:
-            first = min(self._held.values()) + HOLD_SECONDS
-            seconds = min(seconds, max(first - now, 0.001))
+        until = min(self._held.values()) + HOLD_SECONDS if self._held else self._due
+        seconds = max(until - time.monotonic(), 0.001)
+        news = None
         if self._notify is None:
             self._interrupt.wait(seconds)
-            news = None
         else:
             milliseconds = max(1, round(seconds * 1000))
             try:
                 news = self._notify.watch(DEBOUNCE_MS, STEP_MS, milliseconds, self._interrupt)
             except Exception as problem:  # the library's own classes are not exported
-                self._notify, self.problem, news = None, str(problem), None
+                self._notify, self.problem, self._due = None, str(problem), 0.0
         if isinstance(news, set):
             self._look_where({os.path.split(path) for _, path in news})
-        elif news is None or news == "timeout":
+            self._look_within(SOON_SECONDS)
+        if time.monotonic() >= self._due and not self._held:
             self._look_at_all()
         self._let_go()
+
+    def _look_within(self, seconds: float) -> None:
+        """Has everything looked at in so long, or later where a look takes long."""
+        self._due = min(self._due, time.monotonic() + max(seconds, LOOK_SHARE * self._look_took))
 
     def _look_where(self, places: set[tuple[str, str]]) -> None:
         named: set[str] = set()
@@ -202,12 +208,13 @@ class Watcher:
             self._settle_places()
 
     def _look_at_all(self) -> None:
-        if self._held or not self._marks:
-            return
         began = time.thread_time()
-        self._look_at(self._marks.keys())
-        self._settle_places()
+        if self._marks:
+            self._look_at(self._marks.keys())
+            self._settle_places()
         self._look_took = time.thread_time() - began
+        self._due = math.inf
+        self._look_within(BLIND_SECONDS if self._notify is None else LOOK_SECONDS)
 
     def _look_at(self, paths: Iterable[str], *, named: bool = False) -> None:
         changed = set()

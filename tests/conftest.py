@@ -1,0 +1,18 @@
+"""The tests mean what they say wherever they run: what a machine's environment would have the host
+do otherwise is taken out of it, once, before the first test."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+IN_CI = bool(os.environ.get("CI"))
+"""Whether this is a run where every tool must be there, so that no check is skipped."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Takes out what the host and its libraries read."""
+    for name in ("CI", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "WATCHFILES_FORCE_POLLING"):
+        os.environ.pop(name, None)
+    os.environ["TERM"] = "xterm-256color"
