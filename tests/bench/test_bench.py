@@ -36,6 +36,7 @@ ATTEMPTS = 3
         "streams",
         "text",
         "mappers",
+        "tokens",
         "view",
         "said",
     ],

@@ -1,0 +1,221 @@
+"""Tokens: who may do what, bound by a chain of HMAC-SHA256.
+
+A token is a head, caveats and the end of a chain: the first link is the HMAC of the head under the
+key, each further one that of a caveat under the link before. Who has a token has the last link, and
+so can add a caveat; to take one away is to find the link before, which is what HMAC forbids. The
+scheme is that of macaroons (Birgisson and others, NDSS 2014), all caveats being first-party.
+
+In bytes: the length of the head (two), the head, the caveats (:mod:`.caveats`), the last link (32).
+The head: version (one), key id (eight), nonce (16), times of issue and expiry (eight each,
+microseconds of Unix time), uses (four; 0: no limit), attempt (four), then agent, role and task,
+each with its length (two). As text ``swt1_`` and base64url without padding, in its one spelling.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import hmac
+import os
+import re
+import struct
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from swarm_host.tokens import caveats as _caveats
+from swarm_host.tokens.caveats import Caveat, Malformed
+
+PREFIX = "swt1_"
+MOST_TEXT = 65536
+"""Characters of a token."""
+
+VERSION = 1
+LINK = 32
+_DOMAIN_HEAD, _DOMAIN_CAVEAT = b"swarm-host token 1 head\0", b"swarm-host token 1 caveat\0"
+_FIXED = struct.Struct(">B8s16sQQII")
+_SIZE = struct.Struct(">H")
+_TEXT = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class Token(NamedTuple):
+    """A token, taken apart; nothing says yet that it is genuine (:meth:`links`).
+
+    :ivar key_id: which key it says that it was made with.
+    :ivar nonce: 16 random bytes.
+    :ivar issued: when, in microseconds of Unix time.
+    :ivar expires: until when it is good; caveats may say less.
+    :ivar uses: how often it may be used; 0: without limit.
+    :ivar attempt: of the task.
+    :ivar agent: the name of the worker that it was made for.
+    :ivar role: the worker's.
+    :ivar task: the task's id; empty: it is a session's.
+    :ivar caveats: in the order in which they were added.
+    :ivar head: the bytes of all this but the caveats, ``bodies`` those of each caveat, and ``end``
+        the last link of its chain.
+    """
+
+    key_id: bytes
+    nonce: bytes
+    issued: int
+    expires: int
+    uses: int
+    attempt: int
+    agent: str
+    role: str
+    task: str
+    caveats: tuple[Caveat, ...]
+    head: bytes
+    bodies: tuple[bytes, ...]
+    end: bytes
+
+    def links(self, key: bytes) -> list[bytes] | None:
+        """The links of its chain, one for the head and one for each caveat; None: it was not made
+        with this key, or has been changed since."""
+        link = _first(key, self.head)
+        links = [link]
+        for body in self.bodies:
+            link = hmac.digest(link, _DOMAIN_CAVEAT + body, "sha256")
+            links.append(link)
+        return links if hmac.compare_digest(link, self.end) else None
+
+
+def mint(
+    key: bytes,
+    *,
+    agent: str,
+    role: str,
+    task: str,
+    attempt: int,
+    issued: float,
+    expires: float,
+    uses: int = 0,
+) -> str:
+    """Makes a token.
+
+    :param issued: and ``expires``: Unix time in seconds.
+    :raises Malformed: a name is too long.
+    """
+    names = [text.encode(errors="replace") for text in (agent, role, task)]
+    if any(len(name) > 0xFFFF for name in names):
+        raise Malformed("a name is too long for a token")
+    head = _FIXED.pack(
+        VERSION,
+        key_id(key),
+        os.urandom(16),
+        int(issued * 1e6),
+        int(expires * 1e6),
+        uses,
+        attempt,
+    ) + b"".join(_SIZE.pack(len(name)) + name for name in names)
+    return _spelled(_SIZE.pack(len(head)) + head + _first(key, head))
+
+
+def attenuate(text: str, caveats: Mapping[str, Any], now: float) -> str:
+    """A token that may do less; no key is needed for that.
+
+    :param text: a token.
+    :param caveats: as :func:`swarm_host.tokens.caveats.encode` takes them.
+    :param now: Unix time in seconds, from which ``ttl`` counts.
+    :raises Malformed: it is no token, or there is no such caveat.
+    """
+    token = read(text)
+    link = token.end
+    bodies = _caveats.encode(caveats, now)
+    if len(bodies) + len(token.bodies) > _caveats.MOST_CAVEATS:
+        raise Malformed(f"a token has at most {_caveats.MOST_CAVEATS} caveats")
+    for body in bodies:
+        link = _next(link, body)
+    head = _SIZE.pack(len(token.head)) + token.head
+    return _spelled(head + b"".join((*token.bodies, *bodies)) + link)
+
+
+def read(text: str) -> Token:
+    """Takes a token apart.
+
+    :raises Malformed: it is none.
+    """
+    data = _bytes(text)
+    if len(data) < _SIZE.size:
+        raise Malformed("it is cut off")
+    (size,) = _SIZE.unpack_from(data)
+    start, end = _SIZE.size + size, len(data) - LINK
+    if start > end or size < _FIXED.size + 3 * _SIZE.size:
+        raise Malformed("it is cut off")
+    head = data[_SIZE.size : start]
+    version, key, nonce, issued, expires, uses, attempt = _FIXED.unpack_from(head)
+    if version != VERSION:
+        raise Malformed(f"its version is {version}, and this one knows {VERSION} only")
+    names, at = [], _FIXED.size
+    for _ in range(3):
+        if at + _SIZE.size > len(head):
+            raise Malformed("its head is cut off")
+        (length,) = _SIZE.unpack_from(head, at)
+        at += _SIZE.size + length
+        if at > len(head):
+            raise Malformed("its head is cut off")
+        try:
+            names.append(head[at - length : at].decode())
+        except UnicodeDecodeError:
+            raise Malformed("a name in it is not UTF-8") from None
+    if at != len(head):
+        raise Malformed("its head is too long")
+    found = _caveats.decode(data[start:end])
+    agent, role, task = names
+    return Token(
+        key,
+        nonce,
+        issued,
+        expires,
+        uses,
+        attempt,
+        agent,
+        role,
+        task,
+        tuple([caveat for _, caveat in found]),
+        head,
+        tuple([body for body, _ in found]),
+        data[end:],
+    )
+
+
+def key_id(key: bytes) -> bytes:
+    """What tells a key from others, and nothing of it."""
+    return hashlib.sha256(b"swarm-host token key id\0" + key).digest()[:8]
+
+
+def fingerprint(text: str) -> str:
+    """What names a token in logs: nobody can make the token of it."""
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()[:12]
+
+
+def _first(key: bytes, head: bytes) -> bytes:
+    return hmac.digest(key, _DOMAIN_HEAD + head, "sha256")
+
+
+def _next(link: bytes, body: bytes) -> bytes:
+    return hmac.digest(link, _DOMAIN_CAVEAT + body, "sha256")
+
+
+def _spelled(data: bytes) -> str:
+    text = PREFIX + urlsafe_b64encode(data).rstrip(b"=").decode()
+    if len(text) > MOST_TEXT:
+        raise Malformed(f"a token has at most {MOST_TEXT} characters")
+    return text
+
+
+def _bytes(text: str) -> bytes:
+    if not text.startswith(PREFIX):
+        raise Malformed(f"it does not begin with {PREFIX}")
+    body = text[len(PREFIX) :]
+    if len(text) > MOST_TEXT or not _TEXT.fullmatch(body):
+        raise Malformed("it has characters that are not of a token, or too many")
+    try:
+        data = urlsafe_b64decode(body + "=" * (-len(body) % 4))
+    except binascii.Error:
+        raise Malformed("it is cut off") from None
+    rest = len(body) % 4
+    last = urlsafe_b64encode(data[len(data) - len(data) % 3 :])[:rest].decode()
+    if rest and not body.endswith(last):  # bits that say nothing might be anything
+        raise Malformed("it is spelled in another way than tokens are")
+    return data
