@@ -34,6 +34,7 @@ local sources = require "swarm.outside.sources"
 local state = require "swarm.script.state"
 local supervise = require "swarm.structure.supervise.calls"
 local temporary = require "swarm.outside.temporary"
+local tokens = require "swarm.outside.tokens"
 local values = require "swarm.values.values"
 
 -- swarm.fs: what asks the port, and what is a block besides.
@@ -138,6 +139,7 @@ return function(generation, run)
     exec = exec,
     port = port.call,
     secret = secret.new,
+    token = closed.table(tokens.face, "swarm.token."),
     random = random.random,
     uuid = random.uuid,
 

@@ -18,6 +18,7 @@ STOREYS = (
     ("ending", "reload"),
     ("host",),
     ("view",),
+    ("serving",),
     ("testing",),
     ("cli",),
     ("__init__", "__main__"),

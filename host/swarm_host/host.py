@@ -17,9 +17,11 @@ from swarm_host.handle import Handle
 from swarm_host.options import Options
 from swarm_host.outcome import Outcome, Reloaded
 from swarm_host.ports.registry import Ports
+from swarm_host.ports.token import Tokens
 from swarm_host.pump import Pump
 from swarm_host.reload.generations import Generations
 from swarm_host.sinks import Sinks
+from swarm_host.tokens.keys import random_keys
 from swarm_host.version import __version__
 from swarm_host.vm.kernel import Kernel
 
@@ -36,7 +38,9 @@ class Host:
     def __init__(self, options: Options) -> None:
         self.run_id = os.urandom(6).hex()
         self.kernel = Kernel()
-        self._ports, sinks = Ports(options.ports), Sinks(options)
+        keys = options.token_keys or random_keys()
+        self._ports = Ports({"token": Tokens(keys), **options.ports})
+        sinks = Sinks(options)
         names = self._ports.names() if options.spec else ()
         self.kernel.boot(options.for_lua(self.run_id, __version__, names), sinks.flush, sinks.end)
         self.turn_address = self.kernel.turn_address()  # nobody can ask while Lua is held
@@ -163,6 +167,21 @@ class Host:
             Python's words, where JSON cannot say the value.
         """
         return self._handle(self.kernel.spawn(name, value, timeout))
+
+    def listens_at(self, path: Path | None) -> None:
+        """Says where requests from outside come in: programs of workers that have a token get the
+        path as ``SWARM_SOCKET``."""
+        self.kernel.listens_at(None if path is None else os.fsencode(path))
+
+    def visit(self, method: str, params: dict[str, Any], person: bool) -> Handle:
+        """Begins to serve a request from outside, by a worker that is no work of the run.
+
+        :param method: a verb of roles.
+        :param params: what belongs to it, and the ``token`` of who asks.
+        :param person: who asks is of this user, and nothing that the run has started.
+        :raises SwarmError: ``invalid_value``: JSON cannot say the parameters.
+        """
+        return self._handle(self.kernel.visit(method, params, person))
 
     async def call(self, name: str, value: Any = None) -> Any:
         """:meth:`spawn` and :meth:`Handle.result` in one. Cancelling it cancels its worker, whose

@@ -44,6 +44,8 @@ class Options:
     :ivar watched: somebody looks at :meth:`swarm_host.host.Host.picture`: beginnings and ends are
         noted for it.
     :ivar before_exit: called before ``os.exit`` of a trusted script ends the process.
+    :ivar token_keys: keys of tokens, the newest first
+        (:func:`swarm_host.tokens.keys.find_keys`); none: a random one.
     :ivar ports: ports that go before those of installed packages.
     """
 
@@ -69,6 +71,7 @@ class Options:
     copies_prints: bool = False
     watched: bool = False
     before_exit: Callable[[], object] | None = None
+    token_keys: Sequence[bytes] = ()
     ports: dict[str, Port] = field(default_factory=dict)
 
     def for_lua(self, run_id: str, version: str, ports: Sequence[str]) -> dict[str, Any]:

@@ -85,6 +85,30 @@ function Handle:artifact(name, value) end
 ---@field state table what the invocations of a held-open worker share; `invalid_argument` elsewhere
 local Ctx = {}
 
+---A token for this attempt, which may at most what the worker may.
+---@param caveats? swarm.Caveats
+---@return string
+function Ctx:token(caveats) end
+
+---What narrows a token.
+---@class swarm.Caveats
+---@field verbs swarm.Verb[]? these verbs
+---@field paths string[]? of files, these
+---@field programs string[]? of programs, these
+---@field hosts string[]? of hosts, these
+---@field ttl number? seconds from now
+---@field uses integer? so many, of it and all that is made of it
+---@field budget swarm.Budget? for all that is started with it
+
+---What a token says.
+---@class swarm.Claims
+---@field agent string the name of the worker that it speaks for
+---@field role string
+---@field task_id string
+---@field attempt integer
+---@field expires number Unix seconds
+---@field fingerprint string tells it from others, in logs
+
 ---Says how far it has come.
 ---@param stage string
 ---@param note? string
@@ -231,9 +255,11 @@ function Scope:spawn(name, input, opts) end
 ---| "rejected_by_middleware" # { reason }
 ---| "task_not_found" # { task_id }
 ---| "token_task_mismatch" # { bound, arg }
----| "token_expired" # of a held-open worker
----| "token_uses_exhausted" # of a held-open worker
----| "token_revoked" # of a held-open worker
+---| "token_expired" # of a token, or a held-open worker
+---| "token_uses_exhausted" # of a token, or a held-open worker
+---| "token_revoked" # of a token, or a held-open worker
+---| "token_not_found" # { task_id } whose attempt is over
+---| "bad_signature" # of what is no token of this run
 ---| "spawn_depth_exceeded" # { current, max }
 ---| "spawn_bound_exceeded"
 ---| "budget_exceeded" # { what }

@@ -185,6 +185,29 @@ local HttpResponse = {}
 ---@return any
 function HttpResponse:json() end
 
+---`swarm.token`: what may be done with tokens.
+---@class swarm.Token
+local tokens = {}
+
+---A token that may do less. Raises `bad_signature` for what is no token.
+---@param token string
+---@param caveats swarm.Caveats
+---@return string token
+function tokens.attenuate(token, caveats) end
+
+---Takes a use of a token, and says what it says. Raises `bad_signature`, `token_revoked`,
+---`token_expired`, `token_not_found`, `role_violation`, `token_uses_exhausted` or
+---`token_task_mismatch`, the first that applies.
+---@param token string
+---@param verb swarm.Verb
+---@param task_id? string whose task it must be, or a task above that
+---@return swarm.Claims
+function tokens.verify(token, verb, task_id) end
+
+---Makes a token worth nothing, and all that was made of it.
+---@param token string
+function tokens.revoke(token) end
+
 ---How a program of `swarm.exec` ended.
 ---@class swarm.ExecResult
 ---@field exit_code integer? nil where a signal ended it

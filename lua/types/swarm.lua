@@ -20,6 +20,7 @@
 ---@field script_dir string the script's folder with a slash at its end, or "" for the working one
 ---@field null swarm.Null a JSON null: stands where a nil would leave a hole
 ---@field fs swarm.Fs files
+---@field token swarm.Token what leaves the run carries one (`ctx:token`, `{token}`)
 ---@field http swarm.Http requests over HTTP; comes with the extra `http`
 ---@field json swarm.Json JSON text (RFC 8259)
 ---@field log swarm.Log lines for people, on stderr

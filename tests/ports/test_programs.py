@@ -573,7 +573,7 @@ def test_a_wrong_definition_is_a_load_error_that_names_the_field(tmp_path: Path)
         "command = {}": "command must be a list",
         'command = { "a", 1 }': "command[2] must be a string",
         'command = { "a\\0b" }': "NUL",
-        'command = { "a", "{token}" }': "not supported yet",
+        'command = { "a", "{token}" }': "{token} may stand in env and stdin only",
         'command = { "a" }, shell = "b"': "both",
         'command = "nope"': 'there is no swarm.command "nope"',
         'shell = "echo {prompt}"': '"$SWARM_PROMPT"',

@@ -273,6 +273,7 @@ it("lists what there is", function(ctx)
   for _, name in ipairs { "fs", "http", "json", "log" } do
     parts[name] = meta(swarm[name]).__index
   end
+  parts.tokens = meta(swarm.token).__index
   parts.channel, parts.semaphore = object(swarm.channel()), object(swarm.semaphore(1))
   parts.event, parts.lock = object(swarm.event()), object(swarm.lock())
   parts.script, parts.handle, parts.assert = script, upvalue(H.index, "methods"), assert
@@ -347,6 +348,7 @@ OBJECTS = {
     "http": "Http",
     "json": "Json",
     "log": "Log",
+    "tokens": "Token",
     "scope": "Scope",
     "channel": "Channel",
     "semaphore": "Semaphore",
@@ -434,9 +436,11 @@ def test_the_verbs_are_those_of_the_host(types: Types) -> None:
 # Errors: by the places in the source that make them -----------------------------------------------
 
 HOST = [*(ROOT / "lua").glob("swarm/**/*.lua")]
-PORTS = [*(ROOT / "host" / "swarm_host" / "ports").rglob("*.py")]
+PORTS = [
+    path for room in ("ports", "tokens") for path in (ROOT / "host/swarm_host" / room).rglob("*.py")
+]
 OF_LUA = re.compile(r"errors\.(?:new|throw)\(\s*\"(\w+)\"|\bclose\(held, \"(\w+)\"")
-OF_PORTS = re.compile(r"PortError\(\s*\"(\w+)\"")
+OF_PORTS = re.compile(r"(?:PortError|Refused)\(\s*\"(\w+)\"")
 
 
 def arguments(text: str, start: int) -> str:

@@ -21,6 +21,11 @@ def main(**settings: object) -> None:
     keep_signals()
     _mend_what_was_inherited()
 
+    if sys.argv[1:2] == ["worker"]:  # without all that a run needs
+        from swarm_host.cli.calls.worker import main as worker
+
+        _end(worker(sys.argv[2:]))
+
     from swarm_host.cli.commands import main as commands
 
     try:

@@ -10,8 +10,10 @@ import click
 from swarm_host.cli.words import refuse
 from swarm_host.version import __version__
 
-COMMANDS = ("check", "prune", "run", "test")
-"""The command x is the function x of the module x beside this one."""
+COMMANDS = {name: name for name in ("check", "prune", "run", "test")} | dict.fromkeys(
+    ("cancel", "join", "ps", "spawn", "tail"), "calls.people"
+)
+"""Each command, and the module beside this one that has it as a function of its name."""
 
 
 class _Commands(click.Group):
@@ -23,7 +25,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"swarm_host.cli.{name}"), name)
+        command: click.Command = getattr(import_module(f"swarm_host.cli.{COMMANDS[name]}"), name)
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -53,4 +55,6 @@ def main() -> None:
     swarm-host check SCRIPT                 load a script and say what it defines
     swarm-host test [PATHS...]              run the specs in *_spec.lua files
     swarm-host prune                        list the worktrees that runs have left
+    swarm-host ps [RUN]                     list runs, or who is at work in one
+    swarm-host spawn|join|tail|cancel RUN   start a task in a run; wait for one, read, end it
     """

@@ -21,6 +21,7 @@ from swarm_host.errors import LoadError, OutOfMemory, SwarmError, WorkerCancelle
 from swarm_host.host import Host
 from swarm_host.options import Options
 from swarm_host.outcome import Outcome
+from swarm_host.serving.listening import listening
 from swarm_host.threads.loop import LoopThread
 from swarm_host.view.fronts.following import Following
 from swarm_host.view.fronts.shown import SHOWN_SECONDS, View, default_view, rows_of, shown
@@ -205,6 +206,7 @@ class Running:
             if self._check_only:
                 self._tell_definitions(host.describe())
                 return
+            await stack.enter_async_context(listening(host, self._how, self._screen.progress_note))
             await stack.enter_async_context(shown(self._view, self._screen, host))
             await stack.enter_async_context(lingering_told(host, self._screen))
             if self._watchdog.received:
@@ -214,6 +216,10 @@ class Running:
                 await once()
             else:
                 await self._watched.run(host, self._wish.script, began, problem, once)
+
+    def _how(self) -> str:
+        """How the run has ended, in short."""
+        return f"exit status {self._exit}"
 
     async def _run_once(self, host: Host) -> None:
         try:

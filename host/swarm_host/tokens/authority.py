@@ -8,7 +8,7 @@ knows roles asks whether role and caveats allow the verb; then a use is counted
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from swarm_host.tokens import token as _token
@@ -49,21 +49,17 @@ class Grant(NamedTuple):
 class Authority:
     """Makes tokens of a run, and says whether one is good.
 
-    Its clock goes on evenly from when it was made, whatever the system's clock is set to meanwhile.
-
     :param keys: the first makes tokens, all verify them.
+    :param clock: Unix time in seconds; by default one that goes on evenly from now, whatever the
+        system's is set to meanwhile.
     """
 
-    def __init__(self, keys: Sequence[bytes]) -> None:
+    def __init__(self, keys: Sequence[bytes], clock: Callable[[], float] | None = None) -> None:
         self._keys = {_token.key_id(key): key for key in keys}
         self._newest = keys[0]
-        self._offset = time.time() - time.monotonic()
+        self.now = clock or steady_clock()
         self._uses: dict[str, dict[bytes, int]] = {}
         self._revoked: dict[str, set[bytes]] = {}
-
-    def now(self) -> float:
-        """Unix time in seconds."""
-        return self._offset + time.monotonic()
 
     def mint(
         self,
@@ -164,6 +160,12 @@ class Authority:
         """A task is over: what was counted and revoked of its tokens is needed no more."""
         self._uses.pop(task, None)
         self._revoked.pop(task, None)
+
+
+def steady_clock() -> Callable[[], float]:
+    """A clock that goes on evenly from the system's time now."""
+    offset, monotonic = time.time() - time.monotonic(), time.monotonic
+    return lambda: offset + monotonic()
 
 
 def _limits(token: Token, links: Sequence[bytes]) -> tuple[int, Mapping[str, Any]]:

@@ -149,6 +149,11 @@ class Kernel:
         listed: list[dict[str, Any]] = self._ask_json("picture", rows)
         return listed
 
+    def overview(self, rows: int) -> list[dict[str, Any]]:
+        """:meth:`picture` for who may ask for the tasks in it later, when they have ended."""
+        listed: list[dict[str, Any]] = self._ask_json("overview", rows)
+        return listed
+
     def cancel_all(self, reason: str) -> None:
         """Cancels every live worker."""
         self._ask("cancel_all", reason.encode())
@@ -240,6 +245,16 @@ class Kernel:
         """
         text = None if value is None else to_json(value, "input")
         return int(self._give("spawn", name.encode(), text, timeout))
+
+    def listens_at(self, path: bytes | None) -> None:
+        """Says where the run listens: programs of workers with a token get to know it."""
+        self._ask("listens_at", path)
+
+    def visit(self, method: str, params: dict[str, Any], person: bool) -> int:
+        """Begins to serve a request (``lua/swarm/doors/visits.lua``). Returns the worker that
+        does."""
+        request = {"method": method, "params": params, "person": person}
+        return int(self._give("visit", to_json(request, "request")))
 
     def spawn_spec(self, name: str) -> int:
         """Spawns the worker of one spec."""

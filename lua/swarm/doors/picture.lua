@@ -56,7 +56,7 @@ local function look_at(scope, node, most)
     end
     looked = looked + 1
     local task = child.task
-    if not task.def.loading then -- a script that loads is no work of the run
+    if not task.def.apart then -- a script that loads is no work of the run
       local list = child.co and running or pending
       list[#list + 1] = task
     end
@@ -96,7 +96,7 @@ local function look_further(top, most)
   end
   local function add(w)
     local task = w.task
-    if not (task and w.co) or nodes_of[task] or seen[task] or task.def.loading then
+    if not (task and w.co) or nodes_of[task] or seen[task] or task.def.apart then
       return
     end
     local node = w.owner == root and top or nodes_of[task.parent]

@@ -27,7 +27,9 @@ local searchers = require "swarm.sandbox.searchers"
 local tally = require "swarm.events.tally"
 local text_of = json.text_of
 local turn = require "swarm.scheduler.turn"
+local tokens = require "swarm.outside.tokens"
 local unowned = require "swarm.events.unowned"
+local visits = require "swarm.doors.visits"
 local root = scopes.root
 
 require "swarm.doors.wiring"
@@ -46,6 +48,9 @@ local kernel = {
   spawn_spec = script.spawn_spec,
   spawn_main = script.spawn_main,
   spawn = script.spawn,
+  visit = visits.begin,
+  overview = visits.overview,
+  listens_at = tokens.listen_at,
 
   cancel = held.cancel,
   outcome = held.outcome,

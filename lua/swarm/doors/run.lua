@@ -96,6 +96,20 @@ function script.dispose()
   return any
 end
 
+---A definition of the host's own that is no work of the run, and sees what the newest generation
+---defines.
+---@param name string
+---@return table
+function script.apart(name)
+  return definition.new(line.loader, { name = name, apart = true })
+end
+
+---Where a name is looked for by who is of no script: what the newest generation defines.
+---@return table
+function script.names()
+  return { names = line.names, generation = line.newest }
+end
+
 ---What was defined, as JSON.
 function script.describe()
   return text_of(registry.describe(line.newest))

@@ -19,6 +19,7 @@ local retry = require "swarm.structure.retry"
 local S = require "swarm.scheduler.scheduler"
 local settling = require "swarm.worker.settle"
 local supervisors = require "swarm.structure.supervise.calls"
+local tokens = require "swarm.outside.tokens"
 local values = require "swarm.values.values"
 local worktree = require "swarm.outside.worktree"
 
@@ -57,6 +58,7 @@ handles.offer({
   follow = reading.follow,
 }, fields)
 handles.offer(output.methods)
+handles.offer(tokens.methods)
 handles.offer(nil, cancel_token.getters)
 handles.offer(nil, blocks.getters)
 handles.offer(nil, graph.getters)

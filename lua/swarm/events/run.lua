@@ -52,7 +52,7 @@ end
 ---@param task table
 ---@param fields table? further fields
 function events.publish(kind, task, fields)
-  if task.def.loading then
+  if task.def.apart then
     return -- a script that loads is no task of the run
   end
   local event = fields or {}

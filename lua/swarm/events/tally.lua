@@ -103,7 +103,7 @@ end
 
 ---An attempt took `slow_at` seconds or more.
 function tally.took(task, status, seconds)
-  if task.def.loading or status == "cancelled" then
+  if task.def.apart or status == "cancelled" then
     return
   end
   local one, place = about(task), #slowest + 1

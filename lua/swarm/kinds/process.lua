@@ -5,6 +5,7 @@ local child = require "swarm.outside.process.child"
 local errors = require "swarm.ground.errors"
 local output = require "swarm.outside.process.output"
 local plans = require "swarm.outside.process.plan"
+local posting = require "swarm.worker.posting"
 local S = require "swarm.scheduler.scheduler"
 local session = require "swarm.outside.process.session"
 local shown = require "swarm.ground.shown"
@@ -20,7 +21,7 @@ local function run(plan, ctx, input)
   order.input, order.source = attempt.standard_input(plan, ctx, input, prompt)
   local items = plan.stream and stream.new(plan, ctx)
   local ended, stdout, stderr = attempt.run(order, plan, ctx, items)
-  return output.result(plan, ended, stdout, stderr, items)
+  return output.result(plan, ended, stdout, stderr, items, posting.of(S.current.task))
 end
 
 local function invoke(held, plan, ctx, input)

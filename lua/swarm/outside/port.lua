@@ -17,6 +17,7 @@ local OWN = {
   http = "swarm.http",
   process = "swarm.exec",
   schema = "input_schema and output_schema",
+  token = "ctx:token and swarm.token",
   worktree = "a worker's field worktree",
 }
 

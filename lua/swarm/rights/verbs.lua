@@ -9,8 +9,8 @@ return {
     bound = "worker names",
   },
   dispatch_attempt = { "swarm", "swarm.retry", later = true },
-  mint_worker_token = { "token", "ctx:token", later = true },
-  verify_token = { "leaf", "swarm.token.verify", later = true },
+  mint_worker_token = { "token", "ctx:token, swarm.token.attenuate, revoke" },
+  verify_token = { "leaf", "swarm.token.verify" },
   read_task_state = {
     "swarm",
     "output_tail, follow, h.status and h:artifact of others, sup:children",

@@ -94,6 +94,9 @@
 --   worktree_path  outside/worktree  where it was
 --   supervisor  supervise what it keeps, where it is a supervisor
 --   args      app         of a main that a spec runs
+--   child_token  tokens   { attempt, text }: what {token} stands for
+--   bears     visits      the task for which it speaks, of one that serves a token's bearer
+--   posted    visits      { attempt, value, reason }: the result that its program has posted
 --   session   kinds/agent its conversation, which later attempts go on in
 --   used      tally       sums of what it has used, and all below it
 --   ends      tally       how many of its children have ended in each way, if somebody watches

@@ -181,7 +181,7 @@ end
 
 ---Whether a worker's work is to load a script, begun or not.
 function cancelling.loads(w)
-  return w.task.def.loading ~= nil
+  return w.task.def.apart
 end
 
 ---Whether a call must raise for a cancel.
@@ -286,7 +286,7 @@ function cancelling.children(scope, cause)
   local child = scope.first_child
   while child do
     local following = child.sib_next
-    if not child.task.def.loading then
+    if not child.task.def.apart then
       cancel(child, cause)
     end
     child = following

@@ -57,6 +57,14 @@ local function check_ownership(task, id)
   )
 end
 
+---The task of an id that somebody may know, whoever asks; nil where there is none.
+---@param text string such as T-7
+---@return table?
+function tasks.by_id(text)
+  local id = match(text, "^T%-(%d+)$")
+  return id and by_id[tonumber(id)]
+end
+
 ---The task of an id; raises where there is none, or it is not the running worker's to reach. Nil
 ---where the text is no task_id.
 ---@param text string

@@ -32,6 +32,7 @@ function definition.new(generation, of)
     input_schema = of.input_schema, -- JSON Schemas, as tables
     output_schema = of.output_schema,
     loading = of.loading, -- the generation that its worker loads; line: nil once it is not the last
+    apart = of.apart or of.loading ~= nil, -- no work of the run: it is in no count, nobody waits
     begins = false, -- of the host's own, its maker: runs even if cancelled before it could begin
 
     -- What it may.
@@ -73,6 +74,7 @@ local KEPT = {
   generation = true,
   names = true,
   wrapped = true,
+  apart = true,
   begins = true,
   role = true,
   rights = true,

@@ -42,7 +42,6 @@ local first_guesses = {
   output = "output_tail",
   emit = "partial",
   agent = "name",
-  token = "cancel_token",
 }
 
 function handle.index(object, key)

@@ -199,10 +199,10 @@ local function settle(w, status, value, err)
   local owner, joiners = w.owner, w.joiners
   scopes.release(owner, w)
   extra = task.extra
-  if status == "blocked" and not def.loading then
+  if status == "blocked" and not def.apart then
     tally.blocked(task, err)
   elseif status == "failed" or status == "timeout" then
-    if not def.loading then
+    if not def.apart then
       tally.failed(task, err)
     end
     tell_owner(owner, task, err, joiners)

@@ -88,7 +88,8 @@ class Process:
         start = _Start(order, secrets)
         child = await start.begin(self._children)
         try:
-            run = Run(child, order, call, Mask(secrets.values()), file)
+            hidden = [*secrets.values(), *filter(None, [order.payload.get("hides", "").encode()])]
+            run = Run(child, order, call, Mask(hidden), file)
             return await run.to_the_end()
         except Unstarted as unstarted:
             raise start.failure(unstarted.problem) from None

@@ -10,6 +10,7 @@ local S = require "swarm.scheduler.scheduler"
 local say = require "swarm.worker.output.say"
 local secret = require "swarm.outside.secret"
 local template = require "swarm.outside.process.template"
+local tokens = require "swarm.outside.tokens"
 local concat, find, format = table.concat, string.find, string.format
 local error, pairs, pcall, type = error, pairs, pcall, type
 
@@ -38,6 +39,9 @@ local function environment(plan, ctx, input, prompt)
     env[name] = not secret.name(value)
         and template.fill(value, ctx, input, plan.who .. ": env." .. name, prompt)
       or value
+  end
+  if (plan.token or plan.forms.token) and tokens.socket then
+    env.SWARM_SOCKET = env.SWARM_SOCKET or { tokens.socket }
   end
   return env
 end

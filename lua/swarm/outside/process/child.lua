@@ -7,6 +7,7 @@ local gate = require "swarm.rights.gate"
 local holds = require "swarm.scope.holds"
 local S = require "swarm.scheduler.scheduler"
 local secret = require "swarm.outside.secret"
+local tokens = require "swarm.outside.tokens"
 local values = require "swarm.values.values"
 local worktree = require "swarm.outside.worktree"
 local concat, sort = table.concat, table.sort
@@ -108,6 +109,7 @@ local function payload_of(order)
     arguments = #order.arguments,
     env = values.array(env),
     secrets = secrets,
+    hides = tokens.kept(S.current.task),
     folder = folder ~= nil,
     input = #input,
     prompt_file = order.prompt ~= nil,

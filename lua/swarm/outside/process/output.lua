@@ -200,8 +200,9 @@ end
 ---exit code.
 ---@param ended table how the child ended
 ---@param items table? the stream that its output was (stream.lua)
+---@param posted table? { value, reason }: the result that it has posted to the run's socket
 ---@return any value, string? reason why it is blocked
-function output.result(plan, ended, stdout, stderr, items)
+function output.result(plan, ended, stdout, stderr, items, posted)
   local is_well = ended.lingered or plan.ok_codes[ended.exit_code or false]
   local how = not is_well and output.how_it_ended(ended, stderr)
   local function fail(message, left, reason)
@@ -218,7 +219,9 @@ function output.result(plan, ended, stdout, stderr, items)
     return { exit_code = code, signal = signal, stderr = stderr, stdout = value }, why
   end
   local value, problem, final
-  if items then
+  if posted then
+    value, final = posted.value, { ok = posted.reason == nil, reason = posted.reason }
+  elseif items then
     value, problem, final = items:result()
   else
     -- Beside how it ended the value stands a level further in.

@@ -44,22 +44,12 @@ local VARIABLES = {
   agent = "SWARM_NAME",
 }
 
----The first of the forms that come later, or nil.
-local function later_of(forms)
-  local first
-  for form in pairs(forms) do
-    if form == "token" then
-      first = (not first or form < first) and form or first
-    end
-  end
-  return first
-end
-
-local function parse(fail, field, text)
+---@param token boolean? whether it may have the token
+local function parse(fail, field, text, token)
   local pieces, forms, slip = template.parse(text)
-  local later = later_of(forms)
-  if later then
-    return fail(field, format("%s: {%s} is not supported yet", field, later))
+  if forms.token and not token then
+    local message = "%s: {token} may stand in env and stdin only, where others do not see it"
+    return fail(field, format(message, field))
   elseif forms.agent then
     return fail(field, field .. ": a worker's name is {name}, not {agent}")
   elseif slip then
@@ -70,13 +60,13 @@ local function parse(fail, field, text)
 end
 
 ---A text for the command line or the environment.
-local function parse_text(fail, field, text, forms)
+local function parse_text(fail, field, text, forms, token)
   if type(text) ~= "string" then
     return must(fail, field, "a string", text)
   elseif find(text, "\0", 1, true) then
     return fail(field, field .. " contains a NUL byte, which no argument or variable can hold")
   end
-  local pieces, found = parse(fail, field, text)
+  local pieces, found = parse(fail, field, text, token)
   for form in pairs(found) do
     forms[form] = true
   end
@@ -110,11 +100,8 @@ function readers.shell(plan, text, fail)
     return must(fail, "shell", "a string", text)
   end
   local _, forms, slip = template.parse(text)
-  local later = later_of(forms)
   local form = next(forms) or slip and slip.meant
-  if later then
-    return fail("shell", format("shell: {%s} is not supported yet", later))
-  elseif form then
+  if form then
     local own = VARIABLES[form]
     return fail(
       "shell",
@@ -134,8 +121,9 @@ end
 function readers.stdin(plan, value, fail)
   if type(value) == "string" then
     local forms
-    plan.input, forms = parse(fail, "stdin", value)
+    plan.input, forms = parse(fail, "stdin", value, true)
     plan.prompt_file = plan.prompt_file or forms.prompt_file
+    plan.token = plan.token or forms.token
   elseif value == false or type(value) == "function" or values.is_file(value) then
     plan.given = value
   else
@@ -171,7 +159,7 @@ function readers.env(plan, env, fail)
       return fail("env", message)
     end)
     plan.env[name] = secret.name(value) and value
-      or parse_text(fail, "env." .. name, value, plan.forms)
+      or parse_text(fail, "env." .. name, value, plan.forms, true)
   end
 end
 

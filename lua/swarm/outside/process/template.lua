@@ -5,7 +5,9 @@
 local errors = require "swarm.ground.errors"
 local handles = require "swarm.worker.handle"
 local json = require "swarm.values.json"
+local S = require "swarm.scheduler.scheduler"
 local spelling = require "swarm.ground.spelling"
+local tokens = require "swarm.outside.tokens"
 local values = require "swarm.values.values"
 local byte, find, gmatch, gsub = string.byte, string.find, string.gmatch, string.gsub
 local match, sub = string.match, string.sub
@@ -154,6 +156,8 @@ local function value_of(form, ctx, input, prompt)
     return input ~= nil and (json.encode(input, "input")) or nil
   elseif byte(form, 6) == 46 then -- input. or needs.
     return part_of(byte(form) == 105 and input or ctx.needs, form)
+  elseif form == "token" then
+    return tokens.of_child(S.current.task)
   elseif form == "task_id" or form == "name" or form == "worktree" then
     return ctx[form]
   end

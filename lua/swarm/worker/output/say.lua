@@ -85,7 +85,7 @@ local function emit(handle, event)
     )
   end
   local me = S.current
-  if me.task ~= task then
+  if me.task ~= task and not (me.task.extra and me.task.extra.bears == task) then
     return errors.throw(
       "invalid_argument",
       "ctx:"

@@ -1,0 +1,55 @@
+"""A client of a run's socket, for short-lived programs: it imports little."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import Any
+
+
+class Refused(Exception):
+    """The run refused what it was asked for.
+
+    :param message: why.
+    :param error: the error, as the run has it: ``code``, ``message`` and what belongs to the code.
+    """
+
+    def __init__(self, message: str, error: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.error = error
+
+
+class Gone(Exception):
+    """The run ended in the middle of it."""
+
+
+class Client:
+    """Asks a run.
+
+    :param connection: to its socket.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._answers = connection.makefile("rb")
+
+    def ask(self, method: str, **params: Any) -> Any:
+        """Asks for something, and waits for the answer.
+
+        :raises Refused: it is refused, or failed.
+        :raises Gone: the run has ended.
+        """
+        asked = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        try:
+            self._connection.sendall(json.dumps(asked).encode() + b"\n")
+            line = self._answers.readline()
+        except OSError as problem:
+            raise Gone(f"the run has ended: {problem.strerror}") from None
+        if not line.endswith(b"\n"):
+            raise Gone("the run has ended")
+        answer = json.loads(line)
+        if "error" in answer:
+            error = answer["error"]
+            data = error.get("data") or {"code": "invalid_argument", "message": error["message"]}
+            raise Refused(error["message"], data)
+        return answer["result"]

@@ -1,0 +1,38 @@
+"""Listening for the time of a run."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import anyio
+
+from swarm_host.errors import words_of
+from swarm_host.host import Host
+from swarm_host.serving.server import Server
+
+
+@asynccontextmanager
+async def listening(
+    host: Host, how: Callable[[], str], tell: Callable[[str], object]
+) -> AsyncIterator[None]:
+    """Serves a run's socket for the time of the block.
+
+    :param how: says at the end how the run ended.
+    :param tell: is told why nobody can listen, where that is so: the run goes on without.
+    """
+    try:
+        server = Server(host)
+    except OSError as problem:
+        tell(f"nobody can speak to this run from outside: {words_of(problem)}")
+        yield
+        return
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(server.serve)
+            try:
+                yield
+            finally:
+                tasks.cancel_scope.cancel()
+    finally:
+        server.close(how())

@@ -1,0 +1,239 @@
+"""The server of a run's socket."""
+
+from __future__ import annotations
+
+import json
+import resource
+import socket
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from swarm_host.errors import OutOfMemory, SwarmError
+from swarm_host.host import Handle, Host
+from swarm_host.ports.secrets import MASK
+from swarm_host.serving import addresses
+from swarm_host.serving.peers import Stranger, is_person
+from swarm_host.view.cells import last_line
+
+MOST_FRAME = 16 * 1024 * 1024
+"""Bytes of one message."""
+
+MOST_CLIENTS = 1024
+"""Connections at once, and no more than a quarter of the descriptors that there may be. Further
+ones wait until one has ended; who has said nothing for :data:`IDLE_SECONDS` gives way to them."""
+
+IDLE_SECONDS = 30.0
+WRITE_SECONDS = 30.0
+"""How long somebody may take to read an answer."""
+
+LEAST_HIDDEN = 16
+"""Characters of what is hidden where it stands in a request beside itself."""
+
+_CHUNK = 65536
+_MOST_ROWS = 1000
+_PARSE, _INVALID, _REFUSED = -32700, -32600, -32000
+
+
+class Server:
+    """Serves a run's socket.
+
+    :param host: the run.
+    :param path: where it listens; the folder of runs where none is given.
+    :raises OSError: nobody can listen there.
+    :ivar path: where it listens.
+    """
+
+    def __init__(self, host: Host, path: Path | None = None) -> None:
+        self._host = host
+        self.path = path or addresses.folder() / f"{host.run_id}{addresses.SOCKET}"
+        self._listener = addresses.listen(self.path)
+        most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        host.listens_at(self.path)
+        room = MOST_CLIENTS if most == resource.RLIM_INFINITY else max(8, most // 4)
+        self._turns = anyio.CapacityLimiter(min(MOST_CLIENTS, room))
+        self._waits = False  # somebody, for a turn
+
+    async def serve(self) -> None:
+        """Serves until it is cancelled."""
+        async with anyio.create_task_group() as tasks:
+            while True:
+                self._waits = self._turns.available_tokens < 1
+                await self._turns.acquire_on_behalf_of(turn := object())
+                self._waits = False
+                try:
+                    client = await self._accept()
+                except BaseException:
+                    self._turns.release_on_behalf_of(turn)
+                    raise
+                tasks.start_soon(self._client, client, turn)
+
+    def close(self, how: str) -> None:
+        """Listens no longer.
+
+        :param how: how the run ended, for who asks for it later.
+        """
+        self._host.listens_at(None)
+        self._listener.close()
+        addresses.end(self.path, how)
+
+    async def _accept(self) -> socket.socket:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except BlockingIOError:
+                await anyio.wait_readable(self._listener)
+            except OSError:
+                await anyio.sleep(0.1)  # no descriptor is left: it stays in the queue
+            else:
+                client.setblocking(False)
+                return client
+
+    async def _client(self, client: socket.socket, turn: object) -> None:
+        try:
+            with client, suppress(OSError):
+                await self._converse(client)
+        finally:
+            self._turns.release_on_behalf_of(turn)
+
+    async def _converse(self, client: socket.socket) -> None:
+        try:
+            person = is_person(client)
+        except Stranger as stranger:
+            await _write(client, _error(None, _REFUSED, str(stranger)))
+            return
+        kept = bytearray()
+        while True:
+            line = await self._line(client, kept)
+            if line is None:
+                return
+            if line.strip():
+                await _write(client, await self._answer(client, line, person))
+            if len(line) > MOST_FRAME:
+                return
+
+    async def _line(self, client: socket.socket, kept: bytearray) -> bytes | None:
+        """The next message; more than one may be of its most bytes; None: there is none."""
+        searched = 0
+        while True:
+            end = kept.find(b"\n", searched)
+            if end >= 0:
+                line = bytes(kept[:end])
+                del kept[: end + 1]
+                return line
+            if len(kept) > MOST_FRAME:
+                return bytes(kept)
+            searched = len(kept)
+            try:
+                data = client.recv(_CHUNK)
+            except BlockingIOError:
+                with anyio.move_on_after(IDLE_SECONDS) as limit:
+                    await anyio.wait_readable(client)
+                if limit.cancelled_caught and self._waits:
+                    return None
+                continue
+            if not data:
+                return None
+            kept += data
+
+    async def _answer(self, client: socket.socket, line: bytes, person: bool) -> bytes:
+        if len(line) > MOST_FRAME:
+            return _error(None, _INVALID, f"a message has at most {MOST_FRAME} bytes")
+        try:
+            asked = json.loads(line)
+        except (ValueError, RecursionError):
+            return _error(None, _PARSE, "this is no JSON")
+        if not isinstance(asked, dict) or not isinstance(asked.get("method"), str):
+            return _error(None, _INVALID, 'a request is an object with a "method", a string')
+        number = asked.get("id")
+        if not isinstance(number, (int, float, str, type(None))):
+            return _error(None, _INVALID, 'an "id" is a number or a string')
+        params = asked.get("params", {})
+        if not isinstance(params, dict):
+            return _error(number, _INVALID, '"params" must be an object')
+        params = _without_its_token(params)
+        if asked["method"] == "read_task_state" and person and not params.keys() - {"token"}:
+            return _result(number, self._overview())
+        try:
+            handle = self._host.visit(asked["method"], params, person)
+        except (SwarmError, OutOfMemory) as problem:
+            return _error(number, _REFUSED, str(problem))
+        outcome = await self._ended(client, handle)
+        if outcome.status in ("pass", "blocked"):
+            return _result(number, outcome.value)
+        error = dict(outcome.error or {"code": "internal"})
+        return _error(number, _REFUSED, str(error.get("message")), error)
+
+    async def _ended(self, client: socket.socket, handle: Handle) -> Any:
+        """Waits for the end of what serves a request; it is cancelled where the client goes."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_until_gone, client, handle)
+            outcome = await handle.wait()
+            tasks.cancel_scope.cancel()
+        return outcome
+
+    def _overview(self) -> dict[str, Any]:
+        host = self._host
+        return {
+            "run_id": host.run_id,
+            "seconds": host.seconds(),
+            "counts": host.counts(),
+            "waiting": host.waiting(),
+            "rows": self._rows(),
+        }
+
+    def _rows(self) -> list[dict[str, Any]]:
+        """The run's tree, each worker with what its program has said last."""
+        rows = self._host.kernel.overview(_MOST_ROWS)
+        for row in rows:
+            row["said"] = last_line(self._host.last_said(row.get("request")))
+        return rows
+
+
+def _without_its_token(params: dict[str, Any]) -> dict[str, Any]:
+    """The parameters; the token that comes with them is hidden in all others."""
+    token = params.get("token")
+    if not isinstance(token, str) or len(token) < LEAST_HIDDEN:
+        return params
+    others = json.dumps({name: value for name, value in params.items() if name != "token"})
+    if token in others:
+        others = others.replace(token, MASK.decode())
+        return {**json.loads(others), "token": token}
+    return params
+
+
+async def _until_gone(client: socket.socket, handle: Handle) -> None:
+    await anyio.wait_readable(client)
+    with suppress(BlockingIOError):
+        if client.recv(1, socket.MSG_PEEK):
+            return  # the next request: it waits
+    handle.cancel("the client is gone")
+
+
+async def _write(client: socket.socket, data: bytes) -> None:
+    """Writes an answer.
+
+    :raises OSError: nobody reads it.
+    """
+    left = memoryview(data)
+    while left:
+        try:
+            left = left[client.send(left) :]
+        except BlockingIOError:
+            with anyio.fail_after(WRITE_SECONDS):
+                await anyio.wait_writable(client)
+
+
+def _result(number: Any, value: Any) -> bytes:
+    return _message({"jsonrpc": "2.0", "id": number, "result": value})
+
+
+def _error(number: Any, code: int, message: str, data: Any = None) -> bytes:
+    error = {"code": code, "message": message, **({"data": data} if data is not None else {})}
+    return _message({"jsonrpc": "2.0", "id": number, "error": error})
+
+
+def _message(message: dict[str, Any]) -> bytes:
+    return json.dumps(message).encode() + b"\n"

@@ -1,0 +1,277 @@
+-- Visits: what comes in from the run's socket. Each request is one worker at the top of the run, so
+-- it waits, is cancelled and is seen as any other. Whoever comes with a token has what the token
+-- leaves of the rights of the worker that it speaks for; a person has an operator's.
+local acting = require "swarm.rights.acting"
+local attempts = require "swarm.worker.attempts"
+local blocks = require "swarm.structure.blocks"
+local errors = require "swarm.ground.errors"
+local ends = require "swarm.scope.ends"
+local held = require "swarm.doors.held"
+local join = require "swarm.worker.join"
+local json = require "swarm.values.json"
+local output = require "swarm.worker.output.say"
+local picture = require "swarm.doors.picture"
+local posting = require "swarm.worker.posting"
+local data = require "swarm.sharing.data"
+local raised = require "swarm.ground.raised"
+local read = require "swarm.worker.output.read"
+local record = require "swarm.scheduler.record"
+local S = require "swarm.scheduler.scheduler"
+local scopes = require "swarm.scope.scope"
+local script = require "swarm.doors.run"
+local shown = require "swarm.ground.shown"
+local spawning = require "swarm.worker.spawn"
+local spelling = require "swarm.ground.spelling"
+local tasks = require "swarm.scope.tasks"
+local tails = require "swarm.worker.output.tail"
+local tokens = require "swarm.outside.tokens"
+local values = require "swarm.values.values"
+local error, format, type = error, string.format, type
+
+local visits = {}
+
+-- Parameters --------------------------------------------------------------------------------------
+
+local function wrong(message, ...)
+  return errors.throw("invalid_argument", format(message, ...))
+end
+
+---A parameter that must be of some type, if it is there.
+local function param(params, name, kind, needed)
+  local value = params[name]
+  if value == values.null then
+    value = nil
+  end
+  if value == nil and needed then
+    return wrong("it needs %s", name)
+  elseif value ~= nil and type(value) ~= kind then
+    return wrong("%s must be a %s, and is %s", name, kind, shown.value(value))
+  end
+  return value
+end
+
+---The task of an id. From outside one can know that of any live one; it is listed from now on.
+local function find(id)
+  local task = tasks.by_id(id)
+  if not task then
+    scopes.each_live(scopes.root, function(w)
+      if "T-" .. w.task.id == id and not w.task.def.apart then
+        task = w.task
+        tasks.task_id(task)
+      end
+    end)
+  end
+  return task
+end
+
+---The task that is asked about: the bearer's own where none is named.
+local function target(who, params)
+  local id = param(params, "task_id", "string", not who.task)
+  local task = id and find(id) or not id and who.task
+  if not task then
+    local message = format("there is no task %s, or it has ended long since", shown.value(id))
+    return errors.throw("task_not_found", message, { task_id = id })
+  end
+  return task
+end
+
+-- What can be asked for: verb → function(who, params) → value -------------------------------------
+
+local methods = {}
+
+function methods.fetch_prompt(who)
+  local task = who.task
+  return {
+    prompt = task.handle.prompt,
+    input = values.copy(task.input, "input"),
+    task_id = tasks.task_id(task),
+    attempt = attempts.number(task),
+    name = task.def.name,
+    label = record.label(task),
+    role = acting.role_of(task),
+  }
+end
+
+function methods.fetch_data(_, params)
+  return data.get(param(params, "name", "string", true))
+end
+
+local EVENTS = {}
+
+function EVENTS.progress(event)
+  return {
+    type = "progress",
+    stage = param(event, "stage", "string", true),
+    note = param(event, "note", "string"),
+  }
+end
+
+function EVENTS.partial(event)
+  return { type = "partial", chunk = tails.content_of(event.value) }
+end
+
+function EVENTS.artifact(event)
+  local content = tails.content_of(event.value)
+  return { type = "artifact", name = param(event, "name", "string", true), content = content }
+end
+
+function EVENTS.usage(event)
+  event.dropped, event.seq, event.at = nil, nil, nil
+  return event
+end
+
+function methods.emit_output(who, params)
+  local event = param(params, "event", "table", true)
+  local make = EVENTS[event.type]
+  if not make then
+    local hint = spelling.hint(event.type, EVENTS, "")
+    return wrong("there is no event %s%s", shown.value(event.type), hint)
+  end
+  record.extra(S.current.task).bears = who.task
+  output.relay(who.task.handle, make(event))
+end
+
+function methods.post_result(who, params)
+  local value = params.value
+  if value == values.null then
+    value = nil
+  end
+  posting.post(who.task, value, param(params, "blocked", "string"))
+end
+
+function methods.verify_token(who)
+  local claims = who.claims
+  return { task_id = claims.task_id, role = claims.role, agent = claims.agent }
+end
+
+function methods.start_task(who, params)
+  local name, opts = param(params, "name", "string", true), {}
+  opts.label = param(params, "label", "string")
+  opts.timeout = param(params, "timeout", "number")
+  local input = params.input
+  if input == values.null then
+    input = nil
+  end
+  local me = S.current
+  local by, owner = me, scopes.root
+  if who.task then
+    by = { rights = me.rights, task = who.task }
+    owner = who.task.worker
+  end
+  local _, task = spawning.named(owner, by, name, input, opts, nil, script.names())
+  record.extra(task).owned = not who.task or nil
+  return { task_id = tasks.task_id(task) }
+end
+
+---How a task is, and with what it has ended.
+local function state_of(task)
+  local status, err = task.status, ends.err(task)
+  local value = record.final[status] and task.value
+  return {
+    task_id = tasks.task_id(task),
+    name = task.def.name,
+    label = record.label(task),
+    status = status,
+    attempt = attempts.number(task),
+    value = value or nil,
+    error = err and raised.plain(err) or nil,
+  }
+end
+
+function methods.poll_task(who, params)
+  local task = target(who, params)
+  local seconds = param(params, "wait", "number")
+  if task.worker then
+    join.join(task.handle, seconds and { timeout = seconds } or nil)
+  end
+  return state_of(task)
+end
+
+function methods.read_task_state(who, params)
+  local task = target(who, params)
+  local since, seconds = param(params, "since", "number") or 0, param(params, "wait", "number")
+  local attempt = param(params, "attempt", "number") or attempts.number(task)
+  local opts = { since = since, attempt = attempt }
+  local events = read.output_tail(task.handle, opts)
+  if #events == 0 and seconds and not record.final[task.status] then
+    blocks.timeout(seconds, read.follow(task.handle, opts))
+    events = read.output_tail(task.handle, opts)
+  end
+  local state = state_of(task)
+  state.events = values.array(events)
+  return state
+end
+
+function methods.cancel_task(who, params)
+  local task = target(who, params)
+  local was_live = task.worker ~= nil
+  join.cancel(task.handle, param(params, "reason", "string") or "cancelled from outside")
+  return { was_live = was_live }
+end
+
+-- Verbs that are of a worker, and make no sense without one.
+local OF_A_WORKER = {
+  fetch_prompt = true,
+  emit_output = true,
+  post_result = true,
+  verify_token = true,
+}
+
+---What the method of a verb answers, for whoever asks.
+local function serve(request)
+  local verb, params = request.method, request.params
+  local method = methods[verb]
+  if not method then
+    return wrong("there is no method %s%s", shown.value(verb), spelling.hint(verb, methods, ""))
+  elseif params ~= nil and type(params) ~= "table" then
+    return wrong("params must be an object, and are %s", shown.value(params))
+  end
+  params = params or {}
+  local me, text = S.current, param(params, "token", "string")
+  if not text then
+    if not request.person then
+      return errors.throw(
+        "role_violation",
+        "it needs a token: whatever comes of the run is no person (env = { SWARM_TOKEN = "
+          .. '"{token}" } gives a worker\'s program one)',
+        { verb = verb }
+      )
+    elseif OF_A_WORKER[verb] then
+      return wrong("%s needs a token: it is for the program of a worker", verb)
+    end
+    return method({}, params)
+  end
+  local who = tokens.admit(text, verb, param(params, "task_id", "string"))
+  local ok, value = acting.as(me, who.rights, method, who, params)
+  if not ok then
+    return error(value, 0)
+  end
+  return value
+end
+
+---So many rows of the run's tree (picture.lua), as JSON. Whoever sees them may ask for their tasks
+---later, when they have ended.
+function visits.overview(most)
+  local rows, seen = picture.rows(most), {}
+  for i = 1, #rows do
+    seen[rows[i].task_id or false] = true
+  end
+  scopes.each_live(scopes.root, function(w)
+    if seen["T-" .. w.task.id] then
+      tasks.task_id(w.task)
+    end
+  end)
+  return json.text_of(rows)
+end
+
+---Begins to serve a request.
+---@param text string JSON: method, params, and person: nobody of the run, and of the same user
+---@return number id of its worker, whose result is the answer
+function visits.begin(text)
+  local task = spawning.root(script.apart "(socket)", function()
+    return serve(json.decode(text))
+  end)
+  return held.hold(task)
+end
+
+return visits

@@ -1,0 +1,262 @@
+-- Tokens: what leaves the VM. The host makes them and says whether one is genuine, revoked or over
+-- its time (host/swarm_host/tokens); here stands whose rights each has. It speaks for one attempt
+-- of one task, may at most what that worker may, and ends with it.
+local acting = require "swarm.rights.acting"
+local attempts = require "swarm.worker.attempts"
+local bridge = require "swarm.outside.bridge"
+local clock = require "swarm.ground.clock"
+local caveats = require "swarm.rights.caveats"
+local errors = require "swarm.ground.errors"
+local gate = require "swarm.rights.gate"
+local handles = require "swarm.worker.handle"
+local record = require "swarm.scheduler.record"
+local S = require "swarm.scheduler.scheduler"
+local shown = require "swarm.ground.shown"
+local spelling = require "swarm.ground.spelling"
+local tasks = require "swarm.scope.tasks"
+local values = require "swarm.values.values"
+local VERBS = require "swarm.rights.verbs"
+local format, pairs, type = string.format, pairs, type
+
+local tokens = {
+  face = {},
+  methods = {},
+  socket = nil, -- where the run listens
+}
+
+local TTL = 7 * 86400 -- seconds, where nothing is said: it ends with its attempt before that
+
+---Where the run listens from now on; nil: nowhere.
+function tokens.listen_at(path)
+  tokens.socket = path
+end
+
+local offset -- from the monotonic clock to Unix time, as the first token was made
+
+---Asks the host. Time goes on evenly, whatever the system's clock is set to meanwhile.
+local function ask(payload, text)
+  offset = offset or clock.wall() - clock.monotonic()
+  payload.now = offset + clock.monotonic()
+  return bridge.request("token", payload, text)
+end
+
+local NAMES = {
+  verbs = true,
+  paths = true,
+  programs = true,
+  hosts = true,
+  ttl = true,
+  uses = true,
+  budget = true,
+}
+
+---Checks caveats as an author wrote them.
+---@return table? copy nil: there are none
+local function checked(given, call)
+  if given == nil then
+    return nil
+  elseif type(given) ~= "table" then
+    local message = "%s takes a table of caveats such as { uses = 1 }, and got %s"
+    return errors.throw("invalid_argument", format(message, call, shown.value(given)))
+  end
+  local copied = values.copy(given, "caveats")
+  for name, value in pairs(copied) do
+    if not NAMES[name] then
+      local hint = spelling.hint(name, NAMES, "")
+      hint = hint == "" and "; there are " .. spelling.list(NAMES) or hint
+      local message = "%s: there is no caveat %s%s"
+      return errors.throw("invalid_argument", format(message, call, shown.value(name), hint))
+    elseif name == "verbs" and type(value) == "table" then
+      for i = 1, #value do
+        if not VERBS[value[i]] then
+          local hint = spelling.hint(value[i], VERBS, "")
+          local message = "%s: there is no verb %s%s"
+          local text = format(message, call, shown.value(value[i]), hint)
+          return errors.throw("invalid_argument", text)
+        end
+      end
+    end
+    if type(value) == "table" and name ~= "budget" then
+      copied[name] = values.array(value)
+    end
+  end
+  return values.object(copied)
+end
+
+local function text_of(token, call)
+  if type(token) ~= "string" then
+    local got = shown.value(token)
+    return errors.throw("invalid_argument", call .. " takes a token, and got " .. got)
+  end
+  return token
+end
+
+---Makes a token for the running attempt of a task.
+---@param task table
+---@param given table? caveats
+---@return string token
+function tokens.mint(task, given)
+  given = given or {}
+  local ttl = given.ttl or TTL
+  local left = {}
+  for name, value in pairs(given) do
+    left[name] = name ~= "ttl" and value or nil
+  end
+  local _, text = ask({
+    op = "mint",
+    agent = task.def.name or "main",
+    role = acting.role_of(task),
+    task = tasks.task_id(task),
+    attempt = attempts.number(task),
+    ttl = ttl,
+    caveats = values.object(left),
+  })
+  return text
+end
+
+local OF_CHILDREN = { leaf = true, swarm = true } -- groups of verbs
+
+---The token that `{token}` stands for in the running attempt of a task: its program can read its
+---prompt, say things, post its result and start tasks below it, as far as the worker may.
+---@param task table
+---@return string
+function tokens.of_child(task)
+  local extra = record.extra(task)
+  if extra.invoked_by then
+    local message = "{token} is not for a worker that is held open: each invocation is a task"
+    return errors.throw("invalid_argument", message)
+  end
+  local kept, attempt = extra.child_token, attempts.number(task)
+  if not kept or kept.attempt ~= attempt then
+    local verbs = {}
+    for verb, about in pairs(VERBS) do
+      if OF_CHILDREN[about[1]] then
+        verbs[#verbs + 1] = verb
+      end
+    end
+    table.sort(verbs)
+    kept = { attempt = attempt, text = tokens.mint(task, { verbs = values.array(verbs) }) }
+    extra.child_token = kept
+  end
+  return kept.text
+end
+
+---The token that a program of a task's has, if it has one: it is hidden in all that comes back.
+---@return string?
+function tokens.kept(task)
+  local kept = task.extra and task.extra.child_token
+  return kept and kept.text
+end
+
+---Whom a token speaks for, once it is found genuine, not revoked and in its time.
+---@param text string
+---@return table bearer { task, rights, claims }
+local function bearer_of(text)
+  local claims = ask({ op = "admit" }, text)
+  local task = tasks.by_id(claims.task_id)
+  if not task or not task.worker or attempts.number(task) ~= claims.attempt then
+    local message = "the token is of attempt %d of %s (%s), which is over"
+    return errors.throw(
+      "token_not_found",
+      format(message, claims.attempt, claims.task_id, claims.agent),
+      { task_id = claims.task_id }
+    )
+  end
+  local own = task.extra and task.extra.lent_over or task.worker.rights
+  return { task = task, own = own, rights = caveats.cut(own, claims.limits), claims = claims }
+end
+
+---Checks whether somebody with a token may do something, in the order of the contract: signature,
+---revocation, expiry, role and verb, caveats, uses, whose task it is.
+---@param text string
+---@param verb string
+---@param task_id string?
+---@return table bearer { task, rights, claims }
+function tokens.admit(text, verb, task_id)
+  local bearer = bearer_of(text)
+  if not bearer.own[verb] then
+    return gate.refuse({ rights = bearer.own, task = bearer.task }, verb)
+  elseif not bearer.rights[verb] then
+    return errors.throw(
+      "role_violation",
+      "the token does not allow " .. verb .. ": a caveat of it leaves that out",
+      { role = bearer.claims.role, verb = verb }
+    )
+  end
+  ask({ op = "count" }, text)
+  if task_id and task_id ~= bearer.claims.task_id then
+    local asked = tasks.by_id(task_id)
+    if not asked or not record.is_below(asked, bearer.task) then
+      return errors.throw(
+        "token_task_mismatch",
+        format("the token speaks for %s, and not for %s", bearer.claims.task_id, task_id),
+        { bound = bearer.claims.task_id, arg = task_id }
+      )
+    end
+  end
+  return bearer
+end
+
+-- What scripts call. ------------------------------------------------------------------------------
+
+---ctx:token(caveats?): a token for this attempt, which may at most what the worker may.
+function tokens.methods.token(ctx, given)
+  local task = handles.task(ctx, "ctx:token")
+  local me = S.current
+  gate.check(me, "mint_worker_token")
+  if me.task ~= task then
+    local message = "ctx:token makes a token of the worker that calls it, and this is the ctx of "
+      .. "worker "
+      .. record.title(task)
+    return errors.throw("invalid_argument", message)
+  end
+  given = checked(given, "ctx:token") or {}
+  if not acting.is_itself(me, task) then
+    return errors.throw("role_violation", "a hook makes no token of its worker's", {
+      verb = "mint_worker_token",
+      role = me.rights.role,
+    })
+  end
+  return tokens.mint(task, given)
+end
+
+---swarm.token.attenuate(token, caveats) → a token that may do less.
+function tokens.face.attenuate(token, given)
+  gate.check(S.current, "mint_worker_token")
+  local call = "swarm.token.attenuate"
+  local payload = { op = "attenuate", caveats = checked(given, call) or values.object {} }
+  local _, text = ask(payload, text_of(token, call))
+  return text
+end
+
+---swarm.token.verify(token, verb, task_id?) → what the token says, or an error. It takes a use.
+function tokens.face.verify(token, verb, task_id)
+  local call = "swarm.token.verify"
+  gate.check(S.current, "verify_token")
+  text_of(token, call)
+  if not VERBS[verb] then
+    local hint = type(verb) == "string" and spelling.hint(verb, VERBS, "") or ""
+    local message = call .. ": there is no verb " .. shown.value(verb) .. hint
+    return errors.throw("invalid_argument", message)
+  elseif task_id ~= nil and type(task_id) ~= "string" then
+    local got = shown.value(task_id)
+    return errors.throw("invalid_argument", call .. " takes a task_id, and got " .. got)
+  end
+  local claims = tokens.admit(token, verb, task_id).claims
+  return {
+    agent = claims.agent,
+    role = claims.role,
+    task_id = claims.task_id,
+    attempt = claims.attempt,
+    expires = claims.expires,
+    fingerprint = claims.fingerprint,
+  }
+end
+
+---swarm.token.revoke(token): it, and all that was made of it, is worth nothing from now on.
+function tokens.face.revoke(token)
+  gate.check(S.current, "mint_worker_token")
+  ask({ op = "revoke" }, text_of(token, "swarm.token.revoke"))
+end
+
+return tokens

@@ -1,0 +1,91 @@
+-- What the caveats of a token leave of somebody's rights. Whoever comes with a token has the rights
+-- of the worker that it speaks for, and of these what every caveat admits.
+local errors = require "swarm.ground.errors"
+local json = require "swarm.values.json"
+local VERBS = require "swarm.rights.verbs"
+local pairs, unpack = pairs, unpack
+
+local caveats = {}
+
+-- Lists of patterns, and the verbs whose bounds they are.
+local BOUNDS = {
+  paths = { "read_files", "write_files" },
+  programs = { "run_process" },
+  hosts = { "use_network" },
+}
+
+local narrowed = setmetatable({}, { __mode = "k" }) -- rights → limits as text → what is left
+
+local function contains(list, item)
+  for i = 1, #list do
+    if list[i] == item then
+      return true
+    end
+  end
+  return false
+end
+
+---A right bounded by one list of patterns more.
+local function bounded(right, list)
+  if not right then
+    return nil
+  elseif right == true then
+    return { list }
+  end
+  local lists = { unpack(right) }
+  lists[#lists + 1] = list
+  return lists
+end
+
+local function cut(rights, limits)
+  local left = { role = rights.role, full = rights.full or rights, cuts = {}, known = {} }
+  left.known[1] = left
+  for verb in pairs(VERBS) do
+    left[verb] = rights[verb]
+    for _, verbs in pairs(limits.verbs or {}) do
+      if not contains(verbs, verb) then
+        left[verb] = nil
+      end
+    end
+  end
+  for name, verbs in pairs(BOUNDS) do
+    for _, list in pairs(limits[name] or {}) do
+      for i = 1, #verbs do
+        left[verbs[i]] = bounded(left[verbs[i]], list)
+      end
+    end
+  end
+  return left
+end
+
+---What caveats leave of rights. However often it is asked, there is one set for each of both.
+---@param rights table
+---@param limits table verbs, paths, programs, hosts: lists of lists that must all admit what is
+---asked for; unknown: a caveat that this version does not know, so all is refused
+---@return table rights
+function caveats.cut(rights, limits)
+  if limits.unknown then
+    return errors.throw(
+      "role_violation",
+      "the token has a caveat that this version does not know (kind "
+        .. limits.unknown
+        .. "): whatever it is asked for is refused",
+      { role = rights.role }
+    )
+  end
+  local of = narrowed[rights]
+  if not of then
+    of = {}
+    narrowed[rights] = of
+  end
+  local text = json.encode {
+    verbs = limits.verbs,
+    paths = limits.paths,
+    programs = limits.programs,
+    hosts = limits.hosts,
+  }
+  of[text] = of[text] or cut(rights, limits)
+  return of[text]
+end
+
+return caveats

@@ -1,0 +1,99 @@
+"""A run that listens, in a folder of the test's own, and who speaks to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.support.command_line import SWARM_HOST
+
+SECONDS = 20.0
+
+
+class Listening:
+    """A run that listens.
+
+    :param process: the host.
+    :param home: where runs of the test listen (``XDG_RUNTIME_DIR``).
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], home: Path) -> None:
+        self.process = process
+        self.home = home
+        self.folder = home / "swarm-host"
+
+    @property
+    def path(self) -> Path:
+        """Its socket, once it listens."""
+        end = time.monotonic() + SECONDS
+        while time.monotonic() < end:
+            for path in self.folder.glob("*.sock") if self.folder.is_dir() else ():
+                return path
+            assert self.process.poll() is None, self.process.communicate()
+            time.sleep(0.01)
+        raise AssertionError("it does not listen")
+
+    def say(self, *words: str, status: int = 0) -> str:
+        """What ``swarm-host`` says, of a process that is no child of the run's."""
+        done = subprocess.run(
+            [*SWARM_HOST, *words],
+            env={**os.environ, "XDG_RUNTIME_DIR": str(self.home)},
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+        )
+        assert done.returncode == status, done
+        return done.stdout if status == 0 else done.stderr
+
+    def connect(self) -> socket.socket:
+        """A connection of the test's own."""
+        client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        client.settimeout(SECONDS)
+        client.connect(str(self.path))
+        return client
+
+
+def asked(client: socket.socket, method: str, **params: Any) -> dict[str, Any]:
+    """Asks, and returns the answer, whatever it is."""
+    message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+    return sent(client, json.dumps(message).encode() + b"\n")
+
+
+def sent(client: socket.socket, data: bytes) -> dict[str, Any]:
+    """Sends bytes, and returns the next answer."""
+    client.sendall(data)
+    said = b""
+    while not said.endswith(b"\n"):
+        more = client.recv(65536)
+        assert more, "it has closed the connection"
+        said += more
+    answer: dict[str, Any] = json.loads(said)
+    return answer
+
+
+@contextmanager
+def listening(tmp_path: Path, text: str) -> Iterator[Listening]:
+    """Runs a script until the block ends."""
+    path, home = tmp_path / "run.lua", tmp_path / "home"
+    home.mkdir()
+    path.write_text(f'local swarm = require "swarm"\n{text}')
+    process = subprocess.Popen(
+        [*SWARM_HOST, str(path)],
+        env={**os.environ, "XDG_RUNTIME_DIR": str(home)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    run = Listening(process, home)
+    try:
+        assert run.path
+        yield run
+    finally:
+        process.terminate()
+        process.communicate(timeout=SECONDS)
