@@ -563,7 +563,6 @@ describe("a wrong definition", function()
       ['{ agent = "claude", modle = "y" }'] = 'no field "modle"; did you mean model',
       ['{ agent = "claude", stdin = "y" }'] = 'no field "stdin"',
       ['{ agent = "codex", max_turns = 3 }'] = "agent codex has no max_turns",
-      ['{ agent = "codex", budget = { cost = 1 } }'] = "budget.cost cannot be kept",
       ['{ agent = "claude", max_turns = 0 }'] = "max_turns takes a whole number",
       ['{ agent = "claude", permissions = "no" }'] = 'must be "read", "edit"',
       ['{ agent = "claude", permissions = print }'] = "needs ACP",

@@ -29,6 +29,7 @@ Item = dict[str, Any]
 MODES = {
     "tools": "uses a tool that passes and one that fails, and a subagent",
     "hang": "says nothing after its first words, and ignores SIGTERM",
+    "stall": "the same, later: it has told what it used until then",
     "linger": "says its answer and never exits",
     "slow": "a pause before each item",
     "silent": "ends without an answer, exit status 0",
@@ -215,6 +216,8 @@ def claude(fake: Fake) -> Iterator[Item]:
     if "denied" in modes:
         denial = {"tool_name": "Bash", "tool_use_id": "t9"}
         yield {"type": "system", "subtype": "permission_denied", **denial, "message": "no"}
+    if "stall" in modes:
+        yield {"hang": True}
     if "turns" in modes:
         fake.exit_status = 1
         yield end("error_max_turns", is_error=True, errors=["Reached maximum number of turns"])
@@ -270,6 +273,8 @@ def codex(fake: Fake) -> Iterator[Item]:
         yield item(5, type="todo_list", items=[{"text": "a", "completed": True}])
     if "denied" in modes:
         yield item(6, type="command_execution", command="rm", status="declined")
+    if "stall" in modes:
+        yield {"hang": True}
     if "fail" in modes or "turns" in modes:
         fake.exit_status = 1
         yield {"type": "turn.failed", "error": {"message": "it broke"}}
@@ -336,6 +341,8 @@ def gemini(fake: Fake) -> Iterator[Item]:
         yield {"type": "tool_use", "tool_name": "write_file", "tool_id": "c", "parameters": {}}
         error = {"type": "tool_not_registered", "message": "Tool not found"}
         yield {"type": "tool_result", "tool_id": "c", "status": "error", "error": error}
+    if "stall" in modes:
+        yield {"hang": True}
     if "turns" in modes:
         fake.exit_status = 53
         message = "Reached max session turns"
@@ -392,6 +399,8 @@ def opencode(fake: Fake) -> Iterator[Item]:
         bad = {"status": "error", "input": {}, "error": "x"}
         yield line("tool_use", part={"callID": "b", "tool": "read", "state": bad})
     yield finish("tool-calls", 0.5)
+    if "stall" in modes:
+        yield {"hang": True}
     if "fail" in modes or "turns" in modes:
         yield failed("it broke")
         return

@@ -6,6 +6,7 @@ local asked = require "swarm.outside.agent.asked"
 local attempt = require "swarm.outside.process.attempt"
 local errors = require "swarm.ground.errors"
 local log = require "swarm.events.log"
+local prices = require "swarm.outside.agent.prices"
 local plans = require "swarm.outside.process.plan"
 local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
@@ -44,7 +45,11 @@ local OWN = {
   max_turns = true,
   args = true,
   repairs = true,
+  prices = true,
 }
+
+local NO_COST = "agent %s tells tokens and no cost. Bound tokens instead, or give "
+  .. "prices = { input = ..., output = ... }, in USD for a million tokens"
 
 local MODES = { read = true, edit = true, all = true, ask = true }
 
@@ -118,6 +123,7 @@ local function compile(def, fields, generation)
     who = who,
     agent = nil,
     process = nil,
+    prices = nil,
     model = pieces_of(fail, "model", fields.model),
     permissions = fields.permissions or "ask",
     max_turns = fields.max_turns,
@@ -142,7 +148,10 @@ local function compile(def, fields, generation)
   local function with(agent)
     check_options(fail, fields, agent)
     plan.agent = agent
-    def.tells = { cost = agent.cost }
+    plan.prices = prices.check(fail, fields.prices, agent)
+    if agent.cost == false and not plan.prices then
+      def.tells = { cost = false, why = format(NO_COST, agent.name) }
+    end
     plan.process = process_plan(who, def, fields, agent)
     if plan.process.forms.prompt_file then
       return fail("env", "env: an agent reads its prompt, there is no {prompt_file}")
@@ -253,6 +262,7 @@ local function take_turn(plan, ctx, input, prompt, given)
     max_turns = plan.max_turns,
     schema = plan.schema,
     budget = ctx.budget,
+    prices = plan.prices,
     session = given.session,
     on_session = function(id)
       extra.session = id
