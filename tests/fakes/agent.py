@@ -10,6 +10,10 @@ FAKE_AGENT_STATE   a folder in which it keeps its sessions, each a file with a l
                    without it no session is known to it, and each prompt is the first of one
 FAKE_AGENT_LIMIT   seconds until a limit is over
 FAKE_AGENT_NOW     its clock, in Unix seconds, where that is not the system's
+FAKE_AGENT_SECONDS seconds that it works before it says anything
+FAKE_AGENT_TIMES   a file that it appends lines to, each with what it has come to, the Unix time of
+                   that, and what process it is: `began`, `said` (its last word, from which on it
+                   hangs or lingers), `ended`
 """
 
 from __future__ import annotations
@@ -25,6 +29,19 @@ from pathlib import Path
 from typing import Any
 
 Item = dict[str, Any]
+
+
+def _began() -> float:
+    """When this process began, in Unix seconds: its interpreter takes a while to come here."""
+    try:
+        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+        booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+    except (OSError, AttributeError):
+        return time.time()
+    return booted + ticks / os.sysconf("SC_CLK_TCK")
+
+
+BEGAN = _began()
 
 MODES = {
     "tools": "uses a tool that passes and one that fails, and a subagent",
@@ -91,6 +108,15 @@ class Fake:
         with kept.open("a") as file:
             file.write(json.dumps(self.prompt) + "\n")
         return before
+
+    def note(self, what: str, at: float | None = None) -> None:
+        """Appends a line to the file of times, with a write that no other one comes into."""
+        name = os.environ.get("FAKE_AGENT_TIMES")
+        if name:
+            line = {"what": what, "at": at or time.time(), "pid": os.getpid()}
+            line |= {"modes": sorted(self.modes), "resets_at": self.resets_at}
+            with Path(name).open("ab", buffering=0) as file:
+                file.write(json.dumps(line).encode() + b"\n")
 
     @property
     def limited(self) -> bool:
@@ -441,6 +467,7 @@ def say(items: Iterator[Any], fake: Fake) -> None:
     """Writes items, as the modes will have it."""
     for item in items:
         if item == {"hang": True}:
+            fake.note("said")
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             time.sleep(3600)
         if "slow" in fake.modes:
@@ -456,6 +483,17 @@ def main() -> int:
     if not modes <= MODES.keys():
         raise SystemExit(f"there are no modes {modes - MODES.keys()}")
     fake = Fake(name, sys.argv[1:], modes)
+    fake.note("began", BEGAN)
+    try:
+        return play(fake)
+    finally:
+        fake.note("ended")
+
+
+def play(fake: Fake) -> int:
+    """Says what there is to say."""
+    name, modes = fake.name, fake.modes
+    time.sleep(float(os.environ.get("FAKE_AGENT_SECONDS") or 0))
     items = AGENTS[name](fake)
     if "unknown" in modes:
         say(strange(name), fake)
@@ -474,6 +512,7 @@ def main() -> int:
         return 0
     say(items, fake)
     if "linger" in modes:
+        fake.note("said")
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         time.sleep(3600)
     return 3 if "exit" in modes else fake.exit_status

@@ -17,11 +17,10 @@ AGENTS = Path(__file__).resolve().parents[2] / "lua" / "swarm" / "agents"
 FAKES = Path(__file__).resolve().parents[1] / "fakes" / "bin"
 
 NIGHT = """
-swarm.pool "eight" { slots = 8, park = true }
-
 swarm.worker "agent" {
   agent = "claude",
-  %(at_once)s,
+  concurrency = 8,
+  retries = { max = 1, on = { "limited" } },
   idle = 4,
   linger = 0.2,
   kill_after = 0.2,
@@ -62,18 +61,13 @@ end)
 """
 
 
-@pytest.mark.parametrize(
-    "at_once",
-    ['concurrency = 8, retries = { max = 1, on = { "limited" } }', 'pool = "eight"'],
-    ids=["retries", "a pool that parks"],
-)
 def test_a_hundred_agents_hang_linger_meet_limits_and_fail_and_all_is_told(
-    at_once: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", f"{FAKES}{os.pathsep}{os.environ['PATH']}")
     word, state = f"--night-{uuid.uuid4()}", tmp_path / "state"
     state.mkdir()
-    text = NIGHT % {"at_once": at_once, "word": word, "state": state}
+    text = NIGHT % {"word": word, "state": state}
     done = run("--json", script(tmp_path, text))
     found = json.loads(done.stdout)
     assert found["ends"] == {
