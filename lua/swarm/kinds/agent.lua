@@ -75,7 +75,8 @@ end
 local function check_options(fail, fields, agent)
   for _, option in pairs { "model", "permissions", "session", "max_turns" } do
     if fields[option] ~= nil and not agent.options[option] then
-      local advice = agent.is_own and ": list it in its options, and have its command use it" or ""
+      local advice = agent.is_own and ": list it in its options, and have its command use it"
+        or ": leave it out"
       return fail(option, format("agent %s has no %s%s", agent.name, option, advice))
     end
   end
@@ -115,8 +116,8 @@ end
 
 local function compile(def, fields, generation)
   local who = format("worker %q", def.name)
+  local where -- nil: the definition is where the script is
   local function fail(field, message)
-    local where = generation.closed and def.where or nil
     return errors.throw("load_error", who .. ": " .. message, { field = field, where = where })
   end
   local plan = {
@@ -160,6 +161,7 @@ local function compile(def, fields, generation)
   if type(fields.agent) == "string" then
     -- Order is free: the agent may be defined further down.
     generation.closing[#generation.closing + 1] = function()
+      where = def.where
       with(agents.named(generation, fields.agent, function(message)
         local err = { field = "agent", where = def.where }
         return errors.throw("load_error", who .. ": " .. message, err)
