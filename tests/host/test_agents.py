@@ -132,3 +132,18 @@ def test_what_is_not_known_is_logged_once_and_a_denial_once_a_worker(
     assert said.count("of_tomorrow") == 1
     assert said.count('worker "x": agent claude was denied "Bash"') == 1
     assert said.count('worker "y": agent claude was denied "Bash"') == 1
+
+
+def test_a_role_without_read_env_is_told_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{FAKES}{os.pathsep}{os.environ['PATH']}")
+    text = """
+    swarm.role "closed" { extends = "worker", deny = { "read_env" } }
+    swarm.worker "x" { agent = "claude", role = "closed", inherit_env = INHERIT }
+    swarm.main(function() return swarm.call("x", "look") end)
+    """
+    said = run(script(tmp_path, text.replace("INHERIT", "nil"))).stderr.decode()
+    assert 'role "closed" does not allow read_env: an agent inherits the variables of' in said
+    done = run(script(tmp_path, text.replace("INHERIT", "false")))
+    assert done.stdout == b"you said: look\n", done.stderr

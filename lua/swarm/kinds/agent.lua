@@ -48,6 +48,8 @@ local OWN = {
   prices = true,
 }
 
+local ENVIRONMENT = ": an agent inherits the variables of its login. With inherit_env = false it "
+  .. "does not, and finds its login in its files alone"
 local NO_COST = "agent %s tells tokens and no cost. Bound tokens instead, or give "
   .. "prices = { input = ..., output = ... }, in USD for a million tokens"
 
@@ -243,6 +245,8 @@ local function with_advice(plan, turn, err)
     local install = plan.agent.install
     if install and err.code == "process_failed" and find(err.message, MISSING, 1, true) then
       err.message = err.message .. ": to install it, " .. install
+    elseif err.code == "role_violation" and err.verb == "read_env" then
+      err.message = err.message .. ENVIRONMENT
     elseif err.code == "idle_timeout" then
       err.session, err.last = turn.session, turn.last
     end
