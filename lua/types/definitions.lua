@@ -109,6 +109,7 @@
 ---@field max_turns? integer where the agent has such a limit
 ---@field args? string[] further arguments, texts with placeholders
 ---@field repairs? integer how often it is asked again where its answer does not fit: 2
+---@field prices? swarm.Prices of an agent that tells tokens and no cost: what they cost
 ---@field prompt? string the prompt, a text with placeholders, in place of the input's
 ---@field env? table<string, string|swarm.Secret> further variables
 ---@field inherit_env? string[]|false names and globs beside the agent's and the usual ones
@@ -117,6 +118,12 @@
 ---@field idle? number seconds without a word after which it fails with `idle_timeout`
 ---@field linger? number seconds that it may live on after its answer: 10
 ---@field limits? swarm.ProcessLimits
+
+---What a million tokens cost, in USD.
+---@class swarm.Prices
+---@field input number
+---@field output number
+---@field cached? number of those of input that came out of a cache: as the others
 
 ---How a command-line agent is run, and what its items mean.
 ---@class swarm.Agent

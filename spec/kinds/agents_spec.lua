@@ -550,6 +550,14 @@ local function load_error(text)
 end
 
 describe("a wrong definition", function()
+  it("that is seen once all is defined is told at its line", function()
+    swarm.fs.temp_dir(function(folder)
+      swarm.fs.write(folder .. "/x.lua", 'swarm.worker "x" {\nagent = "codex",\nmax_turns = 3 }')
+      local _, err = pcall(swarm.script, folder .. "/x.lua")
+      assert.matches("/x.lua:3$", err.where)
+    end)
+  end)
+
   it("is told with the field and the nearest name", function()
     local function check(of, wrong)
       for text, message in pairs(wrong) do
@@ -562,8 +570,7 @@ describe("a wrong definition", function()
       ['{ agent = 5 }'] = "takes a table of fields, and got 5",
       ['{ agent = "claude", modle = "y" }'] = 'no field "modle"; did you mean model',
       ['{ agent = "claude", stdin = "y" }'] = 'no field "stdin"',
-      ['{ agent = "codex", max_turns = 3 }'] = "agent codex has no max_turns",
-      ['{ agent = "codex", budget = { cost = 1 } }'] = "budget.cost cannot be kept",
+      ['{ agent = "codex", max_turns = 3 }'] = "agent codex has no max_turns: leave it out",
       ['{ agent = "claude", max_turns = 0 }'] = "max_turns takes a whole number",
       ['{ agent = "claude", permissions = "no" }'] = 'must be "read", "edit"',
       ['{ agent = "claude", permissions = print }'] = "needs ACP",

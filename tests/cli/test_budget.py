@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
+
+import pytest
 
 from tests.support.command_line import run, script
 from tests.support.loading import load
+
+FAKES = Path(__file__).resolve().parents[1] / "fakes" / "bin"
 
 SPENDS = """
 swarm.worker "spends" { run = function(ctx, cost) ctx:usage { cost = cost, tokens = 100 } end }
@@ -56,3 +61,25 @@ def test_a_program_that_tells_no_usage_is_told_of_once(tmp_path: Path) -> None:
     warning = 'worker "silent" tells no usage: the budget of cost does not count what it spends'
     assert said.err.count(warning) == 1
     assert "tells no usage" not in load(tmp_path, text, "--budget", "seconds=200").err
+
+
+PRICED = """
+  swarm.worker "x" { agent = "codex"%s }
+  swarm.main(function()
+    for i = 1, 4 do print(swarm.settle({ swarm.spawn("x", "look") })[1].status) end
+  end)
+"""
+
+
+def test_what_an_agent_without_cost_uses_is_counted_by_its_prices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{FAKES}{os.pathsep}{os.environ['PATH']}")
+    priced = PRICED % ", prices = { input = 1, cached = 0.5, output = 10 }"  # 280 USD a million
+    said = load(tmp_path, priced, "--budget", "cost=0.0005")
+    assert said.out.split() == ["pass", "pass", "failed", "failed"]
+    assert "(0.00056 of 0.0005 used)" in said.err
+    said = load(tmp_path, PRICED % "", "--budget", "cost=0.0005")
+    assert said.out.split() == ["pass"] * 4
+    warning = 'worker "x" tells no cost: the budget of cost does not count what it spends'
+    assert said.err.count(warning) == 1

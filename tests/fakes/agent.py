@@ -10,6 +10,10 @@ FAKE_AGENT_STATE   a folder in which it keeps its sessions, each a file with a l
                    without it no session is known to it, and each prompt is the first of one
 FAKE_AGENT_LIMIT   seconds until a limit is over
 FAKE_AGENT_NOW     its clock, in Unix seconds, where that is not the system's
+FAKE_AGENT_SECONDS seconds that it works before it says anything
+FAKE_AGENT_TIMES   a file that it appends lines to, each with what it has come to, the Unix time of
+                   that, and what process it is: `began`, `said` (its last word, from which on it
+                   hangs or lingers), `ended`
 """
 
 from __future__ import annotations
@@ -26,9 +30,23 @@ from typing import Any
 
 Item = dict[str, Any]
 
+
+def _began() -> float:
+    """When this process began, in Unix seconds: its interpreter takes a while to come here."""
+    try:
+        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+        booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+    except (OSError, AttributeError):
+        return time.time()
+    return booted + ticks / os.sysconf("SC_CLK_TCK")
+
+
+BEGAN = _began()
+
 MODES = {
     "tools": "uses a tool that passes and one that fails, and a subagent",
     "hang": "says nothing after its first words, and ignores SIGTERM",
+    "stall": "the same, later: it has told what it used until then",
     "linger": "says its answer and never exits",
     "slow": "a pause before each item",
     "silent": "ends without an answer, exit status 0",
@@ -90,6 +108,15 @@ class Fake:
         with kept.open("a") as file:
             file.write(json.dumps(self.prompt) + "\n")
         return before
+
+    def note(self, what: str, at: float | None = None) -> None:
+        """Appends a line to the file of times, with a write that no other one comes into."""
+        name = os.environ.get("FAKE_AGENT_TIMES")
+        if name:
+            line = {"what": what, "at": at or time.time(), "pid": os.getpid()}
+            line |= {"modes": sorted(self.modes), "resets_at": self.resets_at}
+            with Path(name).open("ab", buffering=0) as file:
+                file.write(json.dumps(line).encode() + b"\n")
 
     @property
     def limited(self) -> bool:
@@ -215,6 +242,8 @@ def claude(fake: Fake) -> Iterator[Item]:
     if "denied" in modes:
         denial = {"tool_name": "Bash", "tool_use_id": "t9"}
         yield {"type": "system", "subtype": "permission_denied", **denial, "message": "no"}
+    if "stall" in modes:
+        yield {"hang": True}
     if "turns" in modes:
         fake.exit_status = 1
         yield end("error_max_turns", is_error=True, errors=["Reached maximum number of turns"])
@@ -270,6 +299,8 @@ def codex(fake: Fake) -> Iterator[Item]:
         yield item(5, type="todo_list", items=[{"text": "a", "completed": True}])
     if "denied" in modes:
         yield item(6, type="command_execution", command="rm", status="declined")
+    if "stall" in modes:
+        yield {"hang": True}
     if "fail" in modes or "turns" in modes:
         fake.exit_status = 1
         yield {"type": "turn.failed", "error": {"message": "it broke"}}
@@ -336,6 +367,8 @@ def gemini(fake: Fake) -> Iterator[Item]:
         yield {"type": "tool_use", "tool_name": "write_file", "tool_id": "c", "parameters": {}}
         error = {"type": "tool_not_registered", "message": "Tool not found"}
         yield {"type": "tool_result", "tool_id": "c", "status": "error", "error": error}
+    if "stall" in modes:
+        yield {"hang": True}
     if "turns" in modes:
         fake.exit_status = 53
         message = "Reached max session turns"
@@ -392,6 +425,8 @@ def opencode(fake: Fake) -> Iterator[Item]:
         bad = {"status": "error", "input": {}, "error": "x"}
         yield line("tool_use", part={"callID": "b", "tool": "read", "state": bad})
     yield finish("tool-calls", 0.5)
+    if "stall" in modes:
+        yield {"hang": True}
     if "fail" in modes or "turns" in modes:
         yield failed("it broke")
         return
@@ -432,6 +467,7 @@ def say(items: Iterator[Any], fake: Fake) -> None:
     """Writes items, as the modes will have it."""
     for item in items:
         if item == {"hang": True}:
+            fake.note("said")
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             time.sleep(3600)
         if "slow" in fake.modes:
@@ -447,6 +483,17 @@ def main() -> int:
     if not modes <= MODES.keys():
         raise SystemExit(f"there are no modes {modes - MODES.keys()}")
     fake = Fake(name, sys.argv[1:], modes)
+    fake.note("began", BEGAN)
+    try:
+        return play(fake)
+    finally:
+        fake.note("ended")
+
+
+def play(fake: Fake) -> int:
+    """Says what there is to say."""
+    name, modes = fake.name, fake.modes
+    time.sleep(float(os.environ.get("FAKE_AGENT_SECONDS") or 0))
     items = AGENTS[name](fake)
     if "unknown" in modes:
         say(strange(name), fake)
@@ -465,6 +512,7 @@ def main() -> int:
         return 0
     say(items, fake)
     if "linger" in modes:
+        fake.note("said")
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         time.sleep(3600)
     return 3 if "exit" in modes else fake.exit_status

@@ -17,11 +17,10 @@ AGENTS = Path(__file__).resolve().parents[2] / "lua" / "swarm" / "agents"
 FAKES = Path(__file__).resolve().parents[1] / "fakes" / "bin"
 
 NIGHT = """
-swarm.pool "eight" { slots = 8, park = true }
-
 swarm.worker "agent" {
   agent = "claude",
-  %(at_once)s,
+  concurrency = 8,
+  retries = { max = 1, on = { "limited" } },
   idle = 4,
   linger = 0.2,
   kill_after = 0.2,
@@ -62,18 +61,13 @@ end)
 """
 
 
-@pytest.mark.parametrize(
-    "at_once",
-    ['concurrency = 8, retries = { max = 1, on = { "limited" } }', 'pool = "eight"'],
-    ids=["retries", "a pool that parks"],
-)
 def test_a_hundred_agents_hang_linger_meet_limits_and_fail_and_all_is_told(
-    at_once: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", f"{FAKES}{os.pathsep}{os.environ['PATH']}")
     word, state = f"--night-{uuid.uuid4()}", tmp_path / "state"
     state.mkdir()
-    text = NIGHT % {"at_once": at_once, "word": word, "state": state}
+    text = NIGHT % {"word": word, "state": state}
     done = run("--json", script(tmp_path, text))
     found = json.loads(done.stdout)
     assert found["ends"] == {
@@ -138,3 +132,18 @@ def test_what_is_not_known_is_logged_once_and_a_denial_once_a_worker(
     assert said.count("of_tomorrow") == 1
     assert said.count('worker "x": agent claude was denied "Bash"') == 1
     assert said.count('worker "y": agent claude was denied "Bash"') == 1
+
+
+def test_a_role_without_read_env_is_told_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{FAKES}{os.pathsep}{os.environ['PATH']}")
+    text = """
+    swarm.role "closed" { extends = "worker", deny = { "read_env" } }
+    swarm.worker "x" { agent = "claude", role = "closed", inherit_env = INHERIT }
+    swarm.main(function() return swarm.call("x", "look") end)
+    """
+    said = run(script(tmp_path, text.replace("INHERIT", "nil"))).stderr.decode()
+    assert 'role "closed" does not allow read_env: an agent inherits the variables of' in said
+    done = run(script(tmp_path, text.replace("INHERIT", "false")))
+    assert done.stdout == b"you said: look\n", done.stderr

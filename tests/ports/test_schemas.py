@@ -255,7 +255,11 @@ def test_a_worker_without_a_schema_never_asks_the_host(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("schema", "says"),
     [
-        ('{ type = "strng" }', 'input_schema.type: "strng" is not valid'),
+        (
+            '{ type = "strng" }',
+            'input_schema.type: "strng" is not valid: a type is array, boolean, integer, null,',
+        ),
+        ("{ type = 5 }", "input_schema.type: 5 is not valid: a type is "),
         (
             '{ properties = { a = { anyOf = { { minimum = "1" } } } } }',
             'input_schema.properties.a.anyOf[1].minimum: "1" is not of type "number"',

@@ -69,8 +69,10 @@ def test_a_program_runs_in_its_tree_which_is_gone_after(repository: Path) -> Non
       command = { "sh", "-c", "pwd; cat a.txt; git branch --show-current; echo $0", "{worktree}" },
       output = { format = "lines" }
     """
-    path, *rest = json.loads(runs(repository, worker(fields)).out)
+    said = runs(repository, worker(fields))
+    path, *rest = json.loads(said.out)
     assert rest == ["one", "fix/7", path]
+    assert said.err == ""  # nothing stays, and so nothing is told
     assert path.startswith(str(repository.parent / "state"))
     assert nothing_is_left(repository)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 CACHED_SCHEMAS = 256
 LONG_VALUE = 100_000
 """Bytes of a value from which on it is read in a thread, so that other workers go on meanwhile."""
+TYPES = "a type is array, boolean, integer, null, number, object or string, or a list of these"
 SHOWN = 240
 """Characters of a message: it quotes the value, which may be long."""
 
@@ -64,7 +65,7 @@ def _compile(schema: bytes) -> Answer:
     try:
         _validator(schema)
     except ValidationError as problem:
-        return _problem(problem)
+        return _problem(problem, of_schema=True)
     return Answer()
 
 
@@ -73,7 +74,7 @@ def _check(schema: bytes, value: bytes) -> Answer:
     return Answer() if problem is None else _problem(problem)
 
 
-def _problem(problem: ValidationError) -> Answer:
+def _problem(problem: ValidationError, of_schema: bool = False) -> Answer:
     from jsonschema_rs import ValidationErrorKind as Kind
 
     path, message = list(problem.instance_path), problem.message
@@ -82,6 +83,8 @@ def _problem(problem: ValidationError) -> Answer:
     if isinstance(problem.kind, Kind.Required):
         path.append(problem.kind.property)
         message = "it is required, and missing"
+    elif of_schema and isinstance(problem.kind, Kind.AnyOf) and path[-1:] == ["type"]:
+        message = f"{json.dumps(problem.instance)} is not valid: {TYPES}"
     elif isinstance(problem.kind, Kind.Type) and problem.instance == {}:
         message += " ({} is an object; an empty list is written swarm.array{})"
     return Answer(value={"path": path, "message": message})

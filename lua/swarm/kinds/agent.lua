@@ -6,6 +6,7 @@ local asked = require "swarm.outside.agent.asked"
 local attempt = require "swarm.outside.process.attempt"
 local errors = require "swarm.ground.errors"
 local log = require "swarm.events.log"
+local prices = require "swarm.outside.agent.prices"
 local plans = require "swarm.outside.process.plan"
 local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
@@ -44,7 +45,13 @@ local OWN = {
   max_turns = true,
   args = true,
   repairs = true,
+  prices = true,
 }
+
+local ENVIRONMENT = ": an agent inherits the variables of its login. With inherit_env = false it "
+  .. "does not, and finds its login in its files alone"
+local NO_COST = "agent %s tells tokens and no cost. Bound tokens instead, or give "
+  .. "prices = { input = ..., output = ... }, in USD for a million tokens"
 
 local MODES = { read = true, edit = true, all = true, ask = true }
 
@@ -70,7 +77,8 @@ end
 local function check_options(fail, fields, agent)
   for _, option in pairs { "model", "permissions", "session", "max_turns" } do
     if fields[option] ~= nil and not agent.options[option] then
-      local advice = agent.is_own and ": list it in its options, and have its command use it" or ""
+      local advice = agent.is_own and ": list it in its options, and have its command use it"
+        or ": leave it out"
       return fail(option, format("agent %s has no %s%s", agent.name, option, advice))
     end
   end
@@ -110,14 +118,15 @@ end
 
 local function compile(def, fields, generation)
   local who = format("worker %q", def.name)
+  local where -- nil: the definition is where the script is
   local function fail(field, message)
-    local where = generation.closed and def.where or nil
     return errors.throw("load_error", who .. ": " .. message, { field = field, where = where })
   end
   local plan = {
     who = who,
     agent = nil,
     process = nil,
+    prices = nil,
     model = pieces_of(fail, "model", fields.model),
     permissions = fields.permissions or "ask",
     max_turns = fields.max_turns,
@@ -142,7 +151,10 @@ local function compile(def, fields, generation)
   local function with(agent)
     check_options(fail, fields, agent)
     plan.agent = agent
-    def.tells = { cost = agent.cost }
+    plan.prices = prices.check(fail, fields.prices, agent)
+    if agent.cost == false and not plan.prices then
+      def.tells = { cost = false, why = format(NO_COST, agent.name) }
+    end
     plan.process = process_plan(who, def, fields, agent)
     if plan.process.forms.prompt_file then
       return fail("env", "env: an agent reads its prompt, there is no {prompt_file}")
@@ -151,6 +163,7 @@ local function compile(def, fields, generation)
   if type(fields.agent) == "string" then
     -- Order is free: the agent may be defined further down.
     generation.closing[#generation.closing + 1] = function()
+      where = def.where
       with(agents.named(generation, fields.agent, function(message)
         local err = { field = "agent", where = def.where }
         return errors.throw("load_error", who .. ": " .. message, err)
@@ -232,6 +245,8 @@ local function with_advice(plan, turn, err)
     local install = plan.agent.install
     if install and err.code == "process_failed" and find(err.message, MISSING, 1, true) then
       err.message = err.message .. ": to install it, " .. install
+    elseif err.code == "role_violation" and err.verb == "read_env" then
+      err.message = err.message .. ENVIRONMENT
     elseif err.code == "idle_timeout" then
       err.session, err.last = turn.session, turn.last
     end
@@ -253,6 +268,7 @@ local function take_turn(plan, ctx, input, prompt, given)
     max_turns = plan.max_turns,
     schema = plan.schema,
     budget = ctx.budget,
+    prices = plan.prices,
     session = given.session,
     on_session = function(id)
       extra.session = id

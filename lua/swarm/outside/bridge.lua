@@ -16,6 +16,9 @@ local waiting = require "swarm.scope.waiting"
 local error, pcall = error, pcall
 local format, gsub = string.format, string.gsub
 
+-- What the requests of some ports wait for, as messages say it.
+local AWAITED = { process = "its program", worktree = "its worktree" }
+
 local bridge = {
   outstanding = 0, -- workers that wait for a port: only these can the outside wake
   mocks = {}, -- port → what answers in its place, in specs (swarm/testing/mock.lua)
@@ -71,7 +74,7 @@ local function new_request(me, port, payload, data, on_event)
     on_event = on_event,
     events = on_event and new_queue(), -- that came and were not taken: JSON and bytes
     event_error = nil, -- what on_event raised
-    what = port == "process" and "its program" or "an answer from port " .. port,
+    what = AWAITED[port] or "an answer from port " .. port,
     on_cancel = on_cancel,
     parked = false, -- its worker waits for it
     list = nil, -- who else may wake its worker: a list of waiters

@@ -274,7 +274,7 @@ function registry.close(generation)
     layer.rights = roles.of(generation.roles, rights, role, layer.where)
   end
   for _, def in pairs(generation.workers) do
-    budgets.check(def)
+    finish(nil, xpcall(budgets.check, frames.passing, def))
     if def.worktree then
       def.held_open = "its worktree belongs to one task"
     end

@@ -36,7 +36,8 @@ class Worktrees:
             if payload["op"] == "make":
                 made = await self._make(payload)
             else:
-                made = {"holds": await self._end(payload["path"])}
+                holds = await self._end(payload["path"])
+                made = {"holds": holds} if holds else {}
         return Answer(made)
 
     async def aclose(self) -> None:

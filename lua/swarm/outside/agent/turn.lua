@@ -5,6 +5,7 @@ local errors = require "swarm.ground.errors"
 local limits = require "swarm.outside.agent.limits"
 local clock = require "swarm.ground.clock"
 local output = require "swarm.outside.process.output"
+local prices = require "swarm.outside.agent.prices"
 local say = require "swarm.worker.output.say"
 local values = require "swarm.values.values"
 local concat, floor, sort = table.concat, math.floor, table.sort
@@ -96,6 +97,7 @@ function Turn:flush_usage()
   if event then
     self.gathered, self.gathered_n = nil, 0
     event.type, event.tokens = "usage", (event.input or 0) + (event.output or 0)
+    prices.put(self.prices, event)
     self.usages = self.usages + 1
     if self.stream.says then
       say.relay(self.ctx, event)
@@ -334,7 +336,7 @@ end
 local turn = {}
 
 ---@param of table { agent, who, ctx, session, model, permissions, max_turns, schema, budget,
----on_session, on_denied, is_cancelled }
+---prices, on_session, on_denied, is_cancelled }
 ---@return table
 function turn.new(of)
   of.stream = nil -- where its items come from, and events go

@@ -18,6 +18,8 @@ local next, pairs, type = next, pairs, type
 local budgets = {}
 
 local FIELDS = { tokens = true, cost = true, seconds = true }
+local UNTOLD = "the worker tells no usage. Items of output.format ndjson, sse or frames can, as "
+  .. "{ type = \"usage\", %s = ... }"
 local LATER = { requests = true, tool_calls = true }
 
 -- Reading -----------------------------------------------------------------------------------------
@@ -62,10 +64,10 @@ end
 function budgets.check(def)
   for what in pairs(def.budget or {}) do
     if not is_told(def, what) then
-      local message = "worker %q: budget.%s cannot be kept: the worker tells no usage. Items of "
-        .. "output.format ndjson, sse or frames can, as { type = \"usage\", %s = ... }"
+      local message = "worker %q: budget.%s cannot be kept: "
+      local why = def.tells and def.tells.why or format(UNTOLD, what)
       local fields = { field = "budget", where = def.where }
-      return errors.throw("load_error", format(message, def.name, what, what), fields)
+      return errors.throw("load_error", format(message, def.name, what) .. why, fields)
     end
   end
 end
@@ -160,8 +162,9 @@ local function tell_untold(task, what)
   local def = task.def
   if not told[def] then
     told[def] = true
-    local message = "worker %s tells no usage: the budget of %s does not count what it spends"
-    log.entry("warn", format(message, record.title(task), what), nil, task)
+    local message = "worker %s tells no %s: the budget of %s does not count what it spends"
+    local untold = def.tells and what or "usage"
+    log.entry("warn", format(message, record.title(task), untold, what), nil, task)
   end
 end
 
