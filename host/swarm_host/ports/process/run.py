@@ -28,6 +28,8 @@ STDERR_IN_ERRORS = 4096
 OUT, ERR, TOOK = {"out": True}, {"err": True}, {"took": True}
 """Events: items of its standard output, lines of its standard error, and that a piece of input has
 been written, or nobody reads any more."""
+STARTED = {"started": True}
+"""That it runs, for who wants to know (``tells_start``)."""
 
 
 class Unstarted(Exception):
@@ -133,6 +135,8 @@ class Run:
     async def _until_it_ends(self, tasks: TaskGroup) -> bool:
         """Waits until the child itself has ended, or is to be, and says whether it is late."""
         payload = self._order.payload
+        if payload.get("tells_start"):
+            await self._call.emit(STARTED, None)
         if payload.get("feeds") and self._child.stdin is not None:
             self._beside(tasks, self._moves, self._feed, self._child.stdin)
         if payload.get("listens"):
