@@ -21,6 +21,10 @@ from typing import Any, cast
 STATE = os.environ.get("FAKE_AGENT_STATE", "")
 
 
+STOPPED = "stopped"
+"""What an order says that was cancelled."""
+
+
 def note(text: str) -> None:
     """Writes down what was noticed."""
     path = os.environ.get("FAKE_AGENT_LOG")
@@ -179,7 +183,7 @@ def main() -> int:
                         said = await order(session_id, rest)
                     except RequestError as problem:
                         said = f"refused {problem.code}: {problem}"
-                    if said == "cancelled":
+                    if said == STOPPED:
                         return schema.PromptResponse(stop_reason="cancelled")
                     if said is not None:
                         await self.update(session_id, chunk(f"{said}\n"))
@@ -296,6 +300,10 @@ def main() -> int:
                 return f"{first} {problem.code}"
             raise AssertionError
 
+        async def do_exit(self, session: str, text: str) -> None:
+            """``exit STATUS``: at once."""
+            os._exit(int(text))
+
         async def do_hang(self, session: str, text: str) -> str:
             """``hang [stubborn]``: in the middle of a tool call; stubborn: whatever is asked."""
             await self.raw(session, "tool_call", {"toolCallId": "h", "title": "Hanging"})
@@ -304,7 +312,7 @@ def main() -> int:
                 await asyncio.sleep(3600)
             await self.cancelled.wait()
             note("stopped")
-            return "cancelled"
+            return STOPPED
 
         async def raw(self, session: str, kind: str, fields: Any) -> None:
             """Tells an update as it is."""
