@@ -41,7 +41,7 @@ define("telling", { session = "{input.session}" })
 define("gemini", { agent = "gemini", protocol = "acp", model = "x" })
 define("opencode", { agent = "opencode", protocol = "acp" })
 define("again", { retries = { max = 1, backoff = 0 } })
-define("brief", { timeout = 5 })
+define("brief", { timeout = 3600 })
 for _, mode in ipairs { "ask", "read", "edit", "all" } do
   define(mode, { permissions = mode })
 end
@@ -131,6 +131,10 @@ describe("over ACP", function()
     assert.same({ "First,", "Then", " this." }, texts)
     assert.same({ tokens = 120, cost = 0.01 }, used(h))
     assert.truthy(h.session)
+  end)
+
+  it("a text that ends within a character is taken", function()
+    assert.equal("half ?", call("plain", "half"))
   end)
 
   it("those that come with the host are started by their own command", function()
@@ -336,6 +340,16 @@ describe("the end of an agent over ACP", function()
     end)
   end)
 
+  it("is the same where it runs out of time", function()
+    swarm.fs.temp_dir(function(folder)
+      local h = hanging("brief", "hang", { log = folder .. "/log" })
+      clock.advance(3600)
+      local _, err = swarm.join(h)
+      assert.equal("timeout", err.code)
+      assert.matches("cancel s.*\nstopped\n", swarm.fs.read(folder .. "/log"))
+    end)
+  end)
+
   it("is SIGKILL where it ignores that", function()
     swarm.fs.temp_dir(function(folder)
       local log = folder .. "/log"
@@ -359,7 +373,7 @@ describe("the end of an agent over ACP", function()
     text_id = "which nobody has asked",
     wrong_shape = "answer to session/prompt has another form: stopReason",
     no_rpc = "no message of JSON%-RPC 2.0",
-    huge = "no JSON.*%(%d+ bytes%)",
+    huge = "a longer line than limits.*%(%d+ bytes%)",
     cut = "no JSON.*resu",
     version = "it speaks version 2 of ACP",
     silent = "did not answer initialize within 0.5 s",

@@ -202,6 +202,15 @@ def main() -> int:
             """``say TEXT``"""
             await self.update(session, chunk(text))
 
+        async def do_half(self, session: str, text: str) -> None:
+            """``half``: a piece of text that ends within a character."""
+            line = {"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": ""}}
+            params = {"sessionId": session, "update": line}
+            message = {"jsonrpc": "2.0", "method": "session/update", "params": params}
+            text = json.dumps(message).replace('"text": ""', r'"text": "half \ud83d"')
+            sys.stdout.write(text + "\n")
+            sys.stdout.flush()
+
         async def do_count(self, session: str, text: str) -> str:
             """``count``: how many prompts the session has had."""
             return str(self.prompts[session])
@@ -218,6 +227,7 @@ def main() -> int:
                 ("agent_thought_chunk", {"content": {"type": "text", "text": "hm"}}),
                 ("plan", {"entries": [entry]}),
                 ("tool_call", {"toolCallId": "a", "title": "Reading", "kind": "read"}),
+                ("tool_call_update", {"toolCallId": "a", "status": "completed"}),
                 ("tool_call_update", {"toolCallId": "a", "status": "completed"}),
                 ("tool_call", {"toolCallId": "b", "title": "Running"}),
                 ("tool_call_update", {"toolCallId": "b", "status": "failed"}),

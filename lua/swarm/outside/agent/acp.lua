@@ -12,10 +12,11 @@ local S = require "swarm.scheduler.scheduler"
 local values = require "swarm.values.values"
 local waiting = require "swarm.scope.waiting"
 local worktree = require "swarm.outside.worktree"
-local concat, format, max = table.concat, string.format, math.max
+local concat, format, max, sub = table.concat, string.format, math.max, string.sub
 local setmetatable = setmetatable
 
 local VERSION = 1
+local LAST = 2000 -- bytes of what it said last that are kept for errors
 local INPUT = { input = true }
 
 local acp = {}
@@ -37,21 +38,24 @@ function updates.agent_message_chunk(self, turn, update)
   end
   self.used_tool, self.message = false, update.messageId
   self.pieces[#self.pieces + 1] = content.text
-  return turn:text(content.text)
+  local last = sub((turn.last or "") .. content.text, -LAST)
+  turn:text(content.text)
+  turn.last = last -- of all its pieces
 end
 
 local ENDED = { completed = true, failed = true }
 
 function updates.tool_call(self, turn, update)
-  self.used_tool = true
-  local id = update.toolCallId
-  self.titles[id] = update.title or self.titles[id]
-  if not ENDED[update.status] or not turn.tools[id] then
-    turn:tool(self.titles[id], id)
+  local id, status = update.toolCallId, update.status
+  if self.ended[id] then
+    return -- what it came to is told in pieces
+  elseif not turn.tools[id] then
+    self.used_tool = true
+    turn:tool(update.title, id)
   end
-  if ENDED[update.status] then
-    self.titles[id] = nil
-    return turn:tool_ended(id, update.status == "failed")
+  if ENDED[status] then
+    self.ended[id] = true
+    return turn:tool_ended(id, status == "failed")
   end
 end
 updates.tool_call_update = updates.tool_call
@@ -243,7 +247,7 @@ local STOPS = {
 ---@param order function what makes the order for its program, where that must be started
 ---@return table ended, string stdout, string stderr as of a child that was run
 function Talk:prompt(turn, text, order)
-  self.turn, self.pieces, self.used_tool, self.titles = turn, {}, false, {}
+  self.turn, self.pieces, self.used_tool, self.ended = turn, {}, false, {}
   local ready, ended, stderr = true, nil, nil
   if not self.request or self.request.done then
     turn.session = turn.session or self.session
@@ -257,7 +261,6 @@ function Talk:prompt(turn, text, order)
     local params = { sessionId = self.session, prompt = { { type = "text", text = text } } }
     local found, err
     found, err, ended, stderr = self:ask("session/prompt", params)
-    turn.last = self.pieces[1] and concat(self.pieces) or nil
     if err then
       turn:failed(err.message)
     elseif found then
@@ -265,7 +268,7 @@ function Talk:prompt(turn, text, order)
         used(turn, found.usage)
       end
       if found.stopReason == "end_turn" then
-        turn:answer(turn.last)
+        turn:answer(self.pieces[1] and concat(self.pieces))
       else
         turn:failed(STOPS[found.stopReason])
       end
@@ -301,7 +304,7 @@ function acp.new(plan)
     pieces = nil, -- what it says in this turn, since it used a tool
     message = nil, -- the id of the last message
     used_tool = false,
-    titles = nil, -- id → title, of tools
+    ended = nil, -- id → true, of tools
   }, Talk)
 end
 

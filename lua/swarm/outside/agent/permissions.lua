@@ -77,7 +77,7 @@ end
 ---@return table outcome
 function permissions.choose(talk, params)
   local turn, call, mode = talk.turn, params.toolCall, talk.plan.permissions
-  local title = call.title or talk.titles[call.toolCallId] or call.kind
+  local title = call.title or turn.tools[call.toolCallId] or call.kind
   local option
   if type(mode) == "function" then
     option = named(talk, params.options, mode(turn.ctx, request_of(params)))

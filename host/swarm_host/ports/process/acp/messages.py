@@ -52,6 +52,9 @@ OF_AN_UPDATE = (
 OF_A_CALL = ("toolCallId", "title", "kind", "status")
 """What is handed on of a tool call that a permission is asked for."""
 
+CUT = b" bytes dropped]"
+"""How a line ends that was cut (``framing.py``)."""
+
 MOST_SHOWN = 400
 """Bytes of a line that an error shows."""
 
@@ -71,7 +74,11 @@ def read(line: bytes) -> Message:
     try:
         message = from_json(line, allow_inf_nan=False)
     except ValueError as problem:
-        raise Broken(f"it wrote what is no JSON ({problem})") from None
+        message = _mended(line)
+        if message is None and line.endswith(CUT):
+            raise Broken("it wrote a longer line than limits = { line = bytes } has") from None
+        if message is None:
+            raise Broken(f"it wrote what is no JSON ({problem})") from None
     if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
         raise Broken("it wrote what is no message of JSON-RPC 2.0")
     if "id" in message and not is_id(message["id"]):
@@ -82,6 +89,16 @@ def read(line: bytes) -> Message:
     elif "id" not in message or ("result" in message) == ("error" in message):
         raise Broken("it wrote a message that is neither a request nor an answer")
     return message
+
+
+def _mended(line: bytes) -> Any:
+    """A line with halves of characters, which programs in JavaScript may write in pieces of a text;
+    None where it is no JSON for another reason."""
+    try:
+        text = json.dumps(json.loads(line), ensure_ascii=False)
+        return from_json(text.encode(errors="replace"), allow_inf_nan=False)
+    except (ValueError, RecursionError):
+        return None
 
 
 def is_id(value: Any) -> bool:
