@@ -19,6 +19,7 @@ import anyio
 from acp import schema
 from acp.exceptions import RequestError
 from anyio import to_thread
+from anyio.lowlevel import checkpoint
 from pydantic_core import from_json
 
 from swarm_host.ports.contract import Answer, Call, PortError
@@ -29,6 +30,9 @@ from swarm_host.version import __version__
 
 LONG = 100_000
 """Bytes of a line from which on it is read in a thread, so that other workers go on meanwhile."""
+
+MANY = 16
+"""Lines that are read before others get a turn: it takes about a millisecond."""
 
 MOST_OWED = 1000
 """Requests of an agent that are not answered yet."""
@@ -250,7 +254,9 @@ class Conversation:
                 await self._call.emit(event, data)
             return
         lines = []
-        for line in (data or b"").split(b"\n"):
+        for index, line in enumerate((data or b"").split(b"\n")):
+            if index % MANY == MANY - 1:
+                await checkpoint()
             if self._problem is None and line.strip():
                 try:
                     message = await self._take(line)
