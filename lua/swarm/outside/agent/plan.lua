@@ -153,7 +153,7 @@ function plan.compile(def, fields, generation)
     check_permissions(fail, made.permissions, agent)
     made.agent = agent
     def.held_open = agent.protocol == "acp"
-      or "an agent is held open over ACP alone: spawn it with session = its h.session"
+      or "an agent's stream cannot be held open: take protocol acp, or session = its h.session"
     def.tells = { cost = agent.cost }
     made.process = process_plan(who, def, fields, agent)
     if made.process.forms.prompt_file then
