@@ -46,6 +46,7 @@ BREAKS = [
     "version",
     "late",
     "mute",
+    "closed",
 ]
 
 
@@ -90,6 +91,8 @@ def broken(mode: str) -> int:
                 answer(message, {"stopReason": "end_turn"})
             elif mode == "mute":
                 return 3
+            elif mode == "closed":
+                os.close(1)
             time.sleep(0 if mode == "twice" else 60)
     return 0
 

@@ -30,6 +30,8 @@ OUT, ERR, TOOK = {"out": True}, {"err": True}, {"took": True}
 been written, or nobody reads any more."""
 STARTED = {"started": True}
 """That it runs, for who wants to know (``tells_start``)."""
+SILENT = {"silent": True}
+"""That its standard output is at an end, for who wants to know (``tells_silence``)."""
 
 
 class Unstarted(Exception):
@@ -173,6 +175,8 @@ class Run:
         """Moves bytes."""
         try:
             await move(*arguments)
+            if arguments[:1] == (self._child.stdout,) and self._order.payload.get("tells_silence"):
+                await self._call.emit(SILENT, None)
         except OSError as problem:
             self._stop(self._failure(f"its pipes cannot be used: {words_of(problem)}"))
 

@@ -112,7 +112,8 @@ class Conversation:
         return self._answer
 
     async def _run_process(self) -> None:
-        payload = {name: value for name, value in self._payload.items() if name != "acp"}
+        payload = {**self._payload, "tells_silence": True}
+        del payload["acp"]
         call = Call(self._call.id, self._call.data, self._hear, self._receive, self._say)
         try:
             with self._process:
@@ -152,6 +153,12 @@ class Conversation:
         await anyio.sleep(self._start)
         if number in self._asked:
             self._break(f"it did not answer {method} within {self._start:g} s")
+
+    async def _outlive(self) -> None:
+        """Ends an agent that has closed its output, and can answer no more."""
+        await anyio.sleep(self._payload["kill_after"])
+        if self._asked:
+            self._break("it closed its standard output, and runs on")
 
     async def _guard_idle(self, seconds: float) -> None:
         """Ends an agent that is silent while it works on a prompt, and nothing is owed to it."""
@@ -249,12 +256,16 @@ class Conversation:
 
     async def _hear(self, event: Any, data: bytes | None = None) -> None:
         """Takes what the process emits."""
-        if "out" not in event:
-            if "took" not in event:
-                await self._call.emit(event, data)
-            return
+        if "silent" in event:
+            self._tasks.start_soon(self._outlive)
+        elif "out" in event:
+            await self._hear_lines(data or b"")
+        elif "took" not in event:
+            await self._call.emit(event, data)
+
+    async def _hear_lines(self, data: bytes) -> None:
         lines = []
-        for index, line in enumerate((data or b"").split(b"\n")):
+        for index, line in enumerate(data.split(b"\n")):
             if index % MANY == MANY - 1:
                 await checkpoint()
             if self._problem is None and line.strip():
