@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,10 @@ from swarm_host.testing.specs import BrokenFile, Spec
 SEED = secrets.randbelow(1_000_000)
 SHARED = Path(__file__).parent / "lua"
 FAKES = Path(__file__).resolve().parents[1] / "tests" / "fakes" / "bin"
-os.environ["PATH"] = f"{FAKES}{os.pathsep}{os.environ['PATH']}"  # programs that play agents
+# Programs that play agents, and the Python that has what they import.
+os.environ["PATH"] = os.pathsep.join(
+    [str(FAKES), str(Path(sys.executable).parent), os.environ["PATH"]]
+)
 RUNNER = Runner(seed=SEED, lua_path=(str(SHARED),))
 
 

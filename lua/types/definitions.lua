@@ -103,7 +103,8 @@
 ---@class swarm.AgentWorker : swarm.WorkerFields
 ---@field agent "claude"|"codex"|"gemini"|"opencode"|string|swarm.Agent
 ---@field model? string a text with placeholders
----@field permissions? "read"|"edit"|"all"|"ask" what it may do by itself: "ask"
+---@field protocol? "stream"|"acp" of those that the agent has, the other one
+---@field permissions? "read"|"edit"|"all"|"ask"|swarm.Permit what it may do by itself: "ask"
 ---@field session? "new"|string the session to go on in, a text with placeholders; "new": each
 ---attempt begins one
 ---@field max_turns? integer where the agent has such a limit
@@ -129,7 +130,8 @@
 ---@class swarm.Agent
 ---@field command string[]|fun(turn: swarm.Turn): string[] the program and its arguments; "{args}"
 ---stands for the worker's `args` (else they come last), "{schema_file}" for a file with the schema
----@field on table<any, swarm.ItemMapper|false> an item's type → what it means; false: nothing
+---@field on? table<any, swarm.ItemMapper|false> a stream's: an item's type → what it means; false:
+---nothing
 ---@field type? string the key that names an item's type: "type"
 ---@field ended? fun(turn: swarm.Turn, exit: swarm.Exit) called once its program has ended
 ---@field options? swarm.AgentOption[] what its command uses
@@ -138,7 +140,32 @@
 ---@field inherit_env? string[] names and globs that its login needs
 ---@field install? string how one gets it, for messages
 ---@field login? string how one logs in, for messages
----@field protocol? "stream"
+---@field protocol? "stream"|"acp" what it speaks on its standard output: "stream"
+---@field start_timeout? number over ACP: seconds until it has answered all but a prompt: 60
+---@field acp? swarm.AgentOverAcp the same agent over ACP
+
+---How an agent that writes a stream is run where a worker asks for `protocol = "acp"`.
+---@class swarm.AgentOverAcp
+---@field command string[]|fun(turn: swarm.Turn): string[]
+---@field options? swarm.AgentOption[] what that command uses
+---@field start_timeout? number
+
+---Answers what an agent over ACP asks for: the id or the kind of an option, "allow" or "deny".
+---@alias swarm.Permit fun(ctx: swarm.Ctx, request: swarm.PermissionRequest): string?
+
+---What an agent over ACP asks a permission for.
+---@class swarm.PermissionRequest
+---@field id string of the tool's call
+---@field tool string? its title
+---@field kind string? such as "read", "edit" or "execute"
+---@field arguments any what it is called with
+---@field options swarm.PermissionOption[]
+
+---An answer that an agent takes.
+---@class swarm.PermissionOption
+---@field id string
+---@field kind "allow_once"|"allow_always"|"reject_once"|"reject_always"
+---@field name string
 
 ---What a worker may ask of an agent; `schema`: it has an option for schemas.
 ---@alias swarm.AgentOption "model"|"permissions"|"session"|"max_turns"|"schema"

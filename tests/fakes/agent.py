@@ -479,6 +479,9 @@ def say(items: Iterator[Any], fake: Fake) -> None:
 def main() -> int:
     """Plays an agent; the exit status is its."""
     name = Path(sys.argv[0]).name
+    if "--acp" in sys.argv or "acp" in sys.argv[1:2]:
+        other = Path(__file__).resolve().with_name("acp_agent.py")
+        os.execv(sys.executable, [sys.executable, str(other), *sys.argv[1:]])
     modes = {word for word in os.environ.get("FAKE_AGENT", "").split(",") if word}
     if not modes <= MODES.keys():
         raise SystemExit(f"there are no modes {modes - MODES.keys()}")

@@ -75,6 +75,17 @@ return {
     return list
   end,
   on = on,
+  acp = {
+    options = { "model" },
+    command = function(turn)
+      local list = { "gemini", "--acp" }
+      if turn.model then
+        list[#list + 1] = "--model"
+        list[#list + 1] = turn.model
+      end
+      return list
+    end,
+  },
 
   ended = function(turn, exit)
     if exit.exit_code == TURN_LIMIT then

@@ -81,4 +81,5 @@ return {
     return list
   end,
   on = on,
+  acp = { command = { "opencode", "acp" } },
 }

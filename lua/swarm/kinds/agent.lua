@@ -1,16 +1,15 @@
--- Kind `agent`: a command-line agent, a process whose stream a mapper reads. An attempt is one turn
--- of it, and further ones in the same session where its answer does not fit the schema.
+-- Kind `agent`: a command-line agent, a process whose stream a mapper reads, or with which a
+-- conversation is held. An attempt is one turn of it, and further ones in the same session where
+-- its answer does not fit the schema.
+local acp = require "swarm.outside.agent.acp"
 local agents = require "swarm.outside.agent.definition"
-local arguments = require "swarm.ground.arguments"
 local asked = require "swarm.outside.agent.asked"
 local attempt = require "swarm.outside.process.attempt"
 local errors = require "swarm.ground.errors"
 local log = require "swarm.events.log"
-local prices = require "swarm.outside.agent.prices"
-local plans = require "swarm.outside.process.plan"
+local plans = require "swarm.outside.agent.plan"
 local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
-local schema = require "swarm.outside.schema"
 local shown = require "swarm.ground.shown"
 local stream = require "swarm.outside.process.stream"
 local template = require "swarm.outside.process.template"
@@ -18,164 +17,9 @@ local turns = require "swarm.outside.agent.turn"
 local concat, find, format, sort = table.concat, string.find, string.format, table.sort
 local error, pairs, pcall, type = error, pairs, pcall, type
 
-local LINGER = 10 -- seconds; some never exit after their answer
-local LINE = 16777216 -- bytes of an item: one may hold a whole file
-local REPAIRS = 2
 local MISSING = "there is no program" -- what the port says of it
-local MOST_TURNS = 1000000
-
--- The fields of a process worker that it has besides.
-local OF_PROCESS = {
-  env = true,
-  inherit_env = true,
-  cwd = true,
-  kill_after = true,
-  idle = true,
-  linger = true,
-  limits = true,
-  prompt = true,
-}
-
--- Its own, which are checked here.
-local OWN = {
-  agent = true,
-  model = true,
-  permissions = true,
-  session = true,
-  max_turns = true,
-  args = true,
-  repairs = true,
-  prices = true,
-}
-
 local ENVIRONMENT = ": an agent inherits the variables of its login. With inherit_env = false it "
   .. "does not, and finds its login in its files alone"
-local NO_COST = "agent %s tells tokens and no cost. Bound tokens instead, or give "
-  .. "prices = { input = ..., output = ... }, in USD for a million tokens"
-
-local MODES = { read = true, edit = true, all = true, ask = true }
-
--- Compiling ---------------------------------------------------------------------------------------
-
-local function check_permissions(fail, value)
-  if type(value) == "function" then
-    return fail("permissions", "permissions by a function needs ACP, which is not built yet")
-  elseif not MODES[value] then
-    local modes = '"read", "edit", "all" or "ask"'
-    return fail("permissions", "permissions must be " .. modes .. ", and is " .. shown.value(value))
-  end
-end
-
-local function whole(fail, field, value, least, most)
-  local ok, err = pcall(arguments.whole, value, field, least, most)
-  if not ok then
-    return fail(field, err.message)
-  end
-end
-
----What a worker asks of an agent must be something that it has.
-local function check_options(fail, fields, agent)
-  for _, option in pairs { "model", "permissions", "session", "max_turns" } do
-    if fields[option] ~= nil and not agent.options[option] then
-      local advice = agent.is_own and ": list it in its options, and have its command use it"
-        or ": leave it out"
-      return fail(option, format("agent %s has no %s%s", agent.name, option, advice))
-    end
-  end
-end
-
----The fields that say how its program runs, as a plan of a process worker.
-local function process_plan(who, def, fields, agent)
-  local of_process = { command = { "agent" }, output = { format = "ndjson" }, linger = LINGER }
-  for field in pairs(OF_PROCESS) do
-    if fields[field] ~= nil then
-      of_process[field] = fields[field]
-    end
-  end
-  if fields.inherit_env ~= false then
-    local globs = {}
-    for _, list in pairs { agent.inherit_env, fields.inherit_env or {} } do
-      for i = 1, #list do
-        globs[#globs + 1] = list[i]
-      end
-    end
-    of_process.inherit_env = globs
-  end
-  local plan = plans.compile(who, of_process, def.where)
-  plan.line_limit = plan.line_limit or LINE
-  return plan
-end
-
----A field with placeholders, as pieces.
-local function pieces_of(fail, field, text)
-  local forms = {}
-  local pieces = text ~= nil and plans.parse_text(fail, field, text, forms) or nil
-  if forms.prompt_file then
-    return fail(field, field .. ": an agent reads its prompt, there is no {prompt_file}")
-  end
-  return pieces
-end
-
-local function compile(def, fields, generation)
-  local who = format("worker %q", def.name)
-  local where -- nil: the definition is where the script is
-  local function fail(field, message)
-    return errors.throw("load_error", who .. ": " .. message, { field = field, where = where })
-  end
-  local plan = {
-    who = who,
-    agent = nil,
-    process = nil,
-    prices = nil,
-    model = pieces_of(fail, "model", fields.model),
-    permissions = fields.permissions or "ask",
-    max_turns = fields.max_turns,
-    is_new = fields.session == "new", -- no attempt goes on where the last one was
-    session = fields.session ~= "new" and pieces_of(fail, "session", fields.session) or nil,
-    args = {},
-    repairs = fields.repairs or REPAIRS,
-    schema = nil, -- JSON text
-    misfit = nil, -- value → error, or nil where it fits
-  }
-  check_permissions(fail, plan.permissions)
-  whole(fail, "repairs", plan.repairs, 0, 100)
-  whole(fail, "max_turns", fields.max_turns or 1, 1, MOST_TURNS)
-  local args = fields.args or {}
-  if type(args) ~= "table" then
-    return fail("args", 'args must be a list such as { "--verbose" }, and is ' .. shown.value(args))
-  end
-  for i = 1, #args do
-    plan.args[i] = pieces_of(fail, format("args[%d]", i), args[i])
-  end
-  plan.schema, plan.misfit = schema.of_output(def)
-  local function with(agent)
-    check_options(fail, fields, agent)
-    plan.agent = agent
-    plan.prices = prices.check(fail, fields.prices, agent)
-    if agent.cost == false and not plan.prices then
-      def.tells = { cost = false, why = format(NO_COST, agent.name) }
-    end
-    plan.process = process_plan(who, def, fields, agent)
-    if plan.process.forms.prompt_file then
-      return fail("env", "env: an agent reads its prompt, there is no {prompt_file}")
-    end
-  end
-  if type(fields.agent) == "string" then
-    -- Order is free: the agent may be defined further down.
-    generation.closing[#generation.closing + 1] = function()
-      where = def.where
-      with(agents.named(generation, fields.agent, function(message)
-        local err = { field = "agent", where = def.where }
-        return errors.throw("load_error", who .. ": " .. message, err)
-      end))
-    end
-  else
-    with(agents.check(who .. ": agent", def.name, fields.agent, true))
-  end
-  return plan
-end
-
--- Running -----------------------------------------------------------------------------------------
 
 local function filled(plan, pieces, field, ctx, input, prompt)
   return concat(template.fill(pieces, ctx, input, plan.who .. ": " .. field, prompt))
@@ -247,19 +91,18 @@ local function with_advice(plan, turn, err)
       err.message = err.message .. ": to install it, " .. install
     elseif err.code == "role_violation" and err.verb == "read_env" then
       err.message = err.message .. ENVIRONMENT
-    elseif err.code == "idle_timeout" then
+    elseif err.code == "idle_timeout" or err.code == "agent_failed" then
       err.session, err.last = turn.session, turn.last
     end
   end
   return error(err, 0)
 end
 
----One turn: its program with one prompt, to its end.
----@return any answer, table turn, table? err
-local function take_turn(plan, ctx, input, prompt, given)
+---A turn that is about to be taken.
+local function new_turn(plan, ctx, given)
   local task = S.current.task
   local extra = record.extra(task)
-  local turn = turns.new {
+  return turns.new {
     agent = plan.agent,
     who = plan.who,
     ctx = ctx,
@@ -285,11 +128,26 @@ local function take_turn(plan, ctx, input, prompt, given)
       return me.scope.cancel ~= nil
     end,
   }
-  turn.stream = stream.new(plan.process, ctx, false, turn)
-  local order = attempt.order(plan.process, ctx, input, prompt)
-  order.arguments, order.prompt = command_of(plan, turn, given.args)
-  order.input = { given.text }
-  local ok, ended, _, stderr = pcall(attempt.run, order, plan.process, ctx, turn.stream)
+end
+
+---One turn: its program with one prompt, to its end; or one prompt of a conversation.
+---@return any answer, table turn, table? err
+local function take_turn(plan, ctx, input, prompt, given)
+  local turn, talk = new_turn(plan, ctx, given), given.talk
+  turn.stream = stream.new(plan.process, ctx, false, talk or turn)
+  local function order()
+    local made = attempt.order(plan.process, ctx, input, prompt)
+    made.arguments, made.prompt = command_of(plan, turn, given.args)
+    return made
+  end
+  local ok, ended, _, stderr
+  if talk then
+    ok, ended, _, stderr = pcall(talk.prompt, talk, turn, given.text, order)
+  else
+    local made = order()
+    made.input = { given.text }
+    ok, ended, _, stderr = pcall(attempt.run, made, plan.process, ctx, turn.stream)
+  end
   turn:flush_usage()
   tell_skipped(plan, turn)
   if not ok then
@@ -335,14 +193,17 @@ local function first_turn(plan, ctx, input, prompt)
   }
 end
 
-local function run(plan, ctx, input)
+---@param talk table? the conversation, over ACP
+local function take_turns(plan, ctx, input, talk)
   local prompt = attempt.prompter(plan.process, ctx, input)
   local given = first_turn(plan, ctx, input, prompt)
+  given.talk = talk
   for number = 0, plan.repairs do
     local answer, turn, failure = take_turn(plan, ctx, input, prompt, given)
     if failure and given.goes_on and asked.is_lost(failure.reason) then
       record.extra(S.current.task).session = nil
       given = first_turn(plan, ctx, input, prompt)
+      given.talk = talk
       answer, turn, failure = take_turn(plan, ctx, input, prompt, given)
     end
     if failure then
@@ -363,15 +224,26 @@ local function run(plan, ctx, input)
   end
 end
 
-local known = {}
-for _, fields in pairs { OF_PROCESS, OWN } do
-  for field in pairs(fields) do
-    known[field] = true
+local function run(plan, ctx, input)
+  if plan.agent.protocol ~= "acp" then
+    return take_turns(plan, ctx, input)
   end
+  local held = record.extra(S.current.task).invoked_by
+  if held then
+    held.kept = held.kept or acp.new(plan) -- its worker closes it
+    return take_turns(plan, ctx, input, held.kept)
+  end
+  local talk = acp.new(plan)
+  local ok, value, reason = pcall(take_turns, plan, ctx, input, talk)
+  talk:close()
+  if not ok then
+    return error(value, 0)
+  end
+  return value, reason
 end
 
 return {
-  fields = known,
+  fields = plans.FIELDS,
 
   ---Checks a swarm.agent where it stands.
   check_agent = function(name, fields)
@@ -387,8 +259,7 @@ return {
   ---@param generation table
   ---@return function run called as run(ctx, input)
   start = function(def, fields, generation)
-    def.held_open = "an agent cannot be held open yet: spawn it with session = its h.session"
-    local plan = compile(def, fields, generation)
+    local plan = plans.compile(def, fields, generation)
     return function(ctx, input)
       return run(plan, ctx, input)
     end

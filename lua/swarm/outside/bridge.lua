@@ -141,6 +141,25 @@ local function take_event(request)
   return true
 end
 
+---Raises what a port has said that went wrong.
+---@param problem table { code, message, ... }
+---@param verb string? which its caller needed
+function bridge.raise(me, problem, verb)
+  local code, message = problem.code, problem.message
+  problem.code, problem.message = nil, nil
+  if code == "role_violation" and verb then
+    if problem.what then
+      return gate.refuse(me, verb, problem.what)
+    end
+    local role = me.rights.role
+    problem.role, problem.verb = role, verb
+    message = gsub(message, "the role allows", function()
+      return format("role %q allows", role)
+    end, 1)
+  end
+  return errors.throw(code, message, problem)
+end
+
 ---What the port answered: its value, or its error raised.
 local function answer_of(request, me, verb)
   local answer
@@ -150,19 +169,7 @@ local function answer_of(request, me, verb)
   if request.ok then
     return answer, request.answer_data, request.more_data
   end
-  local code, message = answer.code, answer.message
-  answer.code, answer.message = nil, nil
-  if code == "role_violation" and verb then
-    if answer.what then
-      return gate.refuse(me, verb, answer.what)
-    end
-    local role = me.rights.role
-    answer.role, answer.verb = role, verb
-    message = gsub(message, "the role allows", function()
-      return format("role %q allows", role)
-    end, 1)
-  end
-  return errors.throw(code, message, answer)
+  return bridge.raise(me, answer, verb)
 end
 
 ---Begins a request that others than bridge.request wait for: what comes of it comes piece by piece,

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
+from anyio import to_thread
 
 from swarm_host.errors import words_of
 from swarm_host.ports.contract import Answer, Call, PortError
@@ -22,6 +23,9 @@ from swarm_host.ports.process.run import Run, Unstarted
 from swarm_host.ports.process.terminals import NoTerminal
 from swarm_host.ports.secrets import Mask, reveal
 from swarm_host.ports.writing import put
+
+if TYPE_CHECKING:
+    from swarm_host.ports.process.acp.conversation import Conversation
 
 DESCRIPTORS_KEPT = 256
 DESCRIPTORS_EACH = 8
@@ -62,6 +66,13 @@ class Process:
             self._turns.release()
 
     async def _serve(self, payload: dict[str, Any], call: Call) -> Answer:
+        if "acp" in payload:
+            try:
+                conversation = await to_thread.run_sync(_conversation)
+            except ImportError:
+                text = "an agent over ACP needs an extra: pip install 'swarm-host[acp]'"
+                raise PortError("host_error", f"{payload['who']}: {text}") from None
+            return await conversation(self._serve, call, payload).run()
         order = Order.read(payload, call.data or b"")
         if order.prompt is None:
             return await self._run(order, call)
@@ -116,6 +127,13 @@ class Process:
         number, path = tempfile.mkstemp(dir=self._folder)
         os.close(number)
         return FileIO(path, "wb")  # without a buffer: what does not fit is known at once
+
+
+def _conversation() -> type[Conversation]:
+    """Its models take some tenths of a second to import, the first time."""
+    from swarm_host.ports.process.acp.conversation import Conversation
+
+    return Conversation
 
 
 def _no_room(who: str, what: str, path: str, problem: OSError) -> PortError:

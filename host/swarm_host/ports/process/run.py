@@ -28,6 +28,10 @@ STDERR_IN_ERRORS = 4096
 OUT, ERR, TOOK = {"out": True}, {"err": True}, {"took": True}
 """Events: items of its standard output, lines of its standard error, and that a piece of input has
 been written, or nobody reads any more."""
+STARTED = {"started": True}
+"""That it runs, for who wants to know (``tells_start``)."""
+SILENT = {"silent": True}
+"""That its standard output is at an end, for who wants to know (``tells_silence``)."""
 
 
 class Unstarted(Exception):
@@ -133,6 +137,8 @@ class Run:
     async def _until_it_ends(self, tasks: TaskGroup) -> bool:
         """Waits until the child itself has ended, or is to be, and says whether it is late."""
         payload = self._order.payload
+        if payload.get("tells_start"):
+            await self._call.emit(STARTED, None)
         if payload.get("feeds") and self._child.stdin is not None:
             self._beside(tasks, self._moves, self._feed, self._child.stdin)
         if payload.get("listens"):
@@ -169,6 +175,8 @@ class Run:
         """Moves bytes."""
         try:
             await move(*arguments)
+            if arguments[:1] == (self._child.stdout,) and self._order.payload.get("tells_silence"):
+                await self._call.emit(SILENT, None)
         except OSError as problem:
             self._stop(self._failure(f"its pipes cannot be used: {words_of(problem)}"))
 

@@ -21,7 +21,16 @@ local FIELDS = {
   cost = true,
   session_key = true,
   protocol = true,
+  start_timeout = true,
+  acp = true,
 }
+
+local PROTOCOLS = { stream = true, acp = true }
+local START_TIMEOUT = 60 -- seconds; some fetch what they need first
+local MOST = 1e6
+
+-- What is said of an agent's stream, and so not of one over ACP.
+local OF_STREAM = { "on", "type", "ended", "session_key" }
 
 -- What a worker may ask of an agent, where the agent's `options` list it; `schema` says that it has
 -- an option of its own for that.
@@ -59,6 +68,23 @@ local function check_on(fail, on)
   end
 end
 
+---The same agent over ACP: it has its own command and options, and how one gets it is the same.
+local function over_acp(who, name, fields, is_own)
+  if type(fields.acp) ~= "table" then
+    local text = who .. ": acp takes a table with its command"
+    return arguments.wrong(text, fields.acp, "load_error")
+  end
+  local own = {}
+  for _, field in pairs { "install", "login", "inherit_env", "cost" } do
+    own[field] = fields[field]
+  end
+  for field, value in pairs(fields.acp) do
+    own[field] = value
+  end
+  own.protocol = "acp"
+  return definition.check(who .. ": acp", name, own, is_own)
+end
+
 ---Checks what an agent is made of.
 ---@param who string such as `agent "x"`
 ---@param name string
@@ -78,17 +104,32 @@ function definition.check(who, name, fields, is_own)
       return fail(shown.text(key), "it has no field " .. shown.value(key) .. hint)
     end
   end
-  if fields.protocol == "acp" then
-    return fail("protocol", 'protocol "acp" is not built yet; "stream" is')
-  elseif fields.protocol ~= nil and fields.protocol ~= "stream" then
-    return fail("protocol", 'protocol must be "stream", and is ' .. shown.value(fields.protocol))
+  local protocol = fields.protocol or "stream"
+  local is_acp = protocol == "acp"
+  if not PROTOCOLS[protocol] then
+    local got = shown.value(protocol)
+    return fail("protocol", 'protocol must be "stream" or "acp", and is ' .. got)
   elseif type(fields.command) ~= "function" then
     check_list(fail, "command", fields.command)
     if #fields.command == 0 then
       return fail("command", "command must be a list or a function(turn) that returns one")
     end
   end
-  check_on(fail, fields.on)
+  if not is_acp then
+    check_on(fail, fields.on)
+  end
+  for i = 1, is_acp and #OF_STREAM or 0 do
+    if fields[OF_STREAM[i]] ~= nil then
+      return fail(OF_STREAM[i], OF_STREAM[i] .. " is for streams: over ACP the protocol says it")
+    end
+  end
+  local seconds = fields.start_timeout
+  if seconds ~= nil and not is_acp then
+    return fail("start_timeout", 'start_timeout is for agents with protocol = "acp"')
+  elseif seconds ~= nil and not (type(seconds) == "number" and seconds > 0 and seconds < MOST) then
+    local got = shown.value(seconds)
+    return fail("start_timeout", "start_timeout must be a number of seconds, and is " .. got)
+  end
   for _, field in pairs { "install", "login", "session_key", "type" } do
     if fields[field] ~= nil and type(fields[field]) ~= "string" then
       return fail(field, field .. " must be a text, and is " .. shown.value(fields[field]))
@@ -103,7 +144,8 @@ function definition.check(who, name, fields, is_own)
   end
   check_list(fail, "inherit_env", fields.inherit_env or {})
   check_list(fail, "options", fields.options or {}, OPTIONS)
-  local options = {}
+  -- The protocol has these, whatever the command uses.
+  local options = is_acp and { permissions = true, session = true } or {}
   for i = 1, #(fields.options or {}) do
     options[fields.options[i]] = true
   end
@@ -120,6 +162,9 @@ function definition.check(who, name, fields, is_own)
     options = options,
     cost = fields.cost, -- false: it never tells any
     session_key = fields.session_key,
+    protocol = protocol,
+    start_timeout = fields.start_timeout or START_TIMEOUT,
+    acp = fields.acp ~= nil and over_acp(who, name, fields, is_own) or nil, -- the same over ACP
     told = {}, -- what was told once
   }
 end
@@ -160,6 +205,24 @@ function definition.named(generation, name, fail)
     )
   end
   return agent
+end
+
+---An agent, over the protocol that a worker asks for.
+---@param agent table
+---@param protocol any
+---@param fail function(field, message)
+---@return table agent
+function definition.over(agent, protocol, fail)
+  if protocol == nil or protocol == agent.protocol then
+    return agent
+  elseif protocol == "acp" and agent.acp then
+    return agent.acp
+  elseif not PROTOCOLS[protocol] then
+    local got = shown.value(protocol)
+    return fail("protocol", 'protocol must be "stream" or "acp", and is ' .. got)
+  end
+  local text = "agent %s is not run with protocol %s"
+  return fail("protocol", format(text, agent.name, shown.value(protocol)))
 end
 
 return definition

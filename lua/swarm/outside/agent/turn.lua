@@ -178,6 +178,15 @@ function Turn:used_in_session(amounts)
   return add_usage(self, amounts, sums, amounts.model)
 end
 
+---The whole session has cost this. `is_told`: it is nothing of this turn's.
+function Turn:cost_in_session(cost, is_told)
+  local sums = sums_of_session(self.session or self)
+  if is_told or cost < (sums.cost or 0) then
+    sums.cost = is_told and cost or 0 -- it counts from the start again
+  end
+  return not is_told and add_usage(self, { cost = cost }, sums)
+end
+
 ---The answer, which ends the turn; nil takes it back.
 ---@param value any
 ---@param reason string? why it is blocked

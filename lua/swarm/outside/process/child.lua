@@ -67,7 +67,7 @@ end
 ---that is held open, one that is asked for in the middle of an event of another.
 ---@param order table see child.run
 ---@return table payload, string texts
-local function payload_of(order)
+function child.payload(order)
   local texts, sizes = {}, {}
   local function put(text)
     texts[#texts + 1] = text
@@ -130,6 +130,7 @@ local function payload_of(order)
     tells = order.on_err ~= nil,
     feeds = order.feeds or order.source ~= nil or nil,
     listens = order.feeds or order.source ~= nil or order.linger ~= nil or nil,
+    acp = order.acp, -- a conversation is held with it (outside/agent/acp.lua)
     at_once = order.feeds or is_reader(order) or holds.any(S.current.task) or nil,
   },
     concat(texts)
@@ -171,7 +172,7 @@ end
 ---them, and may tell it something
 ---@return table ended { exit_code, signal, lingered, path, size }, string stdout, string stderr
 function child.run(order)
-  local payload, texts = payload_of(order)
+  local payload, texts = child.payload(order)
   local source = order.source
   local options = { verb = "run_process", on_event = listener(order) }
   if source or order.told then
@@ -203,7 +204,7 @@ end
 ---@param order table as child.run has it
 ---@return table request
 function child.open(order)
-  local payload, texts = payload_of(order)
+  local payload, texts = child.payload(order)
   payload.bounds = gate.bounds(S.current, "run_process")
   return bridge.open(S.current, "process", payload, texts, listener(order))
 end
