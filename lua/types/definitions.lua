@@ -412,6 +412,14 @@ function Turn:unknown(name) end
 ---@field detached? boolean it belongs to the run, and not to the block that spawns it
 ---@field meta? table JSON-like, for hooks
 ---@field label? string|false which of many it is, as it stands; goes before the definition's
+---@field key? string no other child of its parent has it, ever
+
+---Options of `attach`.
+---@class swarm.AttachOptions
+---@field role string one of the script's, or a built-in one
+---@field ttl? number seconds without a heartbeat: 3600
+---@field name? string as messages show it; the role by default
+---@field caveats? swarm.Caveats what narrows its token
 
 ---Options of `join`.
 ---@class swarm.JoinOptions

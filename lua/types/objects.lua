@@ -90,6 +90,30 @@ local Ctx = {}
 ---@return string
 function Ctx:token(caveats) end
 
+---What it was told by `swarm.direct` since it last asked, oldest first.
+---@return string[]
+function Ctx:directives() end
+
+---One attempt of a task, as `swarm.trace` has it.
+---@class swarm.TraceOfAttempt
+---@field attempt integer
+---@field status swarm.Status
+---@field error swarm.Error?
+---@field events swarm.Event[]
+
+---What `swarm.attach` returns.
+---@class swarm.Session
+---@field token string for whoever acts in the session
+---@field task_id string what is started in it is below this task
+---@field handle swarm.Handle
+local Session = {}
+
+---A sign of life: it goes on for another `ttl` seconds. Raises `session_not_found` once it is over.
+function Session:heartbeat() end
+
+---Ends it; what was started in it is waited for.
+function Session:detach() end
+
 ---What narrows a token.
 ---@class swarm.Caveats
 ---@field verbs swarm.Verb[]? these verbs
@@ -259,6 +283,7 @@ function Scope:spawn(name, input, opts) end
 ---| "token_uses_exhausted" # of a token, or a held-open worker
 ---| "token_revoked" # of a token, or a held-open worker
 ---| "token_not_found" # { task_id } whose attempt is over
+---| "session_not_found" # of swarm.attach
 ---| "bad_signature" # of what is no token of this run
 ---| "spawn_depth_exceeded" # { current, max }
 ---| "spawn_bound_exceeded"

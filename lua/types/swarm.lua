@@ -392,6 +392,44 @@ function swarm.port(name, payload, data) end
 ---@return swarm.Secret
 function swarm.secret(name) end
 
+---One more attempt of a task that has settled, whatever its retries say: its handle stays, and
+---tells of the new attempt, which belongs to the scope that asks. Verbs dispatch_attempt and
+---start_task.
+---@param target swarm.Handle|string
+---@return swarm.Handle
+function swarm.retry(target) end
+
+---Until `swarm.unpause()` no attempt begins; what runs goes on. Verb pause_loop.
+---@return boolean whether it was not paused yet
+function swarm.pause() end
+
+---Verb resume_loop.
+---@return boolean whether it was paused
+function swarm.unpause() end
+
+---A word to a live worker, which reads it with `ctx:directives()`. Verb inject_directive.
+---@param target swarm.Handle|string
+---@param text string
+function swarm.direct(target, text) end
+
+---The events of the run from now on, as they come; of one that is read too slowly the oldest are
+---lost, and the next has their number as `dropped`. It ends with the worker that asked, and where
+---nobody is left but those who wait for events. Verb subscribe_events.
+---@param select? string|string[]|fun(event: table): boolean types, such as "task_*"
+---@return fun(): table?
+function swarm.subscribe(select) end
+
+---What has become of a task so far, attempt by attempt. Verb read_trace.
+---@param target swarm.Handle|string
+---@return swarm.TraceOfAttempt[]
+function swarm.trace(target) end
+
+---A session for somebody outside, who acts in a role: `ttl` seconds without a heartbeat end it, as
+---do `s:detach()` and the end of the worker that made it. Verb attach_session.
+---@param options swarm.closed.AttachOptions
+---@return swarm.Session
+function swarm.attach(options) end
+
 ---A number in [0, 1), or a whole number in [1, m] or [m, n]; in specs from the seed.
 ---@param m? integer
 ---@param n? integer

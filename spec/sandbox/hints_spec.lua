@@ -42,7 +42,7 @@ describe("a word of another library", function()
   end
 
   for name, right in pairs {
-    retry = "retries in a worker",
+    ask = "swarm.blocked for what a person",
     ask = "swarm.input, or swarm.blocked",
     model = "swarm.http.request, or swarm.worker",
     llm = "swarm.http.request, or swarm.worker",

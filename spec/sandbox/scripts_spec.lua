@@ -191,7 +191,7 @@ describe("a name that does not exist", function()
     for wrong, right in pairs {
       wait = "join", await = "join", value = "result", kill = "cancel", abort = "cancel",
       tail = "output_tail",
-      emit = "partial", agent = "name", token = "cancel_token", statsu = "status",
+      emit = "partial", agent = "name", statsu = "status",
       progess = "progress",
       artefact = "artifact", taskid = "task_id",
     } do

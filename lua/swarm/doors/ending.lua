@@ -14,6 +14,7 @@ local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
 local settling = require "swarm.worker.settle"
 local scopes = require "swarm.scope.scope"
+local subscriptions = require "swarm.sharing.subscription"
 local tally = require "swarm.events.tally"
 local text_of = require("swarm.values.json").text_of
 local values = require "swarm.values.values"
@@ -325,7 +326,9 @@ function ending.if_deadlocked()
     and not S.has_timers(bounded and bounded.extra and bounded.extra.deadline)
     and not run_error
   then
-    deadlock()
+    if not subscriptions.close_all() then
+      deadlock()
+    end
     return true
   end
   return false

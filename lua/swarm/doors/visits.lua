@@ -26,7 +26,7 @@ local tasks = require "swarm.scope.tasks"
 local tails = require "swarm.worker.output.tail"
 local tokens = require "swarm.outside.tokens"
 local values = require "swarm.values.values"
-local error, format, type = error, string.format, type
+local error, format, pcall, type = error, string.format, pcall, type
 
 local visits = {}
 
@@ -194,7 +194,10 @@ function methods.read_task_state(who, params)
   local opts = { since = since, attempt = attempt }
   local events = read.output_tail(task.handle, opts)
   if #events == 0 and seconds and not record.final[task.status] then
-    blocks.timeout(seconds, read.follow(task.handle, opts))
+    local ok, err = pcall(blocks.timeout, seconds, read.follow(task.handle, opts))
+    if not ok and err.code ~= "timeout" then
+      return error(err, 0)
+    end
     events = read.output_tail(task.handle, opts)
   end
   local state = state_of(task)

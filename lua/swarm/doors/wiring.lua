@@ -13,6 +13,7 @@ local json = require "swarm.values.json"
 local joining = require "swarm.worker.join"
 local life = require "swarm.worker.life"
 local opaque = require "swarm.ground.opaque"
+local loop = require "swarm.structure.loop"
 local output = require "swarm.worker.output.say"
 local reading = require "swarm.worker.output.read"
 local retry = require "swarm.structure.retry"
@@ -59,6 +60,7 @@ handles.offer({
 }, fields)
 handles.offer(output.methods)
 handles.offer(tokens.methods)
+handles.offer(loop.methods)
 handles.offer(nil, cancel_token.getters)
 handles.offer(nil, blocks.getters)
 handles.offer(nil, graph.getters)

@@ -18,6 +18,30 @@ local events = {
   shown = false, -- as entries of the log
 }
 
+local listeners = {} -- functions that are told each event
+
+---Has a function called with each event, which it may not change.
+function events.listen(fn)
+  listeners[#listeners + 1] = fn
+  events.on = true
+end
+
+---Calls it no longer.
+function events.unlisten(fn)
+  for i = #listeners, 1, -1 do
+    if listeners[i] == fn then
+      table.remove(listeners, i)
+    end
+  end
+  events.on = #listeners > 0 or events.whole or events.shown
+end
+
+local function tell(event)
+  for i = #listeners, 1, -1 do
+    listeners[i](event)
+  end
+end
+
 ---What an event of an attempt's output shows of itself.
 ---@return table? nil: nothing
 local function in_short(output)
@@ -73,6 +97,9 @@ function events.publish(kind, task, fields)
   if events.whole then
     lines:put(json.encode(event, "event", true), "\n")
   end
+  if listeners[1] then
+    tell(event)
+  end
   if events.shown then
     show(event)
   end
@@ -83,6 +110,9 @@ end
 ---@param event table its fields
 function events.publish_run(kind, event)
   event.at, event.type = clock.wall(), kind
+  if listeners[1] then
+    tell(event)
+  end
   if events.whole then
     lines:put(json.encode(event, "event", true), "\n")
   end

@@ -81,6 +81,19 @@ function tally.failed(task, err)
   end
 end
 
+---A task that has settled begins once more: what is told of how it has ended is told no longer.
+function tally.begins_again(task)
+  local list = task.status == "blocked" and blocked or failed
+  if task.status == "failed" or task.status == "timeout" or task.status == "blocked" then
+    list.many = math.max(0, list.many - 1)
+    for i = #list, 1, -1 do
+      if list[i].task_id == "T-" .. task.id then
+        table.remove(list, i)
+      end
+    end
+  end
+end
+
 ---A task is tried again.
 ---@param retries table as the task keeps it
 ---@param reason string why

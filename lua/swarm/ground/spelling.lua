@@ -128,9 +128,6 @@ spelling.LATER = {
     kind = "swarm.worker with run or command",
     llm = "swarm.http.request, or swarm.worker with a command that asks it",
     model = "swarm.http.request, or swarm.worker with a command that asks it",
-    retry = "retries in a worker, or swarm.spawn again",
-    subscribe = "swarm.follow",
-    trace = "swarm.output_tail",
   },
 }
 

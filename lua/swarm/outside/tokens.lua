@@ -83,6 +83,8 @@ local function checked(given, call)
   return values.object(copied)
 end
 
+tokens.checked = checked
+
 local function text_of(token, call)
   if type(token) ~= "string" then
     local got = shown.value(token)

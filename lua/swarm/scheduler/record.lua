@@ -57,7 +57,7 @@
 --   retries   spawn       what a task with retries keeps (worker/attempts.lua)
 --   timeout   spawn       seconds, where they are not the definition's
 --   label     spawn       its own, or false: see scheduler/label.lua
---   key       graph       its name among its siblings: stands where there is no label
+--   key       graph, spawn  its name among its siblings: stands where there is no label
 --   needs     graph       name → value that it needs
 --   item      gather      its number among those of a map
 --   deadline  cancel      the timer of its attempt, while that runs
@@ -95,6 +95,9 @@
 --   supervisor  supervise what it keeps, where it is a supervisor
 --   args      app         of a main that a spec runs
 --   child_token  tokens   { attempt, text }: what {token} stands for
+--   session_of  sessions  the session that it is
+--   directives  loop      what it was told and has not read
+--   keys      spawn       those of its children
 --   bears     visits      the task for which it speaks, of one that serves a token's bearer
 --   posted    visits      { attempt, value, reason }: the result that its program has posted
 --   session   kinds/agent its conversation, which later attempts go on in

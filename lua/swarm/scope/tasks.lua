@@ -36,7 +36,7 @@ function tasks.retire(task)
   if by_id[id] then
     tasks.let_go(task)
     local old = settled_ids[settled_next]
-    if old then
+    if old and not (by_id[old] and by_id[old].worker) then -- it was tried once more, and is live
       by_id[old] = nil
     end
     settled_ids[settled_next] = id

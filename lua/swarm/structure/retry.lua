@@ -235,4 +235,21 @@ local function again(w, status, value, err)
   return true
 end
 
-return { again = again, renew = renew }
+-- One more, for who asks -------------------------------------------------------------------------
+
+---A settled task begins one more attempt.
+---@param task table
+---@param w table its new worker
+---@param by table the rights of who asks: a further attempt is what they may start
+local function once_more(task, w, by)
+  local extra = record.extra(task)
+  extra.retries = extra.retries or attempts.new(attempts.NONE, values.copy(task.input, "input"), by)
+  local retries = extra.retries
+  retries.policy, retries.stopped = attempts.NONE, false -- it alone
+  keep_aside(task, retries)
+  tally.begins_again(task)
+  extra.owned, extra.handed = nil, nil
+  reset(w, retries)
+end
+
+return { again = again, renew = renew, once_more = once_more }

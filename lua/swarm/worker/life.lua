@@ -9,6 +9,7 @@ local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
 local gate = require "swarm.rights.gate"
 local holds = require "swarm.scope.holds"
+local pausing = require "swarm.worker.limits.pausing"
 local raised = require "swarm.ground.raised"
 local record = require "swarm.scheduler.record"
 local result = require "swarm.worker.result"
@@ -169,6 +170,9 @@ function life.begin(w)
   local task = w.task
   if task.extra then
     attempts.begin(w)
+  end
+  if not pausing.admits(w) then
+    return nil
   end
   local of = not (task.extra and task.extra.abandoned) and task.def.slots
   if of and not slots.take(w, of) then

@@ -10,6 +10,7 @@ local events = require "swarm.events.run"
 local gate = require "swarm.rights.gate"
 local handles = require "swarm.worker.handle"
 local idle = require "swarm.scheduler.idle"
+local record = require "swarm.scheduler.record"
 local roles = require "swarm.rights.roles"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
@@ -44,29 +45,8 @@ end
 
 -- The records -------------------------------------------------------------------------------------
 
----A new task, pending, and its worker, in its owner's care.
-local function create(owner, above, depth, def, run, input, extra, taken, rights)
-  ids = ids + 1
-  local handle = {}
-  local task = {
-    __index = index,
-    __newindex = newindex,
-    __metatable = "swarm.worker",
-    __tostring = handle_tostring,
-    id = ids,
-    def = def,
-    run = run,
-    input = input,
-    status = "pending",
-    value = nil,
-    since = nil,
-    worker = nil,
-    parent = above and above.task,
-    site = taken,
-    handle = handle,
-    extra = extra,
-  }
-  setmetatable(handle, task)
+---A worker for a task, in its owner's care, that begins in its turn.
+local function enlist(task, owner, depth, rights)
   local w = take_idle()
   if w then
     w.task, w.owner, w.depth, w.rights = task, owner, depth, rights
@@ -100,12 +80,40 @@ local function create(owner, above, depth, def, run, input, extra, taken, rights
   end
   owner.first_child = w
   counts.live = counts.live + 1
-  local generation = def.generation
+  local generation = task.def.generation
   if generation.retired then
     generation.live = generation.live + 1
   elseif generation.number == 0 then
     loading.live = loading.live + 1
   end
+  return w
+end
+spawning.enlist = enlist
+
+---A new task, pending, and its worker, in its owner's care.
+local function create(owner, above, depth, def, run, input, extra, taken, rights)
+  ids = ids + 1
+  local handle = {}
+  local task = {
+    __index = index,
+    __newindex = newindex,
+    __metatable = "swarm.worker",
+    __tostring = handle_tostring,
+    id = ids,
+    def = def,
+    run = run,
+    input = input,
+    status = "pending",
+    value = nil,
+    since = nil,
+    worker = nil,
+    parent = above and above.task,
+    site = taken,
+    handle = handle,
+    extra = extra,
+  }
+  setmetatable(handle, task)
+  enlist(task, owner, depth, rights)
   if events.on then
     events.publish("task_created", task)
   end
@@ -122,7 +130,28 @@ local ELSEWHERE = {
 }
 
 local SPAWN_OPTIONS =
-  { timeout = true, detached = true, meta = true, retries = true, label = true }
+  { timeout = true, detached = true, meta = true, retries = true, label = true, key = true }
+
+local root_keys = {} -- of those at the top of the run
+
+---Gives a task its key: no two children of one task have the same.
+local function take_key(above, key)
+  if type(key) ~= "string" or key == "" then
+    local got = shown.value(key)
+    return errors.throw("invalid_argument", "spawn's option key is a text, not " .. got)
+  end
+  local keys = root_keys
+  if above then
+    local extra = record.extra(above.task)
+    extra.keys = extra.keys or {}
+    keys = extra.keys
+  end
+  if keys[key] then
+    local message = "there is a task with the key " .. shown.value(key) .. " here already (T-%d)"
+    return errors.throw("invalid_argument", message:format(keys[key]))
+  end
+  return keys
+end
 
 ---@return table owner, table? extra, any retries
 local function read_options(owner, opts, extra)
@@ -193,6 +222,10 @@ local function spawn(owner, by, def, run, input, opts, taken, extra)
   if opts ~= nil then
     local policy
     owner, extra, policy = read_options(owner, opts, extra)
+    if opts.key ~= nil then
+      extra = extra or {}
+      extra.key = opts.key
+    end
     if policy ~= nil then
       retries, given_by = policy or (def.parks and attempts.NONE), by.rights
     end
@@ -236,7 +269,11 @@ local function spawn(owner, by, def, run, input, opts, taken, extra)
   elseif rights ~= lent and by ~= HOST and not def.authority then
     rights = rights.cuts[lent] or gate.cut(rights, lent)
   end
+  local keys = opts and opts.key ~= nil and take_key(above, opts.key)
   local handle, task = create(owner, above, depth, def, run, input, extra, taken, rights)
+  if keys then
+    keys[opts.key] = task.id
+  end
   if budget then
     budget.task = task
   end
@@ -339,8 +376,8 @@ end
 
 ---Spawns a worker of the host's own below another, with its rights, for what the host does for that
 ---without being asked: so no verb is needed.
-function spawning.helper(me, def, run)
-  return spawn(me, me, def, run)
+function spawning.helper(me, def, run, extra)
+  return spawn(me, me, def, run, nil, nil, nil, extra)
 end
 
 ---Spawns for the host: `main`, a loading script, what Python asks for. Its failure is the caller's.

@@ -8,6 +8,8 @@
 
 ---@alias swarm.closed.AgentOverAcp { command: (string[]|fun(turn: swarm.closed.Turn): string[]), options?: swarm.AgentOption[], start_timeout?: number, [string]: nil }
 
+---@alias swarm.closed.AttachOptions { role: string, ttl?: number, name?: string, caveats?: swarm.Caveats, [string]: nil }
+
 ---@alias swarm.closed.Backoff { first: number, factor?: number, max?: number, [string]: nil }
 
 ---@alias swarm.closed.Budget { tokens?: number, cost?: number, seconds?: number, [string]: nil }
@@ -62,7 +64,7 @@
 
 ---@alias swarm.closed.ShieldOptions { timeout?: number, [string]: nil }
 
----@alias swarm.closed.SpawnOptions { timeout?: number, retries?: integer|swarm.closed.Retries, detached?: boolean, meta?: table, label?: string|false, [string]: nil }
+---@alias swarm.closed.SpawnOptions { timeout?: number, retries?: integer|swarm.closed.Retries, detached?: boolean, meta?: table, label?: string|false, key?: string, [string]: nil }
 
 ---@alias swarm.closed.SuperviseOptions { strategy?: "one_for_one"|"one_for_all"|"rest_for_one", intensity?: integer, period?: number, backoff?: number|swarm.closed.Backoff, name?: string, children?: swarm.closed.ChildSpec[], [string]: nil }
 

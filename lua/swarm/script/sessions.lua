@@ -1,0 +1,186 @@
+-- swarm.attach: a session, for somebody outside who acts in a role of the script's. It is a worker
+-- that does nothing but be there: what is started in the session is below it, its token speaks for
+-- it, and it ends with detach, with its owner, or where no heartbeat has come for its `ttl`.
+local arguments = require "swarm.ground.arguments"
+local cancelling = require "swarm.scope.cancel"
+local clock = require "swarm.ground.clock"
+local definition = require "swarm.worker.definition"
+local errors = require "swarm.ground.errors"
+local events = require "swarm.events.run"
+local gate = require "swarm.rights.gate"
+local S = require "swarm.scheduler.scheduler"
+local scopes = require "swarm.scope.scope"
+local shown = require "swarm.ground.shown"
+local spelling = require "swarm.ground.spelling"
+local spawning = require "swarm.worker.spawn"
+local tasks = require "swarm.scope.tasks"
+local tokens = require "swarm.outside.tokens"
+local VERBS = require "swarm.rights.verbs"
+local format, pairs, pcall, setmetatable = string.format, pairs, pcall, setmetatable
+local error, tostring, type = error, tostring, type
+
+local sessions = {}
+
+local FIELDS = { role = true, ttl = true, name = true, caveats = true }
+local TTL = 3600 -- seconds
+
+local WAITS = { what = "a heartbeat of its session" }
+
+---The session that a task is; raises where it is none, or over.
+local function of(task)
+  local session = task and task.worker and task.extra and task.extra.session_of
+  return session
+    or errors.throw("session_not_found", "there is no such session: it has ended, or was detached")
+end
+
+---Waits until it is detached, or nobody has been heard for too long.
+local function serve(session)
+  local me = S.current
+  while not session.detached do
+    local left = session.until_at - clock.monotonic()
+    if left <= 0 then
+      local message = format("session %q: no heartbeat came for %g s", session.name, session.ttl)
+      return errors.throw("timeout", message, { seconds = session.ttl })
+    end
+    local timer = S.alarm(me, clock.monotonic() + left)
+    S.park_now(me, WAITS)
+    S.drop_timer(timer)
+    if me.scope.cancel then
+      cancelling.raise(me)
+    end
+  end
+end
+
+---A sign of life of whoever holds the session.
+---@param task table the session's
+function sessions.heartbeat(task)
+  local session = of(task)
+  session.until_at = clock.monotonic() + session.ttl
+  S.wake(task.worker)
+end
+
+---Ends a session: what was started in it is waited for.
+---@param task table
+function sessions.detach(task)
+  of(task).detached = true
+  S.wake(task.worker)
+end
+
+local with_own = setmetatable({}, { __mode = "k" }) -- rights → those of a session in that role
+
+---The rights of a role, and what is a session's own: to show signs of life, and to end.
+local function of_session(own)
+  local rights = with_own[own]
+  if not rights then
+    rights = { role = own.role, cuts = {}, known = {}, heartbeat = true, detach_session = true }
+    rights.known[1] = rights
+    for verb in pairs(VERBS) do
+      rights[verb] = rights[verb] or own[verb]
+    end
+    with_own[own] = rights
+  end
+  return rights
+end
+
+-- What scripts have of one. -----------------------------------------------------------------------
+
+local Session = { __metatable = "swarm.session" }
+local task_of = setmetatable({}, { __mode = "k" })
+local methods = {}
+
+function methods.heartbeat(session)
+  gate.check(S.current, "heartbeat")
+  return sessions.heartbeat(task_of[session])
+end
+
+function methods.detach(session)
+  gate.check(S.current, "detach_session")
+  return sessions.detach(task_of[session])
+end
+
+function Session.__index(session, key)
+  local task = task_of[session]
+  if methods[key] then
+    return methods[key]
+  elseif key == "token" then
+    return of(task).token
+  elseif key == "task_id" then
+    return tasks.task_id(task)
+  elseif key == "handle" then
+    return task.handle
+  end
+  local message = "a session has no " .. shown.value(key) .. "; it has heartbeat, detach, token, "
+  return errors.throw("unknown_name", message .. "task_id and handle", { unknown = tostring(key) })
+end
+
+function Session.__newindex()
+  return errors.throw("invalid_argument", "a session cannot be written to")
+end
+
+---swarm.attach{ role, ttl?, name?, caveats? }, verb attach_session → session. Its role is one of
+---the script's, or a built-in one, and allows at most what its maker may.
+function sessions.attach(given)
+  local me = cancelling.enter()
+  cancelling.not_while_loading()
+  gate.check(me, "attach_session")
+  arguments.options(given, FIELDS, "swarm.attach")
+  local generation = me.task.def.generation
+  local role = given.role
+  if type(role) ~= "string" then
+    local got = shown.value(role)
+    return errors.throw("invalid_argument", "swarm.attach needs a role, and got " .. got)
+  end
+  local own = generation.rights[role]
+  if not own then
+    local hint = spelling.hint(role, generation.rights, "")
+    hint = hint == "" and "; there are " .. spelling.list(generation.rights) or hint
+    local message = "swarm.attach: there is no role " .. shown.value(role) .. hint
+    return errors.throw("invalid_argument", message)
+  end
+  own = of_session(own)
+  local ttl = given.ttl and arguments.seconds(given.ttl, "swarm.attach's ttl") or TTL
+  local name = given.name == nil and role or given.name
+  if type(name) ~= "string" then
+    local got = shown.value(name)
+    return errors.throw("invalid_argument", "swarm.attach's name is a text, and not " .. got)
+  end
+  local def = definition.internal(generation, "(session)")
+  def.role, def.rights = role, own
+  local session = {
+    name = name,
+    ttl = ttl,
+    until_at = clock.monotonic() + ttl,
+    detached = false,
+    token = nil,
+  }
+  local _, task = spawning.helper(me, def, function()
+    local ok, err = pcall(serve, session)
+    if events.on then
+      events.publish("session_detached", S.current.task, { reason = not ok and err.message or nil })
+    end
+    if not ok then
+      return error(err, 0)
+    end
+  end, { session_of = session, label = name })
+  scopes.own(task)
+  scopes.at_end(me.scope, {
+    close = function()
+      session.detached = true
+      if task.worker then
+        S.wake(task.worker)
+      end
+    end,
+    queue = false,
+    queue_prev = nil,
+    queue_next = nil,
+  })
+  session.token = tokens.mint(task, tokens.checked(given.caveats, "swarm.attach"))
+  if events.on then
+    events.publish("session_attached", task, { role = role })
+  end
+  local object = setmetatable({}, Session)
+  task_of[object] = task
+  return object
+end
+
+return sessions
