@@ -42,7 +42,6 @@ describe("a word of another library", function()
   end
 
   for name, right in pairs {
-    ask = "swarm.blocked for what a person",
     ask = "swarm.input, or swarm.blocked",
     model = "swarm.http.request, or swarm.worker",
     llm = "swarm.http.request, or swarm.worker",
