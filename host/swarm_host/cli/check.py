@@ -19,7 +19,7 @@ from swarm_host.cli.words import DEBUG, LUA_PATH, TRUST
 def check(as_json: bool, debug: bool, trust: bool, lua_path: tuple[str, ...], script: str) -> None:
     """Load SCRIPT without running it, and say what it defines."""
     from swarm_host.cli.given import check_script
-    from swarm_host.cli.running import Running
+    from swarm_host.cli.running.running import Running
 
     check_script(script)
     wish = RunWish(script, as_json=as_json, debug=debug, trust=trust, lua_path=lua_path)

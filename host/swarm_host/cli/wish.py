@@ -16,7 +16,7 @@ import click
 from swarm_host.cli.words import DEBUG, LUA_PATH, TRUST, Amount, Seconds, refuse
 
 if TYPE_CHECKING:
-    from swarm_host.cli.reload_wish import OnChange, ReloadWish
+    from swarm_host.cli.running.reload_wish import OnChange, ReloadWish
     from swarm_host.view.fronts.shown import View
 
 
@@ -168,7 +168,7 @@ def _reload_wish(
         reload = watch or dry_run or drain is not None or at_terminal
     if not reload:
         return None
-    from swarm_host.cli.reload_wish import ReloadWish
+    from swarm_host.cli.running.reload_wish import ReloadWish
 
     return ReloadWish(dry_run, drain, watch, on_change or "restart")
 

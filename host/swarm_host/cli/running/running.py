@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import anyio
 
-from swarm_host.cli.lingering import lingering_told
-from swarm_host.cli.watchdog import LOOK_SECONDS, Watchdog
+from swarm_host.cli.running.lingering import lingering_told
+from swarm_host.cli.running.watchdog import LOOK_SECONDS, Watchdog
 from swarm_host.cli.wish import RunWish
 from swarm_host.cli.words import TIMED_OUT, first_fault
 from swarm_host.entries import printable, titled
@@ -30,7 +30,7 @@ from swarm_host.view.screen import Screen
 from swarm_host.view.summary import blocked, colour_of, named_in, summary_of, told_in
 
 if TYPE_CHECKING:
-    from swarm_host.cli.reloading import WatchedRun
+    from swarm_host.cli.running.reloading import WatchedRun
     from swarm_host.view.fronts.log_dir import LogDir
 
 _EXIT = {"pass": 0, "failed": 1, "blocked": 3, "timeout": TIMED_OUT, "cancelled": 1}
@@ -101,7 +101,7 @@ class Running:
         self._watched: WatchedRun | None = None
         on_hangup = None
         if reload is not None:
-            from swarm_host.cli.reloading import WatchedRun, has_terminal
+            from swarm_host.cli.running.reloading import WatchedRun, has_terminal
 
             self._watched = WatchedRun(screen, reload, self._run_main, self._tell)
             on_hangup = None if has_terminal() else self._watched.hang_up
