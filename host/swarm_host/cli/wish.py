@@ -38,6 +38,7 @@ class RunWish(NamedTuple):
     :ivar debug: debug logs, and the host's frames in errors.
     :ivar trust: full Lua.
     :ivar lua_path: further places for ``require``.
+    :ivar spec: it is a spec file, which is loaded and not run.
     :ivar reload: what happens when files change; None: nothing.
     """
 
@@ -56,6 +57,7 @@ class RunWish(NamedTuple):
     debug: bool = False
     trust: bool = False
     lua_path: tuple[str, ...] = ()
+    spec: bool = False
     reload: ReloadWish | None = None
 
 

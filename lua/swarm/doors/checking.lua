@@ -2,6 +2,7 @@
 -- only LuaJIT and the host's own words can say of a text.
 local chunks = require "swarm.sandbox.chunks"
 local closed = require "swarm.ground.closed"
+local globals = require "swarm.sandbox.globals"
 local hooks = require "swarm.layers.hooks"
 local json = require "swarm.values.json"
 local spelling = require "swarm.ground.spelling"
@@ -26,7 +27,7 @@ local function names_of(...)
 end
 
 ---@param generation table the one that was loaded last, whatever became of it
----@return string JSON: `globals` that are there, `faces` (what is written before a name, such as
+---@return string JSON: `globals` that may be read, `faces` (what is written before a name, such as
 ---"swarm.fs." → the names), `faults`, and the places of hooks that match nothing, `idle`
 function checking.facts(generation)
   local face = generation.face or {}
@@ -41,7 +42,7 @@ function checking.facts(generation)
     faults[i] = { message = fault.message, where = fault.where, column = fault.column }
   end
   return text_of {
-    globals = names_of(generation.env, generation.offered),
+    globals = names_of(generation.env, generation.offered, globals.PROBED),
     faces = faces,
     faults = values.array(faults),
     idle = values.array(generation.closed and hooks.idle(generation) or {}),

@@ -13,10 +13,11 @@ local real_getmetatable, real_setmetatable = getmetatable, setmetatable
 local sub, floor = string.sub, math.floor
 local real, real_getfenv, real_setfenv = _G, getfenv, setfenv
 
-local globals = {}
+local globals = {
+  PROBED = {}, -- what scripts ask for to find out in which Lua they run
+}
 
--- What scripts ask for to find out in which Lua they run.
-local PROBED = {}
+local PROBED = globals.PROBED
 for _, name in pairs {
   "_ENV", "_TEST", "_PROMPT", "bit32", "ffi", "jit", "love", "module", "newproxy", "ngx", "rawlen",
   "table_unpack", "utf8", "vim", "warn", "gcinfo",

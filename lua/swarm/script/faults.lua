@@ -4,11 +4,30 @@
 local errors = require "swarm.ground.errors"
 local frames = require "swarm.ground.frames"
 local mistakes = require "swarm.script.mistakes"
+local getinfo = debug.getinfo
 local error, pairs, xpcall = error, pairs, xpcall
+local real_pcall, real_xpcall = pcall, xpcall
 
 local faults = {}
 
 local function nothing() end
+
+---Whether the script itself catches what is raised here: then it is the script's, and no fault.
+local function is_caught()
+  local level = 2
+  local info = getinfo(level, "fS")
+  while info do
+    local outer = getinfo(level + 1, "S")
+    if (info.func == real_pcall or info.func == real_xpcall) and outer then
+      if not frames.is_host(outer) then
+        return true
+      end
+    end
+    level = level + 1
+    info = getinfo(level, "fS")
+  end
+  return false
+end
 
 ---What a call came to: what it gave, or nothing once its mistakes are told or kept.
 local function finish(generation, where, ok, ...)
@@ -16,7 +35,7 @@ local function finish(generation, where, ok, ...)
     return ...
   end
   local err, gathered = (...), generation.faults
-  if not gathered or not errors.is(err) or err.code ~= "load_error" then
+  if not gathered or not errors.is(err) or err.code ~= "load_error" or is_caught() then
     return error(mistakes.told(err, where), 0)
   end
   local list = mistakes.located(err, where)
