@@ -19,8 +19,22 @@ local globals = {
 
 local PROBED = globals.PROBED
 for _, name in pairs {
-  "_ENV", "_TEST", "_PROMPT", "bit32", "ffi", "jit", "love", "module", "newproxy", "ngx", "rawlen",
-  "table_unpack", "utf8", "vim", "warn", "gcinfo",
+  "_ENV",
+  "_TEST",
+  "_PROMPT",
+  "bit32",
+  "ffi",
+  "jit",
+  "love",
+  "module",
+  "newproxy",
+  "ngx",
+  "rawlen",
+  "table_unpack",
+  "utf8",
+  "vim",
+  "warn",
+  "gcinfo",
 } do
   PROBED[name] = true
 end
@@ -166,7 +180,7 @@ function globals.getinfo(first, second, third)
   end
   what = what == nil and "nSluf" or what
   if type(what) ~= "string" or what:find "[^nSlufL]" then
-    return errors.throw("invalid_argument", "debug.getinfo takes of \"nSlufL\" in guarded scripts")
+    return errors.throw("invalid_argument", 'debug.getinfo takes of "nSlufL" in guarded scripts')
   elseif type(of) ~= "function" and type(of) ~= "number" then
     local message = "debug.getinfo takes a function or a level, and got " .. shown.value(of)
     return errors.throw("invalid_argument", message)

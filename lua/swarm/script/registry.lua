@@ -85,10 +85,9 @@ local function define_worker(generation, name, fields, where)
     slots = slots.new(fields.concurrency, pools.names(fields.pool)),
     role = fields.role or "worker",
     authority = fields.authority,
-    layers = type(fields.layers) == "table"
-      and try(hooks.layers_of, name, fields.layers, where),
-    budget = fields.budget ~= nil
-      and try(budgets.limits, format("worker %q", name), fields.budget) or nil,
+    layers = type(fields.layers) == "table" and try(hooks.layers_of, name, fields.layers, where),
+    budget = fields.budget ~= nil and try(budgets.limits, format("worker %q", name), fields.budget)
+      or nil,
     worktree = fields.worktree ~= nil and try(worktree.of, name, fields.worktree) or nil,
     input_schema = fields.input_schema,
     output_schema = fields.output_schema,

@@ -121,8 +121,7 @@ local ELSEWHERE = {
   input = "the input comes before the options: spawn(name, input, opts)",
 }
 
-local SPAWN_OPTIONS =
-  { timeout = true, detached = true, meta = true, retries = true, label = true }
+local SPAWN_OPTIONS = { timeout = true, detached = true, meta = true, retries = true, label = true }
 
 ---@return table owner, table? extra, any retries
 local function read_options(owner, opts, extra)
