@@ -38,9 +38,13 @@ swarm.main(function(args)
   local lines = {}
   for i, path in ipairs(args) do
     local fault = found[i]
-    lines[i] = path .. ": " .. (errors[i] and "not looked at: " .. errors[i].message
-      or fault and ("%d: %s"):format(fault.line, fault.fault)
-      or "nothing")
+    lines[i] = path
+      .. ": "
+      .. (
+        errors[i] and "not looked at: " .. errors[i].message
+        or fault and ("%d: %s"):format(fault.line, fault.fault)
+        or "nothing"
+      )
   end
   return table.concat(lines, "\n")
 end)

@@ -18,7 +18,9 @@ end
 
 -- What the processes may do: run these programs, read, and nothing else.
 swarm.role "auditor" {
-  extends = "worker", allow = { run_process = { "sh", "sha256sum" } }, deny = { "write_files" },
+  extends = "worker",
+  allow = { run_process = { "sh", "sha256sum" } },
+  deny = { "write_files" },
 }
 
 -- A worker of kind `lua`: a function that is given its input. At most 32 of them run at once.
@@ -45,7 +47,8 @@ swarm.worker "measure" {
 -- Workers of kind `process`: a command, or a line for the shell.
 swarm.worker "checksum" {
   role = "auditor",
-  command = { "sha256sum", "{prompt}" }, output = { format = "text" },
+  command = { "sha256sum", "{prompt}" },
+  output = { format = "text" },
 }
 swarm.worker "history" {
   role = "auditor",
@@ -54,8 +57,16 @@ swarm.worker "history" {
   output = { format = "text" },
 }
 
-swarm.worker "slow" { run = function() swarm.sleep(3600) end } -- the tour does not wait for it
-swarm.worker "missing" { run = function(_, folder) return swarm.fs.read(folder .. "/none") end }
+swarm.worker "slow" {
+  run = function()
+    swarm.sleep(3600)
+  end,
+} -- the tour does not wait for it
+swarm.worker "missing" {
+  run = function(_, folder)
+    return swarm.fs.read(folder .. "/none")
+  end,
+}
 
 -- Hooks: after each measuring, mark what looks odd; after every end, count it.
 swarm.after("measure", function(_, result)

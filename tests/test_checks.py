@@ -13,6 +13,7 @@ from swarm_host.vm import VM
 from tests.conftest import IN_CI
 
 ROOT = Path(__file__).resolve().parents[1]
+STYLUA = "@johnnymorganz/stylua-bin@2.5.2"
 LUA_FOLDERS = ("lua", "scripts", "spec", "tests")
 
 
@@ -41,6 +42,19 @@ def test_lua_has_no_unused_or_undefined_names() -> None:
             pytest.fail("luacheck is missing: apt-get install lua-check")
         pytest.skip("luacheck is not installed (Debian and Ubuntu: apt install lua-check)")
     check(luacheck, "--quiet", *LUA_FOLDERS)
+
+
+def test_lua_is_formatted() -> None:
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip(
+            "npm is not installed: it brings StyLua, which looks at the format of Lua files"
+        )
+    stylua = [npm, "exec", "--yes", f"--package={STYLUA}", "--", "stylua"]
+    there = subprocess.run([*stylua, "--version"], cwd=ROOT, capture_output=True, text=True)
+    if there.returncode != 0:
+        pytest.skip(f"npm could not bring {STYLUA}: {there.stderr.strip()}")
+    check(*stylua, "--check", ".")
 
 
 def test_lua_parses_under_luajit() -> None:

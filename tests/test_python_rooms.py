@@ -19,7 +19,7 @@ STOREYS = (
     ("host",),
     ("view",),
     ("serving",),
-    ("testing",),
+    ("checking", "testing"),
     ("cli",),
     ("__init__", "__main__"),
 )

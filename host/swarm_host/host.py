@@ -212,6 +212,11 @@ class Host:
         """What the newest generation defines: ``workers`` by name, and where ``main`` is."""
         return self.kernel.describe()
 
+    def checked(self) -> dict[str, Any]:
+        """What was loaded last, well or not, has to do with
+        (:meth:`swarm_host.vm.kernel.Kernel.checked`), with ``Options.checked``."""
+        return self.kernel.checked()
+
     def specs(self) -> list[dict[str, Any]]:
         """The specs of a spec file (:meth:`swarm_host.vm.kernel.Kernel.specs`)."""
         return self.kernel.specs()

@@ -21,6 +21,7 @@ class Options:
     :ivar virtual_clock: time stands still and jumps to the next timer when all wait.
     :ivar spec: scripts are spec files: they get ``describe``, ``it``, ``assert``, ``clock``,
         ``mock`` and ``swarm.script``.
+    :ivar checked: nothing is to run: all that is wrong with definitions is gathered.
     :ivar seed: what random numbers come from, 0 to 2^53; None: from the system.
     :ivar closed_world: nobody outside spawns or cancels, so that silence is a deadlock.
     :ivar cancel_grace: seconds that a worker may go on after its cancel, by catching what that
@@ -56,6 +57,7 @@ class Options:
     debug: bool = False
     virtual_clock: bool = False
     spec: bool = False
+    checked: bool = False
     seed: int | None = None
     closed_world: bool = False
     cancel_grace: float = 10
@@ -88,6 +90,7 @@ class Options:
             "virtual": self.virtual_clock,
             "debug": self.debug,
             "spec": self.spec,
+            "checked": self.checked,
             "events": self.write_events is not None,
             "watched": self.watched,
             "events_shown": self.events_shown,

@@ -68,8 +68,17 @@ define("schema", {
   },
 })
 for _, mode in ipairs {
-  "no_json", "wrong_id", "text_id", "wrong_shape", "no_rpc", "huge", "cut", "twice", "version",
-  "mute", "closed",
+  "no_json",
+  "wrong_id",
+  "text_id",
+  "wrong_shape",
+  "no_rpc",
+  "huge",
+  "cut",
+  "twice",
+  "version",
+  "mute",
+  "closed",
 } do
   define("broken " .. mode, { args = { "--break", mode }, limits = { line = 10000 } })
 end
@@ -194,8 +203,7 @@ describe("a session over ACP", function()
     swarm.fs.temp_dir(function(folder)
       local first = run("plain", "tools\ncount", { state = folder })
       assert.equal("1\n", first:result())
-      local second =
-        run("telling", "tools\ncount", { state = folder, session = first.session })
+      local second = run("telling", "tools\ncount", { state = folder, session = first.session })
       assert.equal("2\n", second:result())
       assert.equal(first.session, second.session)
       assert.near(0.01, used(second).cost, 1e-9) -- what is new of the session's 0.02

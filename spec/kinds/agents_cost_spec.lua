@@ -110,7 +110,7 @@ end)
 describe("a price or a budget that makes no sense", function()
   it("is told with its line and what to do", function()
     for text, message in pairs {
-      ['"codex", budget = { cost = 1 }'] = "wrong.lua:2: worker \"x\": budget.cost cannot be kept: "
+      ['"codex", budget = { cost = 1 }'] = 'wrong.lua:2: worker "x": budget.cost cannot be kept: '
         .. "agent codex tells tokens and no cost. Bound tokens instead, or give prices = ",
       ['"gemini", budget = { cost = 1 }'] = "agent gemini tells tokens and no cost",
       ['"codex", prices = 5'] = "prices must be USD for a million tokens, such as ",

@@ -567,7 +567,7 @@ describe("a wrong definition", function()
     end
     check('worker "x"', {
       ['{ agent = "cloude" }'] = 'no agent "cloude"; did you mean claude%?',
-      ['{ agent = 5 }'] = "takes a table of fields, and got 5",
+      ["{ agent = 5 }"] = "takes a table of fields, and got 5",
       ['{ agent = "claude", modle = "y" }'] = 'no field "modle"; did you mean model',
       ['{ agent = "claude", stdin = "y" }'] = 'no field "stdin"',
       ['{ agent = "codex", max_turns = 3 }'] = "agent codex has no max_turns: leave it out",

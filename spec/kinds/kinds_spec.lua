@@ -149,11 +149,11 @@ local KINDS = {
       output = { format = "ndjson" },
     },
     two = {
-      shell = PROGRESS:format "one"
-        .. ";"
-        .. PROGRESS:format "two"
-        .. ";"
-        .. saying(FINAL, "true", '"done"'),
+      shell = PROGRESS:format "one" .. ";" .. PROGRESS:format "two" .. ";" .. saying(
+        FINAL,
+        "true",
+        '"done"'
+      ),
       output = { format = "ndjson" },
     },
   },

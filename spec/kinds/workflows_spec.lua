@@ -50,9 +50,15 @@ describe("parallel", function()
 
   it("runs all at once, and has nil for one that failed, with its error", function()
     local values, errors = flow.parallel {
-      function() return ask "slow" end,
-      function() return ask "bad" end,
-      function() return ask "slow as well" end,
+      function()
+        return ask "slow"
+      end,
+      function()
+        return ask "bad"
+      end,
+      function()
+        return ask "slow as well"
+      end,
     }
     assert.equal(10, swarm.monotonic())
     assert.same({ said = "slow" }, values[1])
@@ -64,7 +70,11 @@ describe("parallel", function()
 
   it("ends with whoever is cancelled above it", function()
     local _, err = pcall(swarm.timeout, 5, function()
-      flow.parallel { function() return ask "slow" end }
+      flow.parallel {
+        function()
+          return ask "slow"
+        end,
+      }
     end)
     assert.equal("timeout", err.code)
     assert.equal(5, swarm.monotonic())

@@ -141,7 +141,12 @@ table.sort(names)
 
 -- Hooks that read what `next` raised, and what they are told themselves in a cancelled worker.
 for _, name in ipairs(names) do
-  swarm.worker("around: " .. name, { role = "weak", run = function() error(raises[name]()) end })
+  swarm.worker("around: " .. name, {
+    role = "weak",
+    run = function()
+      error(raises[name]())
+    end,
+  })
   swarm.around("around: " .. name, function(_, following)
     local ok, err = pcall(following)
     assert(not ok)
@@ -296,9 +301,12 @@ describe("an attacker", function()
       read_all(outcome.err)
       read_all(select(2, pcall(swarm.all, { swarm.spawn(name) })))
       read_all(select(2, pcall(swarm.any, { swarm.spawn(name) })))
-      read_all(select(2, pcall(swarm.scope, function(scope)
-        scope:spawn(name)
-      end)))
+      read_all(select(
+        2,
+        pcall(swarm.scope, function(scope)
+          scope:spawn(name)
+        end)
+      ))
       read_all(select(2, pcall(swarm.call, name)))
       is_safe()
       later = nil

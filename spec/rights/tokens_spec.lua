@@ -159,9 +159,11 @@ it("a mistake is told", function()
 end)
 
 it("who may not make one, does not", function()
-  swarm.spawn(function(ctx)
-    assert.equals("passed", code(ctx.token, ctx))
-    local h = swarm.spawn(swarm.yield)
-    assert.equals("invalid_argument", code(h.token, h)) -- it is another's
-  end):result()
+  swarm
+    .spawn(function(ctx)
+      assert.equals("passed", code(ctx.token, ctx))
+      local h = swarm.spawn(swarm.yield)
+      assert.equals("invalid_argument", code(h.token, h)) -- it is another's
+    end)
+    :result()
 end)

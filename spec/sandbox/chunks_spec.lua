@@ -94,7 +94,14 @@ end)
 describe("a chunk's name that is an object", function()
   it("whose __tostring returns no text is an invalid argument, at the script's line", function()
     local err = failure_of(function()
-      load("return 1", setmetatable({}, { __tostring = function() return {} end }))
+      load(
+        "return 1",
+        setmetatable({}, {
+          __tostring = function()
+            return {}
+          end,
+        })
+      )
     end)
     assert.equal("invalid_argument", err.code)
     assert.matches("__tostring returned a table", err.message)

@@ -112,12 +112,12 @@ describe("errors", function()
       failure_of(function() error() end),
       failure_of(function() local x = nil; return x.y end),
       failure_of(function() swarm.sleep "x" end),
-      failure_of(function() swarm.call "nobody" end),
+      failure_of(function() swarm.call "nobody" end), ---@diagnostic disable-line: unknown-worker
       failure_of(function() swarm.fs.read "/nowhere/at/all" end),
       failure_of(function() swarm.spawn(function() error "inner" end) end),
       failure_of(function() swarm.timeout(1, function() swarm.sleep(2) end) end),
       failure_of(function() return { never } end),
-      failure_of(function() return swarm.nothing end),
+      failure_of(function() return swarm.nothing end), ---@diagnostic disable-line: undefined-field
       failure_of(function() require "nothing.here" end),
       failure_of(function()
         swarm.scope(function(scope)

@@ -248,7 +248,7 @@ describe("changes to the libraries", function()
     assert.equal("a\nb", value.text)
     assert.equal(3, value.list[3])
     local ok, err = own.pcall(function()
-      return swarm.spwan
+      return swarm.spwan ---@diagnostic disable-line: undefined-field
     end)
     assert.is_false(ok)
     assert.matches("did you mean swarm%.spawn", err.message)

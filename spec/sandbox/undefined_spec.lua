@@ -89,8 +89,11 @@ describe("a metatable that a script sets on _G", function()
   it("takes no names from the libraries", function()
     setmetatable(_G, { __index = function() end })
     assert.equal("A", ("a"):upper())
-    assert.equal(1, swarm.call(function()
-      return 1
-    end))
+    assert.equal(
+      1,
+      swarm.call(function()
+        return 1
+      end)
+    )
   end)
 end)

@@ -63,11 +63,13 @@ describe("coroutine.yield", function()
   it("inside a block reaches whoever resumes within that block", function()
     local sum = swarm.timeout(5, function()
       local total = 0
-      for n in coroutine.wrap(function()
-        for i = 1, 3 do
-          coroutine.yield(i)
-        end
-      end) do
+      for n in
+        coroutine.wrap(function()
+          for i = 1, 3 do
+            coroutine.yield(i)
+          end
+        end)
+      do
         total = total + n
       end
       return total
@@ -311,11 +313,13 @@ describe("a waiting call inside a callback of gsub or sort", function()
 
   it("is refused inside a coroutine inside the callback", function()
     all_refuse(function(call)
-      return (("a"):gsub("a", function()
-        coroutine.wrap(function()
-          coroutine.wrap(call)()
-        end)()
-      end))
+      return (
+        ("a"):gsub("a", function()
+          coroutine.wrap(function()
+            coroutine.wrap(call)()
+          end)()
+        end)
+      )
     end)
   end)
 

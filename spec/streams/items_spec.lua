@@ -122,9 +122,7 @@ describe("ndjson", function()
   end)
 
   it("records events as such and keeps everything else", function()
-    local h = ended(
-      "said",
-      [[
+    local h = ended("said", [[
 {"type":"progress","stage":"reading","note":"two"}
 
 {"type":"progress","stage":"reading","wrong":1}
@@ -134,8 +132,7 @@ no json
 {"seq":9,"at":1,"type":"partial","chunk":{"kind":"inline","value":"x"}}
 {"type":"final","ok":true,"content":{"kind":"inline","value":"first"}}
 [1,2]
-]] .. FINAL
-    )
+]] .. FINAL)
     assert.equal("pass", h.status)
     assert.same({
       "progress two",
@@ -144,7 +141,7 @@ no json
       "artifact { 1 }",
       "progress no json",
       'partial "x"',
-      'partial { 1, 2 }',
+      "partial { 1, 2 }",
       'partial "first"',
       "final { a = { b = 2 } }",
     }, tail_of(h))
@@ -233,7 +230,7 @@ describe("an event function", function()
       return { type = "finale" }
     end
     _, err = ended("mapped", "1\n")
-    assert.matches('did you mean final', err.message)
+    assert.matches("did you mean final", err.message)
   end)
 end)
 
@@ -249,7 +246,8 @@ describe("server-sent events", function()
     local h = ended(
       "sse",
       'event: x\r\ndata: {"a":1}\r\n\r\n: a comment\rdata:two\rdata: lines\r\r'
-        .. "id: 7\n\ndata: " .. FINAL
+        .. "id: 7\n\ndata: "
+        .. FINAL
     )
     assert.same({
       "partial { a = 1 }",

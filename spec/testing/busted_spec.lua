@@ -95,11 +95,16 @@ describe("assertions", function()
 
   it("that are turned round pass on errors that are none of theirs", function()
     assert.has_error(function()
-      assert.is_not.near("x", 1, 1, setmetatable({}, {
-        __tostring = function()
-          error "own"
-        end,
-      }))
+      assert.is_not.near(
+        "x",
+        1,
+        1,
+        setmetatable({}, {
+          __tostring = function()
+            error "own"
+          end,
+        })
+      )
     end, "own")
   end)
 end)

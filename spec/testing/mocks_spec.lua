@@ -112,8 +112,10 @@ describe("mock.fs", function()
     swarm.fs.move("d/a", "d/c")
     swarm.fs.mkdir "new/deep"
     swarm.fs.move("d", "moved")
-    assert.same({ ["moved/b"] = "A", ["moved/c"] = "A", moved = true, new = true,
-      ["new/deep"] = true }, fs.files)
+    assert.same(
+      { ["moved/b"] = "A", ["moved/c"] = "A", moved = true, new = true, ["new/deep"] = true },
+      fs.files
+    )
     assert.has_error(function()
       swarm.fs.remove "moved"
     end, { code = "io_error", reason = "directory not empty" })

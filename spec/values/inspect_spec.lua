@@ -56,7 +56,7 @@ describe("swarm.inspect", function()
       same[i] = fields
     end
     assert.matches("%.%.%. 299950 more.*%.%.%. more", swarm.inspect(same))
-    assert.matches("^\"x+\"%.%.%. %(1000000 bytes%)$", swarm.inspect(("x"):rep(1000000)))
+    assert.matches('^"x+"%.%.%. %(1000000 bytes%)$', swarm.inspect(("x"):rep(1000000)))
     local tree = {}
     for _ = 1, 6 do
       local parts = {}

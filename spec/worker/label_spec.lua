@@ -69,10 +69,7 @@ describe("a label in a definition", function()
   it("takes the placeholders of process workers, and leaves other braces alone", function()
     local h = swarm.spawn("asks", { prompt = "go", list = { 1, { x = true } } })
     local json = '{"list":[1,{"x":true}],"prompt":"go"}'
-    assert.equal(
-      "go|" .. json .. '|{"x":true}|' .. h.task_id .. "|{other}|{prompt}",
-      h.label
-    )
+    assert.equal("go|" .. json .. '|{"x":true}|' .. h.task_id .. "|{other}|{prompt}", h.label)
     assert.equal('hi|"hi"|?|', (swarm.spawn("asks", "hi").label:match "^[^T]*"))
   end)
 
@@ -120,10 +117,13 @@ describe("without a label", function()
     assert.equal("a.md", label_of "a.md")
     assert.equal("7", label_of(7))
     assert.equal("false", label_of(false))
-    assert.equal('{"b":[1,{"c":null}],"path":"a.md"}', label_of {
-      path = "a.md",
-      b = { 1, { c = swarm.null } },
-    })
+    assert.equal(
+      '{"b":[1,{"c":null}],"path":"a.md"}',
+      label_of {
+        path = "a.md",
+        b = { 1, { c = swarm.null } },
+      }
+    )
     assert.equal("[]", label_of(swarm.array {}))
     assert.equal('{"file":"x.txt"}', label_of { file = swarm.file "x.txt" })
     local h = swarm.spawn("plain", 1)
@@ -185,10 +185,13 @@ end)
 describe("secrets", function()
   it("are masked under names that people give them", function()
     assert.equal('{"api_key":"***","user":"me"}', label_of { api_key = "s3", user = "me" })
-    assert.equal('{"Password":"***","max_tokens":500}', label_of {
-      Password = { "s3" },
-      max_tokens = 500,
-    })
+    assert.equal(
+      '{"Password":"***","max_tokens":500}',
+      label_of {
+        Password = { "s3" },
+        max_tokens = 500,
+      }
+    )
   end)
 
   it("are masked where the script has read the variable and calls it a secret", function()

@@ -28,7 +28,7 @@ def run(wish: RunWish) -> None:
     Exit status: 0 pass, 1 failed, 2 usage or load error, 3 blocked, 124 timeout, 130 Ctrl-C,
     143 SIGTERM.
     """
-    from swarm_host.cli.running import Running
+    from swarm_host.cli.running.running import Running
 
     log_dir = None if wish.log_dir is None else _log_dir(wish.log_dir)
     if wish.events is None:

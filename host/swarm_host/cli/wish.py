@@ -16,7 +16,7 @@ import click
 from swarm_host.cli.words import DEBUG, LUA_PATH, TRUST, Amount, Seconds, refuse
 
 if TYPE_CHECKING:
-    from swarm_host.cli.reload_wish import OnChange, ReloadWish
+    from swarm_host.cli.running.reload_wish import OnChange, ReloadWish
     from swarm_host.view.fronts.shown import View
 
 
@@ -38,6 +38,7 @@ class RunWish(NamedTuple):
     :ivar debug: debug logs, and the host's frames in errors.
     :ivar trust: full Lua.
     :ivar lua_path: further places for ``require``.
+    :ivar spec: it is a spec file, which is loaded and not run.
     :ivar reload: what happens when files change; None: nothing.
     """
 
@@ -56,6 +57,7 @@ class RunWish(NamedTuple):
     debug: bool = False
     trust: bool = False
     lua_path: tuple[str, ...] = ()
+    spec: bool = False
     reload: ReloadWish | None = None
 
 
@@ -168,7 +170,7 @@ def _reload_wish(
         reload = watch or dry_run or drain is not None or at_terminal
     if not reload:
         return None
-    from swarm_host.cli.reload_wish import ReloadWish
+    from swarm_host.cli.running.reload_wish import ReloadWish
 
     return ReloadWish(dry_run, drain, watch, on_change or "restart")
 

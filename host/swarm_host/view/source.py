@@ -17,11 +17,11 @@ _MOST = 100
 _TAB = "    "
 
 
-def excerpt(where: str, message: str) -> list[str]:
+def excerpt(where: str, message: str, column: int | None = None, length: int = 1) -> list[str]:
     """The line at ``where`` (file:line) and a caret below it, or nothing where it cannot be read.
 
-    Lua gives no column: the caret stands under what the message quotes, where that is there just
-    once, else under the first character that is not blank.
+    :param column: where the caret stands, from 1; None: :func:`column_in`.
+    :param length: how many characters are meant.
     """
     found = _WHERE.fullmatch(where)
     if found is None:
@@ -37,18 +37,21 @@ def excerpt(where: str, message: str) -> list[str]:
     if line is None or not line.strip():
         return []
     line = line.rstrip()
-    column = _column(line, message)
-    before, after = line[:column].replace("\t", _TAB), line[column:].replace("\t", _TAB)
+    start = column_in(line, message) if column is None else column - 1
+    before, after = line[:start].replace("\t", _TAB), line[start:].replace("\t", _TAB)
     if len(before) + len(after) > _MOST:
         cut = max(0, len(before) - _MOST // 2)
         before = f"...{before[cut:]}" if cut else before
         after = after[: _MOST - len(before)]
     margin = f"  {number} | "
     blank = " " * (len(margin) - 2) + "| "
-    return [f"{margin}{printable(before)}{printable(after)}", f"{blank}{' ' * len(before)}^"]
+    under = "^" + "~" * (min(length, len(after)) - 1)
+    return [f"{margin}{printable(before)}{printable(after)}", f"{blank}{' ' * len(before)}{under}"]
 
 
-def _column(line: str, message: str) -> int:
+def column_in(line: str, message: str) -> int:
+    """Where in a line, from 0, a message that gives no column means: what it quotes, where that is
+    there just once, else the first character that is not blank."""
     first = len(line) - len(line.lstrip())
     if "near '<eof>'" in message:
         return len(line)

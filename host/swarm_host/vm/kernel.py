@@ -220,6 +220,13 @@ class Kernel:
         described: dict[str, Any] = self._ask_json("describe")
         return described
 
+    def checked(self) -> dict[str, Any]:
+        """What was loaded last, well or not, has to do with: ``globals`` that are there; ``faces``
+        (such as ``swarm.fs.``), each with its names; ``faults`` of definitions (``message``,
+        ``where``, ``column``); and where hooks are that match nothing, ``idle``."""
+        checked: dict[str, Any] = self._ask_json("checked")
+        return checked
+
     def specs(self) -> list[dict[str, Any]]:
         """The specs of a spec file: ``name``, ``where``, ``first``, ``last``, ``pending``.
 
@@ -227,6 +234,23 @@ class Kernel:
         """
         specs: list[dict[str, Any]] = self._ask_json("specs")
         return specs
+
+    # Texts, without a run. -------------------------------------------------------------------
+
+    def syntax_error(self, text: bytes, path: str) -> str | None:
+        """What LuaJIT has against a text, or None; nothing of it runs."""
+        problem: bytes | None = self._give("syntax_error", text, path.encode())
+        return None if problem is None else problem.decode(errors="replace")
+
+    def hint(self, name: str, known: Sequence[str], prefix: str) -> str:
+        """What helps where a name does not exist, such as ``; did you mean swarm.spawn?``.
+
+        :param known: the names that there are.
+        :param prefix: what stands before them, such as ``swarm.``.
+        """
+        asked = (name.encode(), json.dumps(list(known)).encode(), prefix.encode())
+        hint: bytes = self._give("hint", *asked)
+        return hint.decode(errors="replace")
 
     # Workers, each held by its number until it is released. ----------------------------------
 

@@ -40,7 +40,8 @@ end
 function on.error(turn, item)
   local problem = item.error
   local data = type(problem) == "table" and type(problem.data) == "table" and problem.data or {}
-  local told = data.message or type(problem) == "table" and (problem.message or problem.name)
+  local told = data.message
+    or type(problem) == "table" and (problem.message or problem.name)
     or problem
   local headers = type(data.responseHeaders) == "table" and data.responseHeaders or {}
   local is_limit = data.statusCode == 429

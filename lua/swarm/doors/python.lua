@@ -4,6 +4,7 @@
 -- error as JSON, or false alone where memory has run out.
 local bridge = require "swarm.outside.bridge"
 local cancelling = require "swarm.scope.cancel"
+local checking = require "swarm.doors.checking"
 local clock = require "swarm.ground.clock"
 local ending = require "swarm.doors.ending"
 local errors = require "swarm.ground.errors"
@@ -44,6 +45,7 @@ local kernel = {
   cancel_generations_before = script.cancel_generations_before,
   dispose = script.dispose,
   describe = script.describe,
+  checked = script.checked,
   specs = script.specs,
   spawn_spec = script.spawn_spec,
   spawn_main = script.spawn_main,
@@ -73,6 +75,9 @@ local kernel = {
   take_told = bridge.take_told,
   deliver = bridge.deliver,
   emit = bridge.emit,
+
+  syntax_error = checking.syntax_error,
+  hint = checking.hint,
 
   need_memory = heap.need,
 }

@@ -1,6 +1,7 @@
 -- The run's script: its generations, what they define, and the workers of the newest that Python
 -- spawns: `main`, one by name, the worker of a spec.
 local budgets = require "swarm.worker.limits.budget"
+local checking = require "swarm.doors.checking"
 local definition = require "swarm.worker.definition"
 local draining = require "swarm.script.draining"
 local ending = require "swarm.doors.ending"
@@ -49,6 +50,7 @@ end
 ---@return number id of the loading worker
 function script.load(path, folder)
   local of = { path = path, folder = folder, run = run, face = make_face }
+  of.checked = config.checked
   if config.spec then
     for_specs(of)
   end
@@ -108,6 +110,11 @@ end
 ---@return table
 function script.names()
   return { names = line.names, generation = line.newest }
+end
+
+---What `swarm-host check` asks of what was loaded last, well or not, as JSON.
+function script.checked()
+  return checking.facts(line.attempted)
 end
 
 ---What was defined, as JSON.

@@ -2,7 +2,8 @@
 local errors = require "swarm.ground.errors"
 local shown = require "swarm.ground.shown"
 local spelling = require "swarm.ground.spelling"
-local setmetatable, tostring = setmetatable, tostring
+local debug_getmetatable = debug.getmetatable
+local setmetatable, tostring, type = setmetatable, tostring, type
 
 local closed = {}
 
@@ -56,7 +57,15 @@ function closed.table(members, prefix, optional)
       return errors.throw("invalid_argument", name .. " cannot be called; it has " .. list)
     end,
     __metatable = prefix:sub(1, -2),
+    closed = true,
   })
+end
+
+---The members of such a table, or nil where it is none.
+---@return table?
+function closed.members(value)
+  local meta = type(value) == "table" and debug_getmetatable(value)
+  return meta and meta.closed and meta.__index or nil
 end
 
 return closed

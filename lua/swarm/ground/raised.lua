@@ -5,7 +5,7 @@ local frames = require "swarm.ground.frames"
 local shown = require "swarm.ground.shown"
 local getinfo, debug_getmetatable = debug.getinfo, debug.getmetatable
 local type, setmetatable, rawget, next = type, setmetatable, rawget, next
-local find, format, match = string.find, string.format, string.match
+local find, format, gmatch, match = string.find, string.format, string.gmatch, string.match
 local min, sub = math.min, string.sub
 local co_running = coroutine.running
 local Error, is_host, show_field = errors.metatable, frames.is_host, shown.field
@@ -98,6 +98,17 @@ local HINTS = {
 local absent = setmetatable({}, { __mode = "k" }) -- coroutine → what was last noted in it
 
 ---Notes that a variable of the environment is not there: it is nil, and Lua's message about that
+---Lua cuts a long path short in its messages, to "...scripts/main.lua:3"; frames have it whole.
+local function in_full(text, where, traceback)
+  local tail = where and match(where, "^%.%.%.(.+)$")
+  for place in gmatch(tail and traceback or "", "([^\n ][^\n]-:%d+): in ") do
+    if sub(place, -#tail) == tail then
+      return place .. sub(text, #where + 1), place
+    end
+  end
+  return text, where
+end
+
 ---nil does not say where it comes from.
 ---@param name fun(): string? the variable's name, in the worker that asked for it
 function raised.note_absent(name)
@@ -156,6 +167,7 @@ function raised.from_raised(value)
     code = "internal" -- a fault of ours: say so instead of blaming the script
   end
   local traceback = take_traceback(value)
+  text, where = in_full(text, where, traceback)
   text = where and text .. hint_of(text) or text
   return errors.new(code, text, { where = where or innermost(traceback), traceback = traceback })
 end

@@ -63,8 +63,7 @@ local places = {} -- site → file:line or false; as many as there are places in
 ---@return string?
 function site.place(taken)
   if type(taken) == "table" then
-    return not frames.is_host(taken) and frames.source_of(taken) .. ":" .. taken.currentline
-      or nil
+    return not frames.is_host(taken) and frames.source_of(taken) .. ":" .. taken.currentline or nil
   end
   local place = places[taken]
   if taken and place == nil then

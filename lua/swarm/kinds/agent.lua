@@ -55,8 +55,11 @@ local function command_of(plan, turn, args)
   end
   if not ordered[1] then
     local text = format("%s: the command of agent %s must be a list", plan.who, agent.name)
-    return errors.throw("invalid_value", text .. " of the program and its arguments, and is "
-      .. shown.value(list), { path = "command" })
+    return errors.throw(
+      "invalid_value",
+      text .. " of the program and its arguments, and is " .. shown.value(list),
+      { path = "command" }
+    )
   elseif not placed then
     add_args()
   end

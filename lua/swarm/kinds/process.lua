@@ -53,9 +53,7 @@ local function named(generation, def, fields)
     return errors.throw(
       "load_error",
       format("worker %q: there is no swarm.command %q%s", def.name, fields.command, hint)
-        .. (
-          hint == "" and plans.as_list(fields.command) or ""
-        ),
+        .. (hint == "" and plans.as_list(fields.command) or ""),
       { field = "command", where = def.where }
     )
   end

@@ -156,27 +156,51 @@ local function check_layer(generation, entry)
   end
 end
 
----What could only be checked when all was defined.
-function hooks.check(generation)
-  for i = 1, #generation.hooks do
-    local hook = generation.hooks[i]
-    for j = 1, #hook.plain do
-      local name = hook.plain[j]
-      if not generation.workers[name] and name ~= "main" then
-        local hint = spelling.hint(name, generation.workers, "")
-        local named = hook.what .. " names the worker " .. shown.value(name)
-        return wrong(named .. ", which does not exist" .. hint, hook.where)
-      end
+local function check_hook(generation, hook)
+  for j = 1, #hook.plain do
+    local name = hook.plain[j]
+    if not generation.workers[name] and name ~= "main" then
+      local hint = spelling.hint(name, generation.workers, "")
+      local named = hook.what .. " names the worker " .. shown.value(name)
+      return wrong(named .. ", which does not exist" .. hint, hook.where)
     end
   end
+end
+
+---What could only be checked when all was defined.
+function hooks.check(generation)
+  local try, tell = arguments.together()
+  for i = 1, #generation.hooks do
+    try(check_hook, generation, generation.hooks[i])
+  end
   for i = 1, #generation.uses do
-    check_layer(generation, generation.uses[i])
+    try(check_layer, generation, generation.uses[i])
   end
   for _, def in pairs(generation.workers) do
     for i = 1, #(def.layers or {}) do
-      check_layer(generation, def.layers[i])
+      try(check_layer, generation, def.layers[i])
     end
   end
+  return tell()
+end
+
+---The places of hooks on names and globs that no worker has.
+---@return string[]
+function hooks.idle(generation)
+  local places = {}
+  for i = 1, #generation.hooks do
+    local hook = generation.hooks[i]
+    local used = type(hook.select) == "function"
+      or hook.selects(generation.unnamed)
+      or generation.main and hook.selects(generation.main)
+    for _, def in pairs(generation.workers) do
+      used = used or hook.selects(def)
+    end
+    if not used then
+      places[#places + 1] = hook.where
+    end
+  end
+  return places
 end
 
 return hooks

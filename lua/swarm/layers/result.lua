@@ -33,11 +33,10 @@ end
 ---What a hook returned, as a value and a reason; raises for nonsense.
 function result.read(made, hook)
   if type(made) ~= "table" then
+    local must = " must return a result { value, ok, reason }, and returned "
     return errors.throw(
       "invalid_value",
-      hook.what
-        .. " must return a result { value, ok, reason }, and returned "
-        .. shown.value(made),
+      hook.what .. must .. shown.value(made),
       { path = "result", where = hook.where }
     )
   end
@@ -59,10 +58,10 @@ function result.read(made, hook)
     if ok == nil or type(ok) == "boolean" then
       field, kind, got = "reason", "string", why
     end
+    local wrong = " returned a result whose %s is no %s: %s"
     return errors.throw(
       "invalid_value",
-      hook.what
-        .. format(" returned a result whose %s is no %s: %s", field, kind, shown.value(got)),
+      hook.what .. format(wrong, field, kind, shown.value(got)),
       { path = "result." .. field, where = hook.where }
     )
   end

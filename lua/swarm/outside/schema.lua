@@ -77,13 +77,14 @@ function schema.of_output(def)
     return nil
   end
   local says = format("worker %q does not keep to its output_schema: ", def.name)
-  return text, function(value)
-    local err = misfit(text, value, "result", says)
-    if err then
-      err.refused = false
+  return text,
+    function(value)
+      local err = misfit(text, value, "result", says)
+      if err then
+        err.refused = false
+      end
+      return err
     end
-    return err
-  end
 end
 
 ---A worker's `run` with its schemas checked: `run` itself where there are none.

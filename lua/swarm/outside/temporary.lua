@@ -46,9 +46,12 @@ function temporary.in_blocks(scope, shielded)
     local path = shielded(CALL, SECONDS, function()
       return request("make_temporary")
     end)
-    return finish(path, xpcall(scope, frames.passing, function()
-      return fn(path)
-    end))
+    return finish(
+      path,
+      xpcall(scope, frames.passing, function()
+        return fn(path)
+      end)
+    )
   end
 end
 

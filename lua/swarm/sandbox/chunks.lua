@@ -69,6 +69,10 @@ function chunks.compile(source, chunkname, env)
   end
   local chunk, problem = real_loadstring(source, chunkname)
   if not chunk then
+    if byte(chunkname, 1) == 64 then -- Lua cuts a long path short
+      local path = gsub(sub(chunkname, 2), "%%", "%%%%")
+      problem = gsub(problem, "^%.%.%.[^\n]-(:%d+: )", path .. "%1")
+    end
     return nil, problem .. syntax_hint(source, problem)
   end
   return setfenv(chunk, env)

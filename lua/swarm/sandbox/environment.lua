@@ -16,7 +16,7 @@ local environment = {}
 ---@return table env, table offered what scripts find that is no field of it
 function environment.make(generation, swarm, args)
   local env, offered = {}, {}
-  generation.env = env
+  generation.env, generation.offered = env, offered
   local loaded = { swarm = swarm }
   generation.modules = loaded
   if modules.trust then

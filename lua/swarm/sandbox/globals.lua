@@ -13,13 +13,28 @@ local real_getmetatable, real_setmetatable = getmetatable, setmetatable
 local sub, floor = string.sub, math.floor
 local real, real_getfenv, real_setfenv = _G, getfenv, setfenv
 
-local globals = {}
+local globals = {
+  PROBED = {}, -- what scripts ask for to find out in which Lua they run
+}
 
--- What scripts ask for to find out in which Lua they run.
-local PROBED = {}
+local PROBED = globals.PROBED
 for _, name in pairs {
-  "_ENV", "_TEST", "_PROMPT", "bit32", "ffi", "jit", "love", "module", "newproxy", "ngx", "rawlen",
-  "table_unpack", "utf8", "vim", "warn", "gcinfo",
+  "_ENV",
+  "_TEST",
+  "_PROMPT",
+  "bit32",
+  "ffi",
+  "jit",
+  "love",
+  "module",
+  "newproxy",
+  "ngx",
+  "rawlen",
+  "table_unpack",
+  "utf8",
+  "vim",
+  "warn",
+  "gcinfo",
 } do
   PROBED[name] = true
 end
@@ -165,7 +180,7 @@ function globals.getinfo(first, second, third)
   end
   what = what == nil and "nSluf" or what
   if type(what) ~= "string" or what:find "[^nSlufL]" then
-    return errors.throw("invalid_argument", "debug.getinfo takes of \"nSlufL\" in guarded scripts")
+    return errors.throw("invalid_argument", 'debug.getinfo takes of "nSlufL" in guarded scripts')
   elseif type(of) ~= "function" and type(of) ~= "number" then
     local message = "debug.getinfo takes a function or a level, and got " .. shown.value(of)
     return errors.throw("invalid_argument", message)

@@ -55,8 +55,16 @@ local IO = {
 }
 local DEBUG = {}
 for _, name in pairs {
-  "debug", "getlocal", "setlocal", "setupvalue", "upvaluejoin", "getregistry", "setmetatable",
-  "getfenv", "setfenv", "gethook",
+  "debug",
+  "getlocal",
+  "setlocal",
+  "setupvalue",
+  "upvaluejoin",
+  "getregistry",
+  "setmetatable",
+  "getfenv",
+  "setfenv",
+  "gethook",
 } do
   DEBUG[name] = ""
 end

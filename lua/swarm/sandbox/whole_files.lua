@@ -213,7 +213,7 @@ function whole_files.open(name, mode)
   mode = mode or "r"
   local letter, plus = match(type(mode) == "string" and mode or "", "^([rwa])(%+?)b?%+?$")
   if not letter then
-    return errors.throw("invalid_argument", "io.open takes a mode such as \"r\" or \"a+\"")
+    return errors.throw("invalid_argument", 'io.open takes a mode such as "r" or "a+"')
   end
   local both = plus == "+" or find(mode, "+", 1, true) ~= nil
   local stream = {

@@ -80,11 +80,7 @@ function tasks.find(text, call)
     check_ownership(task, text)
     return task
   end
-  return errors.throw(
-    "task_not_found",
-    call .. ": there is no task " .. text,
-    { task_id = text }
-  )
+  return errors.throw("task_not_found", call .. ": there is no task " .. text, { task_id = text })
 end
 
 return tasks

@@ -30,6 +30,7 @@ function generation.new(number, line)
     -- What → name → the author's table.
     given = { worker = {}, role = {}, layer = {}, command = {}, agent = {}, pool = {} },
     closing = {}, -- functions to call when all is there
+    faults = nil, -- what is wrong with definitions, where `swarm-host check` gathers it
 
     -- What came of it, as loading ends.
     unnamed = nil, -- the definition of workers made from functions: they have no name
@@ -45,6 +46,7 @@ function generation.new(number, line)
     -- Where it was loaded from.
     script_dir = nil, -- loading: the script's folder with its slash, or ""
     env = nil, -- environment: its globals
+    offered = nil, -- environment: what scripts find that is no field of them
     face = nil, -- the public face: the members of its `swarm`
     files = {}, -- sources: paths that were read while loading
     folders = {}, -- that were listed

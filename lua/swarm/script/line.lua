@@ -17,7 +17,7 @@ local lines = {}
 ---face: function(generation, run) → the `swarm` of a generation;
 ---and for spec files prepare: function(env, generation), which gives them their words;
 ---around_run: function(def, run) → the run that a mock may stand in for; ports: the names of the
----host's ports
+---host's ports; checked: for `swarm-host check`, all that is wrong with it is gathered
 ---@return table
 function lines.new(script)
   local line = {

@@ -33,6 +33,7 @@ local function load(generation)
   local script = line.script
   local run = script.run
   generation.script_dir = script.folder
+  generation.faults = script.checked and {} or nil
   run.script_dir = script.folder == "" and "." or (script.folder:gsub("(.)/$", "%1"))
   local swarm = script.face(generation, run)
   local env, offered = environment.make(generation, swarm, run.args)

@@ -139,6 +139,8 @@ end
 ---The place of a field as file:line, or nil where the text does not tell.
 ---@param where string the definition's
 ---@param field string such as "timeout", "env.KEY" or "command[2]"
+---@return string? where
+---@return integer? column of bytes, from 1
 function mistakes.locate(where, field)
   local path, number = match(where, "^(.*):(%d+)$")
   local text = path and chunks.texts[path]
@@ -163,12 +165,34 @@ function mistakes.locate(where, field)
     inside = word == "{" and stop + 1 or nil
   end
   if found then
-    return path .. ":" .. select(2, gsub(sub(text, 1, found - 1), "\n", "")) + 1
+    local before = sub(text, 1, found - 1)
+    return path .. ":" .. select(2, gsub(before, "\n", "")) + 1, #match(before, "[^\n]*$") + 1
   end
 end
 
 local function line_of(mistake)
   return tonumber(match(mistake.where or "", ":(%d+)$")) or 0
+end
+
+---The mistakes that an error tells of, each at its own line, in their order.
+---@param err table what a definition raised
+---@param where string? of the definition
+---@return table[]
+function mistakes.located(err, where)
+  local list = err.mistakes or { err }
+  for i = 1, #list do
+    local one = list[i]
+    local place = where or one.where
+    if place and one.field then
+      local found, column = mistakes.locate(place, one.field)
+      one.where, one.column = found or one.where, column
+    end
+  end
+  sort(list, function(a, b)
+    local x, y = line_of(a), line_of(b)
+    return x < y or x == y and a.message < b.message
+  end)
+  return list
 end
 
 ---What a definition's error becomes for its author: each mistake at its own line, and all of them
@@ -180,18 +204,7 @@ function mistakes.told(err, where)
   if not errors.is(err) or err.code ~= "load_error" then
     return err
   end
-  local list = err.mistakes or { err }
-  for i = 1, #list do
-    local one = list[i]
-    local place = where or one.where
-    if place and one.field then
-      one.where = mistakes.locate(place, one.field) or one.where
-    end
-  end
-  sort(list, function(a, b)
-    local x, y = line_of(a), line_of(b)
-    return x < y or x == y and a.message < b.message
-  end)
+  local list = mistakes.located(err, where)
   local first, lines = list[1], {}
   for i = 2, min(#list, MOST_TOLD) do
     lines[i] = errors.headline(list[i])

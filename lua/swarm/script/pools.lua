@@ -110,7 +110,8 @@ function pools.resolve(generation)
       if not pool then
         local hint = spelling.hint(names[i], known, "")
         local list = spelling.list(known)
-        hint = hint ~= "" and hint or list ~= "" and "; there is " .. list
+        hint = hint ~= "" and hint
+          or list ~= "" and "; there is " .. list
           or '; write swarm.pool "' .. names[i] .. '" { slots = 4 }'
         return errors.throw(
           "load_error",

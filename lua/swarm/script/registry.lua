@@ -9,10 +9,10 @@ local connect = require "swarm.outside.connect"
 local check = require "swarm.script.fields"
 local definition = require "swarm.worker.definition"
 local errors = require "swarm.ground.errors"
+local faults = require "swarm.script.faults"
 local frames = require "swarm.ground.frames"
 local hooks = require "swarm.layers.hooks"
 local kinds = require "swarm.kinds.all"
-local mistakes = require "swarm.script.mistakes"
 local pipeline = require "swarm.layers.pipeline"
 local pools = require "swarm.script.pools"
 local ready = require "swarm.script.ready"
@@ -24,7 +24,7 @@ local slots = require "swarm.worker.limits.slots"
 local template = require "swarm.outside.process.template"
 local values = require "swarm.values.values"
 local worktree = require "swarm.outside.worktree"
-local error, type, pairs, tostring, xpcall = error, type, pairs, tostring, xpcall
+local type, pairs, tostring = type, pairs, tostring
 local format, debug_getmetatable = string.format, debug.getmetatable
 
 local registry = {}
@@ -85,10 +85,9 @@ local function define_worker(generation, name, fields, where)
     slots = slots.new(fields.concurrency, pools.names(fields.pool)),
     role = fields.role or "worker",
     authority = fields.authority,
-    layers = type(fields.layers) == "table"
-      and try(hooks.layers_of, name, fields.layers, where),
-    budget = fields.budget ~= nil
-      and try(budgets.limits, format("worker %q", name), fields.budget) or nil,
+    layers = type(fields.layers) == "table" and try(hooks.layers_of, name, fields.layers, where),
+    budget = fields.budget ~= nil and try(budgets.limits, format("worker %q", name), fields.budget)
+      or nil,
     worktree = fields.worktree ~= nil and try(worktree.of, name, fields.worktree) or nil,
     input_schema = fields.input_schema,
     output_schema = fields.output_schema,
@@ -137,17 +136,21 @@ local NAMED = {
   pool = { "pools", define_pool, "{ slots = 4 }" },
 }
 
----What a definition came to: nothing, or its mistakes at their lines.
----@param where string? its place
-local function finish(where, ok, err)
-  if not ok then
-    return error(mistakes.told(err, where), 0)
+---The table of `swarm.worker "x" { ... }` has come.
+local fill = faults.gathering(function(generation, what, name, fields, where)
+  local call, key = "swarm." .. what, what .. " " .. name
+  still_loading(generation, call)
+  if not generation.open[key] then
+    return wrong(format("%s %q was given its table already", what, name))
   end
-end
+  generation.open[key] = nil
+  generation.given[what][name] = fields
+  return faults.try(generation, where, NAMED[what][2], generation, name, fields, where)
+end)
 
 ---swarm.worker "name" { ... } and swarm.worker("name", { ... }); so for the others.
 ---@param what string worker, role, layer, command, agent or pool
-function registry.define(generation, what, name, ...)
+local function define(generation, what, name, ...)
   local call = "swarm." .. what
   local kept, make = NAMED[what][1], NAMED[what][2]
   still_loading(generation, call)
@@ -166,31 +169,27 @@ function registry.define(generation, what, name, ...)
   local where = frames.where()
   if select("#", ...) > 0 then
     generation.given[what][name] = (...)
-    return finish(where, xpcall(make, frames.passing, generation, name, (...), where))
+    return faults.try(generation, where, make, generation, name, (...), where)
   end
   generation.open[key] = { what = what, name = name, where = where }
   return function(fields)
-    still_loading(generation, call)
-    if not generation.open[key] then
-      return wrong(format("%s %q was given its table already", what, name))
-    end
-    generation.open[key] = nil
-    generation.given[what][name] = fields
-    return finish(where, xpcall(make, frames.passing, generation, name, fields, where))
+    return fill(generation, what, name, fields, where)
   end
 end
 
+registry.define = faults.gathering(define)
+
 ---swarm.before, after, around, settled
-function registry.hook(generation, kind, select, fn)
+registry.hook = faults.gathering(function(generation, kind, select, fn)
   still_loading(generation, "swarm." .. kind)
   return hooks.add(generation, kind, select, fn)
-end
+end)
 
 ---swarm.use(name, opts?)
-function registry.use(generation, name, options)
+registry.use = faults.gathering(function(generation, name, options)
   still_loading(generation, "swarm.use")
   return hooks.use(generation, name, options)
-end
+end)
 
 local MAIN_FIELDS = { run = true, budget = true }
 
@@ -210,7 +209,7 @@ end
 
 ---swarm.main(function(args, ctx) ... end), or { run = …, budget = … }
 ---@param args string[] the run's, of which each main has a copy
-function registry.main(generation, given, args)
+local function define_main(generation, given, args)
   still_loading(generation, "swarm.main")
   local fn, budget = read_main(given)
   if type(fn) ~= "function" then
@@ -235,50 +234,69 @@ function registry.main(generation, given, args)
   })
 end
 
----A definition whose table never came.
+registry.main = faults.gathering(define_main)
+
+local function has_no_table(open)
+  local what, name = open.what, open.name
+  local message = "%s %q has no table: write swarm.%s %q %s"
+  return wrong(format(message, what, name, what, name, NAMED[what][3]), { where = open.where })
+end
+
+---Definitions whose table never came.
 local function check_open(generation)
-  local first_key, first
-  for key, open in pairs(generation.open) do
-    if not first_key or key < first_key then
-      first_key, first = key, open
-    end
+  local try, tell = arguments.together()
+  for _, open in pairs(generation.open) do
+    try(has_no_table, open)
   end
-  if first then
-    return wrong(
-      format(
-        "%s %q has no table: write swarm.%s %q %s",
-        first.what,
-        first.name,
-        first.what,
-        first.name,
-        NAMED[first.what][3]
-      ),
-      { where = first.where }
-    )
+  return tell()
+end
+
+local function are_whole(generation, what)
+  return faults.are_whole(generation.given[what], generation[NAMED[what][1]])
+end
+
+---The role of a worker, and what can only be said of it when all is there.
+local function complete_worker(generation, def, rights)
+  budgets.check(def)
+  if def.worktree then
+    def.held_open = "its worktree belongs to one task"
   end
+  def.rights = roles.of(generation.roles, rights, def.role, def.where)
 end
 
 ---Ends the loading: what could only be seen when all was there. Roles become rights, and what runs
 ---for each worker is composed.
 ---@param generation table
 function registry.close(generation)
-  check_open(generation)
-  for i = 1, #generation.closing do
-    finish(nil, xpcall(generation.closing[i], frames.passing))
+  faults.try(generation, nil, check_open, generation)
+  if are_whole(generation, "command") and are_whole(generation, "agent") then
+    for i = 1, #generation.closing do
+      faults.try(generation, nil, generation.closing[i])
+    end
   end
-  hooks.check(generation)
-  pools.resolve(generation)
-  local rights = roles.all(generation.roles)
+  if are_whole(generation, "worker") and are_whole(generation, "layer") then
+    faults.try(generation, nil, hooks.check, generation)
+  end
+  if are_whole(generation, "pool") then
+    faults.try(generation, nil, pools.resolve, generation)
+  end
+  if not are_whole(generation, "role") then
+    return faults.raise(generation)
+  end
+  local rights = faults.try(generation, nil, roles.all, generation.roles)
+  if type(rights) ~= "table" then
+    return faults.raise(generation)
+  end
   for _, layer in pairs(generation.layers) do
     local role = layer.fields.role or "operator"
-    layer.rights = roles.of(generation.roles, rights, role, layer.where)
+    local where = layer.where
+    layer.rights = faults.try(generation, nil, roles.of, generation.roles, rights, role, where)
   end
   for _, def in pairs(generation.workers) do
-    finish(nil, xpcall(budgets.check, frames.passing, def))
-    if def.worktree then
-      def.held_open = "its worktree belongs to one task"
-    end
-    def.rights = roles.of(generation.roles, rights, def.role, def.where)
+    faults.try(generation, nil, complete_worker, generation, def, rights)
+  end
+  faults.raise(generation)
+  for _, def in pairs(generation.workers) do
     pipeline.compose(generation, def)
   end
   pipeline.compose(generation, generation.unnamed)

@@ -119,8 +119,7 @@ end
 ---@param extra table? what its task has from the start
 ---@return table task
 function groups.spawn(group, i, name, input, extra)
-  local _, task =
-    spawning.named(group.scope, group.me, name, input, nil, group.taken, nil, extra)
+  local _, task = spawning.named(group.scope, group.me, name, input, nil, group.taken, nil, extra)
   local node = { index = i, queue = false, queue_prev = nil, queue_next = nil }
   settling.watch(task, setmetatable(node, group.node_meta))
   group.live = group.live + 1
@@ -225,11 +224,7 @@ end
 ---Keeps a member that has a failure to deliver: its own, or what broke below a cancelled one.
 function groups.keep_failed(group, task)
   local status = task.status
-  if
-    status == "failed"
-    or status == "timeout"
-    or ends.others(task)
-  then
+  if status == "failed" or status == "timeout" or ends.others(task) then
     group.failures[#group.failures + 1] = task
   end
 end

@@ -56,10 +56,10 @@ local function checked(answer, on)
   then
     return answer
   end
+  local must = "retries.on must return false, true or a delay in seconds, and returned "
   return errors.throw(
     "invalid_value",
-    "retries.on must return false, true or a delay in seconds, and returned "
-      .. shown.value(answer),
+    must .. shown.value(answer),
     { path = "retries.on", where = record.place_of(on) }
   )
 end
@@ -97,11 +97,7 @@ local function delay_before_next(w, retries, status, err)
   local policy, on = retries.policy, retries.policy.on
   if status == "cancelled" or status == "pass" or is_refusal(err) then
     return nil
-  elseif
-    retries.number - retries.limited > policy.max
-    or retries.stopped
-    or w.owner.cancel
-  then
+  elseif retries.number - retries.limited > policy.max or retries.stopped or w.owner.cancel then
     return nil
   end
   local again, problem

@@ -85,7 +85,7 @@ function answers.process(mock, payload, ended, data)
     local must = "must return as stdout how many of its bytes are standard output"
     return wrong(mock, must .. " (the others are standard error)", shown.value(ended.stdout))
   elseif payload.to_file and type(ended.path) ~= "string" then
-    local must = "must return path, the file with the output, for output = { format = \"file\" }"
+    local must = 'must return path, the file with the output, for output = { format = "file" }'
     return wrong(mock, must, shown.value(ended.path))
   end
   ended.size = ended.size or ended.stdout
@@ -140,7 +140,7 @@ end
 
 local function names(op)
   return function(mock, value)
-    check_names(mock, value, "must answer \"" .. op .. "\" with a list of names")
+    check_names(mock, value, 'must answer "' .. op .. '" with a list of names')
     return value
   end
 end

@@ -116,11 +116,7 @@ function joining.join(target, opts)
   end
   local task, waited = settled_task(target, timeout, "join", "poll_task")
   if not task then
-    local message = "worker "
-      .. named(waited)
-      .. " has not settled within "
-      .. timeout
-      .. " s"
+    local message = "worker " .. named(waited) .. " has not settled within " .. timeout .. " s"
     return nil,
       errors.new(
         "poll_timeout",

@@ -267,11 +267,13 @@ it("who reads too slowly is told how much is lost", function()
     return events()
   end)
   swarm.yield()
-  swarm.spawn(function(ctx)
-    for i = 1, 12000 do
-      ctx:progress("stage " .. i)
-    end
-  end):join()
+  swarm
+    .spawn(function(ctx)
+      for i = 1, 12000 do
+        ctx:progress("stage " .. i)
+      end
+    end)
+    :join()
   local first = watcher:result()
   assert.truthy(first.dropped > 1999)
   assert.equals("stage " .. first.dropped + 1, first.event.stage)
@@ -335,9 +337,11 @@ end)
 
 it("it ends with the worker that made it", function()
   local handle
-  swarm.spawn(function()
-    handle = swarm.attach({ role = "guest" }).handle
-  end):join()
+  swarm
+    .spawn(function()
+      handle = swarm.attach({ role = "guest" }).handle
+    end)
+    :join()
   assert.equals("pass", handle.status)
 end)
 
@@ -356,14 +360,16 @@ end)
 -- Keys --------------------------------------------------------------------------------------------
 
 it("a key is given once among siblings", function()
-  swarm.spawn(function()
-    local h = swarm.spawn(swarm.yield, nil, { key = "one" })
-    assert.equals("one", h.label)
-    mistaken('the key "one" here already', swarm.spawn, swarm.yield, nil, { key = "one" })
-    h:join()
-    mistaken('the key "one" here already', swarm.spawn, swarm.yield, nil, { key = "one" })
-    swarm.spawn(swarm.yield, nil, { key = "two" })
-    mistaken("key is a text", swarm.spawn, swarm.yield, nil, { key = 5 })
-  end):result()
+  swarm
+    .spawn(function()
+      local h = swarm.spawn(swarm.yield, nil, { key = "one" })
+      assert.equals("one", h.label)
+      mistaken('the key "one" here already', swarm.spawn, swarm.yield, nil, { key = "one" })
+      h:join()
+      mistaken('the key "one" here already', swarm.spawn, swarm.yield, nil, { key = "one" })
+      swarm.spawn(swarm.yield, nil, { key = "two" })
+      mistaken("key is a text", swarm.spawn, swarm.yield, nil, { key = 5 })
+    end)
+    :result()
   swarm.spawn(swarm.yield, nil, { key = "one" })
 end)

@@ -10,7 +10,15 @@ swarm.worker "double" {
 
 -- Nothing that a script sees may speak of what the host is made of.
 local HOST_WORDS = {
-  "swarm/[%w_/]+%.lua", "Traceback", "%.py", "Error:", "codec", "lupa", "asyncio", "anyio", "\\x",
+  "swarm/[%w_/]+%.lua",
+  "Traceback",
+  "%.py",
+  "Error:",
+  "codec",
+  "lupa",
+  "asyncio",
+  "anyio",
+  "\\x",
 }
 
 local function assert_no_host(text)

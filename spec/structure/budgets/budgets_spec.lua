@@ -126,10 +126,13 @@ swarm.worker "twice capped" {
 
 describe("usage", function()
   it("is added up along the tree, over all attempts", function()
-    local h = swarm.spawn("plain", { cost = 1, children = {
-      { cost = 2, children = { { cost = 4 } } },
-      { cost = 8 },
-    } })
+    local h = swarm.spawn("plain", {
+      cost = 1,
+      children = {
+        { cost = 2, children = { { cost = 4 } } },
+        { cost = 8 },
+      },
+    })
     assert.same({}, h.usage)
     swarm.join(h)
     assert.same({ cost = 15 }, h.usage)
@@ -167,14 +170,16 @@ end)
 
 describe("a budget", function()
   it("refuses whoever would begin once it is spent", function()
-    local err = raised(swarm.call, "bounded", { children = {
-      { cost = 6, name = "first" },
-      { cost = 5, name = "second" }, -- over by what it uses
-      { cost = 1, name = "third" },
-    } })
+    local err = raised(swarm.call, "bounded", {
+      children = {
+        { cost = 6, name = "first" },
+        { cost = 5, name = "second" }, -- over by what it uses
+        { cost = 1, name = "third" },
+      },
+    })
     assert.equal("budget_exceeded", err.cause and err.cause.code or err.code)
     assert.equal("bounded first second", table.concat(began, " "))
-    assert.matches("the budget of cost of worker \"bounded\"", err.message)
+    assert.matches('the budget of cost of worker "bounded"', err.message)
     assert.matches("11 of 10 used", err.message)
   end)
 

@@ -234,7 +234,10 @@ describe("map with keep_going", function()
     local values, errs = swarm.map(odd, { 2, 1, 3, 4, 5 }, { keep_going = true, concurrency = 2 })
     assert.same({ [2] = 1, [3] = "three", [5] = 5 }, values)
     assert.same({ "failed", nil, "blocked", "cancelled" }, {
-      errs[1].code, nil, errs[3].code, errs[4].code,
+      errs[1].code,
+      nil,
+      errs[3].code,
+      errs[4].code,
     })
     assert.matches("3 workers did not pass; %[1%]: .*two is even", tostring(errs))
   end)

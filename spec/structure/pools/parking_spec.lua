@@ -20,13 +20,17 @@ end
 
 swarm.worker "asks" { pool = "plan", run = limited }
 swarm.worker "asks others" { pool = { "none", "plan" }, run = limited }
-swarm.worker "tries" { pool = "plan", retries = { max = 1, backoff = 0 }, run = function(ctx)
-  if ctx.attempt == 2 then
-    error { code = "limited", retry_at = swarm.now() + 60 }
-  elseif ctx.attempt < 4 then
-    error("it failed")
-  end
-end }
+swarm.worker "tries" {
+  pool = "plan",
+  retries = { max = 1, backoff = 0 },
+  run = function(ctx)
+    if ctx.attempt == 2 then
+      error { code = "limited", retry_at = swarm.now() + 60 }
+    elseif ctx.attempt < 4 then
+      error("it failed")
+    end
+  end,
+}
 swarm.worker "bounded" { pool = "bounded", run = limited }
 swarm.worker "never parks" { pool = "none", run = limited }
 swarm.worker "free" { pool = "none", run = limited }

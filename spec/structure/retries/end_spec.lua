@@ -170,18 +170,22 @@ describe("retries: the task's end", function()
   it("is not asked about where who owns the task is cancelled", function()
     local asked, h = 0, nil
     local parent = swarm.spawn(function()
-      h = swarm.spawn(function()
-        pcall(swarm.sleep, 100)
-        error "raised in its clean-up"
-      end, nil, {
-        retries = {
-          max = 1,
-          on = function()
-            asked = asked + 1
-            return true
-          end,
-        },
-      })
+      h = swarm.spawn(
+        function()
+          pcall(swarm.sleep, 100)
+          error "raised in its clean-up"
+        end,
+        nil,
+        {
+          retries = {
+            max = 1,
+            on = function()
+              asked = asked + 1
+              return true
+            end,
+          },
+        }
+      )
       h:join()
     end)
     swarm.sleep(1)

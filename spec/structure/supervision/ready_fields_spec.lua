@@ -130,7 +130,7 @@ describe("the fields", function()
   says(
     "take start_timeout beside ready alone",
     "start_timeout bounds the time until it is ready, and goes with ready, which is "
-      .. FORMS:match '^ready is (.*), and $',
+      .. FORMS:match "^ready is (.*), and $",
     said(nil, { run = run, start_timeout = 5 }),
     "start_timeout must be a number of seconds above zero, and is 0",
     said(true, { run = run, start_timeout = 0 })

@@ -64,7 +64,9 @@ end
 local function seconds_of(field, zero)
   return function(plan, value, fail)
     if
-      type(value) ~= "number" or not (value >= 0 and value < 1 / 0) or (value == 0 and not zero)
+      type(value) ~= "number"
+      or not (value >= 0 and value < 1 / 0)
+      or (value == 0 and not zero)
     then
       local what = zero and "a number of seconds, zero or more" or "a number of seconds above zero"
       return must(fail, field, what, value)

@@ -24,8 +24,7 @@ local FORMATS = {
   sse = { stream = true, result = true, ok = true, event = true, final = true },
   frames = { stream = true, result = true, ok = true, event = true, final = true },
 }
-local FIELDS =
-  { format = true, result = true, ok = true, event = true, final = true, keep = true }
+local FIELDS = { format = true, result = true, ok = true, event = true, final = true, keep = true }
 local FIELD_NAMES = { "result", "ok", "event", "final", "keep" }
 
 local function is_pointer(value)

@@ -69,17 +69,19 @@ local function start(held, plan, order)
     told = 0, -- items that went in
     close = close,
   }
-  order.feeds, order.on_out = true, function(blob)
-    if self.taker then
-      self.rest = self.taker:take(blob)
+  order.feeds, order.on_out =
+    true, function(blob)
+      if self.taker then
+        self.rest = self.taker:take(blob)
+      end
     end
-  end
   local on_err = order.on_err
-  order.on_err = on_err and function(lines)
-    if self.taker then
-      return on_err(self.taker.ctx, lines)
+  order.on_err = on_err
+    and function(lines)
+      if self.taker then
+        return on_err(self.taker.ctx, lines)
+      end
     end
-  end
   self.request = child.open(order)
   held.kept = self
   return self

@@ -19,7 +19,7 @@ local budgets = {}
 
 local FIELDS = { tokens = true, cost = true, seconds = true }
 local UNTOLD = "the worker tells no usage. Items of output.format ndjson, sse or frames can, as "
-  .. "{ type = \"usage\", %s = ... }"
+  .. '{ type = "usage", %s = ... }'
 local LATER = { requests = true, tool_calls = true }
 
 -- Reading -----------------------------------------------------------------------------------------

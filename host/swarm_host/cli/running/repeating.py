@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 
-from swarm_host.cli.reload_wish import OnChange
+from swarm_host.cli.running.reload_wish import OnChange
 from swarm_host.errors import LoadError
 from swarm_host.host import Host, Outcome
 from swarm_host.view.errors import render

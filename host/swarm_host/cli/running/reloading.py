@@ -8,8 +8,8 @@ from typing import Any
 
 import anyio
 
-from swarm_host.cli.reload_wish import ReloadWish
-from swarm_host.cli.repeating import Repeating
+from swarm_host.cli.running.reload_wish import ReloadWish
+from swarm_host.cli.running.repeating import Repeating
 from swarm_host.errors import LoadError
 from swarm_host.host import Host
 from swarm_host.outcome import Outcome, Reloaded

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -12,11 +13,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import anyio
 
-from swarm_host.cli.lingering import lingering_told
-from swarm_host.cli.watchdog import LOOK_SECONDS, Watchdog
+from swarm_host.cli.running.lingering import lingering_told
+from swarm_host.cli.running.watchdog import LOOK_SECONDS, Watchdog
 from swarm_host.cli.wish import RunWish
 from swarm_host.cli.words import TIMED_OUT, first_fault
-from swarm_host.entries import printable, titled
+from swarm_host.entries import titled
 from swarm_host.errors import LoadError, OutOfMemory, SwarmError, WorkerCancelled
 from swarm_host.host import Host
 from swarm_host.options import Options
@@ -30,7 +31,7 @@ from swarm_host.view.screen import Screen
 from swarm_host.view.summary import blocked, colour_of, named_in, summary_of, told_in
 
 if TYPE_CHECKING:
-    from swarm_host.cli.reloading import WatchedRun
+    from swarm_host.cli.running.reloading import WatchedRun
     from swarm_host.view.fronts.log_dir import LogDir
 
 _EXIT = {"pass": 0, "failed": 1, "blocked": 3, "timeout": TIMED_OUT, "cancelled": 1}
@@ -49,7 +50,8 @@ class Running:
     :param wish: what is asked for.
     :param events: where events of the run are written as JSON lines.
     :param log_dir: where what each attempt says is kept.
-    :param check_only: load, and say what is defined.
+    :param on_loaded: called once the script is loaded, or could not be, with the error; it gives
+        the exit status, and nothing runs.
     """
 
     def __init__(
@@ -58,10 +60,10 @@ class Running:
         events: BinaryIO | None = None,
         log_dir: LogDir | None = None,
         *,
-        check_only: bool = False,
+        on_loaded: Callable[[Host, dict[str, Any] | None], int] | None = None,
     ) -> None:
         self._wish = wish
-        self._check_only = check_only
+        self._on_loaded = on_loaded
         reload = wish.reload
         if Path(wish.script).exists() and not Path(wish.script).is_file():
             reload = None  # what comes through a pipe can be read once
@@ -86,6 +88,9 @@ class Running:
             closed_world=reload is None or not reload.wakes_main,
             cancel_grace=wish.cancel_grace,
             blocked=wish.blocked,
+            checked=on_loaded is not None,
+            spec=wish.spec,
+            virtual_clock=wish.spec,
             budget=dict(wish.budget),
             eager=os.isatty(1) or os.isatty(2),
             write_out=screen.write_out,
@@ -101,7 +106,7 @@ class Running:
         self._watched: WatchedRun | None = None
         on_hangup = None
         if reload is not None:
-            from swarm_host.cli.reloading import WatchedRun, has_terminal
+            from swarm_host.cli.running.reloading import WatchedRun, has_terminal
 
             self._watched = WatchedRun(screen, reload, self._run_main, self._tell)
             on_hangup = None if has_terminal() else self._watched.hang_up
@@ -196,6 +201,9 @@ class Running:
                     return
             except LoadError as raised:
                 problem = raised
+                if self._on_loaded is not None:
+                    self._exit = self._on_loaded(host, problem.error)
+                    return
                 self._tell_error(problem.error, with_source=True)
                 self._exit = _LOAD_ERROR
                 if not self._stays:
@@ -203,8 +211,8 @@ class Running:
                 self._screen.progress_note("waiting for a change (Ctrl-C ends)")
             except WorkerCancelled:
                 return
-            if self._check_only:
-                self._tell_definitions(host.describe())
+            if self._on_loaded is not None:
+                self._exit = self._on_loaded(host, None)
                 return
             await stack.enter_async_context(listening(host, self._how, self._screen.progress_note))
             await stack.enter_async_context(shown(self._view, self._screen, host))
@@ -326,23 +334,6 @@ class Running:
                 value, ensure_ascii=False, sort_keys=True, separators=compact
             ).encode()
         self._screen.write_result(text if text.endswith(b"\n") else text + b"\n")
-
-    def _tell_definitions(self, described: dict[str, Any]) -> None:
-        self._exit = 0
-        if self._wish.as_json:
-            self._print_result(described)
-            return
-        workers = described.get("workers") or {}
-        lines = [f"{self._wish.script}: ok"]
-        for name in sorted(workers):
-            worker = workers[name]
-            about = f"  {worker['description']}" if worker.get("description") else ""
-            lines.append(
-                printable(f"  worker {name} ({worker['kind']}) at {worker['where']}{about}")
-            )
-        main = described.get("main")
-        lines.append(f"  main at {main}" if main else "  no main: it can be loaded, but not run")
-        self._print_result("\n".join(lines))
 
     def _tell_error(self, error: dict[str, Any], *, with_source: bool = False) -> None:
         from swarm_host.view.errors import render  # most runs need none

@@ -1,0 +1,1 @@
+"""How findings are told: a file for each form."""

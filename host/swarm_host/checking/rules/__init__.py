@@ -1,0 +1,1 @@
+"""What is looked for: a file for each rule, which says what it finds and what it leaves alone."""
