@@ -59,7 +59,7 @@ def findings(loaded: Loaded, script: str) -> list[Finding]:
                     notes=tuple(further), in_bytes=True)
         )  # fmt: skip
     error = loaded.error
-    if error is not None and not error.get("gathered"):
+    if error is not None and not loaded.checked["gathered"]:
         found.append(_of_error(error, script))
     found += [
         Finding(*_place(where, script), 0, "warning", "unmatched-hook",

@@ -221,9 +221,9 @@ class Kernel:
         return described
 
     def checked(self) -> dict[str, Any]:
-        """What was loaded last, well or not, has to do with: ``globals`` that are there; ``faces``
-        (such as ``swarm.fs.``), each with its names; ``faults`` of definitions (``message``,
-        ``where``, ``column``); and where hooks are that match nothing, ``idle``."""
+        """What was loaded last, well or not, has to do with (``lua/swarm/doors/checking.lua``):
+        ``globals``, ``faces``, ``faults`` and whether they ended the loading (``gathered``), and
+        where hooks match nothing (``idle``)."""
         checked: dict[str, Any] = self._ask_json("checked")
         return checked
 
@@ -248,8 +248,8 @@ class Kernel:
         :param known: the names that there are.
         :param prefix: what stands before them, such as ``swarm.``.
         """
-        asked = (name.encode(), json.dumps(list(known)).encode(), prefix.encode())
-        hint: bytes = self._give("hint", *asked)
+        listed = json.dumps(list(known)).encode()
+        hint: bytes = self._give("hint", name.encode(), listed, prefix.encode())
         return hint.decode(errors="replace")
 
     # Workers, each held by its number until it is released. ----------------------------------

@@ -28,7 +28,8 @@ end
 
 ---@param generation table the one that was loaded last, whatever became of it
 ---@return string JSON: `globals` that may be read, `faces` (what is written before a name, such as
----"swarm.fs." → the names), `faults`, and the places of hooks that match nothing, `idle`
+---"swarm.fs." → the names), `faults`, whether they are what ended the loading (`gathered`), and the
+---places of hooks that match nothing, `idle`
 function checking.facts(generation)
   local face = generation.face or {}
   local faces, faults = { ["swarm."] = names_of(face, { input = true }) }, {}
@@ -45,6 +46,7 @@ function checking.facts(generation)
     globals = names_of(generation.env, generation.offered, globals.PROBED),
     faces = faces,
     faults = values.array(faults),
+    gathered = generation.faults ~= nil and generation.faults.ended == true,
     idle = values.array(generation.closed and hooks.idle(generation) or {}),
   }
 end

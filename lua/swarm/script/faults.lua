@@ -79,10 +79,10 @@ end
 
 ---Ends a loading that has gathered anything: it cannot be run.
 function faults.raise(generation)
-  local n = generation.faults and #generation.faults or 0
-  if n > 0 then
-    local text = n .. (n == 1 and " thing is" or " things are") .. " wrong with what it defines"
-    return errors.throw("load_error", text, { gathered = true })
+  local gathered = generation.faults
+  if gathered and #gathered > 0 then
+    gathered.ended = true
+    return errors.throw("load_error", #gathered .. " of what it defines is wrong")
   end
 end
 
