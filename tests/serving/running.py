@@ -79,13 +79,16 @@ def sent(client: socket.socket, data: bytes) -> dict[str, Any]:
 
 
 @contextmanager
-def listening(tmp_path: Path, text: str) -> Iterator[Listening]:
-    """Runs a script until the block ends."""
+def listening(tmp_path: Path, text: str, *words: str) -> Iterator[Listening]:
+    """Runs a script until the block ends.
+
+    :param words: what stands before it on the command line.
+    """
     path, home = tmp_path / "run.lua", tmp_path / "home"
     home.mkdir()
     path.write_text(f'local swarm = require "swarm"\n{text}')
     process = subprocess.Popen(
-        [*SWARM_HOST, str(path)],
+        [*SWARM_HOST, *words, str(path)],
         env={**os.environ, "XDG_RUNTIME_DIR": str(home)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -96,4 +99,5 @@ def listening(tmp_path: Path, text: str) -> Iterator[Listening]:
         yield run
     finally:
         process.terminate()
-        process.communicate(timeout=SECONDS)
+        if process.stdout is not None and not process.stdout.closed:
+            process.communicate(timeout=SECONDS)

@@ -10,7 +10,7 @@ import click
 from swarm_host.cli.words import refuse
 from swarm_host.version import __version__
 
-COMMANDS = {name: name for name in ("check", "prune", "run", "test")} | dict.fromkeys(
+COMMANDS = {name: name for name in ("check", "prune", "run", "serve", "test")} | dict.fromkeys(
     ("cancel", "join", "ps", "spawn", "tail"), "calls.people"
 )
 """Each command, and the module beside this one that has it as a function of its name."""
@@ -55,6 +55,7 @@ def main() -> None:
     swarm-host check SCRIPT                 load a script and say what it defines
     swarm-host test [PATHS...]              run the specs in *_spec.lua files
     swarm-host prune                        list the worktrees that runs have left
+    swarm-host serve SCRIPT                 keep its workers up, and take work from outside
     swarm-host ps [RUN]                     list runs, or who is at work in one
     swarm-host spawn|join|tail|cancel RUN   start a task in a run; wait for one, read, end it
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -28,6 +28,11 @@ def run(wish: RunWish) -> None:
     Exit status: 0 pass, 1 failed, 2 usage or load error, 3 blocked, 124 timeout, 130 Ctrl-C,
     143 SIGTERM.
     """
+    run_wish(wish)
+
+
+def run_wish(wish: RunWish) -> NoReturn:
+    """Does what is wished, and ends the process with its status."""
     from swarm_host.cli.running.running import Running
 
     log_dir = None if wish.log_dir is None else _log_dir(wish.log_dir)

@@ -16,14 +16,16 @@ class ReloadWish:
     :ivar drain: seconds that workers of older generations have, or None: as long as they need.
     :ivar watch: the run stays after main, and main runs again on each change.
     :ivar on_change: what a change does to main, with ``watch``.
+    :ivar serves: work comes from outside, with or without a main.
     """
 
     dry_run: bool = False
     drain: float | None = None
     watch: bool = False
     on_change: OnChange = "restart"
+    serves: bool = False
 
     @property
     def wakes_main(self) -> bool:
-        """A change runs main again, so that silence is no deadlock."""
-        return self.watch and self.on_change != "keep"
+        """A change runs main again, or others bring work, so that silence is no deadlock."""
+        return self.serves or (self.watch and self.on_change != "keep")

@@ -65,7 +65,7 @@ class WatchedRun:
             tasks.start_soon(self._reloader.run)
             if self._wish.watch:
                 self._repeating = Repeating(
-                    host, self._screen, self._wish.on_change, self._run_main, self._tell
+                    host, self._screen, self._wish, self._run_main, self._tell
                 )
                 await self._repeating.run(loaded=problem is None)
             else:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 
-from swarm_host.cli.running.reload_wish import OnChange
+from swarm_host.cli.running.reload_wish import ReloadWish
 from swarm_host.errors import LoadError
 from swarm_host.host import Host, Outcome
 from swarm_host.view.errors import render
@@ -27,7 +27,7 @@ class Repeating:
 
     :param host: the host.
     :param screen: where it is said that main has ended, and that changes are waited for.
-    :param on_change: what a change does to main.
+    :param wish: what a change does to main, and whether work comes from outside.
     :param run_main: runs main of a host, within its time.
     :param tell: shows how main ended.
     """
@@ -36,13 +36,14 @@ class Repeating:
         self,
         host: Host,
         screen: Screen,
-        on_change: OnChange,
+        wish: ReloadWish,
         run_main: Callable[..., Awaitable[Outcome]],
         tell: Callable[[Outcome], None],
     ) -> None:
         self._host = host
         self._screen = screen
-        self._on_change = on_change
+        self._on_change = wish.on_change
+        self._serves = wish.serves
         self._run_main = run_main
         self._tell = tell
         self._changed = anyio.Event()
@@ -80,7 +81,13 @@ class Repeating:
             await self._changed.wait()
         while not self._over:
             self._changed = anyio.Event()
-            if first or self._on_change != "keep":
+            if first and self._serves:
+                run = self._host.run_id
+                self._screen.progress_note(
+                    f"run {run} serves: swarm-host spawn {run} NAME [INPUT] (Ctrl-C ends)"
+                )
+            has_main = not self._serves or self._host.describe().get("main") is not None
+            if has_main and (first or self._on_change != "keep"):
                 await self._run_once()
             first = False
             if not self._over:
@@ -101,7 +108,9 @@ class Repeating:
         if self._cancelled and outcome.status == "cancelled":
             return
         self._tell(outcome)
-        if not self._over:
+        if self._serves:
+            self._screen.progress_note(f"main {_SAID[outcome.status]}; the run serves on")
+        elif not self._over:
             seconds = time.monotonic() - started
             said = _SAID[outcome.status]
             what = "changes of definitions" if self._on_change == "keep" else "changes"
