@@ -1,6 +1,7 @@
 -- What a script says to people: print and io.write (bytes for stdout), io.stderr:write, and log
 -- lines. Everything is gathered here and taken by the host once a tick; a flood within one tick is
 -- handed over at once by `flush`, so that memory stays bounded.
+local addresses = require "swarm.values.addresses"
 local buffer = require "string.buffer"
 local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
@@ -8,7 +9,7 @@ local json = require "swarm.values.json"
 local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
 local shown = require "swarm.ground.shown"
-local tostring, select, type = tostring, select, type
+local select, tostring, type = select, addresses.tostring, type
 local byte, concat = string.byte, table.concat
 
 local LINE_END = 10

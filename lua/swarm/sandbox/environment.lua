@@ -4,6 +4,7 @@ local coroutines = require "swarm.scheduler.coroutines"
 local guarded = require "swarm.sandbox.guarded"
 local libraries = require "swarm.sandbox.libraries"
 local modules = require "swarm.sandbox.modules"
+local proof = require "swarm.sandbox.proof"
 local trusted = require "swarm.sandbox.trusted"
 require "swarm.sandbox.strings"
 
@@ -23,6 +24,7 @@ function environment.make(generation, swarm, args)
     trusted(env, loaded)
   else
     guarded(env, offered)
+    proof.check(env)
   end
   local arg = { [0] = generation.line.script.path }
   for i = 1, #args do

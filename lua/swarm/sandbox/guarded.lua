@@ -1,5 +1,6 @@
 -- The guarded tier, the default: an allow-list, with library tables that are the generation's own,
 -- so that nothing a script changes reaches the host or another generation.
+local addresses = require "swarm.values.addresses"
 local arguments = require "swarm.ground.arguments"
 local chunks = require "swarm.sandbox.chunks"
 local closed = require "swarm.ground.closed"
@@ -13,6 +14,7 @@ local log = require "swarm.events.log"
 local random = require "swarm.ground.random"
 local spelling = require "swarm.ground.spelling"
 local streams = require "swarm.sandbox.streams"
+local strings = require "swarm.sandbox.strings"
 local whole_files = require "swarm.sandbox.whole_files"
 
 local real = _G
@@ -254,6 +256,8 @@ return function(env, offered)
   env.loadstring = env.load
   env.collectgarbage = collect
   env.string = copy_of(string, { dump = true })
+  strings.hide_addresses()
+  env.tostring, env.string.format = addresses.tostring, addresses.format
   env.table = copy_of(table)
   env.table.insert = guarded_insert
   env.table.move = guarded_move

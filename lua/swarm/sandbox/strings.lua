@@ -1,5 +1,6 @@
 -- Strings are indexed through one metatable for the whole VM: what scripts reach through it must be
 -- neither the host's `string` table nor a way to change it.
+local addresses = require "swarm.values.addresses"
 local S = require "swarm.scheduler.scheduler"
 local type, pairs, rawget, setmetatable = type, pairs, rawget, setmetatable
 
@@ -14,6 +15,12 @@ end
 local real = debug.getmetatable ""
 real.__index = methods
 real.__metatable = "string"
+
+---Texts show no addresses from now on.
+function strings.hide_addresses()
+  addresses.hide()
+  methods.format = addresses.format
+end
 
 ---The globals of the script whose worker runs.
 local function env_now()

@@ -208,7 +208,9 @@ end)
 
 it("so much that nobody reads is refused", function()
   boss(function()
-    local h = swarm.spawn(swarm.sleep, 60)
+    local h = swarm.spawn(function()
+      swarm.sleep(60)
+    end)
     for _ = 1, 1000 do
       swarm.direct(h, "x")
     end
