@@ -121,7 +121,7 @@ class Server:
             params = _without_its_token(params)
         except RecursionError:
             return _error(number, _INVALID, '"params" are nested too deep')
-        if asked["method"] == "read_task_state" and person and not params.keys() - {"token"}:
+        if asked["method"] == "read_task_state" and person and not params:
             return _result(number, self._overview())
         try:
             handle = self._host.visit(asked["method"], params, person)

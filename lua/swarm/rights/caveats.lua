@@ -38,8 +38,13 @@ local function bounded(right, list)
 end
 
 local function cut(rights, limits)
-  local left = { role = rights.role, full = rights.full or rights, cuts = {}, known = {} }
-  left.known[1] = left
+  local left = {
+    role = rights.role,
+    full = rights.full or rights,
+    cuts = setmetatable({}, { __mode = "k" }),
+    known = setmetatable({}, { __mode = "k" }),
+  }
+  left.known[left] = true
   for verb in pairs(VERBS) do
     left[verb] = rights[verb]
     for _, verbs in pairs(limits.verbs or {}) do
@@ -75,7 +80,7 @@ function caveats.cut(rights, limits)
   end
   local of = narrowed[rights]
   if not of then
-    of = {}
+    of = setmetatable({}, { __mode = "v" }) -- whoever has a token can make any number of others
     narrowed[rights] = of
   end
   local text = json.encode {
@@ -84,8 +89,12 @@ function caveats.cut(rights, limits)
     programs = limits.programs,
     hosts = limits.hosts,
   }
-  of[text] = of[text] or cut(rights, limits)
-  return of[text]
+  local left = of[text]
+  if not left then
+    left = cut(rights, limits)
+    of[text] = left
+  end
+  return left
 end
 
 return caveats

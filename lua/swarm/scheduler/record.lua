@@ -95,6 +95,8 @@
 --   supervisor  supervise what it keeps, where it is a supervisor
 --   args      app         of a main that a spec runs
 --   child_token  tokens   { attempt, text }: what {token} stands for
+--   spoken_for  tokens    there are tokens that speak for it
+--   token_budgets  tokens  those of caveats, by what they are known by, and `many`
 --   bears     visits      the task for which it speaks, of one that serves a token's bearer
 --   posted    visits      { attempt, value, reason }: the result that its program has posted
 --   session   kinds/agent its conversation, which later attempts go on in
