@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.serving.running import SECONDS, Listening, asked, listening
+from tests.serving.running import SECONDS, asked, bearing, listening
 from tests.support.command_line import run, script
 
 ASK = """
@@ -38,25 +35,6 @@ def said_by(tmp_path: Path, program: str, body: str, status: int = 0, fields: st
     done = run(script(tmp_path, worker + body))
     assert done.returncode == status, done
     return (done.stdout if status == 0 else done.stderr).decode()
-
-
-@contextmanager
-def bearing(tmp_path: Path, caveats: str, body: str = "") -> Iterator[tuple[Listening, str]]:
-    """A run, and the token of a worker of it, an operator of which these caveats leave a part."""
-    text = f"""
-    {body}
-    swarm.worker "holder" {{ role = "operator", run = function(ctx)
-      swarm.fs.write("{tmp_path}/new", ctx:token {{ {caveats} }})
-      swarm.fs.write("{tmp_path}/written", "")
-      swarm.sleep(600)
-    end }}
-    swarm.main(function() pcall(swarm.call, "holder") swarm.sleep(600) end)
-    """
-    with listening(tmp_path, text) as one:
-        end = time.monotonic() + SECONDS
-        while not (tmp_path / "written").exists():
-            assert time.monotonic() < end, one.process.poll()
-        yield one, (tmp_path / "new").read_text()
 
 
 SPENDER = """
