@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import resource
 import socket
 from contextlib import suppress
@@ -112,7 +113,7 @@ class Server:
         if not isinstance(asked, dict) or not isinstance(asked.get("method"), str):
             return _error(None, _INVALID, 'a request is an object with a "method", a string')
         number = asked.get("id")
-        if not isinstance(number, (int, float, str, type(None))):
+        if not _is_id(number):
             return _error(None, _INVALID, 'an "id" is a number or a string')
         params = asked.get("params", {})
         if not isinstance(params, dict):
@@ -121,9 +122,9 @@ class Server:
             params = _without_its_token(params)
         except RecursionError:
             return _error(number, _INVALID, '"params" are nested too deep')
-        if asked["method"] == "read_task_state" and person and not params:
-            return _result(number, self._overview())
         try:
+            if asked["method"] == "read_task_state" and person and not params:
+                return _result(number, self._overview())
             handle = self._host.visit(asked["method"], params, person)
         except (SwarmError, OutOfMemory) as problem:
             return _error(number, _REFUSED, str(problem))
@@ -157,6 +158,12 @@ class Server:
         for row in rows:
             row["said"] = last_line(self._host.last_said(row.get("request")))
         return rows
+
+
+def _is_id(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, (int, str, type(None)))
 
 
 def _without_its_token(params: dict[str, Any]) -> dict[str, Any]:
