@@ -79,6 +79,7 @@ for _, mode in ipairs {
   "version",
   "mute",
   "closed",
+  "deaf",
 } do
   define("broken " .. mode, { args = { "--break", mode }, limits = { line = 10000 } })
 end
@@ -388,6 +389,7 @@ describe("the end of an agent over ACP", function()
     late = "did not answer session/new within 0.5 s",
     mute = "exit code 3",
     closed = "closed its standard output",
+    deaf = "does not read what it is told: %d+ bytes",
   } do
     it("is a failure where it breaks the protocol: " .. mode, function()
       local h, err = run("broken " .. mode, "look")

@@ -167,3 +167,23 @@ it("who may not make one, does not", function()
     end)
     :result()
 end)
+
+it("an attempt that ends while a use is counted is over", function()
+  for turns = 0, 30 do -- it ends before, meanwhile or after
+    local token
+    local ready, go = swarm.event(), swarm.event()
+    local h = swarm.spawn(function(ctx)
+      token = ctx:token { uses = 1 }
+      ready:set()
+      go:wait()
+      for _ = 1, turns do
+        swarm.sleep(0)
+      end
+    end)
+    ready:wait()
+    go:set()
+    local found = code(verify, token, "emit_output")
+    assert.equals(h.status == "running" and "passed" or "token_not_found", found)
+    h:join()
+  end
+end)

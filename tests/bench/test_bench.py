@@ -37,6 +37,7 @@ ATTEMPTS = 3
         "text",
         "mappers",
         "tokens",
+        "emit",
         "view",
         "said",
     ],

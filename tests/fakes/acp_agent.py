@@ -47,6 +47,7 @@ BREAKS = [
     "late",
     "mute",
     "closed",
+    "deaf",
 ]
 
 
@@ -91,6 +92,9 @@ def broken(mode: str) -> int:
                 answer(message, {"stopReason": "end_turn"})
             elif mode == "mute":
                 return 3
+            elif mode == "deaf":  # each is refused by its id
+                for number in range(10_000):
+                    say({"jsonrpc": "2.0", "id": f"{number}" + "x" * 9000, "method": "_none"})
             elif mode == "closed":
                 os.close(1)
             time.sleep(0 if mode == "twice" else 60)

@@ -79,16 +79,20 @@ def sent(client: socket.socket, data: bytes) -> dict[str, Any]:
 
 
 @contextmanager
-def listening(tmp_path: Path, text: str, *words: str) -> Iterator[Listening]:
+def listening(
+    tmp_path: Path, text: str, *words: str, files: int | None = None
+) -> Iterator[Listening]:
     """Runs a script until the block ends.
 
     :param words: what stands before it on the command line.
+    :param files: how many descriptors it may have.
     """
     path, home = tmp_path / "run.lua", tmp_path / "home"
     home.mkdir()
     path.write_text(f'local swarm = require "swarm"\n{text}')
+    limit = [] if files is None else ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh"]
     process = subprocess.Popen(
-        [*SWARM_HOST, *words, str(path)],
+        [*limit, *SWARM_HOST, *words, str(path)],
         env={**os.environ, "XDG_RUNTIME_DIR": str(home)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -101,3 +105,22 @@ def listening(tmp_path: Path, text: str, *words: str) -> Iterator[Listening]:
         process.terminate()
         if process.stdout is not None and not process.stdout.closed:
             process.communicate(timeout=SECONDS)
+
+
+@contextmanager
+def bearing(tmp_path: Path, caveats: str, body: str = "") -> Iterator[tuple[Listening, str]]:
+    """A run, and the token of a worker of it, an operator of which these caveats leave a part."""
+    text = f"""
+    {body}
+    swarm.worker "holder" {{ role = "operator", run = function(ctx)
+      swarm.fs.write("{tmp_path}/new", ctx:token {{ {caveats} }})
+      swarm.fs.write("{tmp_path}/written", "")
+      swarm.sleep(600)
+    end }}
+    swarm.main(function() pcall(swarm.call, "holder") swarm.sleep(600) end)
+    """
+    with listening(tmp_path, text) as one:
+        end = time.monotonic() + SECONDS
+        while not (tmp_path / "written").exists():
+            assert time.monotonic() < end, one.process.poll()
+        yield one, (tmp_path / "new").read_text()

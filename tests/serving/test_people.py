@@ -78,6 +78,16 @@ def test_a_run_that_was_killed_is_found_out(tmp_path: Path) -> None:
         assert one.say("ps") == ""
 
 
+def test_what_others_put_beside_the_runs_moves_no_cursor(tmp_path: Path) -> None:
+    with listening(tmp_path, SLEEPER) as one:
+        escape = "\x1b[2J"
+        (one.folder / f"a{escape}.sock").touch()
+        (one.folder / f"b{escape}.ended").write_text(f"well {escape}")
+        for said in (one.say("ps"), one.say("ps", f"b{escape}", status=1)):
+            assert "[2J" in said
+            assert escape not in said
+
+
 def test_two_runs_with_one_beginning_are_told_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,6 +194,7 @@ def test_what_comes_of_the_run_is_no_person(tmp_path: Path, way: str) -> None:
         (b'{"method": 5}\n', -32600),
         (b'{"method": "ps", "params": []}\n', -32600),
         (b'{"method": "ps", "id": {}}\n', -32600),
+        (b'{"method": "ps", "id": NaN}\n', -32600),
         (b'{"method": "start_tasks"}\n', -32000),
         (b'{"method": "start_task", "params": {"name": 5}}\n', -32000),
         (b'{"method": "poll_task", "params": {"token": "x"}}\n', -32000),

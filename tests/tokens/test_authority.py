@@ -5,8 +5,12 @@ from __future__ import annotations
 import time
 from functools import partial
 
+import anyio
 import pytest
 
+from swarm_host.ports.contract import Answer, Call, PortError
+from swarm_host.ports.token import Tokens
+from swarm_host.tokens import authority as authorities
 from swarm_host.tokens import token as tokens
 from swarm_host.tokens.authority import Authority, Refused
 from swarm_host.tokens.keys import random_keys
@@ -116,3 +120,39 @@ def test_no_error_tells_a_token(authority: Authority) -> None:
     with pytest.raises(Refused) as raised:
         authority.admit(text)
     assert text[5:25] not in raised.value.message
+
+
+def test_uses_of_so_many_tokens_are_counted_and_no_more(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(authorities, "MOST_COUNTED", 3)
+    text = made(authority)
+    narrowed = [authority.attenuate(text, {"uses": uses}) for uses in (2, 3, 4, 5)]
+    for one in narrowed[:3]:
+        authority.count(authority.admit(one))
+    further = partial(authority.count, authority.admit(narrowed[3]))
+    assert code(further) == "token_uses_exhausted"
+    authority.count(authority.admit(narrowed[0]))  # one that is counted already
+    authority.count(authority.admit(text))  # its uses are not counted
+
+
+def test_a_task_that_is_over_is_forgotten_as_another_token_is_made() -> None:
+    port = Tokens(random_keys())
+    call = Call(1)
+    mint = {"op": "mint", "now": 0.0, "agent": "a", "role": "worker", "attempt": 1, "ttl": 60}
+    mint |= {"caveats": {"uses": 1}}
+
+    async def ask(op: str, text: bytes | None) -> Answer:
+        return await port({"op": op, "now": 1.0}, Call(1, text))
+
+    async def uses() -> list[str]:
+        text = (await port({**mint, "task": "T-2", "over": []}, call)).data
+        assert isinstance(text, bytes)
+        await ask("count", text)
+        with pytest.raises(PortError) as problem:
+            await ask("count", text)
+        await port({**mint, "task": "T-3", "over": ["T-2"]}, call)
+        await ask("count", text)
+        return [problem.value.code]
+
+    assert anyio.run(uses) == ["token_uses_exhausted"]

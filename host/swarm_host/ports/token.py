@@ -40,6 +40,8 @@ class Tokens:
             raise PortError("invalid_argument", f"a token: {problem}") from None
 
     def _mint(self, payload: dict[str, Any], _text: str) -> Answer:
+        for task in payload["over"]:
+            self._authority.forget(task)
         made = self._authority.mint(
             agent=payload["agent"],
             role=payload["role"],
@@ -65,6 +67,7 @@ class Tokens:
                 "expires": token.expires / 1e6,
                 "fingerprint": fingerprint(text),
                 "limits": dict(grant.limits),
+                "counted": grant.counted,
             }
         )
 

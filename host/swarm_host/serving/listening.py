@@ -9,6 +9,7 @@ import anyio
 
 from swarm_host.errors import words_of
 from swarm_host.host import Host
+from swarm_host.ports.process import orphans
 from swarm_host.serving.server import Server
 
 
@@ -29,6 +30,8 @@ async def listening(
         return
     try:
         async with anyio.create_task_group() as tasks:
+            if orphans.adopt():
+                tasks.start_soon(orphans.take_all)
             tasks.start_soon(server.serve)
             try:
                 yield

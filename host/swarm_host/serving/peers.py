@@ -1,12 +1,14 @@
 """Who is at the other end of a connection: a person of this user's, or what the run has started.
 
-A process descends from the run where the host is among its parents. The guardian of the run's
-processes takes in those whose parent has ended, so that a process stays below the host whatever it
-does: a session of its own, two forks, an empty environment. What cannot be told is no person.
+A process descends from the run where the host is among its parents. Who loses its parent is taken
+in by the guardian of the run's processes, and where that was killed, or the parent was a git of the
+host's own, by the host (:mod:`swarm_host.ports.process.orphans`): so that a process stays below the
+host whatever it does. What cannot be told is no person.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import socket
@@ -14,6 +16,7 @@ import struct
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 _CREDENTIALS = struct.Struct("3i")
 _SO_PEERPIDFD = 77
@@ -67,29 +70,45 @@ def _pidfd(connection: socket.socket) -> int | None:
 
 def _descends(pid: int) -> bool | None:
     """Whether a process is this one, or below it; None: it cannot be told."""
+    if pid == 0:
+        return None  # of another namespace of processes, and not below ours
     ours = os.getpid()
     for _ in range(_LOOKS):
-        at: int | None = pid
+        at, begun = pid, math.inf
         for _ in range(_MOST_DEEP):
             if at == ours:
                 return True
             if at in (0, 1):
                 return False
-            at = _parent(at) if at is not None else None
-            if at is None:
-                break  # it has ended meanwhile, and its children have another parent now
-        if _parent(pid) is None:
+            seen = _seen(at)
+            if seen is None or seen.begun > begun:
+                break  # it has ended meanwhile: its children have another parent, or it is another
+            at, begun = seen.parent, seen.begun
+        if _seen(pid) is None:
             return None
     return None
 
 
-def _parent(pid: int) -> int | None:
+class _Seen(NamedTuple):
+    """A process, as the system tells of it.
+
+    :ivar parent: its parent's number.
+    :ivar begun: when it began, to compare with others; no child began before its parent.
+    """
+
+    parent: int
+    begun: float
+
+
+def _seen(pid: int) -> _Seen | None:
     if sys.platform == "linux":
         try:
-            return int(Path("/proc", str(pid), "stat").read_bytes().rpartition(b")")[2].split()[1])
+            # pid (name) state parent ... begun: the name may hold anything, brackets too.
+            fields = Path("/proc", str(pid), "stat").read_bytes().rpartition(b")")[2].split()
+            return _Seen(int(fields[1]), int(fields[19]))
         except (OSError, IndexError, ValueError):
             return None
     import subprocess
 
     said = subprocess.run(["ps", "-o", "ppid=", "-p", str(pid)], capture_output=True, check=False)
-    return int(said.stdout) if said.stdout.strip().isdigit() else None
+    return _Seen(int(said.stdout), 0) if said.stdout.strip().isdigit() else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import resource
 import socket
 from contextlib import suppress
@@ -15,24 +16,17 @@ from swarm_host.errors import OutOfMemory, SwarmError
 from swarm_host.host import Handle, Host
 from swarm_host.ports.secrets import MASK
 from swarm_host.serving import addresses
+from swarm_host.serving.connection import Connection, Room, Unfit
 from swarm_host.serving.peers import Stranger, is_person
 from swarm_host.view.cells import last_line
 
-MOST_FRAME = 16 * 1024 * 1024
-"""Bytes of one message."""
-
 MOST_CLIENTS = 1024
 """Connections at once, and no more than a quarter of the descriptors that there may be. Further
-ones wait until one has ended; who has said nothing for :data:`IDLE_SECONDS` gives way to them."""
-
-IDLE_SECONDS = 30.0
-WRITE_SECONDS = 30.0
-"""How long somebody may take to read an answer."""
+ones wait until one has ended."""
 
 LEAST_HIDDEN = 16
 """Characters of what is hidden where it stands in a request beside itself."""
 
-_CHUNK = 65536
 _MOST_ROWS = 1000
 _PARSE, _INVALID, _REFUSED = -32700, -32600, -32000
 
@@ -54,6 +48,7 @@ class Server:
         host.listens_at(self.path)
         room = MOST_CLIENTS if most == resource.RLIM_INFINITY else max(8, most // 4)
         self._turns = anyio.CapacityLimiter(min(MOST_CLIENTS, room))
+        self._room = Room()
         self._waits = False  # somebody, for a turn
 
     async def serve(self) -> None:
@@ -92,84 +87,57 @@ class Server:
                 return client
 
     async def _client(self, client: socket.socket, turn: object) -> None:
+        connection = Connection(client, self._room, lambda: self._waits)
         try:
-            with client, suppress(OSError):
-                await self._converse(client)
+            with connection, suppress(OSError, Unfit):
+                await self._converse(connection)
         finally:
             self._turns.release_on_behalf_of(turn)
 
-    async def _converse(self, client: socket.socket) -> None:
+    async def _converse(self, connection: Connection) -> None:
         try:
-            person = is_person(client)
+            person = is_person(connection.socket)
+            while (line := await connection.message()) is not None:
+                if line.strip():
+                    await connection.write(await self._answer(connection, line, person))
         except Stranger as stranger:
-            await _write(client, _error(None, _REFUSED, str(stranger)))
-            return
-        kept = bytearray()
-        while True:
-            line = await self._line(client, kept)
-            if line is None:
-                return
-            if line.strip():
-                await _write(client, await self._answer(client, line, person))
-            if len(line) > MOST_FRAME:
-                return
+            await connection.write(_error(None, _REFUSED, str(stranger)))
+        except Unfit as problem:
+            await connection.write(_error(None, _INVALID, str(problem)))
 
-    async def _line(self, client: socket.socket, kept: bytearray) -> bytes | None:
-        """The next message; more than one may be of its most bytes; None: there is none."""
-        searched = 0
-        while True:
-            end = kept.find(b"\n", searched)
-            if end >= 0:
-                line = bytes(kept[:end])
-                del kept[: end + 1]
-                return line
-            if len(kept) > MOST_FRAME:
-                return bytes(kept)
-            searched = len(kept)
-            try:
-                data = client.recv(_CHUNK)
-            except BlockingIOError:
-                with anyio.move_on_after(IDLE_SECONDS) as limit:
-                    await anyio.wait_readable(client)
-                if limit.cancelled_caught and self._waits:
-                    return None
-                continue
-            if not data:
-                return None
-            kept += data
-
-    async def _answer(self, client: socket.socket, line: bytes, person: bool) -> bytes:
-        if len(line) > MOST_FRAME:
-            return _error(None, _INVALID, f"a message has at most {MOST_FRAME} bytes")
+    async def _answer(self, connection: Connection, line: bytes, person: bool) -> bytes:
         try:
             asked = json.loads(line)
         except (ValueError, RecursionError):
-            return _error(None, _PARSE, "this is no JSON")
+            return _error(None, _PARSE, "this is no JSON, or it is nested too deep")
         if not isinstance(asked, dict) or not isinstance(asked.get("method"), str):
             return _error(None, _INVALID, 'a request is an object with a "method", a string')
         number = asked.get("id")
-        if not isinstance(number, (int, float, str, type(None))):
+        if not _is_id(number):
             return _error(None, _INVALID, 'an "id" is a number or a string')
         params = asked.get("params", {})
         if not isinstance(params, dict):
             return _error(number, _INVALID, '"params" must be an object')
-        params = _without_its_token(params)
-        if asked["method"] == "read_task_state" and person and not params.keys() - {"token"}:
-            return _result(number, self._overview())
         try:
+            params = _without_its_token(params)
+        except RecursionError:
+            return _error(number, _INVALID, '"params" are nested too deep')
+        try:
+            if asked["method"] == "read_task_state" and person and not params:
+                return _result(number, self._overview())
             handle = self._host.visit(asked["method"], params, person)
         except (SwarmError, OutOfMemory) as problem:
             return _error(number, _REFUSED, str(problem))
-        outcome = await self._ended(client, handle)
+        outcome = await self._ended(connection, handle)
         if outcome.status in ("pass", "blocked"):
             return _result(number, outcome.value)
         error = dict(outcome.error or {"code": "internal"})
         return _error(number, _REFUSED, str(error.get("message")), error)
 
-    async def _ended(self, client: socket.socket, handle: Handle) -> Any:
+    async def _ended(self, connection: Connection, handle: Handle) -> Any:
         """Waits for the end of what serves a request; it is cancelled where the client goes."""
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_until_gone, client, handle)
+            tasks.start_soon(_until_gone, connection, handle)
             outcome = await handle.wait()
             tasks.cancel_scope.cancel()
         return outcome
@@ -192,6 +160,12 @@ class Server:
         return rows
 
 
+def _is_id(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, (int, str, type(None)))
+
+
 def _without_its_token(params: dict[str, Any]) -> dict[str, Any]:
     """The parameters; the token that comes with them is hidden in all others."""
     token = params.get("token")
@@ -204,26 +178,9 @@ def _without_its_token(params: dict[str, Any]) -> dict[str, Any]:
     return params
 
 
-async def _until_gone(client: socket.socket, handle: Handle) -> None:
-    await anyio.wait_readable(client)
-    with suppress(BlockingIOError):
-        if client.recv(1, socket.MSG_PEEK):
-            return  # the next request: it waits
+async def _until_gone(connection: Connection, handle: Handle) -> None:
+    await connection.hung_up()
     handle.cancel("the client is gone")
-
-
-async def _write(client: socket.socket, data: bytes) -> None:
-    """Writes an answer.
-
-    :raises OSError: nobody reads it.
-    """
-    left = memoryview(data)
-    while left:
-        try:
-            left = left[client.send(left) :]
-        except BlockingIOError:
-            with anyio.fail_after(WRITE_SECONDS):
-                await anyio.wait_writable(client)
 
 
 def _result(number: Any, value: Any) -> bytes:

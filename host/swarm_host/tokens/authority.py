@@ -15,6 +15,9 @@ from swarm_host.tokens import token as _token
 from swarm_host.tokens.caveats import LISTS, Malformed
 from swarm_host.tokens.token import Token
 
+MOST_COUNTED = 10000
+"""Tokens of one task whose uses are counted: whoever has one can make any number of others."""
+
 
 class Refused(Exception):
     """A token is not accepted.
@@ -44,6 +47,11 @@ class Grant(NamedTuple):
     token: Token
     links: Sequence[bytes]
     limits: Mapping[str, Any]
+
+    @property
+    def counted(self) -> bool:
+        """Whether its uses are counted."""
+        return self.token.uses > 0 or any(one.name == "uses" for one in self.token.caveats)
 
 
 class Authority:
@@ -135,6 +143,10 @@ class Authority:
         if not bounded:
             return
         used = self._uses.setdefault(token.task, {})
+        new = sum(link not in used for link, _ in bounded)
+        if new and len(used) + new > MOST_COUNTED:
+            message = f"the uses of {MOST_COUNTED} tokens of its task are counted already"
+            raise Refused("token_uses_exhausted", message)
         for link, most in bounded:
             if used.get(link, 0) >= most:
                 times = "once" if most == 1 else f"{most} times"

@@ -155,8 +155,15 @@ function methods.start_task(who, params)
   local me = S.current
   local by, owner = me, scopes.root
   if who.task then
-    by = { rights = me.rights, task = who.task }
     owner = who.task.worker
+    if owner.cancel then
+      local message = "worker %s is being cancelled (%s): nothing is started below it"
+      message = format(message, record.named(who.task), shown.value(owner.cancel.reason))
+      return errors.throw("cancelled", message, { reason = owner.cancel.reason })
+    end
+    local own = record.extra(who.task)
+    local extra = { meta = own.meta, own_rights = own.own_rights, budget = tokens.budget(who) }
+    by = { rights = me.rights, task = { def = who.task.def, extra = extra } }
   end
   local _, task = spawning.named(owner, by, name, input, opts, nil, script.names())
   record.extra(task).owned = not who.task or nil
@@ -181,8 +188,11 @@ end
 function methods.poll_task(who, params)
   local task = target(who, params)
   local seconds = param(params, "wait", "number")
-  if task.worker then
-    join.join(task.handle, seconds and { timeout = seconds } or nil)
+  local opts = seconds and { timeout = seconds } or nil
+  if who.task and who.task ~= task then
+    join.join(task.handle, opts) -- it is the bearer's, and a failure with it
+  else
+    join.await(task.handle, opts)
   end
   return state_of(task)
 end

@@ -153,7 +153,7 @@ end
 local AMOUNTS = { "tokens", "input", "output", "cached", "cost" }
 
 local function is_amount(value)
-  return type(value) == "number" and value - value == 0
+  return type(value) == "number" and value >= 0 and value - value == 0
 end
 
 ---Adds the amounts of a usage event to sums. Tokens that are given apart are tokens too.

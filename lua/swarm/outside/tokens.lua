@@ -5,6 +5,7 @@ local acting = require "swarm.rights.acting"
 local attempts = require "swarm.worker.attempts"
 local bridge = require "swarm.outside.bridge"
 local clock = require "swarm.ground.clock"
+local budgets = require "swarm.worker.limits.budget"
 local caveats = require "swarm.rights.caveats"
 local errors = require "swarm.ground.errors"
 local gate = require "swarm.rights.gate"
@@ -93,6 +94,26 @@ local function text_of(token, call)
   return token
 end
 
+local spoken_for, spoken_n = {}, 0 -- tasks that tokens speak for; some are over
+local looked = 0
+
+---The ids of tasks that are over: nothing of their tokens needs to be known any more. Each token
+---that is made looks at two, so that those of the living are all that is kept.
+local function take_over()
+  local over = {}
+  for _ = 1, 2 do
+    looked = looked < spoken_n and looked + 1 or 1
+    local task = spoken_for[looked]
+    if task and not task.worker then
+      over[#over + 1] = tasks.task_id(task)
+      task.extra.spoken_for = nil
+      spoken_for[looked], spoken_for[spoken_n] = spoken_for[spoken_n], nil
+      spoken_n = spoken_n - 1
+    end
+  end
+  return values.array(over)
+end
+
 ---Makes a token for the running attempt of a task.
 ---@param task table
 ---@param given table? caveats
@@ -104,8 +125,14 @@ function tokens.mint(task, given)
   for name, value in pairs(given) do
     left[name] = name ~= "ttl" and value or nil
   end
+  local extra = record.extra(task)
+  if not extra.spoken_for then
+    extra.spoken_for, spoken_n = true, spoken_n + 1
+    spoken_for[spoken_n] = task
+  end
   local _, text = ask({
     op = "mint",
+    over = take_over(),
     agent = task.def.name or "main",
     role = acting.role_of(task),
     task = tasks.task_id(task),
@@ -150,11 +177,10 @@ function tokens.kept(task)
   return kept and kept.text
 end
 
----Whom a token speaks for, once it is found genuine, not revoked and in its time.
----@param text string
+---Whom a token speaks for that is genuine, not revoked and in its time.
+---@param claims table what it says
 ---@return table bearer { task, rights, claims }
-local function bearer_of(text)
-  local claims = ask({ op = "admit" }, text)
+local function bearer_of(claims)
   local task = tasks.by_id(claims.task_id)
   if not task or not task.worker or attempts.number(task) ~= claims.attempt then
     local message = "the token is of attempt %d of %s (%s), which is over"
@@ -175,28 +201,59 @@ end
 ---@param task_id string?
 ---@return table bearer { task, rights, claims }
 function tokens.admit(text, verb, task_id)
-  local bearer = bearer_of(text)
+  local claims = ask({ op = "admit" }, text)
+  local bearer = bearer_of(claims)
   if not bearer.own[verb] then
     return gate.refuse({ rights = bearer.own, task = bearer.task }, verb)
   elseif not bearer.rights[verb] then
     return errors.throw(
       "role_violation",
       "the token does not allow " .. verb .. ": a caveat of it leaves that out",
-      { role = bearer.claims.role, verb = verb }
+      { role = claims.role, verb = verb }
     )
   end
-  ask({ op = "count" }, text)
-  if task_id and task_id ~= bearer.claims.task_id then
+  if claims.counted then
+    ask({ op = "count" }, text)
+    bearer = bearer_of(claims) -- meanwhile its attempt may have ended
+  end
+  if task_id and task_id ~= claims.task_id then
     local asked = tasks.by_id(task_id)
     if not asked or not record.is_below(asked, bearer.task) then
       return errors.throw(
         "token_task_mismatch",
-        format("the token speaks for %s, and not for %s", bearer.claims.task_id, task_id),
-        { bound = bearer.claims.task_id, arg = task_id }
+        format("the token speaks for %s, and not for %s", claims.task_id, task_id),
+        { bound = claims.task_id, arg = task_id }
       )
     end
   end
   return bearer
+end
+
+local MOST_BUDGETS = 10000 -- of the tokens of one task
+
+---The budget of what is started with a token: that of its task, and within it those of its caveats,
+---which all that is started with them share.
+---@param bearer table
+---@return table? budget
+function tokens.budget(bearer)
+  local extra = record.extra(bearer.task)
+  local budget, given = extra.budget, bearer.claims.limits.budgets or {}
+  for i = 1, #given do
+    local name, limits = given[i][1], given[i][2]
+    local known = extra.token_budgets or { many = 0 }
+    extra.token_budgets = known
+    if not known[name] then
+      if known.many >= MOST_BUDGETS then
+        local message = "there are budgets of %d tokens of worker %s already"
+        local text = format(message, MOST_BUDGETS, record.title(bearer.task))
+        return errors.throw("budget_exceeded", text, { what = "tokens of it" })
+      end
+      known.many = known.many + 1
+      known[name] = budgets.of_token(limits, budget, bearer.task)
+    end
+    budget = known[name]
+  end
+  return budget
 end
 
 -- What scripts call. ------------------------------------------------------------------------------

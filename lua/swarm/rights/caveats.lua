@@ -2,6 +2,7 @@
 -- of the worker that it speaks for, and of these what every caveat admits.
 local errors = require "swarm.ground.errors"
 local json = require "swarm.values.json"
+local roles = require "swarm.rights.roles"
 local VERBS = require "swarm.rights.verbs"
 local pairs, unpack = pairs, unpack
 
@@ -38,8 +39,8 @@ local function bounded(right, list)
 end
 
 local function cut(rights, limits)
-  local left = { role = rights.role, full = rights.full or rights, cuts = {}, known = {} }
-  left.known[1] = left
+  local left = roles.rights_of(rights.role, {})
+  left.full = rights.full or rights
   for verb in pairs(VERBS) do
     left[verb] = rights[verb]
     for _, verbs in pairs(limits.verbs or {}) do
@@ -75,7 +76,7 @@ function caveats.cut(rights, limits)
   end
   local of = narrowed[rights]
   if not of then
-    of = {}
+    of = setmetatable({}, { __mode = "v" }) -- whoever has a token can make any number of others
     narrowed[rights] = of
   end
   local text = json.encode {
@@ -84,8 +85,12 @@ function caveats.cut(rights, limits)
     programs = limits.programs,
     hosts = limits.hosts,
   }
-  of[text] = of[text] or cut(rights, limits)
-  return of[text]
+  local left = of[text]
+  if not left then
+    left = cut(rights, limits)
+    of[text] = left
+  end
+  return left
 end
 
 return caveats

@@ -11,6 +11,8 @@ local concat, min = table.concat, math.min
 
 local gate = {}
 
+local WEAK_KEYS = { __mode = "k" } -- as roles.lua has it: what nobody has any more goes
+
 local function contains(list, item)
   for i = 1, #list do
     if list[i] == item then
@@ -132,19 +134,18 @@ function gate.cut(own, by)
   end
   local rights = own.cuts[by]
   if not rights then
-    rights = { role = own.role, full = own, cuts = {} }
+    rights = { role = own.role, full = own, cuts = setmetatable({}, WEAK_KEYS) }
     for verb in pairs(VERBS) do
       rights[verb] = both(own[verb], by[verb])
     end
     local known = own.known
-    for i = 1, #known do
-      if equal(known[i], rights) then
-        rights = known[i]
+    for one in pairs(known) do
+      if equal(one, rights) then
+        rights = one
+        break
       end
     end
-    if not contains(known, rights) then
-      known[#known + 1] = rights
-    end
+    known[rights] = true
     own.cuts[by] = rights
   end
   return rights

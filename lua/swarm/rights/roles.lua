@@ -9,16 +9,23 @@ local format, pairs, type = string.format, pairs, type
 
 local roles = {}
 
+-- What tokens leave of rights is made by whoever holds one: it goes when nobody has it any more.
+local WEAK_KEYS = { __mode = "k" }
+local function weak_keys()
+  return setmetatable({}, WEAK_KEYS)
+end
+
 ---@return table rights verb → true or bounds; and `role`, `cuts` (whose → what it leaves of these),
----`known` (these and what cuts left of them), in cut ones `full` (the role's own)
-local function rights_of(role, verbs)
-  local rights = { role = role, cuts = {}, known = {} }
-  rights.known[1] = rights
+---`known` (these and what cuts left of them, as keys), in cut ones `full` (the role's own)
+function roles.rights_of(role, verbs)
+  local rights = { role = role, cuts = weak_keys(), known = weak_keys() }
+  rights.known[rights] = true
   for _, verb in pairs(verbs) do
     rights[verb] = true
   end
   return rights
 end
+local rights_of = roles.rights_of
 
 local function with_groups(wanted, ...)
   local verbs = { ... }

@@ -98,6 +98,8 @@
 --   session_of  sessions  the session that it is
 --   directives  loop      what it was told and has not read
 --   keys      spawn       those of its children
+--   spoken_for  tokens    there are tokens that speak for it
+--   token_budgets  tokens  those of caveats, by what they are known by, and `many`
 --   bears     visits      the task for which it speaks, of one that serves a token's bearer
 --   posted    visits      { attempt, value, reason }: the result that its program has posted
 --   session   kinds/agent its conversation, which later attempts go on in

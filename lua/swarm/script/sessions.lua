@@ -8,6 +8,7 @@ local definition = require "swarm.worker.definition"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
 local gate = require "swarm.rights.gate"
+local roles = require "swarm.rights.roles"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
 local shown = require "swarm.ground.shown"
@@ -72,8 +73,7 @@ local with_own = setmetatable({}, { __mode = "k" }) -- rights → those of a ses
 local function of_session(own)
   local rights = with_own[own]
   if not rights then
-    rights = { role = own.role, cuts = {}, known = {}, heartbeat = true, detach_session = true }
-    rights.known[1] = rights
+    rights = roles.rights_of(own.role, { "heartbeat", "detach_session" })
     for verb in pairs(VERBS) do
       rights[verb] = rights[verb] or own[verb]
     end

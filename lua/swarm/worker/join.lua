@@ -107,14 +107,23 @@ end
 
 local JOIN_OPTIONS = { timeout = true }
 
----swarm.join(h, opts?) → true · nil, err
-function joining.join(target, opts)
+---Waits for a task as `join` does. Its failure stays whose it is.
+---@return table? task settled; nil: the time ran out first
+---@return table? waited the task, where it did
+---@return number? timeout seconds
+function joining.await(target, opts)
   local timeout
   if opts ~= nil then
     arguments.options(opts, JOIN_OPTIONS, "join")
     timeout = opts.timeout and arguments.seconds(opts.timeout, "join's option timeout")
   end
   local task, waited = settled_task(target, timeout, "join", "poll_task")
+  return task, waited, timeout
+end
+
+---swarm.join(h, opts?) → true · nil, err
+function joining.join(target, opts)
+  local task, waited, timeout = joining.await(target, opts)
   if not task then
     local message = "worker " .. named(waited) .. " has not settled within " .. timeout .. " s"
     return nil,

@@ -22,7 +22,10 @@ function posting.post(task, value, reason)
   if task.def.kind ~= "process" then
     return errors.throw(
       "invalid_argument",
-      "worker " .. record.named(task) .. " is no process worker: its result is what it returns"
+      "worker "
+        .. record.named(task)
+        .. " is no process worker: its result comes from its "
+        .. (task.def.kind == "agent" and "agent's answer" or "own code")
     )
   elseif posting.of(task) then
     return errors.throw(

@@ -27,9 +27,10 @@ def _spoken_to(run: str) -> Iterator[Client]:
     try:
         yield Client(connect(find(run)))
     except Refused as problem:
-        raise click.ClickException(f"{problem} ({problem.error.get('code')})") from None
+        said = harmless(f"{problem} ({problem.error.get('code')})")
+        raise click.ClickException(said) from None
     except (NoRun, Gone, OSError) as problem:
-        raise click.ClickException(str(problem)) from None
+        raise click.ClickException(harmless(str(problem))) from None
 
 
 @click.command()
@@ -49,7 +50,7 @@ def ps(run: str | None, as_json: bool) -> None:
             click.echo(json.dumps(found))
         else:
             for one in found:
-                click.echo(one["run"])
+                click.echo(harmless(str(one["run"])))
         return
     with _spoken_to(run) as client:
         said = client.ask("read_task_state")
@@ -58,7 +59,8 @@ def ps(run: str | None, as_json: bool) -> None:
         return
     counts = said["counts"]
     told = ", ".join(f"{counts[name]} {name}" for name in counts if counts[name] and name != "live")
-    click.echo(f"run {said['run_id']}, {said['seconds']:.0f} s: {told or 'nothing runs'}")
+    head = f"run {said['run_id']}, {said['seconds']:.0f} s: {told or 'nothing runs'}"
+    click.echo(harmless(head))
     waits = {one["task_id"]: one for one in said["waiting"]}
     for row in said["rows"]:
         click.echo(_line(row, waits))

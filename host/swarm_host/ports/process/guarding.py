@@ -209,12 +209,17 @@ def end_by(number: signal.Signals) -> None:
     os._exit(128 + number)  # the first process of a container: no signal ends it by itself
 
 
+def pids() -> set[int]:
+    """The process ids of all guardians, whose ends are taken here."""
+    return {guardian.pid for guardian in tuple(_all)}
+
+
 def reap_orphans() -> None:
     """Takes what has ended, is our child, and was started by somebody else: for the first process
     of a container, which gets everybody whose parent has ended."""
     ours = str(os.getpid()).encode()
     with _starting:
-        started = {guardian.pid for guardian in _all}
+        started = pids()
         for name in os.listdir("/proc"):  # noqa: PTH208 - names, not paths
             if name.isdigit() and int(name) not in started:
                 with suppress(OSError):

@@ -83,6 +83,7 @@ function budgets.new(limits, outer, task)
     limits = limits,
     outer = outer,
     task = task,
+    bearer = nil, -- whose token has it in a caveat
     spent = {}, -- sums, as tally adds them
     caps = {}, -- what → how much its attempt may have spent at its end: taken out of an outer one
     takers = {}, -- what → budgets that have taken a part of it
@@ -94,6 +95,15 @@ end
 function budgets.of_run(limits)
   local budget = budgets.new(limits, nil, nil)
   budget.began = clock.monotonic()
+  return budget
+end
+
+---The budget in a caveat of a token, which begins now.
+---@param outer table?
+---@param bearer table the task that the token speaks for
+function budgets.of_token(limits, outer, bearer)
+  local budget = budgets.new(limits, outer, nil)
+  budget.began, budget.bearer = clock.monotonic(), bearer
   return budget
 end
 
@@ -135,6 +145,9 @@ function budgets.left(budget, what)
 end
 
 local function name_of(budget)
+  if budget.bearer then
+    return "a token of worker " .. record.named(budget.bearer)
+  end
   return budget.task and "worker " .. record.named(budget.task) or "the run"
 end
 

@@ -127,7 +127,7 @@ class Commands:
         self._tasks.start_soon(command.run, self._serve, payload, call)
         await command.begun.wait()
         if command.problem is not None:
-            del self._commands[number]
+            self._commands.pop(number, None)  # it may have been released meanwhile, unasked
             raise command.problem
         return number
 

@@ -37,6 +37,9 @@ MANY = 16
 MOST_OWED = 1000
 """Requests of an agent that are not answered yet."""
 
+MOST_UNREAD = 64 * 1024 * 1024
+"""Bytes for an agent that it has not read yet: what it has asked for may be long."""
+
 PROMPT, PERMISSION, CREATE = "session/prompt", "session/request_permission", "terminal/create"
 CANCELLED = {"code": -32603, "message": "the host has cancelled this turn"}
 OUT = {"out": True}
@@ -75,6 +78,8 @@ class Conversation:
         self._session: str | None = None  # that of the prompt
         self._moved = time.monotonic()
         self._parting = False
+        self._sizes: deque[int] = deque()  # of lines for it that it has not read yet
+        self._unread = 0  # their sum
         self._pieces: deque[tuple[Any, bytes | None]] = deque()
         self._given = anyio.Event()
         self._prompted = anyio.Event()  # is set where no prompt is under way
@@ -179,6 +184,9 @@ class Conversation:
 
     def _put(self, told: Any, data: bytes | None = None) -> None:
         self._pieces.append((told, data))
+        if "input" in told:
+            self._sizes.append(len(data or b""))
+            self._unread += self._sizes[-1]
         self._given.set()
 
     def _send(self, message: Message) -> None:
@@ -260,7 +268,9 @@ class Conversation:
             self._tasks.start_soon(self._outlive)
         elif "out" in event:
             await self._hear_lines(data or b"")
-        elif "took" not in event:
+        elif "took" in event:
+            self._unread -= self._sizes.popleft()
+        else:
             await self._call.emit(event, data)
 
     async def _hear_lines(self, data: bytes) -> None:
@@ -285,6 +295,8 @@ class Conversation:
         :raises Broken: it breaks the protocol.
         """
         message = await _here(line, messages.read, line)
+        if self._unread > MOST_UNREAD:
+            raise Broken(f"it does not read what it is told: {self._unread} bytes by now")
         method, number = message.get("method"), message.get("id")
         if method is None:
             return await self._take_answer(line, message, number)
