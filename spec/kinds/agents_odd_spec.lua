@@ -99,6 +99,21 @@ describe("what was used", function()
   end)
 end)
 
+describe("what was used by a message", function()
+  it("counts no less where it is told again with less", function()
+    local usage = '"usage":{"input_tokens":%d}'
+    local message = '{"type":"assistant","message":{"id":"m","content":[],' .. usage .. "}}"
+    local done = '{"type":"result","subtype":"success","result":"so"}'
+    local h = said("claude", message:format(9), message:format(4), done)
+    assert.equal(9, h.usage.input)
+  end)
+
+  it("is none where sums could not hold it", function()
+    local done = '{"type":"result","subtype":"success","result":"so","total_cost_usd":1e300}'
+    assert.equal(nil, said("claude", done).usage.cost)
+  end)
+end)
+
 describe("a text of any length", function()
   local MANY = 2000000
 

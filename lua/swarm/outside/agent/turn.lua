@@ -89,8 +89,10 @@ end
 
 local AMOUNTS = { "input", "output", "cached", "cost" }
 
+local MAX_AMOUNT = 2 ^ 53 -- beyond that sums lose what is small
+
 local function amount_of(value)
-  return type(value) == "number" and value >= 0 and value < 1 / 0 and value or 0
+  return type(value) == "number" and value >= 0 and value < MAX_AMOUNT and value or 0
 end
 
 ---Writes what was gathered of its use into the tail.
@@ -113,7 +115,8 @@ local function add_usage(self, amounts, told, model)
   for i = 1, #AMOUNTS do
     local name = AMOUNTS[i]
     local more = amount_of(amounts[name]) - (told[name] or 0)
-    if more ~= 0 then
+    -- Only what the whole turn has used can turn out to be less than was told on the way.
+    if more > 0 or (more < 0 and told == self.used_up) then
       event = event or {}
       event[name] = (event[name] or 0) + more
       told[name] = amount_of(amounts[name])
