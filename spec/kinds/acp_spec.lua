@@ -69,7 +69,7 @@ define("schema", {
 })
 for _, mode in ipairs {
   "no_json", "wrong_id", "text_id", "wrong_shape", "no_rpc", "huge", "cut", "twice", "version",
-  "mute", "closed",
+  "mute", "closed", "deaf",
 } do
   define("broken " .. mode, { args = { "--break", mode }, limits = { line = 10000 } })
 end
@@ -316,6 +316,12 @@ describe("permissions over ACP", function()
     assert.matches('returned "no", which is no option: there are "allow", "deny"', err.message)
     _, err = run("raising", "permit edit " .. ALL)
     assert.matches("acp_spec.lua:%d+: no permission today", err.message)
+  end)
+end)
+
+describe("an agent that does not read", function()
+  it("is not listened to meanwhile, and gets all once it does", function()
+    assert.equal("30000000", run("broken deaf", "look"):result())
   end)
 end)
 

@@ -47,7 +47,11 @@ BREAKS = [
     "late",
     "mute",
     "closed",
+    "deaf",
 ]
+
+LONG_OUTPUT, OUTPUTS = 3_000_000, 10
+"""Bytes that the terminal of a deaf one has, and how often it asks for them."""
 
 
 def broken(mode: str) -> int:
@@ -60,7 +64,26 @@ def broken(mode: str) -> int:
         sys.stdout.write(json.dumps(message) + "\n")
         sys.stdout.flush()
 
-    for line in sys.stdin:
+    def ask(method: str, **params: Any) -> None:
+        params["sessionId"] = "s"
+        say({"jsonrpc": "2.0", "id": method, "method": method, "params": params})
+
+    def answered() -> Any:
+        return json.loads(sys.stdin.readline())["result"]
+
+    def deaf() -> str:
+        """Asks for much, and reads none of it before it has asked for all."""
+        program = f"head -c {LONG_OUTPUT} /dev/zero | tr '\\0' x"
+        ask("terminal/create", command="sh", args=["-c", program], outputByteLimit=LONG_OUTPUT)
+        terminal = answered()["terminalId"]
+        ask("terminal/wait_for_exit", terminalId=terminal)
+        answered()
+        for number in range(OUTPUTS):
+            params = {"sessionId": "s", "terminalId": terminal}
+            say({"jsonrpc": "2.0", "id": number, "method": "terminal/output", "params": params})
+        return str(sum(len(answered()["output"]) for _ in range(OUTPUTS)))
+
+    for line in iter(sys.stdin.readline, ""):
         message = json.loads(line)
         method = message.get("method")
         if method == "initialize":
@@ -93,6 +116,13 @@ def broken(mode: str) -> int:
                 return 3
             elif mode == "closed":
                 os.close(1)
+            elif mode == "deaf":
+                content = {"type": "text", "text": deaf()}
+                update = {"sessionUpdate": "agent_message_chunk", "content": content}
+                params = {"sessionId": "s", "update": update}
+                say({"jsonrpc": "2.0", "method": "session/update", "params": params})
+                answer(message, {"stopReason": "end_turn"})
+                continue
             time.sleep(0 if mode == "twice" else 60)
     return 0
 
