@@ -79,10 +79,11 @@ for _, mode in ipairs {
   "version",
   "mute",
   "closed",
-  "deaf",
+  "slow_reader",
 } do
   define("broken " .. mode, { args = { "--break", mode }, limits = { line = 10000 } })
 end
+define("broken deaf", { agent = "hasty", args = { "--break", "deaf" } })
 define("broken silent", { agent = "hasty", args = { "--break", "silent" } })
 define("broken late", { agent = "hasty", args = { "--break", "late" } })
 define("idle", { idle = 0.5 })
@@ -325,6 +326,12 @@ describe("permissions over ACP", function()
     assert.matches('returned "no", which is no option: there are "allow", "deny"', err.message)
     _, err = run("raising", "permit edit " .. ALL)
     assert.matches("acp_spec.lua:%d+: no permission today", err.message)
+  end)
+end)
+
+describe("an agent that does not read", function()
+  it("is not listened to meanwhile, and gets all once it does", function()
+    assert.equal("30000000", run("broken slow_reader", "look"):result())
   end)
 end)
 

@@ -48,7 +48,11 @@ BREAKS = [
     "mute",
     "closed",
     "deaf",
+    "slow_reader",
 ]
+
+LONG_OUTPUT, OUTPUTS = 3_000_000, 10
+"""Bytes that the terminal of a slow reader has, and how often it asks for them."""
 
 
 def broken(mode: str) -> int:
@@ -61,7 +65,26 @@ def broken(mode: str) -> int:
         sys.stdout.write(json.dumps(message) + "\n")
         sys.stdout.flush()
 
-    for line in sys.stdin:
+    def ask(method: str, **params: Any) -> None:
+        params["sessionId"] = "s"
+        say({"jsonrpc": "2.0", "id": method, "method": method, "params": params})
+
+    def answered() -> Any:
+        return json.loads(sys.stdin.readline())["result"]
+
+    def read_at_last() -> str:
+        """Asks for much, and reads none of it before it has asked for all."""
+        program = f"head -c {LONG_OUTPUT} /dev/zero | tr '\\0' x"
+        ask("terminal/create", command="sh", args=["-c", program], outputByteLimit=LONG_OUTPUT)
+        terminal = answered()["terminalId"]
+        ask("terminal/wait_for_exit", terminalId=terminal)
+        answered()
+        for number in range(OUTPUTS):
+            params = {"sessionId": "s", "terminalId": terminal}
+            say({"jsonrpc": "2.0", "id": number, "method": "terminal/output", "params": params})
+        return str(sum(len(answered()["output"]) for _ in range(OUTPUTS)))
+
+    for line in iter(sys.stdin.readline, ""):
         message = json.loads(line)
         method = message.get("method")
         if method == "initialize":
@@ -97,6 +120,13 @@ def broken(mode: str) -> int:
                     say({"jsonrpc": "2.0", "id": f"{number}" + "x" * 9000, "method": "_none"})
             elif mode == "closed":
                 os.close(1)
+            elif mode == "slow_reader":
+                content = {"type": "text", "text": read_at_last()}
+                update = {"sessionUpdate": "agent_message_chunk", "content": content}
+                params = {"sessionId": "s", "update": update}
+                say({"jsonrpc": "2.0", "method": "session/update", "params": params})
+                answer(message, {"stopReason": "end_turn"})
+                continue
             time.sleep(0 if mode == "twice" else 60)
     return 0
 

@@ -8,8 +8,10 @@ import sys
 import uuid
 from pathlib import Path
 
+import anyio
 import pytest
 
+from swarm_host.ports.process.acp.outbox import MOST_UNREAD, Outbox
 from tests.support.command_line import popen, run, script
 from tests.support.families import wait_until_gone
 
@@ -68,6 +70,27 @@ def test_the_package_is_imported_with_the_first_agent_that_needs_it(tmp_path: Pa
     """
     done = python(LISTS_WHAT_IS_IMPORTED, script(tmp_path, text))
     assert done.stdout == b"you said: look False\nyou said: look True\n", done.stderr
+
+
+@pytest.mark.anyio
+async def test_what_an_agent_does_not_read_is_bounded() -> None:
+    outbox = Outbox()
+    await outbox.until_read(30)
+    for _ in range(2):
+        outbox.send(b"x" * MOST_UNREAD)
+    async with anyio.create_task_group() as tasks:
+        read = anyio.Event()
+
+        async def wait() -> None:
+            await outbox.until_read(30)
+            read.set()
+
+        tasks.start_soon(wait)
+        await anyio.wait_all_tasks_blocked()
+        assert not read.is_set()
+        assert await outbox.receive() == ({"input": True}, b"x" * MOST_UNREAD)
+        outbox.took()
+        await read.wait()
 
 
 @pytest.mark.parametrize("end", ["it passes", "it is cancelled", "its host is killed"])

@@ -91,6 +91,10 @@ class Terminal:
         """Sends a signal."""
         os.kill(self.pid, number)
 
+    def type(self, text: str) -> None:
+        """Types at its terminal: Ctrl-C is for all who are in the foreground there."""
+        os.write(self._output, text.encode())
+
     def expect(self, pattern: str, seconds: float = SECONDS) -> re.Match[str]:
         """Waits until it has said what the pattern finds, after what was expected before."""
         deadline = time.monotonic() + seconds

@@ -12,7 +12,7 @@ function on.init(turn, item)
 end
 
 function on.message(turn, item)
-  if item.role == "assistant" then
+  if item.role == "assistant" and type(item.content) == "string" then
     turn.pieces = turn.pieces or {}
     turn.pieces[#turn.pieces + 1] = item.content
     turn:text(item.content)
@@ -37,11 +37,14 @@ end
 function on.result(turn, item)
   local stats = item.stats
   if type(stats) == "table" then
-    local input = stats.input_tokens or 0
+    local function amount(name)
+      return type(stats[name]) == "number" and stats[name] or 0
+    end
+    local input = amount "input_tokens"
     turn:used {
       input = input,
       -- The total has thoughts and tools besides.
-      output = math.max(stats.output_tokens or 0, (stats.total_tokens or 0) - input),
+      output = math.max(amount "output_tokens", amount "total_tokens" - input),
       cached = stats.cached,
       model = turn.model_told,
     }

@@ -8,9 +8,12 @@ function on.step_start(turn)
 end
 
 function on.text(turn, item)
-  turn.pieces = turn.pieces or {}
-  turn.pieces[#turn.pieces + 1] = item.part.text
-  turn:text(item.part.text)
+  local text = item.part.text
+  if type(text) == "string" then
+    turn.pieces = turn.pieces or {}
+    turn.pieces[#turn.pieces + 1] = text
+    turn:text(text)
+  end
 end
 
 function on.tool_use(turn, item)
@@ -24,10 +27,13 @@ function on.step_finish(turn, item)
   local tokens = part.tokens
   if type(tokens) == "table" then
     local cache = type(tokens.cache) == "table" and tokens.cache or {}
-    local cached = cache.read or 0
+    local function amount(of, name)
+      return type(of[name]) == "number" and of[name] or 0
+    end
+    local cached = amount(cache, "read")
     turn:used {
-      input = (tokens.input or 0) + cached + (cache.write or 0),
-      output = (tokens.output or 0) + (tokens.reasoning or 0),
+      input = amount(tokens, "input") + cached + amount(cache, "write"),
+      output = amount(tokens, "output") + amount(tokens, "reasoning"),
       cached = cached,
       cost = part.cost,
     }

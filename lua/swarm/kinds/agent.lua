@@ -95,7 +95,7 @@ local function with_advice(plan, turn, err)
     elseif err.code == "role_violation" and err.verb == "read_env" then
       err.message = err.message .. ENVIRONMENT
     elseif err.code == "idle_timeout" or err.code == "agent_failed" then
-      err.session, err.last = turn.session, turn.last
+      err.session, err.last = turn.session, turn:last_words()
     end
   end
   return error(err, 0)
@@ -219,7 +219,7 @@ local function take_turns(plan, ctx, input, talk)
     if not err then
       return value
     elseif number == plan.repairs or not turn.session then
-      err.session, err.last = turn.session, turn.last
+      err.session, err.last = turn.session, turn:last_words()
       return error(err, 0)
     end
     turn:progress("repair", err.message)

@@ -15,7 +15,7 @@ local template = require "swarm.outside.process.template"
 local concat, format, sub = table.concat, string.format, string.sub
 local pairs, pcall, type = pairs, pcall, type
 
-local SECONDS = 30 -- for making it, and for ending it
+local SECONDS = 600 -- for ending it: as long as many of a large repository take
 
 local worktree = { getters = {} }
 
@@ -108,20 +108,20 @@ local function make(def, ctx, input, shielded)
     branch = plan.branch and filled "branch",
     keep = plan.keep,
   }
-  -- In a shield: a cancel that comes meanwhile would leave a tree that its task does not know.
-  local tree = shielded("its worktree", SECONDS, function()
-    return (bridge.request("worktree", payload))
-  end)
-  record.extra(task).worktree = {
-    path = tree.path,
-    branch = payload.branch,
-    close = function(w)
-      local extra = w.task.extra
-      local own = extra.worktree
-      extra.worktree, extra.worktree_path = nil, own.path
-      return end_tree(w, own, shielded)
-    end,
-  }
+  local function keep(tree)
+    record.extra(task).worktree = {
+      path = tree.path,
+      branch = payload.branch,
+      close = function(w)
+        local extra = w.task.extra
+        local own = extra.worktree
+        extra.worktree, extra.worktree_path = nil, own.path
+        return end_tree(w, own, shielded)
+      end,
+    }
+  end
+  -- It is told of before the answer: a cancel that comes meanwhile leaves none that nobody knows.
+  keep((bridge.request("worktree", payload, nil, { on_event = keep })))
 end
 
 ---A worker's `run`, in a worktree: `run` itself where there is none.

@@ -35,11 +35,13 @@ async def git(folder: str, *words: str) -> Said:
     env |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
     command = ["git", "-C", folder, *_QUIET, *_PATIENT, *words]
     try:
-        done = await anyio.run_process(command, check=False, env=env)
+        # In a session of its own: Ctrl-C at a terminal is the host's to hear, and not git's.
+        done = await anyio.run_process(command, check=False, env=env, start_new_session=True)
     except FileNotFoundError:
         reason = "git is not installed"
         raise PortError("io_error", f"a worktree needs git: {reason}", reason=reason) from None
-    return Said(done.returncode == 0, done.stdout.decode(errors="replace"), _last_line(done.stderr))
+    why = _last_line(done.stderr) or f"git ended with status {done.returncode}"
+    return Said(done.returncode == 0, done.stdout.decode(errors="replace"), why)
 
 
 def _last_line(text: bytes) -> str:
@@ -105,21 +107,27 @@ class Repository:
         return Tree(self.folder, path, said.out.strip(), branch, made=False)
 
     async def add(self, tree: Tree) -> Tree:
-        """Makes a worktree as planned, with its files.
+        """Makes a worktree as planned, with its files. Cancelled, it leaves none.
 
         :raises PortError: ``io_error``, for a branch that exists too.
         """
         how = ("-b", tree.branch) if tree.branch else ("--detach",)
-        words = ("worktree", "add", "--no-checkout", *how, tree.path, tree.base)
+        words = ("worktree", "add", "--quiet", "--no-checkout", *how, tree.path, tree.base)
         async with self._turn:
-            said = await git(self.folder, *words)
+            with anyio.CancelScope(shield=True):  # a git that is killed leaves its locks to all
+                said = await git(self.folder, *words)
         if not said.ok:
             raise failed(self.folder, _why_not(tree.branch, said.err))
-        async with self._at_once:
-            said = await git(tree.path, "reset", "--hard", "--quiet")
-        if not said.ok:
-            await self.remove(tree)
-            raise failed(tree.path, f"its files cannot be written: {said.err}")
+        try:
+            async with self._at_once:
+                with anyio.CancelScope(shield=True):
+                    said = await git(tree.path, "reset", "--hard", "--quiet")
+            if not said.ok:
+                raise failed(tree.path, f"its files cannot be written: {said.err}")
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self.remove(tree)
+            raise
         return replace(tree, made=True)
 
     async def remove(self, tree: Tree) -> None:

@@ -24,21 +24,23 @@ class Worktrees:
         self._looking = anyio.Lock()
 
     async def __call__(self, payload: dict[str, Any], call: Call) -> Answer:
-        """Answers one request; what was begun is done whole, cancelled or not.
+        """Answers one request.
 
         :param payload: ``op`` ``make`` with ``name``, ``base``, ``branch`` (or none) and ``keep``
-            (what is to become of it); answers ``path`` and ``branch``. ``op`` ``end`` with
-            ``path``; answers ``holds``, where it was kept: what is in it.
+            (what is to become of it); emits, and answers, ``path`` and ``branch``. Cancelled, it
+            leaves no tree, or emits the one that there is. ``op`` ``end`` with ``path``, which is
+            done whole, cancelled or not; answers ``holds``, where it was kept: what is in it.
         :param call: who asks.
         :raises PortError: ``io_error``.
         """
+        if payload["op"] == "make":
+            made = await self._make(payload)
+            with anyio.CancelScope(shield=True):
+                await call.emit(made, None)
+            return Answer(made)
         with anyio.CancelScope(shield=True):
-            if payload["op"] == "make":
-                made = await self._make(payload)
-            else:
-                holds = await self._end(payload["path"])
-                made = {"holds": holds} if holds else {}
-        return Answer(made)
+            holds = await self._end(payload["path"])
+        return Answer({"holds": holds} if holds else {})
 
     async def aclose(self) -> None:
         """Ends the trees that nobody has ended, and lets go of the place where all lie."""
@@ -61,10 +63,16 @@ class Worktrees:
         self._records.keep(plan)
         try:
             tree = await repository.add(plan)
-        except PortError:
+        except BaseException:
             self._records.forget(plan)
             raise
-        self._records.keep(tree)
+        try:
+            self._records.keep(tree)
+        except PortError:
+            with anyio.CancelScope(shield=True):
+                await repository.remove(tree)
+            self._records.forget(plan)
+            raise
         self._trees[path] = tree, payload["keep"]
         return {"path": path, "branch": branch}
 

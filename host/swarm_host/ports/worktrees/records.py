@@ -41,9 +41,7 @@ class Records:
             self.folder.mkdir(parents=True)
             self._lock = os.open(self.folder / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         except OSError as problem:
-            reason = words_of(problem)
-            text = f"worktree: there is no place for it: {self.folder}: {reason}"
-            raise PortError("io_error", text, path=str(self.folder), reason=reason) from None
+            raise _no_place(self.folder, problem) from None
         fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def place(self, name: str) -> str:
@@ -56,11 +54,18 @@ class Records:
         return str(path)
 
     def keep(self, tree: Tree) -> None:
-        """Writes down what is known of a tree, before it is made or once more is known."""
+        """Writes down what is known of a tree, before it is made or once more is known.
+
+        :raises PortError: ``io_error``, such as for a full disk.
+        """
         file = _file(Path(tree.path))
         new = file.with_suffix(".new")
-        new.write_text(json.dumps(asdict(tree)))
-        new.replace(file)
+        try:
+            new.write_text(json.dumps(asdict(tree)))
+            new.replace(file)
+        except OSError as problem:
+            new.unlink(missing_ok=True)
+            raise _no_place(file, problem) from None
 
     def forget(self, tree: Tree) -> None:
         """The tree is gone."""
@@ -70,6 +75,12 @@ class Records:
         """The host has ended; the folder goes where nothing is left in it."""
         _drop(self.folder)
         os.close(self._lock)
+
+
+def _no_place(path: Path, problem: OSError) -> PortError:
+    reason = words_of(problem)
+    text = f"worktree: there is no place for it: {path}: {reason}"
+    return PortError("io_error", text, path=str(path), reason=reason)
 
 
 def _file(path: Path) -> Path:

@@ -2,8 +2,10 @@
 -- be: JSON, also where words or a fence stand around it.
 local json = require "swarm.values.json"
 local values = require "swarm.values.values"
-local find, gmatch, lower, match = string.find, string.gmatch, string.lower, string.match
+local find, gmatch, lower, sub = string.find, string.gmatch, string.lower, string.sub
 local pcall, type = pcall, type
+
+local BRACES = 1000000 -- that are looked at in an answer
 
 local asked = {}
 
@@ -31,15 +33,40 @@ end
 ---have been kept.
 function asked.is_lost(reason)
   local text = lower(reason or "")
+  local _, session = find(text, "session", 1, true)
   return find(text, "no conversation", 1, true) ~= nil
     or find(text, "no rollout", 1, true) ~= nil
-    or find(text, "session.*not found") ~= nil
+    or (session and find(text, "not found", session + 1, true)) ~= nil
     or find(text, "invalid session", 1, true) ~= nil
 end
 
 local function decode(text)
   local ok, value = pcall(json.decode, text, values.MAX_DEPTH)
   return ok, value
+end
+
+---The first object in a text, where its braces are balanced: in one pass, as an answer may be of
+---any length (and `%b{}` would begin anew at each brace that is never closed).
+local function braced(text)
+  local open, depth, seen, first, last = {}, 0, 0, nil, nil
+  for at, brace in gmatch(text, "()([{}])") do
+    seen = seen + 1
+    if seen > BRACES then
+      break
+    elseif brace == "{" then
+      depth = depth + 1
+      open[depth] = at
+    elseif depth > 0 then
+      if not first or open[depth] < first then
+        first, last = open[depth], at
+      end
+      depth = depth - 1
+      if depth == 0 then
+        break
+      end
+    end
+  end
+  return first and sub(text, first, last)
 end
 
 ---What an answer may be read as, the likeliest first.
@@ -58,7 +85,7 @@ local function readings(answer)
         list[1] = value -- the last one is the answer
       end
     end
-    ok, value = decode(match(answer, "%b{}") or "")
+    ok, value = decode(braced(answer) or "")
     if ok and not list[1] then
       list[1] = value
     end

@@ -1,10 +1,12 @@
 -- Usage limits, as agents tell of them: whether a message speaks of one, and when it is over.
-local find, gmatch, lower, match = string.find, string.gmatch, string.lower, string.match
+local find, gmatch, lower = string.find, string.gmatch, string.lower
+local match, sub = string.match, string.sub
 local tonumber = tonumber
 
 local limits = {}
 
 local SECONDS_UNTOLD = 60 -- to wait where nobody says how long
+local SPAN = 100 -- bytes that a span of time has, at most
 
 local SIGNS = {
   "usage limit",
@@ -71,7 +73,7 @@ function limits.over_at(told, text, now)
       or match(text, "retry after (.*)")
       or match(text, "resets? in (.*)")
       or match(text, "reset after (.*)")
-    at = at or (after and span(after))
+    at = at or (after and span(sub(after, 1, SPAN)))
   end
   if not at or at ~= at or at < 0 or at >= 1e15 then
     return now + SECONDS_UNTOLD

@@ -9,7 +9,8 @@ local prices = require "swarm.outside.agent.prices"
 local say = require "swarm.worker.output.say"
 local values = require "swarm.values.values"
 local concat, floor, sort = table.concat, math.floor, table.sort
-local find, format, lower, sub = string.find, string.format, string.lower, string.sub
+local find, format, gsub = string.find, string.format, string.gsub
+local lower, sub = string.lower, string.sub
 local error, pairs, pcall, setmetatable, tostring, type =
   error, pairs, pcall, setmetatable, tostring, type
 
@@ -17,6 +18,7 @@ local MESSAGES = 64 -- whose amounts are kept, as one may be told again
 local USAGES, GATHERED = 1000, 100 -- events of use one by one, and after these so many in one
 local NAMES = 100 -- of skipped types
 local LAST = 2000 -- bytes of what it said last that an error keeps
+local REASON = 4000 -- of a reason
 local null = values.null
 
 local Turn = {}
@@ -87,8 +89,10 @@ end
 
 local AMOUNTS = { "input", "output", "cached", "cost" }
 
+local MAX_AMOUNT = 2 ^ 53 -- beyond that sums lose what is small
+
 local function amount_of(value)
-  return type(value) == "number" and value - value == 0 and value or 0
+  return type(value) == "number" and value >= 0 and value < MAX_AMOUNT and value or 0
 end
 
 ---Writes what was gathered of its use into the tail.
@@ -111,7 +115,8 @@ local function add_usage(self, amounts, told, model)
   for i = 1, #AMOUNTS do
     local name = AMOUNTS[i]
     local more = amount_of(amounts[name]) - (told[name] or 0)
-    if more ~= 0 then
+    -- Only what the whole turn has used can turn out to be less than was told on the way.
+    if more > 0 or (more < 0 and told == self.used_up) then
       event = event or {}
       event[name] = (event[name] or 0) + more
       told[name] = amount_of(amounts[name])
@@ -296,9 +301,26 @@ local function is_about_login(text)
   return find(text, "%f[%w]401%f[%W]") ~= nil
 end
 
+---The end of what it said last, not from within a character.
+---@return string?
+function Turn:last_words()
+  local text = self.last
+  return text and (#text <= LAST and text or gsub(sub(text, -LAST), "^[\128-\191]+", ""))
+end
+
+---A reason, as an error has it: what an agent says may be of any length.
+local function shortened(reason)
+  if #reason <= REASON then
+    return reason
+  end
+  local text = gsub(sub(reason, 1, REASON), "[\192-\255][\128-\191]*$", "")
+  return format("%s ... (%d bytes)", text, #reason)
+end
+
 ---The error of a turn that came to no answer.
 function Turn:error(reason)
-  local fields = { session = self.session, last = self.last and sub(self.last, -LAST) }
+  local fields = { session = self.session, last = self:last_words() }
+  reason = shortened(reason)
   if self.limit then
     fields.retry_at = self.limit
     local message = "%s: agent %s met a usage limit: %s"

@@ -20,7 +20,7 @@ MOST = 64
 KEPT = 1024 * 1024
 """Bytes of output that are kept where the agent does not say how many, the last ones."""
 
-MOST_KEPT = 16 * 1024 * 1024
+MOST_KEPT = 4 * 1024 * 1024
 
 Serve = Callable[[dict[str, Any], Call], Awaitable[Answer]]
 """Runs one child to its end."""
@@ -34,8 +34,8 @@ class Command:
     """One command."""
 
     def __init__(self, kept: int) -> None:
-        self._kept = kept
-        self._output = bytearray()
+        self._most = kept
+        self.kept = bytearray()
         self._is_cut = False
         self._asked_to_end = anyio.Event()
         self.scope = anyio.CancelScope(shield=True)
@@ -70,7 +70,7 @@ class Command:
 
     def output(self) -> schema.TerminalOutputResponse:
         """What it has written so far, and how it ended, if it has."""
-        text = bytes(self._output)
+        text = bytes(self.kept)
         if self._is_cut:  # within a character, maybe
             text = text.lstrip(bytes(range(0x80, 0xC0)))
         return schema.TerminalOutputResponse(
@@ -91,9 +91,9 @@ class Command:
         raise AssertionError
 
     def _keep(self, data: bytes) -> None:
-        self._output += data
-        if len(self._output) > self._kept:
-            del self._output[: len(self._output) - self._kept]
+        self.kept += data
+        if len(self.kept) > self._most:
+            del self.kept[: len(self.kept) - self._most]
             self._is_cut = True
 
 

@@ -9,8 +9,7 @@ terminals that there are; all others are the worker's to answer, whose gate they
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -26,6 +25,7 @@ from swarm_host.ports.contract import Answer, Call, PortError
 from swarm_host.ports.process.acp import messages
 from swarm_host.ports.process.acp.commands import Commands, Serve, Unknown
 from swarm_host.ports.process.acp.messages import ASKED, OWED, Broken, Id, Message
+from swarm_host.ports.process.acp.outbox import Outbox
 from swarm_host.version import __version__
 
 LONG = 100_000
@@ -36,9 +36,6 @@ MANY = 16
 
 MOST_OWED = 1000
 """Requests of an agent that are not answered yet."""
-
-MOST_UNREAD = 64 * 1024 * 1024
-"""Bytes for an agent that it has not read yet: what it has asked for may be long."""
 
 PROMPT, PERMISSION, CREATE = "session/prompt", "session/request_permission", "terminal/create"
 CANCELLED = {"code": -32603, "message": "the host has cancelled this turn"}
@@ -78,10 +75,7 @@ class Conversation:
         self._session: str | None = None  # that of the prompt
         self._moved = time.monotonic()
         self._parting = False
-        self._sizes: deque[int] = deque()  # of lines for it that it has not read yet
-        self._unread = 0  # their sum
-        self._pieces: deque[tuple[Any, bytes | None]] = deque()
-        self._given = anyio.Event()
+        self._outbox = Outbox()
         self._prompted = anyio.Event()  # is set where no prompt is under way
         self._prompted.set()
         self._process = anyio.CancelScope(shield=True)
@@ -119,7 +113,7 @@ class Conversation:
     async def _run_process(self) -> None:
         payload = {**self._payload, "tells_silence": True}
         del payload["acp"]
-        call = Call(self._call.id, self._call.data, self._hear, self._receive, self._say)
+        call = Call(self._call.id, self._call.data, self._hear, self._outbox.receive, self._say)
         try:
             with self._process:
                 self._answer = await self._serve(payload, call)
@@ -182,15 +176,8 @@ class Conversation:
 
     # To the agent. ---------------------------------------------------------------------------
 
-    def _put(self, told: Any, data: bytes | None = None) -> None:
-        self._pieces.append((told, data))
-        if "input" in told:
-            self._sizes.append(len(data or b""))
-            self._unread += self._sizes[-1]
-        self._given.set()
-
     def _send(self, message: Message) -> None:
-        self._put({"input": True}, messages.written(message))
+        self._outbox.send(messages.written(message))
 
     def _reply(self, number: int, result: Any) -> None:
         self._settle(number, {"result": result})
@@ -211,13 +198,6 @@ class Conversation:
         elif method not in self._own:
             self._refuse(number, CANCELLED)
 
-    async def _receive(self) -> tuple[Any, bytes | None]:
-        """The process asks for what it is told."""
-        while not self._pieces:
-            self._given = anyio.Event()
-            await self._given.wait()
-        return self._pieces.popleft()
-
     async def _listen(self) -> None:
         """Takes what the worker tells."""
         while True:
@@ -227,7 +207,7 @@ class Conversation:
             elif "input" in told:
                 self._pass_on(from_json(data or b""))
             else:
-                self._put(told, data)
+                self._outbox.put(told, data)
 
     def _pass_on(self, message: Message) -> None:
         """Sends what the worker says to the agent."""
@@ -269,7 +249,7 @@ class Conversation:
         elif "out" in event:
             await self._hear_lines(data or b"")
         elif "took" in event:
-            self._unread -= self._sizes.popleft()
+            self._outbox.took()
         else:
             await self._call.emit(event, data)
 
@@ -280,12 +260,18 @@ class Conversation:
                 await checkpoint()
             if self._problem is None and line.strip():
                 try:
+                    if unread := await self._outbox.until_read(self._start):
+                        raise Broken(f"it does not read what it is told: {unread} bytes by now")
                     message = await self._take(line)
                 except Broken as problem:
                     self._break(str(problem), line)
                     break
-                if message is not None:
-                    lines.append(messages.written(message))
+                if message is None:
+                    continue
+                lines.append(messages.written(message))
+                if "method" in message and "id" in message:  # its answer may be long
+                    await self._call.emit(OUT, b"".join(lines))
+                    lines = []
         if lines:
             await self._call.emit(OUT, b"".join(lines))
 
@@ -295,8 +281,6 @@ class Conversation:
         :raises Broken: it breaks the protocol.
         """
         message = await _here(line, messages.read, line)
-        if self._unread > MOST_UNREAD:
-            raise Broken(f"it does not read what it is told: {self._unread} bytes by now")
         method, number = message.get("method"), message.get("id")
         if method is None:
             return await self._take_answer(line, message, number)
@@ -338,7 +322,7 @@ class Conversation:
         answer = self._own.get(method)
         if answer is not None:
             try:
-                answer(self, number, params["terminalId"])
+                await answer(self, number, params["terminalId"])
             except Unknown:
                 self._refuse(number, RequestError.resource_not_found().to_error_obj())
             return None
@@ -361,10 +345,19 @@ class Conversation:
         response = schema.CreateTerminalResponse(terminal_id=found)
         self._reply(number, messages.dumped(response))
 
-    def _output(self, number: int, terminal: str) -> None:
-        self._reply(number, messages.dumped(self._commands.get(terminal).output()))
+    async def _output(self, number: int, terminal: str) -> None:
+        command = self._commands.get(terminal)
+        answer = {"id": self._owed[number].id}
 
-    def _wait_for_exit(self, number: int, terminal: str) -> None:
+        def written() -> bytes:
+            return messages.written({**answer, "result": messages.dumped(command.output())})
+
+        line = await _here(command.kept, written)
+        if self._owed.pop(number, None) is not None:
+            self._moved = time.monotonic()
+            self._outbox.send(line)
+
+    async def _wait_for_exit(self, number: int, terminal: str) -> None:
         command = self._commands.get(terminal)
 
         async def wait() -> None:
@@ -373,15 +366,15 @@ class Conversation:
 
         self._tasks.start_soon(wait)
 
-    def _kill(self, number: int, terminal: str) -> None:
+    async def _kill(self, number: int, terminal: str) -> None:
         self._commands.get(terminal).kill()
         self._reply(number, {})
 
-    def _release(self, number: int, terminal: str) -> None:
+    async def _release(self, number: int, terminal: str) -> None:
         self._commands.release(terminal)
         self._reply(number, {})
 
-    _own: ClassVar[dict[str, Callable[[Conversation, int, str], None]]] = {
+    _own: ClassVar[dict[str, Callable[[Conversation, int, str], Awaitable[None]]]] = {
         "terminal/output": _output,
         "terminal/wait_for_exit": _wait_for_exit,
         "terminal/kill": _kill,
@@ -390,7 +383,7 @@ class Conversation:
     """What is answered here."""
 
 
-async def _here(line: bytes, do: Callable[..., Any], *arguments: Any) -> Any:
+async def _here(line: bytes | bytearray, do: Callable[..., Any], *arguments: Any) -> Any:
     """Does something with what a line holds; in a thread, where that takes long."""
     if len(line) < LONG:
         return do(*arguments)
