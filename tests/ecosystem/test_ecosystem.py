@@ -11,6 +11,7 @@ import pytest
 
 from tests.ecosystem.reasons import NOT_GUARDED
 from tests.ecosystem.trying import exercises, found, is_there, tried
+from tests.support.command_line import run
 
 LIBRARIES = found()
 
@@ -27,3 +28,27 @@ def test_a_library_runs_as_in_plain_luajit(name: str, tmp_path: Path) -> None:
 
 def test_what_has_a_reason_is_an_exercise() -> None:
     assert not NOT_GUARDED.keys() - set(exercises())
+
+
+BY_LUASSERT = 'assert, spy = require "luassert", require "luassert.spy"\n'
+SPEC = """
+it("holds", function()
+  assert.are.same({ 1 }, { 1 })
+  assert.is_not.falsy(1)
+  local s = spy.new(function() end)
+  s(1)
+  assert.spy(s).was.called_with(1)
+end)
+it("does not", function() assert.equals(1, 2) end)
+"""
+
+
+@pytest.mark.skipif(not is_there(LIBRARIES, "luassert"), reason="luassert is not installed")
+def test_luassert_stands_in_for_assert_where_it_is_brought(tmp_path: Path) -> None:
+    (tmp_path / "by_luassert.lua").write_text(BY_LUASSERT)
+    (tmp_path / "a_spec.lua").write_text(SPEC)
+    places = [word for one in LIBRARIES.lua for word in ("--lua-path", str(one))]
+    done = run("test", "--helper", "by_luassert", *places, cwd=tmp_path)
+    said = done.stdout.decode()
+    assert "1 passed, 1 failed" in said
+    assert "Expected objects to be equal." in said
