@@ -243,6 +243,21 @@ local function of_c(package, whole)
   end
 end
 
+---One searcher for several: what the first has that has it.
+local function first_of(list)
+  return function(name)
+    local places = ""
+    for i = 1, #list do
+      local found = list[i](name)
+      if type(found) == "function" then
+        return found
+      end
+      places = places .. found
+    end
+    return places
+  end
+end
+
 ---@return table package its loaders are asked by `require`
 function searchers.trusted(generation, env, loaded)
   local package, by = common(generation, env, loaded)
@@ -252,8 +267,8 @@ function searchers.trusted(generation, env, loaded)
   function package.seeall(module)
     setmetatable(module, { __index = env })
   end
-  package.loaders =
-    { by.preload, by.own, of_luajit, by.path, of_c(package, true), of_c(package, false) }
+  local of_lua = first_of { by.own, of_luajit, by.path }
+  package.loaders = { by.preload, of_lua, of_c(package, true), of_c(package, false) }
   return package
 end
 
