@@ -165,6 +165,16 @@ def test_a_c_module_loads_and_is_refused_to_a_guarded_script_with_advice(tmp_pat
     assert re.search(r'"deep.own" is a C module, .*own.so, and guarded scripts load', ended.err)
 
 
+def test_a_c_module_of_a_tree_that_was_named_is_refused_with_advice(tmp_path: Path) -> None:
+    (tmp_path / "tree/share/lua/5.1").mkdir(parents=True)
+    (tmp_path / "tree/lib/lua/5.1").mkdir(parents=True)
+    (tmp_path / "tree/lib/lua/5.1/own.so").write_bytes(b"")
+    (tmp_path / "script.lua").write_text('swarm.main(function() require "own" end)')
+    ended = swarm_host(tmp_path, "--lua-path", "tree/share/lua/5.1", "script.lua")
+    assert ended.status == 1
+    assert 'module "own" is a C module, tree/lib/lua/5.1/own.so, and guarded' in ended.err
+
+
 def test_exit_hands_over_what_was_said_and_leaves_no_process(tmp_path: Path) -> None:
     code = f"""
       swarm.main(function()

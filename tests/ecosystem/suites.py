@@ -85,8 +85,11 @@ def _checks(out: str) -> Outcomes:
 def own_name(found: Outcomes, name: str) -> str:
     """A name that no other check has; addresses in it differ from run to run."""
     name = re.sub(r"0x[0-9a-f]+", "0x", name.strip())
-    n = sum(1 for other in found if other.rsplit(" (", 1)[0] == name)
-    return f"{name} ({n + 1})" if n else name
+    own, n = name, 1
+    while own in found:
+        n += 1
+        own = f"{name} ({n})"
+    return own
 
 
 def ran(suite: Path, file: str, mode: str) -> Outcomes:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from tests.ecosystem.trying import exercises, found, is_there, tried
 from tests.support.command_line import run
 
 LIBRARIES = found()
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("name", [one for one in exercises() if is_there(LIBRARIES, one)])
@@ -28,6 +30,22 @@ def test_a_library_runs_as_in_plain_luajit(name: str, tmp_path: Path) -> None:
 
 def test_what_has_a_reason_is_an_exercise() -> None:
     assert not NOT_GUARDED.keys() - set(exercises())
+
+
+def test_the_page_names_each_library_where_it_runs() -> None:
+    def plain(name: str) -> str:
+        return re.sub(r"[^a-z0-9]", "", name.lower())
+
+    parts = (ROOT / "spec/sandbox/libraries.md").read_text().split("\n## ")
+    named = [{plain(word) for word in re.findall(r"`([^`]+)`", part)} for part in parts[1:4]]
+    for name in exercises():
+        begins = [any(plain(name).startswith(word) for word in words) for words in named]
+        exact = [plain(name) in words for words in named]
+        if name in NOT_GUARDED:
+            assert exact == [False, True, False], name
+        else:
+            assert begins[0] or exact[2], name
+            assert not exact[1], name
 
 
 BY_LUASSERT = 'assert, spy = require "luassert", require "luassert.spy"\n'

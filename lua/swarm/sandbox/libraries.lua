@@ -41,7 +41,7 @@ function libraries.read_all(reader)
     elseif part == nil or part == "" then
       return concat(parts)
     elseif type(part) ~= "string" then
-      return nil, "reader function must return a string"
+      return nil, "the reader function must return strings"
     end
     parts[#parts + 1] = part
   end

@@ -175,8 +175,14 @@ end
 ---A C module in a guarded script: what to do.
 local function no_c_modules(generation)
   return function(name)
-    local place = fill(generation.script_dir .. C_LIBRARIES, (gsub(name, "%.", "/")))
-    if bridge.request("files", { op = "first", paths = { place } }) then
+    local path = gsub(name, "%.", "/")
+    local places = { fill(generation.script_dir .. C_LIBRARIES, path) }
+    for i = 1, #searchers.lua_path do
+      local tree = match(searchers.lua_path[i], "^(.*)share/lua/5%.1/?[^/]*$")
+      places[#places + 1] = tree and tree .. "lib/lua/5.1/" .. path .. ".so"
+    end
+    local place = bridge.request("files", { op = "first", paths = places })
+    if place then
       local message = format("module %q is a C module, %s, ", name, place)
         .. "and guarded scripts load none: use one that is written in Lua, or run with --trust"
       return errors.throw("load_error", message, { unknown = name })
