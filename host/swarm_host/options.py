@@ -22,6 +22,7 @@ class Options:
     :ivar spec: scripts are spec files: they get ``describe``, ``it``, ``assert``, ``clock``,
         ``mock`` and ``swarm.script``.
     :ivar checked: nothing is to run: all that is wrong with definitions is gathered.
+    :ivar helper: a module that each spec file finds loaded; "": none.
     :ivar seed: what random numbers come from, 0 to 2^53; None: from the system.
     :ivar closed_world: nobody outside spawns or cancels, so that silence is a deadlock.
     :ivar cancel_grace: seconds that a worker may go on after its cancel, by catching what that
@@ -58,6 +59,7 @@ class Options:
     virtual_clock: bool = False
     spec: bool = False
     checked: bool = False
+    helper: str = ""
     seed: int | None = None
     closed_world: bool = False
     cancel_grace: float = 10
@@ -107,6 +109,8 @@ class Options:
             config["budget"] = dict(self.budget)
         if self.seed is not None:
             config["seed"] = self.seed
+        if self.helper:
+            config["helper"] = self.helper
         if self.spec:
             config["ports"] = list(ports)
         return config

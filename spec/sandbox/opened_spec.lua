@@ -67,6 +67,14 @@ describe("package", function()
     end, "package.path must be a string")
   end)
 
+  it("says what does for C modules that many look for", function()
+    for name, does in pairs { lfs = "swarm.fs does", cjson = "swarm.json does", lpeg = "LuLPeg" } do
+      assert.has_error(function()
+        require(name)
+      end, "it is a C module, and guarded scripts load none: " .. does)
+    end
+  end)
+
   it("loads a module that gave false anew", function()
     local loads = 0
     package.preload.says_false = function()

@@ -19,6 +19,10 @@ SAYS = {
     'debug.getmetatable("").__index == string, getmetatable("").__index == string': "true true",
     'debug.setmetatable("", nil), debug.getmetatable(""), ("x"):rep(2)': "true nil xx",
     'getfenv(0) == _G, getfenv() == _G, load("return _G")() == _G': "true true true",
+    "#package.loaders, package.loaded['string.buffer']": "4 nil",
+    "debug.getfenv(print) == _G, (pcall(setfenv, print, {}))": "true false",
+    'select(2, pcall(getfenv, 99)):match "bad.*"': "bad argument #1 to 'getfenv' (invalid level)",
+    "debug.setfenv(print, _G) == print, debug.getfenv(print) == _G": "true true",
     'io.type(io.stdout), io.type(io.open("/dev/null")), io.type(1)': "file file nil",
     'io.write("")': "true",
     "undefined_global": "nil",
@@ -38,6 +42,40 @@ def said(tmp_path: Path, code: str) -> str:
 def test_what_lua_has(tmp_path: Path, expression: str) -> None:
     code = f"local function show(...) print(...) end\nswarm.main(function() show({expression}) end)"
     assert said(tmp_path, code).split() == SAYS[expression].split()
+
+
+def test_a_thread_may_have_globals_of_its_own(tmp_path: Path) -> None:
+    code = """
+      swarm.main(function()
+        local own = { tostring = function(n) return "own " .. tostring(n) end }
+        local co = coroutine.create(function()
+          print(1)
+          return getfenv(0) == own and getfenv(load "") == own
+        end)
+        debug.setfenv(co, own)
+        print(select(2, coroutine.resume(co)), getfenv(0) == _G, getfenv(load "") == _G)
+        setfenv(0, own)
+        print(getfenv(0) == own, getfenv(load "") == own)
+      end)
+    """
+    assert said(tmp_path, code).splitlines() == [
+        "own 1",
+        "true\ttrue\ttrue",
+        "own true\town true",
+    ]
+
+
+def test_a_metatable_of_strings_that_is_put_back_is_as_it_was(tmp_path: Path) -> None:
+    code = """
+      swarm.main(function()
+        local mt = debug.getmetatable ""
+        debug.setmetatable("", { __index = { shout = "!" } })
+        print(("").shout, debug.getmetatable("") == mt)
+        debug.setmetatable("", mt)
+        print(("").shout, debug.getmetatable("").__index == string)
+      end)
+    """
+    assert said(tmp_path, code).splitlines() == ["!\tfalse", "nil\ttrue"]
 
 
 def test_what_is_set_on_strings_holds_and_takes_nothing_from_the_host(tmp_path: Path) -> None:
@@ -125,6 +163,16 @@ def test_a_c_module_loads_and_is_refused_to_a_guarded_script_with_advice(tmp_pat
     ended = swarm_host(tmp_path, "script.lua")
     assert ended.status == 1
     assert re.search(r'"deep.own" is a C module, .*own.so, and guarded scripts load', ended.err)
+
+
+def test_a_c_module_of_a_tree_that_was_named_is_refused_with_advice(tmp_path: Path) -> None:
+    (tmp_path / "tree/share/lua/5.1").mkdir(parents=True)
+    (tmp_path / "tree/lib/lua/5.1").mkdir(parents=True)
+    (tmp_path / "tree/lib/lua/5.1/own.so").write_bytes(b"")
+    (tmp_path / "script.lua").write_text('swarm.main(function() require "own" end)')
+    ended = swarm_host(tmp_path, "--lua-path", "tree/share/lua/5.1", "script.lua")
+    assert ended.status == 1
+    assert 'module "own" is a C module, tree/lib/lua/5.1/own.so, and guarded' in ended.err
 
 
 def test_exit_hands_over_what_was_said_and_leaves_no_process(tmp_path: Path) -> None:

@@ -59,16 +59,29 @@ def exercises() -> list[str]:
     return sorted(path.stem for path in EXERCISES.glob("*.lua"))
 
 
-def is_there(libraries: Libraries, name: str) -> bool:
-    """Whether the first module that an exercise requires is on this machine."""
-    first = re.search(r'require\(?\s*"([\w.]+)"', (EXERCISES / f"{name}.lua").read_text())
-    assert first, name
-    path = first[1].replace(".", "/")
+def _lies_in(libraries: Libraries, module: str) -> bool:
+    path = module.replace(".", "/")
     places = [
         folder / end for folder in libraries.lua for end in (f"{path}.lua", f"{path}/init.lua")
     ]
     places += [folder / f"{path}.so" for folder in libraries.c]
     return any(place.exists() for place in places)
+
+
+def is_there(libraries: Libraries, name: str) -> bool:
+    """Whether the library of an exercise is on this machine.
+
+    It is the one that has the first module that the exercise requires. Where two libraries have one
+    name, an exercise says which: ``-- beside: MODULE`` is the one that has MODULE too, and
+    ``-- not beside: MODULE`` the other.
+    """
+    text = (EXERCISES / f"{name}.lua").read_text()
+    first = re.search(r'require\(?\s*"([\w.-]+)"', text)
+    assert first, name
+    which = re.search(r"^-- (not )?beside: ([\w.-]+)$", text, re.M)
+    if which and _lies_in(libraries, which[2]) == bool(which[1]):
+        return False
+    return _lies_in(libraries, first[1])
 
 
 def _command(mode: str, libraries: Libraries, name: str, folder: Path) -> list[str]:

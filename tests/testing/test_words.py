@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.command_line import run, script
-from tests.support.specs import APP, in_folder, one_spec, outcomes, said
+from tests.support.specs import APP, in_folder, json_lines, one_spec, outcomes, said
 
 # assert.* -----------------------------------------------------------------------------------------
 
@@ -344,3 +344,38 @@ def test_a_worker_that_waits_in_a_mock_can_be_cancelled(tmp_path: Path) -> None:
         assert.equal(1, swarm.monotonic())
         """,
     )
+
+
+def test_the_level_of_an_error_names_no_file_of_the_hosts(tmp_path: Path) -> None:
+    assert said(tmp_path, "  error('x', 2)").splitlines()[0] == "x_spec.lua:2: x"
+
+
+# --helper -----------------------------------------------------------------------------------------
+
+HELPER = """
+assert = setmetatable({ even = function(n) error("not even: " .. n, 2) end }, {
+  __call = function(_, value) return value end,
+})
+helped = (rawget(_G, "helped") or 0) + 1
+"""
+
+
+def test_a_helper_is_required_before_each_spec_file_and_may_replace_assert(tmp_path: Path) -> None:
+    script(tmp_path, HELPER, "by.lua")
+    body = "assert(helped == 1) assert(false) assert.even(3)"
+    for name in ("a_spec.lua", "b_spec.lua"):
+        script(tmp_path, one_spec(body), name)
+    lines = json_lines(tmp_path, "--helper", "by")
+    failed = [line["message"] for line in lines if line["type"] == "spec"]
+    assert [text.splitlines()[0] for text in failed] == [
+        f"{name}:2: not even: 3" for name in ("a_spec.lua", "b_spec.lua")
+    ]
+
+
+def test_a_helper_that_is_not_there_breaks_the_file(tmp_path: Path) -> None:
+    script(tmp_path, one_spec(""), "a_spec.lua")
+    status, out, _ = in_folder(tmp_path, "--helper", "nowhere")
+    assert status == 2
+    assert 'module "nowhere" not found; tried:' in out
+    script(tmp_path, "error 'no'", "bad.lua")
+    assert "bad.lua:1: no" in in_folder(tmp_path, "--helper", "bad")[1]

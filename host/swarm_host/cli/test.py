@@ -42,6 +42,12 @@ from swarm_host.testing.spec_run import Selection
 @click.option("--junit", metavar="FILE", help="Write JUnit XML there as well.")
 @click.option("--tap", is_flag=True, help="Report as TAP 14 on stdout.")
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON lines on stdout.")
+@click.option(
+    "--helper",
+    default="",
+    metavar="MODULE",
+    help="A module that is required before each spec file.",
+)
 @TRUST
 @LUA_PATH
 @click.argument("paths", nargs=-1)
@@ -57,6 +63,7 @@ def test(
     as_json: bool,
     trust: bool,
     lua_path: tuple[str, ...],
+    helper: str,
     paths: tuple[str, ...],
 ) -> None:
     """Run the specs of PATHS: *_spec.lua files, folders of them (default: the working directory),
@@ -86,5 +93,6 @@ def test(
         watch=watch,
         trust=trust,
         lua_path=lua_path,
+        helper=helper,
     )
     sys.exit(run_specs(wish))

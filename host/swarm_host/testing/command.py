@@ -28,6 +28,7 @@ class SpecWish:
     :ivar seed: what random numbers come from; None: any.
     :ivar form: ``human``, ``tap`` or ``json``.
     :ivar junit: a file for JUnit XML.
+    :ivar helper: a module that is required before each spec file; "": none.
     """
 
     selection: Selection
@@ -39,6 +40,7 @@ class SpecWish:
     watch: bool
     trust: bool
     lua_path: tuple[str, ...]
+    helper: str
 
 
 def test(wish: SpecWish) -> int:
@@ -94,6 +96,7 @@ class _Run:
             signals=self._signals,
             trust=self._wish.trust,
             lua_path=self._wish.lua_path,
+            helper=self._wish.helper,
         )
 
     def tell_specs(self) -> int:

@@ -67,6 +67,7 @@ class Runner:
     :param signals: what interrupts it; None: whatever raises in the calling thread.
     :param trust: full Lua instead of the guarded environment.
     :param lua_path: further places for ``require``.
+    :param helper: a module that is required before each spec file; "": none.
     :ivar files: what was loaded.
     :ivar missing: files that were looked for and are not there.
     :ivar left_behind: threads that Lua holds for good.
@@ -80,12 +81,14 @@ class Runner:
         signals: Signals | None = None,
         trust: bool = False,
         lua_path: tuple[str, ...] = (),
+        helper: str = "",
     ) -> None:
         self._seconds = seconds
         self._seed = seed
         self._signals = signals
         self._trust = trust
         self._lua_path = lua_path
+        self._helper = helper
         self.files: set[str] = set()
         self.missing: set[str] = set()
         self.left_behind = 0
@@ -170,6 +173,7 @@ class Runner:
                 seed=self._seed,
                 trust=self._trust,
                 lua_path=self._lua_path,
+                helper=self._helper,
                 write_out=said.print,
                 write_log=said.log,
             )

@@ -40,6 +40,7 @@ end
 local function for_specs(of)
   spec = require "swarm.testing.words"
   of.prepare = spec.prepare
+  of.helper = config.helper
   of.around_run = require("swarm.testing.mock").around_run
   of.ports = config.ports
 end

@@ -163,8 +163,11 @@ function raised.from_raised(value)
   end
   local where = match(text, "^([^\n]-:%d+): ")
   local code = "failed"
-  if where and match(where, "^swarm/[%w_/]+%.lua:%d+$") and raised_by_host() then
+  local is_ours = where and match(where, "^swarm/[%w_/]+%.lua:%d+$")
+  if is_ours and raised_by_host() then
     code = "internal" -- a fault of ours: say so instead of blaming the script
+  elseif is_ours then
+    text, where = sub(text, #where + 3), nil -- error(text, 2), and level 2 is who called the script
   end
   local traceback = take_traceback(value)
   text, where = in_full(text, where, traceback)

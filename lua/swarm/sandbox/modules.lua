@@ -62,12 +62,29 @@ local function wait_for_loader(entry, me, mine)
   end
 end
 
+-- C modules that many look for, and what does for them in a guarded script.
+local IN_C = {
+  cjson = "swarm.json does",
+  lfs = "swarm.fs does",
+  lpeg = "LuLPeg does, which is written in Lua",
+  posix = "swarm.fs, swarm.env and swarm.exec do",
+  socket = "swarm.http does",
+  ["cjson.safe"] = "swarm.json does",
+  ["ssl.https"] = "swarm.http does",
+}
+
+local function hint_of(name)
+  if modules.trust then
+    return ""
+  elseif real_modules[name] or preloaded[name] or real[name] then
+    return "; it is not part of guarded scripts: use what swarm offers, or run with --trust"
+  end
+  local instead = IN_C[name]
+  return instead and "; it is a C module, and guarded scripts load none: " .. instead or ""
+end
+
 local function not_found(name, places)
-  local theirs = real_modules[name] or preloaded[name] or real[name]
-  local hint = theirs
-      and not modules.trust
-      and "; it is not part of guarded scripts: use what swarm offers, or run with --trust"
-    or ""
+  local hint = hint_of(name)
   return errors.throw(
     "load_error",
     format("module %q not found%s; tried:", name, hint) .. places,
@@ -105,7 +122,7 @@ function modules.offer(generation, env, loaded)
   local function require(name)
     if type(name) ~= "string" or name == "" or find(name, "%z") then
       return arguments.wrong("require takes a module's name", name)
-    elseif find(name, "/", 1, true) or find(name, "^%.") then
+    elseif not modules.trust and (find(name, "/", 1, true) or find(name, "^%.")) then
       -- Dots become slashes: it could name a file that is nowhere near the script.
       local message = format("module %q not found: a name has dots between its folders, ", name)
         .. 'such as "lib.text", and none in front'

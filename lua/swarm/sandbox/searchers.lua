@@ -175,8 +175,14 @@ end
 ---A C module in a guarded script: what to do.
 local function no_c_modules(generation)
   return function(name)
-    local place = fill(generation.script_dir .. C_LIBRARIES, (gsub(name, "%.", "/")))
-    if bridge.request("files", { op = "first", paths = { place } }) then
+    local path = gsub(name, "%.", "/")
+    local places = { fill(generation.script_dir .. C_LIBRARIES, path) }
+    for i = 1, #searchers.lua_path do
+      local tree = match(searchers.lua_path[i], "^(.*)share/lua/5%.1/?[^/]*$")
+      places[#places + 1] = tree and tree .. "lib/lua/5.1/" .. path .. ".so"
+    end
+    local place = bridge.request("files", { op = "first", paths = places })
+    if place then
       local message = format("module %q is a C module, %s, ", name, place)
         .. "and guarded scripts load none: use one that is written in Lua, or run with --trust"
       return errors.throw("load_error", message, { unknown = name })
@@ -243,6 +249,21 @@ local function of_c(package, whole)
   end
 end
 
+---One searcher for several: what the first has that has it.
+local function first_of(list)
+  return function(name)
+    local places = ""
+    for i = 1, #list do
+      local found = list[i](name)
+      if type(found) == "function" then
+        return found
+      end
+      places = places .. found
+    end
+    return places
+  end
+end
+
 ---@return table package its loaders are asked by `require`
 function searchers.trusted(generation, env, loaded)
   local package, by = common(generation, env, loaded)
@@ -252,8 +273,8 @@ function searchers.trusted(generation, env, loaded)
   function package.seeall(module)
     setmetatable(module, { __index = env })
   end
-  package.loaders =
-    { by.preload, by.own, of_luajit, by.path, of_c(package, true), of_c(package, false) }
+  local of_lua = first_of { by.own, of_luajit, by.path }
+  package.loaders = { by.preload, of_lua, of_c(package, true), of_c(package, false) }
   return package
 end
 

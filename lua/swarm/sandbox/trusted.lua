@@ -2,6 +2,7 @@
 -- means the script's here; what is said goes out in the order of all that is said; and nothing that
 -- a script does to strings takes their methods from the host.
 local errors = require "swarm.ground.errors"
+local frames = require "swarm.ground.frames"
 local libraries = require "swarm.sandbox.libraries"
 local log = require "swarm.events.log"
 local modules = require "swarm.sandbox.modules"
@@ -11,7 +12,8 @@ local real = _G
 local real_load, real_loadfile, real_getfenv, real_setfenv = load, loadfile, getfenv, setfenv
 local real_getmetatable, debug_getmetatable, debug_setmetatable =
   getmetatable, debug.getmetatable, debug.setmetatable
-local type, pairs, select, tostring = type, pairs, select, tostring
+local debug_getfenv, debug_setfenv, getinfo = debug.getfenv, debug.setfenv, debug.getinfo
+local type, pairs, select, tonumber, tostring = type, pairs, select, tonumber, tostring
 local error, rawequal = error, rawequal
 local find, gmatch, match = string.find, string.gmatch, string.match
 local copy_of = libraries.copy_of
@@ -29,13 +31,18 @@ local function exit(status)
   modules.exit(status % 256)
 end
 
+local set_globals = setmetatable({}, { __mode = "k" }) -- globals → what setfenv(0, …) has set
+
+---What getfenv(0) is: the globals of the running thread where it has its own, else the script's.
+local function globals_now(env)
+  local own = real_getfenv(0)
+  return rawequal(own, real) and (set_globals[env] or env) or own
+end
+
 ---print asks the script's tostring, as Lua's does.
 local function printing(env)
   return function(...)
-    local text_of = env.tostring
-    if rawequal(text_of, tostring) then
-      return log.print(...)
-    end
+    local text_of = globals_now(env).tostring or tostring
     local texts, n = { ... }, select("#", ...)
     for i = 1, n do
       texts[i] = text_of(texts[i])
@@ -60,13 +67,13 @@ local function of_chunks(env)
       chunkname = chunkname == nil and "=(load)" or chunkname
       source = text
     end
-    return real_load(source, chunkname, mode, chunk_env == nil and env or chunk_env)
+    return real_load(source, chunkname, mode, chunk_env == nil and globals_now(env) or chunk_env)
   end
   function env.loadstring(source, chunkname)
-    return real_load(source, chunkname, "bt", env)
+    return real_load(source, chunkname, "bt", globals_now(env))
   end
   function env.loadfile(path, mode, chunk_env)
-    return real_loadfile(path, mode, chunk_env == nil and env or chunk_env)
+    return real_loadfile(path, mode, chunk_env == nil and globals_now(env) or chunk_env)
   end
   function env.dofile(path)
     local chunk, problem = env.loadfile(path)
@@ -79,26 +86,52 @@ end
 
 -- Environments ------------------------------------------------------------------------------------
 
+---What getfenv and setfenv take, as they take it one frame further down.
+local function level(of, call)
+  local problem = "invalid level"
+  of = type(of) == "string" and tonumber(of) or of
+  if type(of) == "function" then
+    return of
+  elseif type(of) ~= "number" then
+    problem = "number expected, got " .. type(of)
+  elseif of >= 1 and getinfo(of + 2, "f") then
+    return of + 1
+  end
+  return error("bad argument #1 to '" .. call .. "' (" .. problem .. ")", 3)
+end
+
 ---getfenv and setfenv: the globals of the process are the script's.
 local function of_environments(env)
-  local base = env -- what setfenv(0, …) has set
-  local function level(of)
-    return type(of) == "number" and of > 0 and of + 1 or of
-  end
+  local of_host = setmetatable({}, { __mode = "k" }) -- function of the host's → its environment
   function env.getfenv(of)
     if of == 0 then
-      return base
+      return globals_now(env)
     end
-    local found = real_getfenv(level(of == nil and 1 or of))
-    return rawequal(found, real) and base or found
+    local found = real_getfenv(level(of == nil and 1 or of, "getfenv"))
+    return rawequal(found, real) and globals_now(env) or found
   end
   function env.setfenv(of, own)
     if of == 0 then
-      base = own
+      set_globals[env] = own
       return
     end
-    local set = real_setfenv(level(of), own)
-    return set
+    local at = level(of, "setfenv")
+    local info = getinfo(at, "Sf")
+    if frames.is_host(info) then
+      return error("'setfenv' cannot change environment of given object", 2)
+    end
+    return real_setfenv(info.func, own)
+  end
+  function env.debug.setfenv(of, own)
+    if type(of) == "function" and frames.is_host(getinfo(of, "S")) then
+      of_host[of] = own -- the host goes on with what it has
+      return of
+    end
+    return debug_setfenv(of, own)
+  end
+  function env.debug.getfenv(of)
+    local found = of_host[of] or debug_getfenv(of)
+    return rawequal(found, real) and env or found
   end
 end
 
@@ -168,16 +201,17 @@ end
 
 ---What is set on strings stays the script's business: see strings.lua.
 local function of_strings(env)
-  local own, is_taken = strings.metatable(env), false
+  local own = strings.metatable(env)
+  local now, index = own, nil
   function env.getmetatable(value)
     if type(value) == "string" then
-      return own
+      return now
     end
     return real_getmetatable(value)
   end
   function env.debug.getmetatable(value)
     if type(value) == "string" then
-      return not is_taken and own or nil
+      return now
     end
     return debug_getmetatable(value)
   end
@@ -185,8 +219,13 @@ local function of_strings(env)
     if type(value) ~= "string" then
       return debug_setmetatable(value, metatable)
     end
-    is_taken = metatable == nil
-    if not is_taken and not rawequal(own, metatable) then
+    if rawequal(now, own) then
+      index = own.__index
+    end
+    now = metatable
+    if rawequal(now, own) then
+      own.__index = index
+    elseif now ~= nil then
       for key, member in pairs(metatable) do
         own[key] = member
       end
@@ -213,7 +252,7 @@ return function(env, loaded)
   of_module(env, loaded)
   of_strings(env)
   for name, module in pairs(package.loaded) do
-    if loaded[name] == nil and not find(name, "^swarm") then
+    if loaded[name] == nil and name ~= "string.buffer" and not find(name, "^swarm") then
       loaded[name] = module
     end
   end

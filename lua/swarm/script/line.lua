@@ -15,7 +15,8 @@ local lines = {}
 ---@param script table what stays the same whatever is loaded anew:
 ---path; folder: the script's, with its slash; run: what scripts read of the run;
 ---face: function(generation, run) → the `swarm` of a generation;
----and for spec files prepare: function(env, generation), which gives them their words;
+---and for spec files prepare: function(env, generation), which gives them their words; helper: a
+---module that they find loaded;
 ---around_run: function(def, run) → the run that a mock may stand in for; ports: the names of the
 ---host's ports; checked: for `swarm-host check`, all that is wrong with it is gathered
 ---@return table

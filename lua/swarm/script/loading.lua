@@ -40,6 +40,9 @@ local function load(generation)
   if script.prepare then
     script.prepare(env, generation)
   end
+  if script.helper then
+    env.require(script.helper)
+  end
   local given = fingerprint.given(generation, offered)
   sources.note(generation, "files", script.path)
   local _, source = bridge.request("files", { op = "source", path = script.path })
