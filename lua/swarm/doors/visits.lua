@@ -22,11 +22,12 @@ local script = require "swarm.doors.run"
 local shown = require "swarm.ground.shown"
 local spawning = require "swarm.worker.spawn"
 local spelling = require "swarm.ground.spelling"
+local steered = require "swarm.doors.steered"
 local tasks = require "swarm.scope.tasks"
 local tails = require "swarm.worker.output.tail"
 local tokens = require "swarm.outside.tokens"
 local values = require "swarm.values.values"
-local error, format, pcall, type = error, string.format, pcall, type
+local error, format, pairs, pcall, type = error, string.format, pairs, pcall, type
 
 local visits = {}
 
@@ -173,14 +174,17 @@ end
 ---How a task is, and with what it has ended.
 local function state_of(task)
   local status, err = task.status, ends.err(task)
-  local value = record.final[status] and task.value
+  local value
+  if record.final[status] then
+    value = task.value
+  end
   return {
     task_id = tasks.task_id(task),
     name = task.def.name,
     label = record.label(task),
     status = status,
     attempt = attempts.number(task),
-    value = value or nil,
+    value = value,
     error = err and raised.plain(err) or nil,
   }
 end
@@ -220,6 +224,13 @@ function methods.cancel_task(who, params)
   local was_live = task.worker ~= nil
   join.cancel(task.handle, param(params, "reason", "string") or "cancelled from outside")
   return { was_live = was_live }
+end
+
+local OF = { param = param, target = target }
+for verb, method in pairs(steered) do
+  methods[verb] = function(who, params)
+    return method(who, params, OF)
+  end
 end
 
 -- Verbs that are of a worker, and make no sense without one.

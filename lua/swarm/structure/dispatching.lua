@@ -17,17 +17,16 @@ local function refuse(task, why)
   return errors.throw("invalid_argument", message)
 end
 
----swarm.retry(h), verbs dispatch_attempt and start_task → h. The new attempt belongs to the scope
----that asks, as a spawned worker would.
-function dispatching.retry(target)
-  local me = cancelling.enter()
-  cancelling.not_while_loading()
+---Begins one more attempt of a settled task. Verbs dispatch_attempt and start_task.
+---@param task table
+---@param owner table the scope that it belongs to
+---@param me table who asks
+function dispatching.begin(task, owner, me)
   gate.check(me, "dispatch_attempt")
-  local task = handles.task(target, "swarm.retry")
   local extra, name = record.extra(task), task.def.name
   if task.worker then
     return refuse(task, "has not settled yet: join it first, or give it retries")
-  elseif extra.held_open or extra.invoked_by or extra.supervisor then
+  elseif extra.held_open or extra.invoked_by or extra.supervisor or extra.session_of then
     return refuse(task, "is held open, or supervised: open or start another one")
   elseif task.def == task.def.generation.main then
     return refuse(task, "is the run itself")
@@ -40,13 +39,21 @@ function dispatching.retry(target)
     return refuse(task, "was made from a function that is gone: give it a name")
   end
   task.def, task.run = def, name and def.run or task.run
-  local owner = me.scope
   local above = record.worker_of(owner)
   local depth = above and above.depth + 1 or 0
   spawning.check_room(depth - 1, 1, 1)
   scopes.own(task) -- how it has ended is known to who asks
   local w = spawning.enlist(task, owner, depth, me.rights)
   retry.once_more(task, w, me.rights)
+end
+
+---swarm.retry(h) → h. The new attempt belongs to the scope that asks, as a spawned worker would.
+function dispatching.retry(target)
+  local me = cancelling.enter()
+  cancelling.not_while_loading()
+  gate.check(me, "dispatch_attempt")
+  local task = handles.task(target, "swarm.retry")
+  dispatching.begin(task, me.scope, me)
   return task.handle
 end
 
