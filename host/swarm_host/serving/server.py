@@ -6,6 +6,7 @@ import json
 import math
 import resource
 import socket
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ class Server:
 
     def __init__(self, host: Host, path: Path | None = None) -> None:
         self._host = host
+        self._began = time.monotonic()
         self.path = path or addresses.folder() / f"{host.run_id}{addresses.SOCKET}"
         self._listener = addresses.listen(self.path)
         most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -146,7 +148,7 @@ class Server:
         host = self._host
         return {
             "run_id": host.run_id,
-            "seconds": host.seconds(),
+            "seconds": time.monotonic() - self._began,
             "counts": host.counts(),
             "waiting": host.waiting(),
             "rows": self._rows(),
