@@ -25,6 +25,9 @@ swarm.agent "plain" {
     done = function(turn, item)
       turn:answer(item.text)
     end,
+    tokens = function(turn, item)
+      turn:used { input = item.read, output = item.written }
+    end,
   },
 }
 swarm.worker "plain" { agent = "plain" }
@@ -99,6 +102,22 @@ describe("what was used", function()
   end)
 end)
 
+describe("what was told in very many pieces", function()
+  it("is added up", function()
+    local piece = '{"type":"tokens","read":1,"written":1}\n'
+    mock.port("process", function(_, _, emit)
+      for _ = 1, 120 do
+        emit({ out = true }, piece:rep(10000))
+      end
+      emit({ out = true }, '{"type":"done","text":"so"}\n')
+      return { exit_code = 0 }, ""
+    end)
+    local h = swarm.spawn("plain", "look")
+    assert.equal("so", h:result())
+    assert.equal(2400000, h.usage.tokens)
+  end)
+end)
+
 describe("what was used by a message", function()
   it("counts no less where it is told again with less", function()
     local usage = '"usage":{"input_tokens":%d}'
@@ -128,6 +147,12 @@ describe("a text of any length", function()
     assert.equal("agent_failed", err.code)
     _, err = said("fitting", { type = "done", text = ("{"):rep(MANY) })
     assert.equal("invalid_value", err.code)
+  end)
+
+  it("is no reason to fail, in a line that is too long and in one that is not", function()
+    local long = ("x"):rep(16 * 1024 * 1024)
+    local h = said("plain", { type = "words", text = long }, long, { type = "done", text = "so" })
+    assert.equal("so", h:result())
   end)
 
   it("is shortened in an error", function()

@@ -15,7 +15,9 @@ local error, pairs, pcall, setmetatable, tostring, type =
   error, pairs, pcall, setmetatable, tostring, type
 
 local MESSAGES = 64 -- whose amounts are kept, as one may be told again
-local USAGES, GATHERED = 1000, 100 -- events of use one by one, and after these so many in one
+local USAGES, GATHERED = 1000, 100 -- events of use one by one; after these so many in one, and
+-- twice as many after as many events again
+local TEXT = 8 * 1024 * 1024 -- bytes of a text that an event has: a tail holds twice that
 local NAMES = 100 -- of skipped types
 local LAST = 2000 -- bytes of what it said last that an error keeps
 local REASON = 4000 -- of a reason
@@ -46,6 +48,9 @@ end
 function Turn:text(text)
   if is_text(text) then
     self.last = text
+    if #text > TEXT then
+      text = format("%s [%d bytes dropped]", sub(text, 1, TEXT), #text - TEXT)
+    end
     return say_event(self, { type = "partial", chunk = { kind = "inline", value = text } })
   end
 end
@@ -129,7 +134,8 @@ local function add_usage(self, amounts, told, model)
     event.model = is_text(model) and model or self.model_told or event.model
     self.gathered, self.gathered_n = event, self.gathered_n + 1
     -- No usage of a tail's may go, and it holds so many events.
-    if self.usages < USAGES or self.gathered_n >= GATHERED then
+    local rounds = floor(self.usages / USAGES)
+    if rounds == 0 or self.gathered_n >= GATHERED * 2 ^ (rounds - 1) then
       self:flush_usage()
     end
   end

@@ -58,6 +58,7 @@ function cut.frames(self, blob, from)
 end
 
 local REMARK = 64 -- bytes that a line which was cut has over its limit, to say so
+local MOST_NOTED = 1048576 -- of a line that is no JSON: a tail may not hold a longer one
 
 ---One more line of a server-sent event's data. All of them are as long as a line may be, the rest
 ---is dropped and counted.
@@ -162,6 +163,9 @@ function Stream:text(text)
   end
   self.malformed = self.malformed + 1
   self.problem = self.problem or item.message
+  if #text > MOST_NOTED then
+    text = format("%s [%d bytes dropped]", sub(text, 1, MOST_NOTED), #text - MOST_NOTED)
+  end
   return self:say { type = "progress", stage = "stdout", note = text }
 end
 
