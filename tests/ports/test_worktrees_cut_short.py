@@ -9,10 +9,11 @@ import shutil
 import stat
 from pathlib import Path
 
+import anyio
 import pytest
 
 from swarm_host.ports.contract import PortError
-from swarm_host.ports.worktrees.git import Tree
+from swarm_host.ports.worktrees.git import Repository, Tree
 from swarm_host.ports.worktrees.records import Records
 from tests.ports.test_worktrees import nothing_is_left, repository, worker
 from tests.support.loading import load
@@ -79,3 +80,52 @@ def test_a_full_disk_is_told_of_and_no_half_of_a_record_stays(
         records.keep(tree)
     records.close()
     assert not records.folder.exists()
+
+
+@pytest.fixture
+def unwilling(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A git that makes the branch of a worktree, and then finds no room for the rest."""
+    folder, git = repository.parent / "unwilling", shutil.which("git")
+    folder.mkdir()
+    program = folder / "git"
+    program.write_text(f"""#!/bin/sh
+case " $* " in *" worktree add "*)
+  {git} -C {repository} branch b
+  echo "error: could not write to 'x': No space left on device" >&2
+  echo "fatal: so it is" >&2
+  exit 128
+esac
+exec {git} "$@"
+""")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+
+
+@pytest.mark.usefixtures("unwilling")
+def test_one_that_is_not_made_leaves_no_branch_and_its_first_error_is_told(
+    repository: Path,
+) -> None:
+    fields = 'worktree = { branch = "b" }, command = { "true" }'
+    said = load(repository, worker(fields, 'return select(2, swarm.join(swarm.spawn "w")).reason'))
+    assert said.out == "could not write to 'x': No space left on device\n", said
+    assert nothing_is_left(repository)
+
+
+def test_a_branch_that_is_locked_is_told_of_and_found_later(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("swarm_host.ports.worktrees.git._PATIENT", ())
+    state = repository.parent / "state"
+
+    async def play() -> None:
+        repo = Repository(str(repository))
+        tree = await repo.add(await repo.plan(str(state / "w"), "HEAD", "b"))
+        lock = repository / ".git" / "packed-refs.lock"
+        lock.touch()
+        with pytest.raises(PortError, match=r"branch 'b' cannot be deleted.*packed-refs\.lock"):
+            await repo.remove(tree)
+        lock.unlink()
+        await repo.remove(tree)
+
+    anyio.run(play)
+    assert nothing_is_left(repository)

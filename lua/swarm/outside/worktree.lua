@@ -85,7 +85,7 @@ local function end_tree(w, tree, shielded)
   end)
   if not ok then
     local headline = errors.headline(raised.from_raised(answer))
-    log.entry("warn", "its worktree stays at " .. tree.path .. ": " .. headline, nil, w.task)
+    log.entry("warn", "something of its worktree stays, " .. tree.path .. ": " .. headline, nil, w.task)
   elseif answer.holds then
     tally.kept(w.task, tree, answer.holds)
   end

@@ -13,6 +13,7 @@ from swarm_host.ports.contract import PortError
 
 _QUIET = ("-c", "core.hooksPath=/dev/null", "-c", "advice.detachedHead=false")
 _PATIENT = ("-c", "core.filesRefLockTimeout=20000", "-c", "core.packedRefsTimeout=20000")
+_IS_LOCKED = "Unable to create"  # what git says where a lock is there for too long
 _AT_ONCE = 8
 """Trees that are filled or removed at once."""
 
@@ -40,13 +41,18 @@ async def git(folder: str, *words: str) -> Said:
     except FileNotFoundError:
         reason = "git is not installed"
         raise PortError("io_error", f"a worktree needs git: {reason}", reason=reason) from None
-    why = _last_line(done.stderr) or f"git ended with status {done.returncode}"
+    why = _why(done.stderr, done.returncode)
     return Said(done.returncode == 0, done.stdout.decode(errors="replace"), why)
 
 
-def _last_line(text: bytes) -> str:
+def _why(text: bytes, status: int) -> str:
+    """What git said that went wrong: its first error, as those after it follow from that."""
     lines = text.decode(errors="replace").strip().splitlines()
-    return lines[-1].removeprefix("fatal: ").removeprefix("error: ") if lines else ""
+    for line in lines:
+        for word in ("fatal: ", "error: "):
+            if line.startswith(word):
+                return line.removeprefix(word)
+    return lines[-1] if lines else f"git ended with status {status}"
 
 
 def failed(path: str, reason: str) -> PortError:
@@ -116,9 +122,15 @@ class Repository:
         async with self._turn:
             with anyio.CancelScope(shield=True):  # a git that is killed leaves its locks to all
                 said = await git(self.folder, *words)
-        if not said.ok:
-            raise failed(self.folder, _why_not(tree.branch, said.err))
+        if not said.ok and _is_taken(tree.branch, said.err):
+            raise failed(
+                self.folder,
+                f"branch {tree.branch!r} exists already: delete it (git branch -D), or make the "
+                "names differ, as in branch = 'fix/{task_id}'",
+            )
         try:
+            if not said.ok:  # the branch may be there all the same
+                raise failed(self.folder, said.err)
             async with self._at_once:
                 with anyio.CancelScope(shield=True):
                     said = await git(tree.path, "reset", "--hard", "--quiet")
@@ -139,18 +151,16 @@ class Repository:
             if tree.branch:
                 # Only where it is where it began: commits are somebody's work.
                 ref = f"refs/heads/{tree.branch}"
-                await git(self.folder, "update-ref", "-d", ref, tree.base)
+                gone = await git(self.folder, "update-ref", "-d", ref, tree.base)
+                if _IS_LOCKED in gone.err:
+                    reason = f"branch {tree.branch!r} cannot be deleted: {gone.err}"
+                    raise failed(tree.path, reason)
         if not said.ok and "is not a working tree" not in said.err:
             raise failed(tree.path, f"it cannot be removed: {said.err}")
 
 
-def _why_not(branch: str | None, said: str) -> str:
-    if "already exists" in said and branch is not None and branch in said:
-        return (
-            f"branch {branch!r} exists already: delete it (git branch -D), or make the names differ"
-            ", as in branch = 'fix/{task_id}'"
-        )
-    return said
+def _is_taken(branch: str | None, said: str) -> bool:
+    return branch is not None and "already exists" in said and branch in said
 
 
 def _remove_files(path: str) -> None:
