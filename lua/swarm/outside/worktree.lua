@@ -85,7 +85,8 @@ local function end_tree(w, tree, shielded)
   end)
   if not ok then
     local headline = errors.headline(raised.from_raised(answer))
-    log.entry("warn", "something of its worktree stays, " .. tree.path .. ": " .. headline, nil, w.task)
+    local text = "something of its worktree stays, " .. tree.path .. ": " .. headline
+    log.entry("warn", text, nil, w.task)
   elseif answer.holds then
     tally.kept(w.task, tree, answer.holds)
   end

@@ -8,9 +8,9 @@ local output = require "swarm.outside.process.output"
 local prices = require "swarm.outside.agent.prices"
 local say = require "swarm.worker.output.say"
 local values = require "swarm.values.values"
+local words = require "swarm.outside.agent.words"
 local concat, floor, sort = table.concat, math.floor, table.sort
-local find, format, gsub = string.find, string.format, string.gsub
-local lower, sub = string.lower, string.sub
+local format, sub = string.format, string.sub
 local error, pairs, pcall, setmetatable, tostring, type =
   error, pairs, pcall, setmetatable, tostring, type
 
@@ -19,8 +19,6 @@ local USAGES, GATHERED = 1000, 100 -- events of use one by one; after these so m
 -- twice as many after as many events again
 local TEXT = 8 * 1024 * 1024 -- bytes of a text that an event has: a tail holds twice that
 local NAMES = 100 -- of skipped types
-local LAST = 2000 -- bytes of what it said last that an error keeps
-local REASON = 4000 -- of a reason
 local null = values.null
 
 local Turn = {}
@@ -283,50 +281,16 @@ end
 
 -- The end -----------------------------------------------------------------------------------------
 
-local LOGIN = {
-  "log in",
-  "login",
-  "logged in",
-  "auth method",
-  "authentic",
-  "api key",
-  "api_key",
-  "apikey",
-  "unauthorized",
-  "oauth",
-  "credential",
-}
-
-local function is_about_login(text)
-  text = lower(text)
-  for i = 1, #LOGIN do
-    if find(text, LOGIN[i], 1, true) then
-      return true
-    end
-  end
-  return find(text, "%f[%w]401%f[%W]") ~= nil
-end
-
----The end of what it said last, not from within a character.
+---The end of what it said last.
 ---@return string?
 function Turn:last_words()
-  local text = self.last
-  return text and (#text <= LAST and text or gsub(sub(text, -LAST), "^[\128-\191]+", ""))
-end
-
----A reason, as an error has it: what an agent says may be of any length.
-local function shortened(reason)
-  if #reason <= REASON then
-    return reason
-  end
-  local text = gsub(sub(reason, 1, REASON), "[\192-\255][\128-\191]*$", "")
-  return format("%s ... (%d bytes)", text, #reason)
+  return self.last and words.last(self.last)
 end
 
 ---The error of a turn that came to no answer.
 function Turn:error(reason)
   local fields = { session = self.session, last = self:last_words() }
-  reason = shortened(reason)
+  reason = words.reason(reason)
   if self.limit then
     fields.retry_at = self.limit
     local message = "%s: agent %s met a usage limit: %s"
@@ -334,7 +298,7 @@ function Turn:error(reason)
   end
   fields.reason = reason
   local text = format("%s: agent %s failed: %s", self.who, self.agent.name, reason)
-  if self.agent.login and is_about_login(reason) then
+  if self.agent.login and words.speak_of_login(reason) then
     text = text .. " (to log in: " .. self.agent.login .. ")"
   end
   return errors.new("agent_failed", text, fields)
