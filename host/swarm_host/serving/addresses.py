@@ -10,6 +10,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,8 @@ MOST_PATH = 107 if os.uname().sysname == "Linux" else 103
 SOCKET, ENDED = ".sock", ".ended"
 KEPT_SECONDS = 86400.0
 """How long it is known of a run that it has ended."""
+LOOKED_AT = 100
+"""Entries that a run looks at in the end, to take away what is older."""
 
 
 class NoRun(Exception):
@@ -93,18 +96,28 @@ def end(path: Path, how: str) -> None:
     if path.suffix == SOCKET:
         with contextlib.suppress(OSError):
             path.with_suffix(ENDED).write_text(how)
+            forget_old(path.parent)
+
+
+def forget_old(place: Path) -> None:
+    """Takes away old notes, and old sockets of hosts that were killed; a part of them, so that the
+    end of a run is no longer for many."""
+    for name, at in islice(_entries(place), LOOKED_AT):
+        path = place / name
+        if time.time() - at > KEPT_SECONDS and (
+            path.suffix == ENDED or (path.suffix == SOCKET and not _answers(path))
+        ):
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def runs() -> list[Run]:
-    """The runs that listen, the oldest first. Old notes are taken away."""
+    """The runs that listen, the oldest first."""
     place, found = folder(), []
     for name, at in _entries(place):
         path = place / name
         if path.suffix == SOCKET:
             found.append(Run(path.stem, path, at))
-        elif path.suffix == ENDED and time.time() - at > KEPT_SECONDS:
-            with contextlib.suppress(OSError):
-                path.unlink()
     return sorted(found, key=lambda run: (run.began, run.id))
 
 
