@@ -32,6 +32,12 @@ swarm.agent "plain" {
 }
 swarm.worker "plain" { agent = "plain" }
 swarm.worker "fitting" { agent = "plain", output_schema = SCHEMA, repairs = 0 }
+local LONG = { type = "object", properties = { n = { type = "integer" } } }
+for i = 1, 10000 do
+  LONG.properties["field" .. i] = { type = "string" }
+end
+swarm.worker "short" { agent = "claude", output_schema = SCHEMA }
+swarm.worker "long" { agent = "claude", output_schema = LONG }
 swarm.worker "resumed" { agent = "plain", retries = { max = 1, backoff = 0, on = { "failed" } } }
 
 ---Runs a worker whose program writes these items.
@@ -89,6 +95,23 @@ describe("an answer", function()
   it("is found behind a brace that is never closed", function()
     local h = said("fitting", { type = "done", text = 'I take { first: {"n": 7} is it' })
     assert.same({ n = 7 }, h:result())
+  end)
+end)
+
+describe("a schema of any length", function()
+  it("goes into the prompt where it is too long for an option", function()
+    local orders = {}
+    mock.port("process", function(_, data, emit)
+      orders[#orders + 1] = data
+      emit({ out = true }, '{"type":"result","subtype":"success","result":"{\\"n\\":7}"}\n')
+      return { exit_code = 0 }, ""
+    end)
+    for _, name in ipairs { "short", "long" } do
+      assert.same({ n = 7 }, swarm.call(name, "look"))
+    end
+    assert.matches("%-%-json%-schema", orders[1])
+    assert.is_nil(orders[2]:match "%-%-json%-schema")
+    assert.matches("fit this JSON Schema", orders[2])
   end)
 end)
 

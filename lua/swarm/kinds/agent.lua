@@ -112,7 +112,7 @@ local function new_turn(plan, ctx, given)
     model = given.model,
     permissions = plan.permissions,
     max_turns = plan.max_turns,
-    schema = plan.schema,
+    schema = plan.schema_option,
     budget = ctx.budget,
     prices = plan.prices,
     session = given.session,
@@ -162,7 +162,7 @@ end
 
 ---What a prompt says where nothing told a session before, and where an attempt was broken off.
 local function first_text(plan, text, goes_on)
-  if plan.schema and not plan.agent.options.schema then
+  if plan.schema and not (plan.agent.options.schema and plan.schema_option) then
     text = asked.with_schema(text, plan.schema)
   end
   return goes_on and asked.again(text) or text

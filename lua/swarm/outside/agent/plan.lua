@@ -13,6 +13,7 @@ local LINGER_ACP = 2 -- the answer is whole, and its input is at an end
 local LINE = 16777216 -- bytes of an item: one may hold a whole file
 local REPAIRS = 2
 local MOST_TURNS = 1000000
+local MOST_IN_OPTION = 100000 -- bytes of a schema: no argument may have 128 KiB
 
 local plan = {}
 
@@ -142,6 +143,7 @@ function plan.compile(def, fields, generation)
     args = {},
     repairs = fields.repairs or REPAIRS,
     schema = nil, -- JSON text
+    schema_option = nil, -- the same, where it is not too long for an option of the agent's
     misfit = nil, -- value → error, or nil where it fits
   }
   whole(fail, "repairs", made.repairs, 0, 100)
@@ -154,6 +156,7 @@ function plan.compile(def, fields, generation)
     made.args[i] = pieces_of(fail, format("args[%d]", i), args[i])
   end
   made.schema, made.misfit = schema.of_output(def)
+  made.schema_option = made.schema and #made.schema <= MOST_IN_OPTION and made.schema or nil
   local function with(agent)
     agent = agents.over(agent, fields.protocol, fail)
     check_options(fail, fields, agent)
