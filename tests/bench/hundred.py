@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
+from swarm_host.serving.addresses import ENDED
 from tests.bench.running import HERE, Result
 from tests.support.families import with_word
 
@@ -80,7 +81,8 @@ def _repository(folder: Path) -> tuple[Path, dict[str, str]]:
 
 
 def _left(folder: Path, repository: Path, word: str) -> list[str]:
-    """What is left: worktrees, branches, files, processes (which are given a moment to be gone)."""
+    """What is left: worktrees, branches, files, processes (which are given a moment to be gone).
+    The note of how the run ended is to stay."""
 
     def git(*words: str) -> list[str]:
         done = subprocess.run(["git", *words], cwd=repository, capture_output=True, check=True)
@@ -89,6 +91,7 @@ def _left(folder: Path, repository: Path, word: str) -> list[str]:
     left = git("worktree", "list")[1:] + git("branch", "--format=%(refname:short)")[1:]
     for place in ("state", "temporary"):
         files = [path for path in (folder / place).rglob("*") if not path.is_dir()]
+        files = [path for path in files if path.suffix != ENDED]
         left += [str(path.relative_to(folder)) for path in files]
     deadline = time.monotonic() + 5
     while (running := with_word(word)) and time.monotonic() < deadline:
