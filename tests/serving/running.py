@@ -115,9 +115,9 @@ def bearing(tmp_path: Path, caveats: str, body: str = "") -> Iterator[tuple[List
     swarm.worker "holder" {{ role = "operator", run = function(ctx)
       swarm.fs.write("{tmp_path}/new", ctx:token {{ {caveats} }})
       swarm.fs.write("{tmp_path}/written", "")
-      swarm.sleep(600)
+      swarm.sleep(1e6)
     end }}
-    swarm.main(function() pcall(swarm.call, "holder") swarm.sleep(600) end)
+    swarm.main(function() pcall(swarm.call, "holder") swarm.sleep(1e6) end)
     """
     with listening(tmp_path, text) as one:
         end = time.monotonic() + SECONDS

@@ -19,6 +19,7 @@ from swarm_host.ports.secrets import MASK
 from swarm_host.serving import addresses
 from swarm_host.serving.connection import Connection, Room, Unfit
 from swarm_host.serving.peers import Stranger, is_person
+from swarm_host.serving.reading import NoMessage, Reader
 from swarm_host.view.cells import last_line
 
 MOST_CLIENTS = 1024
@@ -51,6 +52,7 @@ class Server:
         room = MOST_CLIENTS if most == resource.RLIM_INFINITY else max(8, most // 4)
         self._turns = anyio.CapacityLimiter(min(MOST_CLIENTS, room))
         self._room = Room()
+        self._reader = Reader()
         self._waits = False  # somebody, for a turn
 
     async def serve(self) -> None:
@@ -109,9 +111,9 @@ class Server:
 
     async def _answer(self, connection: Connection, line: bytes, person: bool) -> bytes:
         try:
-            asked = json.loads(line)
-        except (ValueError, RecursionError):
-            return _error(None, _PARSE, "this is no JSON, or it is nested too deep")
+            asked = await self._reader.read(line)
+        except NoMessage as problem:
+            return _error(None, _PARSE, str(problem))
         if not isinstance(asked, dict) or not isinstance(asked.get("method"), str):
             return _error(None, _INVALID, 'a request is an object with a "method", a string')
         number = asked.get("id")
