@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from swarm_host.serving import addresses
 from tests.serving.running import SECONDS, Listening, asked, listening
 
 ASKS = """
@@ -155,3 +156,30 @@ def test_a_flood_of_nothing_does_not_hold_the_run(tmp_path: Path) -> None:
         finally:
             os.kill(pid, 9)
             os.waitpid(pid, 0)
+
+
+def test_a_folder_that_leads_elsewhere_or_is_open_to_all_is_not_listened_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    folder = tmp_path / "swarm-host"
+    folder.symlink_to("elsewhere")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    with pytest.raises(PermissionError, match="is no folder of yours"):
+        addresses.folder()
+    folder.unlink()
+    folder.mkdir()
+    folder.chmod(0o777)
+    assert addresses.folder().stat().st_mode & 0o777 == 0o700
+
+
+def test_the_note_of_an_end_goes_nowhere_else(tmp_path: Path) -> None:
+    with listening(tmp_path, SLEEPER) as one:
+        path = one.path
+        (tmp_path / "mine").write_text("as it was")
+        path.with_suffix(".ended").symlink_to(tmp_path / "mine")
+        one.process.terminate()
+        one.process.wait(timeout=SECONDS)
+        assert (tmp_path / "mine").read_text() == "as it was"
+        assert not path.with_suffix(".ended").is_symlink()
+        assert "ended at" in one.say("ps", path.stem, status=1)

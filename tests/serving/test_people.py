@@ -44,6 +44,26 @@ def test_a_person_sees_starts_reads_joins_and_cancels(tmp_path: Path) -> None:
         assert "cancelled: enough" in one.say("join", "last", task, status=1)
 
 
+def test_a_long_tail_comes_in_pieces_and_none_is_lost(tmp_path: Path) -> None:
+    text = """
+    swarm.main(function(_, ctx)
+      for i = 1, 60 do
+        ctx:artifact("a" .. i, ("x"):rep(100000))
+        ctx:progress(i .. "")
+      end
+      swarm.sleep(600)
+    end)
+    """
+    with listening(tmp_path, text) as one, one.connect() as client:
+        while not one.say("ps", "last").rstrip().endswith("  60"):
+            assert one.process.poll() is None
+        events = [json.loads(line) for line in one.say("tail", "last", "T-1").splitlines()]
+        assert [event["seq"] for event in events] == list(range(1, 121))
+        page = asked(client, "read_task_state", task_id="T-1", since=0)["result"]
+        assert page["more"] is True
+        assert 20 < len(page["events"]) < 30
+
+
 def test_what_cannot_be_is_told(tmp_path: Path) -> None:
     with listening(tmp_path, SLEEPER) as one:
         assert "did you mean sleeper? (not_reg" in one.say("spawn", "last", "sleper", status=1)

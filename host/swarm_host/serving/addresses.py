@@ -94,8 +94,11 @@ def end(path: Path, how: str) -> None:
     with contextlib.suppress(OSError):
         path.unlink()
     if path.suffix == SOCKET:
+        note = path.with_suffix(ENDED)
         with contextlib.suppress(OSError):
-            path.with_suffix(ENDED).write_text(how)
+            note.unlink(missing_ok=True)  # a link would lead elsewhere
+            with note.open("x") as file:
+                file.write(how)
             forget_old(path.parent)
 
 

@@ -31,6 +31,8 @@ local error, format, pairs, pcall, type = error, string.format, pairs, pcall, ty
 
 local visits = {}
 
+local MOST_PAGE = 1024 * 1024 -- bytes of events in an answer, beside one that is longer
+
 -- Parameters --------------------------------------------------------------------------------------
 
 local function wrong(message, ...)
@@ -206,16 +208,16 @@ function methods.read_task_state(who, params)
   local since, seconds = param(params, "since", "number") or 0, param(params, "wait", "number")
   local attempt = param(params, "attempt", "number") or attempts.number(task)
   local opts = { since = since, attempt = attempt }
-  local events = read.output_tail(task.handle, opts)
+  local events, more = read.page(task.handle, opts, MOST_PAGE)
   if #events == 0 and seconds and not record.final[task.status] then
     local ok, err = pcall(blocks.timeout, seconds, read.follow(task.handle, opts))
     if not ok and err.code ~= "timeout" then
       return error(err, 0)
     end
-    events = read.output_tail(task.handle, opts)
+    events, more = read.page(task.handle, opts, MOST_PAGE)
   end
   local state = state_of(task)
-  state.events = values.array(events)
+  state.events, state.more = values.array(events), more
   return state
 end
 

@@ -142,7 +142,7 @@ def tail(run: str, task: str, follow: bool) -> None:
                 click.echo(json.dumps(event))
             attempt = state["attempt"]
             over = state["status"] not in ("pending", "running")
-            if not follow or (over and not state["events"]):
+            if not state.get("more") and (not follow or (over and not state["events"])):
                 return
 
 

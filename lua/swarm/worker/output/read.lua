@@ -48,13 +48,19 @@ local function read_options(task, opts, call)
   return floor(since), attempt
 end
 
----swarm.output_tail(h, opts?) → list of events
-function reading.output_tail(target, opts)
+---What `output_tail` returns, up to so many bytes.
+---@return table list, boolean? more there are others
+function reading.page(target, opts, most)
   cancelling.not_while_loading()
   local task = handles.task(target, "output_tail")
   check(task)
   local since, attempt = read_options(task, opts, "output_tail")
-  return snapshot(attempts.of(task, attempt), since)
+  return snapshot(attempts.of(task, attempt), since, most)
+end
+
+---swarm.output_tail(h, opts?) → list of events
+function reading.output_tail(target, opts)
+  return (reading.page(target, opts))
 end
 
 local function describe_followed(waits_for)

@@ -281,8 +281,9 @@ local function copy_event(event)
 end
 
 ---The events of an attempt with a `seq` above `since`, as copies.
----@return table list
-function tails.snapshot(task, since)
+---@param most number? bytes about, after which no further one is copied
+---@return table list, boolean? more there are others
+function tails.snapshot(task, since, most)
   tails.flush(task)
   local tail = tails.complete(task)
   local list = {}
@@ -293,7 +294,11 @@ function tails.snapshot(task, since)
   for i = 1, #tail.kept do
     local event = tail.kept[i]
     if event.seq > since then
+      if most and most < 0 then
+        return list, true
+      end
       list[#list + 1] = copy_event(event)
+      most = most and most - weigh(event)
     end
   end
   local from = tail.first
@@ -302,7 +307,11 @@ function tails.snapshot(task, since)
     from = from + since - oldest.seq + 1 -- from here on seq has no gaps
   end
   for i = from, tail.last do
+    if most and most < 0 then
+      return list, true
+    end
     list[#list + 1] = copy_event(tail.events[place(i)])
+    most = most and most - tail.sizes[place(i)]
   end
   return list
 end
