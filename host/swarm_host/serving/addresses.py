@@ -171,8 +171,11 @@ def connect(run: Run) -> socket.socket:
 
 def _answers(path: Path) -> bool:
     probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    probe.setblocking(False)
     try:
         probe.connect(str(path))
+    except BlockingIOError:
+        return True  # others wait there already
     except OSError:
         return False
     finally:
