@@ -27,7 +27,6 @@ NOT_GUARDED = {
     "md5": C,
     "mime": C,
     "moonscript": C,
-    "pl_compat": "it knows LuaJIT by the text of assert, which has a number here",
     "pl_path": C,
     "pl_pretty": "it takes the metatable of strings away while it reads",
     "posix": C,

@@ -23,6 +23,10 @@ local function has_address(value)
 end
 
 local function numbered(value)
+  local text = type(value) == "function" and real_tostring(value) or ""
+  if find(text, "builtin", 1, true) then
+    return text -- LuaJIT's number of it, which libraries look at to know LuaJIT
+  end
   local number = numbers[value]
   if not number then
     last = last + 1

@@ -401,7 +401,7 @@ attempt("strings", "an address by tostring of a thread", function()
 end)
 
 attempt("strings", "an address by tostring of a builtin", function()
-  return tostring(string.rep):match "builtin"
+  return tostring(string.rep):match(ADDRESS)
 end)
 
 attempt("strings", "an address by a method of a string", function()
