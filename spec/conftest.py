@@ -17,7 +17,7 @@ import pytest
 from swarm_host.testing.running import Runner
 from swarm_host.testing.specs import BrokenFile, Spec
 
-SEED = secrets.randbelow(1_000_000)
+SEED = int(os.environ.setdefault("SWARM_SPECS_SEED", str(secrets.randbelow(1_000_000))))
 SHARED = Path(__file__).parent / "lua"
 FAKES = Path(__file__).resolve().parents[1] / "tests" / "fakes" / "bin"
 # Programs that play agents, and the Python that has what they import.

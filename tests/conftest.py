@@ -16,3 +16,9 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in ("CI", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "WATCHFILES_FORCE_POLLING"):
         os.environ.pop(name, None)
     os.environ["TERM"] = "xterm-256color"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Gives the processes that share the work one order, which tables of Lua's have not."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.nodeid)

@@ -20,7 +20,7 @@ def test_a_trusted_script_gets_out_by_many_of_the_same_attempts() -> None:
     done = run("test", "--json", "--trust", ESCAPES)
     ends = [json.loads(line) for line in done.stdout.splitlines()]
     failed = [one for one in ends if one.get("status") == "failed"]
-    assert len(failed) >= 35
+    assert len(failed) >= 25
     assert all("got hold of" in json.dumps(one) for one in failed)
     guarded = run("test", ESCAPES)
     assert guarded.returncode == 0

@@ -79,7 +79,10 @@ def test_no_place_for_one_is_an_io_error(folder: Path, monkeypatch: pytest.Monke
         ("while true do pcall(swarm.sleep, 60) end", 124),
     ],
 )
-def test_a_run_leaves_none(tmp_path: Path, folder: Path, ending: str, status: int) -> None:
+def test_a_run_leaves_none(
+    tmp_path: Path, folder: Path, ending: str, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))  # where it is kept how a run has ended
     text = f"swarm.main(function() swarm.fs.temp_dir(function() {ending} end) end)"
     assert load(tmp_path, text, "--timeout", "3", "--cancel-grace", "1").status == status
     assert names(folder) == []

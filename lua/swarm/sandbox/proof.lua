@@ -64,7 +64,7 @@ local PROMISES = {
     return find(shown, "0x%x*[1-9a-f]%x%x%x%x%x") ~= nil
   end,
   ["what belongs to the process is not a script's"] = function(env)
-    return answers(env, "os", "setlocale", "C") or rawget(env, "collectgarbage") == collectgarbage
+    return answers(env, "os", "setlocale") or rawget(env, "collectgarbage") == collectgarbage
   end,
 }
 

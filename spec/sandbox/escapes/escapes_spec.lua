@@ -282,6 +282,7 @@ end)
 
 attempt("metatables", "the face is written raw, and others see it", function()
   pcall(rawset, swarm, "escaped", true)
+  ---@diagnostic disable-next-line: undefined-field
   return require("swarm") ~= swarm and require("swarm").escaped
 end)
 
