@@ -54,7 +54,7 @@ def test_what_is_minted_is_read(
     token = tokens.read(text)
     assert (token.agent, token.role, token.task) == (agent, role, task)
     assert token.attempt == attempt
-    said = {caveat.name: caveat.value for caveat in token.caveats}
+    said = dict(token.caveats)
     assert said.keys() == {"expires" if name == "ttl" else name for name in wish}
     assert {name: said[name] for name in said if name != "expires"} == {
         name: wish[name] for name in wish if name != "ttl"

@@ -51,7 +51,7 @@ class Grant(NamedTuple):
     @property
     def counted(self) -> bool:
         """Whether its uses are counted."""
-        return self.token.uses > 0 or any(one.name == "uses" for one in self.token.caveats)
+        return self.token.uses > 0 or any(name == "uses" for name, _ in self.token.caveats)
 
 
 class Authority:
@@ -136,9 +136,9 @@ class Authority:
         token = grant.token
         bounded = [(grant.links[0], token.uses)] if token.uses else []
         bounded += [
-            (link, caveat.value)
-            for link, caveat in zip(grant.links[1:], token.caveats, strict=True)
-            if caveat.name == "uses"
+            (link, value)
+            for link, (name, value) in zip(grant.links[1:], token.caveats, strict=True)
+            if name == "uses"
         ]
         if not bounded:
             return

@@ -12,7 +12,7 @@ import math
 import struct
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any, NamedTuple
+from typing import Any
 
 MOST_CAVEATS = 64
 MOST_ITEMS = 256
@@ -36,16 +36,11 @@ class Malformed(ValueError):
     """Bytes that are no token, or a caveat that is none; the text says what is wrong."""
 
 
-class Caveat(NamedTuple):
-    """One caveat.
-
-    :ivar name: ``verbs``, ``paths``, ``programs``, ``hosts``, ``expires``, ``uses``, ``budget``; or
-        ``unknown``: this version does not know it, so whatever it is asked is refused.
-    :ivar value: a list of strings; a number (``expires``: microseconds of Unix time); amounts.
-    """
-
-    name: str
-    value: Any
+Caveat = tuple[str, Any]
+"""One caveat: its name and what it says. ``verbs``, ``paths``, ``programs``, ``hosts``: a list of
+strings; ``expires``, ``uses``: a number (``expires`` in microseconds of Unix time); ``budget``:
+amounts; ``unknown``: its kind, which this version does not know: whatever it is asked is refused.
+(A plain tuple: each request has several made.)"""
 
 
 def encode(caveats: Mapping[str, Any], now: float) -> list[bytes]:
@@ -75,50 +70,53 @@ def encode(caveats: Mapping[str, Any], now: float) -> list[bytes]:
     return made
 
 
-def decode(body: bytes) -> list[tuple[bytes, Caveat]]:
-    """Takes caveats apart: each as it stands there, and what it says.
+def split(body: bytes) -> list[bytes]:
+    """The bytes of each caveat, as they stand one after the other.
 
-    :raises Malformed: it does not end with a caveat, or one is none.
+    :raises Malformed: they do not end with a caveat, or are too many.
     """
-    found, at, size_of_all = [], 0, len(body)
-    while at < size_of_all:
-        start = at + _HEAD.size
-        if start > size_of_all:
+    bodies, at, end_of_all, head = [], 0, len(body), _HEAD
+    while at < end_of_all:
+        if at + 3 > end_of_all:
             raise Malformed("it ends within a caveat")
-        kind, size = _HEAD.unpack_from(body, at)
-        end = start + size
-        if end > size_of_all:
+        end = at + 3 + head.unpack_from(body, at)[1]
+        if end > end_of_all:
             raise Malformed("it ends within a caveat")
-        found.append((body[at:end], _read(kind, body[start:end])))
+        bodies.append(body[at:end])
         at = end
-    if len(found) > MOST_CAVEATS:
+    if len(bodies) > MOST_CAVEATS:
         raise Malformed(f"it has more than {MOST_CAVEATS} caveats")
-    return found
+    return bodies
 
 
-def _read(kind: int, body: bytes) -> Caveat:
+def decode(body: bytes) -> Caveat:
+    """What the bytes of one caveat say.
+
+    :raises Malformed: it is none.
+    """
+    kind = body[0]
     if kind in _LIST_OF:
         try:
-            *texts, last = body.decode().split("\0")
+            *texts, last = body[3:].decode().split("\0")
         except UnicodeDecodeError:
             raise Malformed("a text in it is not UTF-8") from None
         if last or len(texts) > MOST_ITEMS:
             raise Malformed("a list in it is none")
-        return Caveat(_LIST_OF[kind], texts)
+        return _LIST_OF[kind], texts
     if kind in (EXPIRES, USES):
-        if len(body) != _NUMBER.size:
+        if len(body) != 3 + _NUMBER.size:
             raise Malformed("a number in it is none")
-        return Caveat("expires" if kind == EXPIRES else "uses", _NUMBER.unpack(body)[0])
+        return "expires" if kind == EXPIRES else "uses", _NUMBER.unpack_from(body, 3)[0]
     if kind == BUDGET:
-        if len(body) % _AMOUNT.size:
+        if (len(body) - 3) % _AMOUNT.size:
             raise Malformed("a budget in it is none")
         amounts: dict[str, float] = {}
-        for what, amount in _AMOUNT.iter_unpack(body):
+        for what, amount in _AMOUNT.iter_unpack(body[3:]):
             if what >= len(AMOUNTS) or AMOUNTS[what] in amounts or not 0 < amount < math.inf:
                 raise Malformed("a budget in it is none")
             amounts[AMOUNTS[what]] = amount
-        return Caveat("budget", amounts)
-    return Caveat("unknown", kind)
+        return "budget", amounts
+    return "unknown", kind
 
 
 def _framed(kind: int, body: bytes) -> bytes:
