@@ -31,6 +31,8 @@ __all__ = ["Handle", "Host", "Options", "Outcome", "Reloaded"]
 class Host:
     """A run of one script. Make one with :meth:`load`.
 
+    :ivar run_id: what it is known by.
+    :ivar script: the path of its script, once that is being loaded.
     :ivar kernel: the Lua side, for who asks more than the verbs here.
     :ivar turn_address: where :func:`swarm_host.vm.turn.read_turn` reads who holds the VM.
     """
@@ -47,6 +49,7 @@ class Host:
         self._pump = Pump(self.kernel, self._ports, sinks.take, options.write_output)
         self._generations = Generations(self.kernel, self._pump)
         self._ending = Ending(self.kernel, self._pump)
+        self.script = ""
         self._began: float | None = None  # when main did, the last time
 
     @classmethod
@@ -100,6 +103,7 @@ class Host:
 
         :raises LoadError: it cannot be loaded.
         """
+        self.script = str(script)
         await self._generations.load(script)
 
     async def reload(self, dry_run: bool = False, *, fresh: bool = False) -> Reloaded:

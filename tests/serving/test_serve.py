@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from pathlib import Path
 
 from tests.serving.running import SECONDS, Listening, listening
+from tests.support.command_line import run, script
 
 WORKERS = """
 swarm.worker "double" { run = function(_, n) return 2 * n end }
@@ -51,3 +53,22 @@ def test_new_work_gets_new_definitions(tmp_path: Path) -> None:
         os.replace(new, script)  # noqa: PTH105
         while result(run, "double", "21") != "63":
             assert run.process.poll() is None
+
+
+def test_a_script_that_does_not_load_ends_it(tmp_path: Path) -> None:
+    bad = script(tmp_path, "swarm.worker(", "bad.lua")
+    for path in (bad, tmp_path / "none.lua"):
+        done = run("serve", path)
+        assert done.returncode == 2, done
+
+
+def test_a_task_of_a_person_s_that_fails_is_told(tmp_path: Path) -> None:
+    failing = WORKERS + 'swarm.worker "fails" { run = function() error("no luck", 0) end }'
+    with listening(tmp_path, failing, "serve") as run_:
+        name = run_.path.stem
+        run_.say("spawn", "last", "fails")
+        assert result(run_, "double", "21") == "42"
+        run_.process.send_signal(signal.SIGINT)
+        _, said = run_.process.communicate(timeout=SECONDS)
+        assert re.search(rb'warn: \[fails T-\d+\] worker "fails" failed: .*no luck', said)
+        assert "cancelled by SIGINT" in run_.say("ps", name, status=1)

@@ -116,12 +116,15 @@ def forget_old(place: Path) -> None:
 
 def runs() -> list[Run]:
     """The runs that listen, the oldest first."""
-    place, found = folder(), []
-    for name, at in _entries(place):
-        path = place / name
-        if path.suffix == SOCKET:
-            found.append(Run(path.stem, path, at))
-    return sorted(found, key=lambda run: (run.began, run.id))
+    return [run for run in _sockets() if _answers(run.path)]
+
+
+def _sockets() -> list[Run]:
+    """The same, and those of hosts that were killed."""
+    place = folder()
+    found = [(place / name, at) for name, at in _entries(place) if name.endswith(SOCKET)]
+    runs_found = [Run(path.stem, path, at) for path, at in found]
+    return sorted(runs_found, key=lambda run: (run.began, run.id))
 
 
 def find(name: str) -> Run:
@@ -143,6 +146,9 @@ def find(name: str) -> Run:
     if fitting:
         ids = ", ".join(run.id for run in fitting)
         raise NoRun(f"several runs begin with {name}: {ids}")
+    for run in _sockets():
+        if run.id.startswith(name):
+            end(run.path, "it was killed")
     for note, at in _entries(folder()):
         if note.endswith(ENDED) and note.startswith(name):
             raise NoRun(_ended(note[: -len(ENDED)], folder() / note, at))

@@ -136,6 +136,8 @@ class Server:
         if outcome.status in ("pass", "blocked"):
             return _result(number, outcome.value)
         error = dict(outcome.error or {"code": "internal"})
+        if outcome.status == "cancelled":  # whoever serves it was, with the run
+            error = {"code": "cancelled", "message": "the run is over"}
         return _error(number, _REFUSED, str(error.get("message")), error)
 
     async def _ended(self, connection: Connection, handle: Handle) -> Any:
@@ -150,6 +152,7 @@ class Server:
         host = self._host
         return {
             "run_id": host.run_id,
+            "script": host.script,
             "seconds": time.monotonic() - self._began,
             "counts": host.counts(),
             "waiting": host.waiting(),

@@ -9,6 +9,7 @@ local ends = require "swarm.scope.ends"
 local held = require "swarm.doors.held"
 local join = require "swarm.worker.join"
 local json = require "swarm.values.json"
+local log = require "swarm.events.log"
 local output = require "swarm.worker.output.say"
 local picture = require "swarm.doors.picture"
 local posting = require "swarm.worker.posting"
@@ -19,6 +20,7 @@ local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
 local script = require "swarm.doors.run"
+local settling = require "swarm.worker.settle"
 local shown = require "swarm.ground.shown"
 local spawning = require "swarm.worker.spawn"
 local spelling = require "swarm.ground.spelling"
@@ -147,6 +149,13 @@ function methods.verify_token(who)
   return { task_id = claims.task_id, role = claims.role, agent = claims.agent }
 end
 
+---A task that a person has started has ended.
+local function tell(_, task)
+  if task.status == "failed" or task.status == "timeout" then
+    log.unowned(task, ends.err(task))
+  end
+end
+
 function methods.start_task(who, params)
   local name, opts = param(params, "name", "string", true), {}
   opts.label = param(params, "label", "string")
@@ -169,7 +178,10 @@ function methods.start_task(who, params)
     by = { rights = me.rights, task = { def = who.task.def, extra = extra } }
   end
   local _, task = spawning.named(owner, by, name, input, opts, nil, script.names())
-  record.extra(task).owned = not who.task or nil
+  if not who.task then
+    record.extra(task).owned = true -- it fails nobody's run, and is told
+    settling.watch(task, { settled = tell, queue = false, queue_prev = nil, queue_next = nil })
+  end
   return { task_id = tasks.task_id(task) }
 end
 

@@ -11,11 +11,12 @@ from typing import Any
 import click
 
 from swarm_host.entries import harmless, one_line
-from swarm_host.serving.addresses import NoRun, connect, find, runs
+from swarm_host.serving.addresses import NoRun, Run, connect, find, runs
 from swarm_host.serving.client import Client, Gone, Refused
 
 _FOLLOW_SECONDS = 30.0
 _MOST_SAID = 200
+_OVERVIEW_SECONDS = 5.0
 
 RUN = click.argument("run")
 TASK = click.argument("task", metavar="TASK")
@@ -43,14 +44,16 @@ def ps(run: str | None, as_json: bool) -> None:
     """
     if run is None:
         try:
-            found = [{"run": one.id, "began": one.began} for one in runs()]
+            listening = runs()
         except OSError as problem:
             raise click.ClickException(str(problem)) from None
+        found = [one for one in map(_overview, listening) if one]
         if as_json:
             click.echo(json.dumps(found))
-        else:
-            for one in found:
-                click.echo(harmless(str(one["run"])))
+        for one in () if as_json else found:
+            running, seconds = one["counts"]["running"], one["seconds"]
+            line = f"{one['run_id']}  {one['script']}  {running} running  {seconds:.0f} s"
+            click.echo(harmless(line))
         return
     with _spoken_to(run) as client:
         said = client.ask("read_task_state")
@@ -64,6 +67,17 @@ def ps(run: str | None, as_json: bool) -> None:
     waits = {one["task_id"]: one for one in said["waiting"]}
     for row in said["rows"]:
         click.echo(_line(row, waits))
+
+
+def _overview(run: Run) -> dict[str, Any] | None:
+    """What a run says of itself; None: it has ended meanwhile, or does not answer soon."""
+    try:
+        with connect(run) as connection:
+            connection.settimeout(_OVERVIEW_SECONDS)
+            said: dict[str, Any] = Client(connection).ask("read_task_state")
+    except (NoRun, Gone, Refused, OSError):
+        return None
+    return {name: said[name] for name in ("run_id", "script", "seconds", "counts")}
 
 
 def _line(row: dict[str, Any], waits: dict[str, dict[str, Any]]) -> str:

@@ -38,7 +38,7 @@ class _Misused(Exception):
 def main(words: Sequence[str]) -> int:
     """Does what the words after ``swarm-host worker`` say, and returns the exit status."""
     words = list(words)
-    if words[:1] in (["--help"], ["-h"], ["help"]):
+    if words[:1] in (["-h"], ["help"]) or "--help" in words[:2]:
         sys.stdout.write(USAGE)
         return 0
     try:
@@ -48,7 +48,7 @@ def main(words: Sequence[str]) -> int:
             raise _Misused(f"swarm-host worker has no command {name!r}; it has {known}")
         return _COMMANDS[name](rest)
     except _Misused as misused:
-        sys.stderr.write(f"error: {misused}\n{USAGE.partition(chr(10) * 2)[0]}\n")
+        sys.stderr.write(f"{USAGE.partition(chr(10) * 2)[0]}\nerror: {misused}\n")
         return 2
     except (Refused, Gone, OSError) as problem:
         code = f" ({problem.error['code']})" if isinstance(problem, Refused) else ""
@@ -101,7 +101,10 @@ def _artifact(words: list[str]) -> int:
     if not 1 <= len(words) <= 2:
         raise _Misused("artifact takes a name and, if you like, a file")
     data = _read(words[1] if words[1:] else "-")
-    value = _parsed(data, "the artifact") if as_json else data.decode(errors="replace")
+    try:
+        value = _parsed(data, "the artifact") if as_json else data.decode()
+    except UnicodeDecodeError:
+        raise _Misused("the artifact is not UTF-8: hand over its path, as a text") from None
     _ask("emit_output", event={"type": "artifact", "name": words[0], "value": value})
     return 0
 

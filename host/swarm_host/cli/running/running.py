@@ -206,7 +206,7 @@ class Running:
                     return
                 self._tell_error(problem.error, with_source=True)
                 self._exit = _LOAD_ERROR
-                if not self._stays:
+                if not self._stays or (self._wish.reload is not None and self._wish.reload.serves):
                     return
                 self._screen.progress_note("waiting for a change (Ctrl-C ends)")
             except WorkerCancelled:
@@ -227,6 +227,8 @@ class Running:
 
     def _how(self) -> str:
         """How the run has ended, in short."""
+        if self._watchdog.received is not None:
+            return f"cancelled by {self._watchdog.received.name}"
         return f"exit status {self._exit}"
 
     async def _run_once(self, host: Host) -> None:
