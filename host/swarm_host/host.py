@@ -17,11 +17,9 @@ from swarm_host.handle import Handle
 from swarm_host.options import Options
 from swarm_host.outcome import Outcome, Reloaded
 from swarm_host.ports.registry import Ports
-from swarm_host.ports.token import Tokens
 from swarm_host.pump import Pump
 from swarm_host.reload.generations import Generations
 from swarm_host.sinks import Sinks
-from swarm_host.tokens.keys import random_keys
 from swarm_host.version import __version__
 from swarm_host.vm.kernel import Kernel
 
@@ -40,8 +38,12 @@ class Host:
     def __init__(self, options: Options) -> None:
         self.run_id = os.urandom(6).hex()
         self.kernel = Kernel()
-        keys = options.token_keys or random_keys()
-        self._ports = Ports({"token": Tokens(keys), **options.ports})
+        given = dict(options.ports)
+        if options.token_keys and "token" not in given:
+            from swarm_host.ports.token import Tokens  # costs start-up, and few runs need it
+
+            given["token"] = Tokens(options.token_keys)
+        self._ports = Ports(given)
         sinks = Sinks(options)
         names = self._ports.names() if options.spec else ()
         self.kernel.boot(options.for_lua(self.run_id, __version__, names), sinks.flush, sinks.end)

@@ -8,6 +8,7 @@ from typing import Any
 from swarm_host.ports.contract import Answer, Call, PortError
 from swarm_host.tokens.authority import Authority, Refused
 from swarm_host.tokens.caveats import Malformed
+from swarm_host.tokens.keys import random_keys
 from swarm_host.tokens.token import fingerprint
 
 
@@ -15,12 +16,12 @@ class Tokens:
     """Answers for an authority of its own. What time it is, who asks says: in specs it stands
     still.
 
-    :param keys: of tokens; the first makes them.
+    :param keys: of tokens; the first makes them; none: a random one.
     """
 
-    def __init__(self, keys: Sequence[bytes]) -> None:
+    def __init__(self, keys: Sequence[bytes] = ()) -> None:
         self._now = 0.0
-        self._authority = Authority(keys, lambda: self._now)
+        self._authority = Authority(keys or random_keys(), lambda: self._now)
 
     async def __call__(self, payload: dict[str, Any], call: Call) -> Answer:
         """Does what ``payload["op"]`` says: ``mint``, ``attenuate``, ``admit``, ``count``,

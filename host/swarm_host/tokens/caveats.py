@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 MOST_CAVEATS = 64
@@ -53,6 +52,8 @@ def encode(caveats: Mapping[str, Any], now: float) -> list[bytes]:
     """
     for name in caveats:
         if name not in NAMES:
+            from difflib import get_close_matches  # costs start-up
+
             close = get_close_matches(str(name), NAMES, 1)
             hint = f'; did you mean "{close[0]}"?' if close else f"; there are {', '.join(NAMES)}"
             raise Malformed(f'there is no caveat "{name}"{hint}')

@@ -17,8 +17,8 @@ local tasks = {} -- by id
 local unasked = {} -- id → true while Python has not asked how it ended
 local settled, settled_n = {}, 0 -- ids that have settled since the last take
 
----Python has let go of a task without having asked how it ended.
-local function tell_unasked(task)
+---Nobody has asked how a task of the outside's ended: a failure is told.
+function held.tell_unasked(task)
   if task.status == "failed" or task.status == "timeout" then
     log.unowned(task, ends.err(task))
   end
@@ -26,7 +26,7 @@ end
 
 local function tell(_, task)
   if not tasks[task.id] then
-    return tell_unasked(task)
+    return held.tell_unasked(task)
   end
   settled_n = settled_n + 1
   settled[settled_n] = task.id
@@ -91,7 +91,7 @@ function held.release(id)
   local task, is_unasked = tasks[id], unasked[id]
   tasks[id], unasked[id] = nil, nil
   if is_unasked then
-    tell_unasked(task)
+    held.tell_unasked(task)
   end
   return log.waits()
 end

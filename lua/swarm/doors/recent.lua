@@ -44,11 +44,8 @@ local function selected(since, types)
   local found, at = {}, max(since, first - 1)
   while at < last and #found < MOST do
     at = at + 1
-    local event, wanted = kept[at], types == nil
-    for i = 1, types and #types or 0 do
-      wanted = wanted or glob.matches(types[i], event.type)
-    end
-    if wanted then
+    local event = kept[at]
+    if types == nil or glob.any(types, event.type) then
       found[#found + 1] = event
     end
   end

@@ -9,7 +9,6 @@ local ends = require "swarm.scope.ends"
 local held = require "swarm.doors.held"
 local join = require "swarm.worker.join"
 local json = require "swarm.values.json"
-local log = require "swarm.events.log"
 local output = require "swarm.worker.output.say"
 local picture = require "swarm.doors.picture"
 local posting = require "swarm.worker.posting"
@@ -151,9 +150,7 @@ end
 
 ---A task that a person has started has ended.
 local function tell(_, task)
-  if task.status == "failed" or task.status == "timeout" then
-    log.unowned(task, ends.err(task))
-  end
+  held.tell_unasked(task)
 end
 
 function methods.start_task(who, params)

@@ -27,4 +27,17 @@ function glob.matches(text, name)
   return text == name or (glob.is(text) and match(name, pattern_of(text)) ~= nil)
 end
 
+---Whether one of several fits.
+---@param texts string[] names or globs
+---@param name string
+---@return boolean
+function glob.any(texts, name)
+  for i = 1, #texts do
+    if glob.matches(texts[i], name) then
+      return true
+    end
+  end
+  return false
+end
+
 return glob

@@ -1,10 +1,11 @@
 -- What the caveats of a token leave of somebody's rights. Whoever comes with a token has the rights
 -- of the worker that it speaks for, and of these what every caveat admits.
 local errors = require "swarm.ground.errors"
+local gate = require "swarm.rights.gate"
 local json = require "swarm.values.json"
 local roles = require "swarm.rights.roles"
 local VERBS = require "swarm.rights.verbs"
-local pairs, unpack = pairs, unpack
+local pairs = pairs
 
 local caveats = {}
 
@@ -17,42 +18,25 @@ local BOUNDS = {
 
 local narrowed = setmetatable({}, { __mode = "k" }) -- rights → limits as text → what is left
 
-local function contains(list, item)
-  for i = 1, #list do
-    if list[i] == item then
-      return true
-    end
-  end
-  return false
-end
-
----A right bounded by one list of patterns more.
-local function bounded(right, list)
-  if not right then
-    return nil
-  elseif right == true then
-    return { list }
-  end
-  local lists = { unpack(right) }
-  lists[#lists + 1] = list
-  return lists
-end
-
 local function cut(rights, limits)
   local left = roles.rights_of(rights.role, {})
   left.full = rights.full or rights
   for verb in pairs(VERBS) do
     left[verb] = rights[verb]
-    for _, verbs in pairs(limits.verbs or {}) do
-      if not contains(verbs, verb) then
-        left[verb] = nil
-      end
+  end
+  for _, verbs in pairs(limits.verbs or {}) do
+    local named = {}
+    for i = 1, #verbs do
+      named[verbs[i]] = true
+    end
+    for verb in pairs(VERBS) do
+      left[verb] = named[verb] and left[verb]
     end
   end
   for name, verbs in pairs(BOUNDS) do
     for _, list in pairs(limits[name] or {}) do
       for i = 1, #verbs do
-        left[verbs[i]] = bounded(left[verbs[i]], list)
+        left[verbs[i]] = gate.both(left[verbs[i]], { list })
       end
     end
   end

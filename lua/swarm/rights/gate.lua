@@ -30,11 +30,7 @@ local function admits(right, what)
     return false
   end
   for i = 1, #right do
-    local admitted = false
-    for j = 1, #right[i] do
-      admitted = admitted or (what ~= nil and glob.matches(right[i][j], what))
-    end
-    if not admitted then
+    if what == nil or not glob.any(right[i], what) then
       return false
     end
   end
@@ -111,7 +107,10 @@ local function equal(x, y)
 end
 
 ---What two rights to one verb leave together: each list of patterns must admit what is asked for.
-local function both(a, b)
+---@param a table|true|nil
+---@param b table|true|nil
+---@return table|true|nil
+function gate.both(a, b)
   if not a or not b then
     return nil
   elseif a == true or b == true then
@@ -136,7 +135,7 @@ function gate.cut(own, by)
   if not rights then
     rights = { role = own.role, full = own, cuts = setmetatable({}, WEAK_KEYS) }
     for verb in pairs(VERBS) do
-      rights[verb] = both(own[verb], by[verb])
+      rights[verb] = gate.both(own[verb], by[verb])
     end
     local known = own.known
     for one in pairs(known) do

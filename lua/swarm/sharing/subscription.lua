@@ -43,12 +43,7 @@ local function selector(select)
     end
   end
   return function(event)
-    for i = 1, #globs do
-      if glob.matches(globs[i], event.type) then
-        return true
-      end
-    end
-    return false
+    return glob.any(globs, event.type)
   end
 end
 

@@ -1,7 +1,7 @@
 -- Texts of objects without their addresses: where something lies in memory is no script's business,
 -- and differs from run to run. An object that is shown has a number instead, from then on.
 local debug_getmetatable = debug.getmetatable
-local find, gsub, real_format = string.find, string.gsub, string.format
+local find, gsub, match, real_format = string.find, string.gsub, string.match, string.format
 local pairs, rawget, real_tostring, select, type = pairs, rawget, tostring, select, type
 local unpack = unpack
 
@@ -56,28 +56,28 @@ local function shown(fmt, n, ...)
   return real_format(fmt, unpack(arguments, 1, n))
 end
 
-local POINTER = "(%%%-?%d*%.?%d*)p"
-
 ---%p shows the number of an object, and nothing of anything else.
 local function with_pointers(fmt, n, ...)
   local arguments, at = { ... }, 0
-  local plain = gsub(fmt, "%%(.)", function(char)
-    return char == "%" and "\1\1" or nil -- so that each further % begins a conversion
-  end)
-  gsub(plain, "%%[%-+ #0]*%d*%.?%d*(%a)", function(conversion)
-    at = at + 1
-    if conversion == "p" and at <= n then
-      local value = arguments[at]
-      arguments[at] = SHOWN[type(value)] and numbered(value):match "0x%x+" or "NULL"
+  fmt = gsub(fmt, "%%([%-+ #0]*%d*%.?%d*)(.)", function(flags, conversion)
+    if conversion == "%" then
+      return nil
     end
+    at = at + 1
+    if conversion ~= "p" or at > n then
+      return nil
+    end
+    local value = arguments[at]
+    arguments[at] = SHOWN[type(value)] and match(numbered(value), "0x%x+") or "NULL"
+    return "%" .. flags .. "s"
   end)
-  return shown(gsub(fmt, POINTER, "%1s"), n, unpack(arguments, 1, n))
+  return shown(fmt, n, unpack(arguments, 1, n))
 end
 
 ---As Lua's string.format, with numbers in place of addresses.
 function addresses.format(fmt, ...)
   local n = select("#", ...)
-  if type(fmt) == "string" and find(fmt, "p", 1, true) and find(fmt, POINTER) then
+  if type(fmt) == "string" and find(fmt, "%%[%-+ #0]*%d*%.?%d*p") then
     return with_pointers(fmt, n, ...)
   elseif n == 1 then
     local a = ...
