@@ -10,6 +10,14 @@ function outcomes.raised(fn, ...)
   return err
 end
 
+---The same, where its text must have another in it.
+function outcomes.mistaken(says, fn, ...)
+  local err = outcomes.raised(fn, ...)
+  local text = tostring(err)
+  assert(text:find(says, 1, true), text)
+  return err
+end
+
 ---The code of the error that fn raises, which it must; the text of one without a code.
 function outcomes.code_of(fn, ...)
   local err = outcomes.raised(fn, ...)

@@ -1,4 +1,5 @@
 -- Tokens: whose rights one has, in which order it is asked, and when it ends.
+local mistaken = require("outcomes").mistaken
 local swarm = require "swarm"
 
 swarm.role("deputy", {
@@ -10,13 +11,6 @@ swarm.role("deputy", {
 local function code(fn, ...)
   local ok, err = pcall(fn, ...)
   return ok and "passed" or err.code
-end
-
----A call that raises, and what its message has in it.
-local function mistaken(says, fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.equals(false, ok)
-  assert.truthy(tostring(err):find(says, 1, true), tostring(err))
 end
 
 local verify = swarm.token.verify

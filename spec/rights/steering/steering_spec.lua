@@ -1,4 +1,5 @@
 -- One more attempt, a pause, a word, the run's events, sessions, keys: in the order of the page.
+local mistaken = require("outcomes").mistaken
 local swarm = require "swarm"
 
 swarm.role("boss", {
@@ -32,14 +33,6 @@ swarm.worker("flaky", {
     return input * tries
   end,
 })
-
----A call that raises, and what its message has in it.
-local function mistaken(says, fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.equals(false, ok)
-  assert.truthy(tostring(err):find(says, 1, true), tostring(err))
-  return err
-end
 
 -- One more attempt --------------------------------------------------------------------------------
 

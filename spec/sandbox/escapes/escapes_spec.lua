@@ -2,32 +2,9 @@
 -- tests/host/test_escapes.py runs the same in a trusted script, where many of them succeed: so they
 -- can fail.
 -- luacheck: ignore 122 142 143 512
+local attempts = require "attempts"
 local swarm = require "swarm"
-
-swarm.role("bound", {
-  extends = "worker",
-  deny = { "run_process", "write_files", "read_files", "use_network" },
-})
-swarm.role("nobody", {})
-
----Runs a function in a worker of a role that may little.
-local todo
-for _, role in ipairs { "bound", "nobody" } do
-  swarm.worker(role, {
-    role = role,
-    run = function(ctx)
-      return todo(ctx)
-    end,
-  })
-end
-
-local function as(role, fn)
-  todo = fn
-  local h = swarm.spawn(role)
-  local ok, err = h:join()
-  local value = ok and h:result() or nil
-  return value, err
-end
+local as, attempt = attempts.as, attempts.attempt
 
 ---Calls a function of a library with arguments that are right for it, and says whether it worked.
 local function works(name, ...)
@@ -48,12 +25,6 @@ local function with_upvalue()
 end
 
 local ADDRESS = "0x%x*[1-9a-f]%x%x%x%x%x" -- an object's number has fewer digits that say anything
-
-local attempts = {}
-
-local function attempt(class, name, fn)
-  attempts[#attempts + 1] = { class = class, name = name, fn = fn }
-end
 
 -- Globals -----------------------------------------------------------------------------------------
 
@@ -502,16 +473,4 @@ attempt("require", "a C module", function()
   return require "libm"
 end)
 
--- All of them -------------------------------------------------------------------------------------
-
-describe("no way out:", function()
-  for i = 1, #attempts do
-    local one = attempts[i]
-    it(one.class .. ": " .. one.name, function()
-      local ok, got = pcall(one.fn)
-      if ok and got then
-        error("got hold of " .. swarm.inspect(got), 0)
-      end
-    end)
-  end
-end)
+attempts.prove()
