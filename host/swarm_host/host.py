@@ -42,7 +42,7 @@ class Host:
         if options.token_keys and "token" not in given:
             from swarm_host.ports.token import Tokens  # costs start-up, and few runs need it
 
-            given["token"] = Tokens(options.token_keys)
+            given["token"] = Tokens(options.token_keys, self.run_id)
         self._ports = Ports(given)
         sinks = Sinks(options)
         names = self._ports.names() if options.spec else ()

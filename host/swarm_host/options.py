@@ -75,7 +75,7 @@ class Options:
     copies_prints: bool = False
     watched: bool = False
     before_exit: Callable[[], object] | None = None
-    token_keys: Sequence[bytes] = ()
+    token_keys: Sequence[bytes] = field(default=(), repr=False)
     ports: dict[str, Port] = field(default_factory=dict)
 
     def for_lua(self, run_id: str, version: str, ports: Sequence[str]) -> dict[str, Any]:

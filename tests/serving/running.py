@@ -108,8 +108,13 @@ def listening(
 
 
 @contextmanager
-def bearing(tmp_path: Path, caveats: str, body: str = "") -> Iterator[tuple[Listening, str]]:
-    """A run, and the token of a worker of it, an operator of which these caveats leave a part."""
+def bearing(
+    tmp_path: Path, caveats: str, body: str = "", *, words: tuple[str, ...] = ()
+) -> Iterator[tuple[Listening, str]]:
+    """A run, and the token of a worker of it, an operator of which these caveats leave a part.
+
+    :param words: what stands before the script on the command line.
+    """
     text = f"""
     {body}
     swarm.worker "holder" {{ role = "operator", run = function(ctx)
@@ -119,7 +124,7 @@ def bearing(tmp_path: Path, caveats: str, body: str = "") -> Iterator[tuple[List
     end }}
     swarm.main(function() pcall(swarm.call, "holder") swarm.sleep(1e6) end)
     """
-    with listening(tmp_path, text) as one:
+    with listening(tmp_path, text, *words) as one:
         end = time.monotonic() + SECONDS
         while not (tmp_path / "written").exists():
             assert time.monotonic() < end, one.process.poll()

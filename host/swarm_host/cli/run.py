@@ -12,6 +12,7 @@ import click
 from swarm_host.cli.wish import RunWish, words_of_a_run
 from swarm_host.cli.words import refuse
 from swarm_host.errors import words_of
+from swarm_host.tokens.keys import VARIABLE, BadKeys, find_keys
 
 if TYPE_CHECKING:
     from swarm_host.view.fronts.log_dir import LogDir
@@ -35,9 +36,10 @@ def run_wish(wish: RunWish) -> NoReturn:
     """Does what is wished, and ends the process with its status."""
     from swarm_host.cli.running.running import Running
 
+    keys = _token_keys(wish.token_keys)
     log_dir = None if wish.log_dir is None else _log_dir(wish.log_dir)
     if wish.events is None:
-        sys.exit(Running(wish, None, log_dir).run())
+        sys.exit(Running(wish, None, log_dir, token_keys=keys).run())
     try:
         file = open(wish.events, "wb", buffering=0, opener=_opened)  # noqa: SIM115
     except OSError as problem:
@@ -45,7 +47,17 @@ def run_wish(wish: RunWish) -> NoReturn:
             refuse(f"--events {wish.events}: nobody reads it; begin to read it first")
         refuse(f"--events {wish.events}: {words_of(problem)}")
     with file:
-        sys.exit(Running(wish, file, log_dir).run())
+        sys.exit(Running(wish, file, log_dir, token_keys=keys).run())
+
+
+def _token_keys(files: tuple[str, ...]) -> list[bytes]:
+    """The keys that are named; none: the run makes its own."""
+    if not files and not os.environ.get(VARIABLE):
+        return []
+    try:
+        return find_keys(files)
+    except BadKeys as problem:
+        refuse(f"{'--token-key' if files else VARIABLE}: {problem}")
 
 
 def _log_dir(path: str) -> LogDir:

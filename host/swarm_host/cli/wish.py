@@ -39,6 +39,8 @@ class RunWish(NamedTuple):
     :ivar trust: full Lua.
     :ivar lua_path: further places for ``require``.
     :ivar spec: it is a spec file, which is loaded and not run.
+    :ivar token_keys: the files of the keys of tokens, the newest first; none: those of the
+        environment, else a random key.
     :ivar reload: what happens when files change; None: nothing.
     """
 
@@ -58,6 +60,7 @@ class RunWish(NamedTuple):
     trust: bool = False
     lua_path: tuple[str, ...] = ()
     spec: bool = False
+    token_keys: tuple[str, ...] = ()
     reload: ReloadWish | None = None
 
 
@@ -98,6 +101,15 @@ _WORDS = (
         type=click.Path(),
         metavar="DIR",
         help="Write there what each attempt says: NAME-TASK.ATTEMPT.log.",
+    ),
+    click.option(
+        "--token-key",
+        "token_keys",
+        type=click.Path(),
+        multiple=True,
+        metavar="FILE",
+        help="The key of tokens, in a file of mode 600. Twice: the new one, which makes tokens, "
+        "and the old one, which still verifies. Default: what SWARM_TOKEN_KEYS names, else random.",
     ),
     click.option("--quiet", is_flag=True, help="No progress and no logs below error."),
     click.option(

@@ -17,11 +17,12 @@ class Tokens:
     still.
 
     :param keys: of tokens; the first makes them; none: a random one.
+    :param run: the id of the run, where keys are given: others may have them.
     """
 
-    def __init__(self, keys: Sequence[bytes] = ()) -> None:
+    def __init__(self, keys: Sequence[bytes] = (), run: str = "") -> None:
         self._now = 0.0
-        self._authority = Authority(keys or random_keys(), lambda: self._now)
+        self._authority = Authority(keys or random_keys(), lambda: self._now, run)
 
     async def __call__(self, payload: dict[str, Any], call: Call) -> Answer:
         """Does what ``payload["op"]`` says: ``mint``, ``attenuate``, ``admit``, ``count``,

@@ -58,13 +58,17 @@ class Authority:
     """Makes tokens of a run, and says whether one is good.
 
     :param keys: the first makes tokens, all verify them.
+    :param run: the id of the run, where others have its keys: a token of one of them is refused.
     :param clock: Unix time in seconds; by default one that goes on evenly from now, whatever the
         system's is set to meanwhile.
     """
 
-    def __init__(self, keys: Sequence[bytes], clock: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self, keys: Sequence[bytes], clock: Callable[[], float] | None = None, run: str = ""
+    ) -> None:
         self._keys = {_token.key_id(key): key for key in keys}
         self._newest = keys[0]
+        self._run = run
         self.now = clock or steady_clock()
         self._uses: dict[str, dict[bytes, int]] = {}
         self._revoked: dict[str, set[bytes]] = {}
@@ -96,6 +100,7 @@ class Authority:
             attempt=attempt,
             issued=now,
             expires=now + ttl,
+            run=self._run,
         )
         return _token.attenuate(text, caveats, now) if caveats else text
 
@@ -120,6 +125,8 @@ class Authority:
         if links is None:
             why = "it has been changed, or was made elsewhere" if key else "it is not of this run"
             raise Refused("bad_signature", f"the token is not genuine: {why}")
+        if token.run != self._run:
+            raise Refused("bad_signature", "the token is of another run")
         if not self._revoked.get(token.task, set()).isdisjoint(links):
             raise Refused("token_revoked", "the token, or one that it was made of, was revoked")
         ends, limits = _limits(token, links)

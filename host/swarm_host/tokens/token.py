@@ -7,8 +7,9 @@ scheme is that of macaroons (Birgisson and others, NDSS 2014), all caveats being
 
 In bytes: the length of the head (two), the head, the caveats (:mod:`.caveats`), the last link (32).
 The head: version (one), key id (eight), nonce (16), times of issue and expiry (eight each,
-microseconds of Unix time), uses (four; 0: no limit), attempt (four), then agent, role and task,
-each with its length (two). As text ``swt1_`` and base64url without padding, in its one spelling.
+microseconds of Unix time), uses (four; 0: no limit), attempt (four), then agent, role, task and
+run, each with its length (two). As text ``swt1_`` and base64url without padding, in its one
+spelling.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ MOST_TEXT = 65536
 
 VERSION = 1
 LINK = 32
+_NAMES = 4
 _DOMAIN_HEAD, _DOMAIN_CAVEAT = b"swarm-host token 1 head\0", b"swarm-host token 1 caveat\0"
 _FIXED = struct.Struct(">B8s16sQQII")
 _SIZE = struct.Struct(">H")
@@ -54,7 +56,8 @@ class Token(NamedTuple):
     :ivar attempt: of the task.
     :ivar agent: the name of the worker that it was made for.
     :ivar role: the worker's.
-    :ivar task: the task's id; empty: it is a session's.
+    :ivar task: the task's id.
+    :ivar run: the run's id; empty: no other run has the key.
     :ivar caveats: in the order in which they were added.
     :ivar head: the bytes of all this but the caveats, ``bodies`` those of each caveat, and ``end``
         the last link of its chain.
@@ -69,6 +72,7 @@ class Token(NamedTuple):
     agent: str
     role: str
     task: str
+    run: str
     caveats: tuple[Caveat, ...]
     head: bytes
     bodies: tuple[bytes, ...]
@@ -95,13 +99,14 @@ def mint(
     issued: float,
     expires: float,
     uses: int = 0,
+    run: str = "",
 ) -> str:
     """Makes a token.
 
     :param issued: and ``expires``: Unix time in seconds.
     :raises Malformed: a name is too long.
     """
-    names = [text.encode(errors="replace") for text in (agent, role, task)]
+    names = [text.encode(errors="replace") for text in (agent, role, task, run)]
     if any(len(name) > 0xFFFF for name in names):
         raise Malformed("a name is too long for a token")
     head = _FIXED.pack(
@@ -139,13 +144,13 @@ def read(text: str) -> Token:
     :raises Malformed: it is none.
     """
     head, bodies, link = _parts(text)
-    if len(head) < _FIXED.size + 3 * _SIZE.size:
+    if len(head) < _FIXED.size + _NAMES * _SIZE.size:
         raise Malformed("it is cut off")
     version, key, nonce, issued, expires, uses, attempt = _FIXED.unpack_from(head)
     if version != VERSION:
         raise Malformed(f"its version is {version}, and this one knows {VERSION} only")
     names, at = [], _FIXED.size
-    for _ in range(3):
+    for _ in range(_NAMES):
         if at + _SIZE.size > len(head):
             raise Malformed("its head is cut off")
         (length,) = _SIZE.unpack_from(head, at)
@@ -158,7 +163,7 @@ def read(text: str) -> Token:
             raise Malformed("a name in it is not UTF-8") from None
     if at != len(head):
         raise Malformed("its head is too long")
-    agent, role, task = names
+    agent, role, task, run = names
     return Token(
         key,
         nonce,
@@ -169,6 +174,7 @@ def read(text: str) -> Token:
         agent,
         role,
         task,
+        run,
         tuple(map(_caveats.decode, bodies)),
         head,
         tuple(bodies),

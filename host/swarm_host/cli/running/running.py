@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -50,6 +50,7 @@ class Running:
     :param wish: what is asked for.
     :param events: where events of the run are written as JSON lines.
     :param log_dir: where what each attempt says is kept.
+    :param token_keys: keys of tokens, the newest first; none: a random one.
     :param on_loaded: called once the script is loaded, or could not be, with the error; it gives
         the exit status, and nothing runs.
     """
@@ -60,6 +61,7 @@ class Running:
         events: BinaryIO | None = None,
         log_dir: LogDir | None = None,
         *,
+        token_keys: Sequence[bytes] = (),
         on_loaded: Callable[[Host, dict[str, Any] | None], int] | None = None,
     ) -> None:
         self._wish = wish
@@ -92,6 +94,7 @@ class Running:
             spec=wish.spec,
             virtual_clock=wish.spec,
             budget=dict(wish.budget),
+            token_keys=token_keys,
             eager=os.isatty(1) or os.isatty(2),
             write_out=screen.write_out,
             write_log=self._take_entry,

@@ -13,12 +13,16 @@ from pathlib import Path
 
 from swarm_host.errors import words_of
 from swarm_host.ports.contract import PortError
+from swarm_host.tokens.keys import VARIABLE as TOKEN_KEYS
 
 INHERITED = (
     *("PATH", "HOME", "LANG", "LC_*", "TERM", "TMPDIR", "USER", "SHELL", "XDG_*", "CI"),
     *("*_PROXY", "*_proxy", "SSL_CERT_*"),
 )
 """Variables that every child gets from the host's environment."""
+
+BY_NAME_ALONE = (TOKEN_KEYS,)
+"""Variables that no glob inherits: who reads what they name makes any token of the run."""
 
 VARIABLE = "env:"
 """What an entry of a bound begins with that admits a variable, not a program: ``env:GIT_DIR``."""
@@ -168,7 +172,11 @@ def environment(own: Mapping[bytes, bytes], inherit: Sequence[str] | None) -> di
 def _inherited(names: tuple[bytes, ...], globs: tuple[str, ...]) -> tuple[bytes, ...]:
     """Those names that one of several globs matches: each start asks, and they seldom change."""
     matches = _any_of(globs)
-    return tuple(name for name in names if matches(os.fsdecode(name)))
+    return tuple(
+        name
+        for name, text in ((name, os.fsdecode(name)) for name in names)
+        if matches(text) and (text not in BY_NAME_ALONE or text in globs)
+    )
 
 
 @lru_cache(maxsize=256)
