@@ -42,15 +42,25 @@ class Listening:
 
     def say(self, *words: str, status: int = 0) -> str:
         """What ``swarm-host`` says, of a process that is no child of the run's."""
-        done = subprocess.run(
-            [*SWARM_HOST, *words],
-            env={**os.environ, "XDG_RUNTIME_DIR": str(self.home)},
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-        )
+        done = self.done(*words)
         assert done.returncode == status, done
         return done.stdout if status == 0 else done.stderr
+
+    def done(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """How it ends."""
+        process = self.begun(*words)
+        out, err = process.communicate(stdin.encode(), timeout=SECONDS)
+        return subprocess.CompletedProcess(words, process.returncode, out.decode(), err.decode())
+
+    def begun(self, *words: str) -> subprocess.Popen[bytes]:
+        """One that goes on."""
+        return subprocess.Popen(
+            [*SWARM_HOST, *words],
+            env={**os.environ, "XDG_RUNTIME_DIR": str(self.home)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
 
     def connect(self) -> socket.socket:
         """A connection of the test's own."""

@@ -31,12 +31,15 @@ def test_a_person_sees_starts_reads_joins_and_cancels(tmp_path: Path) -> None:
         seen = one.say("ps", "last")
         assert f"run {name}" in seen
         assert "T-2 sleeper [for 600]" in seen
+        assert seen.rstrip().endswith("  asleep: z z")
         assert "waits for a timer at" in seen
         rows = json.loads(one.say("ps", "--json", name[:5]))["rows"]
         assert [row["name"] for row in rows] == ["main", "sleeper"]
         task = one.say("spawn", "last", "sleeper", "0.01").strip()
         assert json.loads(one.say("join", "last", task)) == {"slept": 0.01}
-        events = [json.loads(line) for line in one.say("tail", "-f", "last", task).splitlines()]
+        events = [
+            json.loads(line) for line in one.say("tail", "-f", "--json", "last", task).splitlines()
+        ]
         assert [event["type"] for event in events] == ["progress", "final"]
         task = one.say("spawn", "last", "sleeper", "500", "--label", "mine").strip()
         assert f"{task} sleeper [mine]" in one.say("ps", "last")
@@ -57,7 +60,9 @@ def test_a_long_tail_comes_in_pieces_and_none_is_lost(tmp_path: Path) -> None:
     with listening(tmp_path, text) as one, one.connect() as client:
         while not one.say("ps", "last").rstrip().endswith("  60"):
             assert one.process.poll() is None
-        events = [json.loads(line) for line in one.say("tail", "last", "T-1").splitlines()]
+        events = [
+            json.loads(line) for line in one.say("tail", "--json", "last", "T-1").splitlines()
+        ]
         assert [event["seq"] for event in events] == list(range(1, 121))
         page = asked(client, "read_task_state", task_id="T-1", since=0)["result"]
         assert page["more"] is True
@@ -74,7 +79,7 @@ def test_what_cannot_be_is_told(tmp_path: Path) -> None:
             "join", "last", "T-2", "--timeout", "0.1", status=1
         )
         task = one.say("spawn", "last", "picky").strip()
-        assert "blocked: nothing is good enough" in one.say("join", "last", task, status=3)
+        assert "is blocked: nothing is good enough" in one.say("join", "last", task, status=3)
         assert "has ended already" in one.say("cancel", "last", task, status=1)
 
 

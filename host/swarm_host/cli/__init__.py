@@ -26,10 +26,10 @@ def main(**settings: object) -> None:
 
         _end(worker(sys.argv[2:]))
 
-    from swarm_host.cli.commands import main as commands
+    from swarm_host.cli.commands import do
 
     try:
-        commands(**settings)
+        _end(do(**settings))
     except SystemExit as over:
         if over.code is None or isinstance(over.code, int):
             _end(over.code or 0)

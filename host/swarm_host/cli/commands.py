@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
 
 from swarm_host.cli.words import refuse
 from swarm_host.version import __version__
 
-COMMANDS = {name: name for name in ("check", "prune", "run", "serve", "test")} | dict.fromkeys(
-    ("cancel", "join", "ps", "spawn", "tail"), "calls.people"
+COMMANDS = (
+    {name: name for name in ("check", "prune", "run", "serve", "test")}
+    | {name: f"calls.{name}" for name in ("ps", "tail")}
+    | dict.fromkeys(("cancel", "join", "spawn"), "calls.tasks")
 )
 """Each command, and the module beside this one that has it as a function of its name."""
 
@@ -60,3 +63,24 @@ def main() -> None:
     swarm-host ps [RUN]                     list runs, or who is at work in one
     swarm-host spawn|join|tail|cancel RUN   start a task in a run; wait for one, read, end it
     """
+
+
+def do(**settings: Any) -> int:
+    """Does what the command line says, and returns the exit status."""
+    try:
+        return main(standalone_mode=False, **settings) or 0
+    except click.ClickException as problem:
+        _tell(problem)
+        return problem.exit_code
+
+
+def _tell(problem: click.ClickException) -> None:
+    """Tells an error of click's as all others are told, by ``error:``."""
+    if isinstance(problem, click.exceptions.NoArgsIsHelpError):
+        problem.show()
+        return
+    if isinstance(problem, click.UsageError) and problem.ctx is not None:
+        ctx = problem.ctx
+        help_ = f"Try '{ctx.command_path} --help' for help."
+        click.echo(f"{ctx.get_usage()}\n{help_}\n", err=True)
+    click.echo(f"error: {problem.format_message()}", err=True)

@@ -65,7 +65,7 @@ function held.outcome(id)
   local value = task.value
   local is_text = type(value) == "string"
   if value ~= nil and not is_text then
-    local ok, text = pcall(json.encode, value, "result")
+    local ok, text = pcall(json.encode, value, "result", task.extra and task.extra.lossy)
     if ok then
       value = text
     else

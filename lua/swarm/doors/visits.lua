@@ -252,6 +252,9 @@ local OF_A_WORKER = {
   verify_token = true,
 }
 
+-- What tells of output, where text that is not UTF-8 is no reason to tell nothing.
+local LOSSY = { read_task_state = true, read_trace = true, subscribe_events = true }
+
 ---What the method of a verb answers, for whoever asks.
 local function serve(request)
   local verb, params = request.method, request.params
@@ -262,6 +265,7 @@ local function serve(request)
     return wrong("params must be an object, and are %s", shown.value(params))
   end
   params = params or {}
+  record.extra(S.current.task).lossy = LOSSY[verb]
   local me, text = S.current, param(params, "token", "string")
   if not text then
     if not request.person then

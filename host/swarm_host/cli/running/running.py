@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from collections.abc import Callable, Sequence
@@ -27,6 +26,7 @@ from swarm_host.threads.loop import LoopThread
 from swarm_host.view.fronts.following import Following
 from swarm_host.view.fronts.shown import SHOWN_SECONDS, View, default_view, rows_of, shown
 from swarm_host.view.lingering import cancelling
+from swarm_host.view.outputs import result_of
 from swarm_host.view.screen import Screen
 from swarm_host.view.summary import blocked, colour_of, named_in, summary_of, told_in
 
@@ -322,23 +322,16 @@ class Running:
             self._screen.note(line, colour_of(line))
 
     def _print_result(self, value: Any) -> None:
-        if isinstance(value, str):
-            text = value.encode(errors="surrogateescape")  # the bytes that Lua had
+        if isinstance(value, str) and self._wish.as_json:
             try:
-                text.decode(errors="strict" if self._wish.as_json else "ignore")
+                value.encode(errors="surrogateescape").decode()
             except UnicodeDecodeError as problem:
                 self._screen.error(
                     "main's result cannot be JSON: the string is not UTF-8: " + first_fault(problem)
                 )
                 self._exit = 1
                 return
-        if not isinstance(value, str) or self._wish.as_json:
-            # As swarm.json.encode writes it.
-            compact = (",", ":")
-            text = json.dumps(
-                value, ensure_ascii=False, sort_keys=True, separators=compact
-            ).encode()
-        self._screen.write_result(text if text.endswith(b"\n") else text + b"\n")
+        self._screen.write_result(result_of(value, as_json=self._wish.as_json))
 
     def _tell_error(self, error: dict[str, Any], *, with_source: bool = False) -> None:
         from swarm_host.view.errors import render  # most runs need none

@@ -4,13 +4,12 @@ the run, the entries of the log and the output of programs, in the order in whic
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from swarm_host.entries import as_it_stands, reason_of, said_by
-from swarm_host.view.cells import usage
+from swarm_host.view.outputs import text_of
 
 _MOST_LINE = 64 * 1024
 """Bytes of a line; what is longer is broken."""
@@ -19,9 +18,6 @@ BEGAN, PASSED = "began", "passed"
 """What the host's lines of a beginning, and of an end that is a pass, begin with."""
 
 _ENDS = {"pass": PASSED, "timeout": "ran out of time"}
-
-
-_OF_EVENTS = ("type", "at", "seq", "dropped")
 
 
 class Attempt(NamedTuple):
@@ -130,19 +126,8 @@ class Following:
             del self._live[task]
 
     def _output(self, attempt: Attempt, output: dict[str, Any], at: float) -> None:
-        kind = str(output["type"])
-        if kind == "progress":
-            note = output.get("note")
-            text = f"{output['stage']}: {note}" if note else str(output["stage"])
-        elif kind == "artifact":
-            text = str(output["name"])
-        elif kind == "usage":
-            amounts = {key: output[key] for key in output if key not in _OF_EVENTS}
-            text = usage(amounts) or json.dumps(amounts, ensure_ascii=False, sort_keys=True)
-        else:
-            text = str(output["text"]).removesuffix("\n")
-        for line in text.split("\n"):
-            self._say(attempt, at, kind, line)
+        for line in text_of(output).split("\n"):
+            self._say(attempt, at, str(output["type"]), line)
 
     def _close(self, attempt: Attempt, at: float) -> None:
         """Says what programs have written and not ended with a line end."""

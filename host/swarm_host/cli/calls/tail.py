@@ -1,0 +1,80 @@
+"""``swarm-host tail``: what a task says, as it says it, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from swarm_host.cli.calls.speaking import LIVE, RUN, TASK, end_as, spoken_to
+from swarm_host.entries import harmless
+from swarm_host.serving.client import Client
+from swarm_host.view.outputs import kind_of, text_of
+
+_FOLLOW_SECONDS = 30.0
+
+
+@click.command()
+@RUN
+@TASK
+@click.option("-f", "--follow", is_flag=True, help="Go on until it has ended, by all attempts.")
+@click.option("--json", "as_json", is_flag=True, help="An event a line, as JSON.")
+def tail(run: str, task: str, follow: bool, as_json: bool) -> None:
+    """Print what TASK (T-7) of RUN has said.
+
+    That is of its last attempt: a line each, with the time and what it is.
+
+    The last line, on standard error, says how the task ended, and the exit status is as that of
+    join: 0 where it passed or goes on, 1 where it failed, 3 where it is blocked.
+    """
+    state: dict[str, Any] = {}
+    with spoken_to(run) as client:
+        for state in _states(client, task, follow):
+            if state["began"] and not as_json:
+                click.echo(f"attempt {state['began']}")
+            for event in state["events"]:
+                for line in [json.dumps(event)] if as_json else _lines(event):
+                    click.echo(line)
+    if state["status"] in LIVE:
+        more = "" if follow else "; tail -f goes on until it has ended"
+        click.echo(f"{state['task_id']} is {state['status']}{more}", err=True)
+        return
+    end_as(state)
+    click.echo(f"{state['task_id']} passed", err=True)
+
+
+def _states(client: Client, task: str, follow: bool) -> Iterator[dict[str, Any]]:
+    """How a task is, again and again: each with the ``events`` since the one before, and with the
+    number of an attempt that ``began`` meanwhile."""
+    since = 0
+    attempt: int | None = None
+    began: int | None = None
+    wait = {"wait": _FOLLOW_SECONDS} if follow else {}
+    while True:
+        state = client.ask("read_task_state", task_id=task, since=since, attempt=attempt, **wait)
+        yield {**state, "began": began}
+        began = None
+        if attempt is None:
+            attempt = state["attempt"]
+        for event in state["events"]:
+            since = event["seq"]
+        if state.get("more") or (follow and state["events"]):
+            continue
+        if not follow:
+            return
+        if attempt < state["attempt"]:
+            attempt = began = attempt + 1
+            since = 0
+        elif state["status"] not in LIVE:
+            return
+
+
+def _lines(event: dict[str, Any]) -> Iterator[str]:
+    if event.get("dropped"):
+        yield f"{event['dropped']} events before this one are not kept any more"
+    clock = time.strftime("%H:%M:%S", time.localtime(event["at"]))
+    for line in text_of(event).split("\n"):
+        yield harmless(f"{clock} {kind_of(event)}: {line}")
