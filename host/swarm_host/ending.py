@@ -32,10 +32,7 @@ class Ending:
         :return: how the run ended.
         """
         outcome = await main.wait()
-        while not (over := self._kernel.finishing(main.id)):
-            if over is None:
-                self._pump.poke()
-            await self._pump.next_tick().wait()
+        await self._finish(main.id)
         if not again:
             await self._dispose()
         error = self._kernel.run_error()
@@ -45,6 +42,17 @@ class Ending:
         if error and error["code"] in ("deadlock", "limited"):
             return Outcome("failed", None, error)
         return outcome
+
+    async def of_serving(self) -> None:
+        """Cancels what is alive and what comes meanwhile, and waits for the clean-up."""
+        await self._finish(None)
+        await self._dispose()
+
+    async def _finish(self, main: int | None) -> None:
+        while not (over := self._kernel.finishing(main)):
+            if over is None:
+                self._pump.poke()
+            await self._pump.next_tick().wait()
 
     async def of_host(self) -> None:
         """Cancels what is alive, and stops the pump. Where that cannot go on, all is over."""

@@ -139,6 +139,23 @@ class Host:
         self.kernel.cancel_generations_before(number, reason)
         self._pump.poke()
 
+    def serve(self) -> None:
+        """From now on work comes from outside: :meth:`spawn` and :meth:`visit`."""
+        self._began = time.monotonic()
+
+    async def end_serving(self) -> None:
+        """Cancels all work, and waits for the clean-up."""
+        await self._ending.of_serving()
+
+    async def run_beside(self, timeout: float | None = None) -> Outcome:
+        """Runs ``main`` in a run that serves: what goes on beside it is neither waited for nor
+        ended with it.
+
+        :param timeout: seconds for it.
+        :raises LoadError: there is no ``main``.
+        """
+        return await self._main(timeout).wait()
+
     async def run(self, timeout: float | None = None, *, again: bool = False) -> Outcome:
         """Runs ``main`` to the end, with all that it has detached.
 
@@ -147,12 +164,15 @@ class Host:
         :return: how it ended; it does not raise for the script's own errors.
         :raises LoadError: there is no ``main``.
         """
+        return await self.run_worker(self._main(timeout), again=again)
+
+    def _main(self, timeout: float | None) -> Handle:
         try:
             main = self.kernel.spawn_main(timeout)
-            self._began = time.monotonic()
         except SwarmError as problem:
             raise LoadError(problem.error) from None
-        return await self.run_worker(self._handle(main), again=again)
+        self._began = time.monotonic()
+        return self._handle(main)
 
     async def run_worker(self, main: Handle, *, again: bool = False) -> Outcome:
         """Waits for the worker that is the run, and for all that it has detached.
@@ -259,7 +279,7 @@ class Host:
         return self.kernel.counts()
 
     def seconds(self) -> float:
-        """For how long the run goes on: since ``main`` last began."""
+        """For how long the run goes on: since ``main`` last began, or it began to serve."""
         return 0.0 if self._began is None else time.monotonic() - self._began
 
     def last_said(self, request: int | None) -> bytes:

@@ -21,13 +21,15 @@ class Listening:
     """A run that listens.
 
     :param process: the host.
-    :param home: where runs of the test listen (``XDG_RUNTIME_DIR``).
+    :param home: where runs of the test listen (``XDG_RUNTIME_DIR``); its script is beside it.
+    :ivar script: its path.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], home: Path) -> None:
         self.process = process
         self.home = home
         self.folder = home / "swarm-host"
+        self.script = str(home.with_name("run.lua"))
 
     @property
     def path(self) -> Path:
@@ -62,6 +64,16 @@ class Listening:
             stderr=subprocess.PIPE,
         )
 
+    def heard(self, words: str) -> str:
+        """What it says on stderr up to some words."""
+        said = ""
+        assert self.process.stderr is not None
+        while words not in said:
+            line = self.process.stderr.readline().decode()
+            assert line, f"it did not say {words!r}: {said}"
+            said += line
+        return said
+
     def connect(self) -> socket.socket:
         """A connection of the test's own."""
         client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -90,19 +102,23 @@ def sent(client: socket.socket, data: bytes) -> dict[str, Any]:
 
 @contextmanager
 def listening(
-    tmp_path: Path, text: str, *words: str, files: int | None = None
+    tmp_path: Path, text: str, *words: str, files: int | None = None, piped: bool = False
 ) -> Iterator[Listening]:
     """Runs a script until the block ends.
 
     :param words: what stands before it on the command line.
     :param files: how many descriptors it may have.
+    :param piped: the script comes through a pipe.
     """
     path, home = tmp_path / "run.lua", tmp_path / "home"
     home.mkdir()
     path.write_text(f'local swarm = require "swarm"\n{text}')
     limit = [] if files is None else ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh"]
+    command = [*limit, *SWARM_HOST, *words, str(path)]
+    if piped:
+        command = ["bash", "-c", 'exec "${@:1:$#-1}" <(cat "${@: -1}")', "bash", *command]
     process = subprocess.Popen(
-        [*limit, *SWARM_HOST, *words, str(path)],
+        command,
         env={**os.environ, "XDG_RUNTIME_DIR": str(home)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

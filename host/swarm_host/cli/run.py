@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False},
     options_metavar="[OPTIONS]",
 )
-@words_of_a_run
+@words_of_a_run()
 def run(wish: RunWish) -> None:
     """Run SCRIPT: its swarm.main gets ARGS.
 

@@ -9,16 +9,14 @@ from swarm_host.cli.wish import RunWish, words_of_a_run
 
 
 @click.command(context_settings={"allow_interspersed_args": False}, options_metavar="[OPTIONS]")
-@words_of_a_run
+@words_of_a_run(serves=True)
 def serve(wish: RunWish) -> None:
-    """Keep the workers of SCRIPT up, run its swarm.main once if it has one, and take work until
-    Ctrl-C.
+    """Keep the workers of SCRIPT up.
 
-    Work comes by swarm-host spawn RUN NAME, and by sessions and tokens. Definitions are taken over
-    as files change; --watch and --on-change are of swarm-host run.
+    It runs swarm.main once, if there is one, and takes work until Ctrl-C: by swarm-host spawn RUN
+    NAME, and by sessions and tokens. Definitions are taken over as files change, unless with
+    --no-reload.
+
+    Exit status: 2 usage or load error, 1 where nobody could speak to it, 130 Ctrl-C, 143 SIGTERM.
     """
-    from swarm_host.cli.running.reload_wish import ReloadWish
-
-    reload = wish.reload or ReloadWish()
-    reload = ReloadWish(reload.dry_run, reload.drain, watch=True, on_change="keep", serves=True)
-    run_wish(wish._replace(reload=reload))
+    run_wish(wish)

@@ -66,7 +66,12 @@ class RunWish(NamedTuple):
 
 _WORDS = (
     click.option("--input", metavar="JSON|@FILE|-", help="What ctx.input of main is."),
-    click.option("--timeout", type=Seconds(), metavar="S", help="Seconds"),
+    click.option(
+        "--timeout",
+        type=Seconds(),
+        metavar="S",
+        help="Seconds for loading and main, each with all it waits for.",
+    ),
     click.option(
         "--cancel-grace",
         type=Seconds(),
@@ -112,6 +117,9 @@ _WORDS = (
         "and the old one, which still verifies. Default: what SWARM_TOKEN_KEYS names, else random.",
     ),
     click.option("--quiet", is_flag=True, help="No progress and no logs below error."),
+)
+
+_RUNNING = (
     click.option(
         "--reload/--no-reload",
         default=None,
@@ -123,6 +131,17 @@ _WORDS = (
         type=click.Choice(["restart", "finish", "keep"]),
         help="With --watch: cancel main and run it again (default), let it end first, or leave it.",
     ),
+)
+
+_SERVING = (
+    click.option(
+        "--reload/--no-reload",
+        default=True,
+        help="Take over definitions when files change (default), or not.",
+    ),
+)
+
+_LAST = (
     click.option(
         "--drain",
         type=Seconds(or_none_at_all=True),
@@ -141,27 +160,36 @@ _WORDS = (
 )
 
 
-def words_of_a_run(function: Callable[[RunWish], None]) -> Callable[..., None]:
-    """Gives a command the words of a run; it is called with what they ask for."""
+def words_of_a_run(
+    *, serves: bool = False
+) -> Callable[[Callable[[RunWish], None]], Callable[..., None]]:
+    """Gives a command the words of a run; it is called with what they ask for.
 
-    @wraps(function)
-    def command(ctx: click.Context, /, **words: Any) -> None:
-        function(_wish(ctx, words))
+    :param serves: the run takes work from outside, until it is ended.
+    """
 
-    decorated: Callable[..., None] = command
-    for word in reversed(_WORDS):
-        decorated = word(decorated)
-    return decorated
+    def decorate(function: Callable[[RunWish], None]) -> Callable[..., None]:
+        @wraps(function)
+        def command(ctx: click.Context, /, **words: Any) -> None:
+            function(_wish(ctx, words, serves))
+
+        decorated: Callable[..., None] = command
+        for word in reversed([*_WORDS, *(_SERVING if serves else _RUNNING), *_LAST]):
+            decorated = word(decorated)
+        return decorated
+
+    return decorate
 
 
-def _wish(ctx: click.Context, words: dict[str, Any]) -> RunWish:
+def _wish(ctx: click.Context, words: dict[str, Any], serves: bool) -> RunWish:
     if not words["script"]:
         refuse("SCRIPT is an empty word; name a script")
     from swarm_host.cli.given import check_script, read_input
 
     check_script(words["script"])
-    reloads = {name: words.pop(name) for name in ("watch", "on_change", "drain", "dry_run")}
-    reload = _reload_wish(words.pop("reload"), **reloads)
+    names = ("watch", "on_change", "drain", "dry_run")
+    reloads = {name: words.pop(name) for name in names if name in words}
+    reload = _reload_wish(words.pop("reload"), **reloads, serves=serves)
     _hint_at_misplaced(words["args"], ctx.command, words["quiet"])
     given = words.pop("input")
     if given is not None:
@@ -170,13 +198,23 @@ def _wish(ctx: click.Context, words: dict[str, Any]) -> RunWish:
 
 
 def _reload_wish(
-    reload: bool | None, watch: bool, on_change: OnChange | None, drain: float | None, dry_run: bool
+    reload: bool | None,
+    *,
+    watch: bool = False,
+    on_change: OnChange | None = None,
+    drain: float | None,
+    dry_run: bool,
+    serves: bool,
 ) -> ReloadWish | None:
     if on_change and not watch:
         refuse(f"--on-change={on_change} goes with --watch")
     for name, given in (("--watch", watch), ("--dry-run", dry_run), ("--drain", drain is not None)):
         if reload is False and given:
             refuse(f"{name} does not go with --no-reload")
+    if serves:
+        from swarm_host.cli.running.reload_wish import ReloadWish
+
+        return ReloadWish(dry_run, drain, True, "keep", serves=True, takes_over=bool(reload))
     if reload is None:
         at_terminal = sys.stderr.isatty() and not os.environ.get("CI")
         reload = watch or dry_run or drain is not None or at_terminal

@@ -13,21 +13,22 @@ from swarm_host.ports.process import orphans
 from swarm_host.serving.server import Server
 
 
+class CannotListen(Exception):
+    """Nobody can speak to the run; the text says why."""
+
+
 @asynccontextmanager
-async def listening(
-    host: Host, how: Callable[[], str], tell: Callable[[str], object]
-) -> AsyncIterator[None]:
+async def listening(host: Host, how: Callable[[], str]) -> AsyncIterator[None]:
     """Serves a run's socket for the time of the block.
 
     :param how: says at the end how the run ended.
-    :param tell: is told why nobody can listen, where that is so: the run goes on without.
+    :raises CannotListen: there is none.
     """
     try:
         server = Server(host)
     except OSError as problem:
-        tell(f"nobody can speak to this run from outside: {words_of(problem)}")
-        yield
-        return
+        why = f"nobody can speak to this run from outside: {words_of(problem)}"
+        raise CannotListen(why) from None
     try:
         async with anyio.create_task_group() as tasks:
             if orphans.adopt():

@@ -125,8 +125,8 @@ class Kernel:
         """Whether nobody is alive but who loads the script anew."""
         return bool(self._ask("idle"))
 
-    def finishing(self, main: int) -> bool | None:
-        """Ends the run once main has settled.
+    def finishing(self, main: int | None) -> bool | None:
+        """Ends the run once main has settled; None: there is none whose end it is.
 
         :return: whether it is over. None: somebody was cancelled, and a step is due.
         """

@@ -33,6 +33,7 @@ local over_from
 local run_error -- a deadlock, or the end of its time: fails the run whatever main made of it
 
 local PICTURED = 40 -- rows
+local closing = false -- a run that takes work from outside takes no more
 local ran_late -- who was alive as the run's time was over: { live = how many, rows }, or nil
 
 local function look_who_runs()
@@ -125,21 +126,22 @@ local function count_uncancelled()
 end
 
 ---Ends the run once main has settled: what is detached is waited for, or cancelled where main
----did not run to completion.
----@param id number the worker whose end is the run's
+---did not run to completion, or where there is none whose end is the run's.
+---@param id number? the worker whose end is the run's
 ---@return boolean? over nil: a tick is due: somebody was cancelled, or a timer set
 function ending.finishing(id)
-  local main = held.task(id)
-  local before = 0
-  if main.status ~= "pass" and main.status ~= "blocked" then
-    before = count_uncancelled()
+  local main = id and held.task(id)
+  local before, reason = 0, "the run is over"
+  if not main then
+    before, closing = count_uncancelled(), true
+  elseif main.status ~= "pass" and main.status ~= "blocked" then
+    before, reason = count_uncancelled(), reason .. ": main " .. main.status
   end
-  if over_in and not late.pos and not run_error and not ending.idle() then
+  if main and over_in and not late.pos and not run_error and not ending.idle() then
     S.set_timer(late, over_from + over_in)
     return nil
   end
   if before > 0 then
-    local reason = "the run is over: main " .. main.status
     cancelling.children(root, { kind = "parent", reason = reason, scope = root })
     if not ending.idle() and count_uncancelled() < before then
       return nil
@@ -241,7 +243,9 @@ end
 ---Whether the run goes on only because of others, and why: "done", main has returned; "timeout" or
 ---"cancelled", and clean-up takes its time.
 local function why_it_lingers()
-  if not bounded then
+  if closing then
+    return "cancelled"
+  elseif not bounded then
     return nil -- no main has begun
   end
   local w, ended = bounded.worker, bounded.status

@@ -23,6 +23,7 @@ local script = {}
 local config -- what Host gave
 local run -- what scripts read of the run
 local line -- of generations
+local budget -- of the run, where it has one, since main last began or work came from outside
 local spec -- swarm/testing/words.lua, where the script is a spec file
 
 ---@param given table what Host gives
@@ -123,6 +124,13 @@ function script.describe()
   return text_of(registry.describe(line.newest))
 end
 
+---What bounds all that the run uses; nil: nothing does.
+---@return table?
+function script.budget()
+  budget = budget or config.budget and budgets.of_run(config.budget)
+  return budget
+end
+
 -- Workers for Python ------------------------------------------------------------------------------
 
 ---@return number id
@@ -135,8 +143,8 @@ function script.spawn_main(timeout)
     )
   end
   ending.begin()
-  local budget = config.budget and budgets.of_run(config.budget)
-  local task = spawning.root(main, main.run, run.input, timeout, budget)
+  budget = nil -- each run of main has its own
+  local task = spawning.root(main, main.run, run.input, timeout, script.budget())
   ending.bounded_by(task, timeout)
   return hold(task)
 end

@@ -173,6 +173,8 @@ function methods.start_task(who, params)
     local own = record.extra(who.task)
     local extra = { meta = own.meta, own_rights = own.own_rights, budget = tokens.budget(who) }
     by = { rights = me.rights, task = { def = who.task.def, extra = extra } }
+  else
+    record.extra(me.task).budget = script.budget()
   end
   local _, task = spawning.named(owner, by, name, input, opts, nil, script.names())
   if not who.task then

@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from swarm_host.entries import harmless
+from swarm_host.entries import harmless, indented, reason_of
+from swarm_host.errors import headline
 from swarm_host.serving.addresses import NoRun, connect, find
 from swarm_host.serving.client import Client, Gone, Refused
 
@@ -37,7 +38,7 @@ def spoken_to(run: str) -> Iterator[Client]:
 def end_as(state: dict[str, Any]) -> None:
     """Ends the command as a task has ended: where that did not pass, with the reason.
 
-    :param state: how it is: its ``task_id``, ``status`` and ``error``.
+    :param state: how it is: its ``task_id``, ``name``, ``label``, ``status`` and ``error``.
     """
     task, status, error = state["task_id"], state["status"], state.get("error") or {}
     if status == "blocked":
@@ -45,4 +46,13 @@ def end_as(state: dict[str, Any]) -> None:
         click.echo(harmless(f"{task} is blocked: {reason}"), err=True)
         sys.exit(BLOCKED)
     if status != "pass":
-        raise click.ClickException(harmless(f"{task} {status}: {error.get('message', '')}"))
+        raise click.ClickException(harmless(f"{task} {status}: {indented(_why(state, error))}"))
+
+
+def _why(state: dict[str, Any], error: dict[str, Any]) -> str:
+    """Why a task did not pass, without its name: that stands before."""
+    status = state["status"]
+    if status == "cancelled" and error.get("reason"):
+        return str(error["reason"])
+    message = reason_of({**state, "reason": error.get("message")})
+    return headline({**error, "message": message}) if status == "failed" else message

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import anyio
@@ -17,19 +17,25 @@ LOOKS_BEFORE = 2
 
 
 @asynccontextmanager
-async def lingering_told(host: Host, screen: Screen) -> AsyncIterator[None]:
-    """Says it for the time of the block, once for each reason."""
+async def lingering_told(
+    host: Host, screen: Screen, is_over: Callable[[], bool]
+) -> AsyncIterator[None]:
+    """Says it for the time of the block, once for each reason.
+
+    :param is_over: whether others who go on are of any matter: where a run serves, only once it is
+        to end.
+    """
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_look, host, screen)
+        tasks.start_soon(_look, host, screen, is_over)
         yield
         tasks.cancel_scope.cancel()
 
 
-async def _look(host: Host, screen: Screen) -> None:
+async def _look(host: Host, screen: Screen, is_over: Callable[[], bool]) -> None:
     why, looks = None, 0
     while True:
         await anyio.sleep(LOOK_SECONDS)
-        lingering = host.lingering()
+        lingering = host.lingering() if is_over() else None
         now = lingering["why"] if lingering else None
         looks = looks + 1 if now == why else 1
         why = now

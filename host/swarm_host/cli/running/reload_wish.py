@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 OnChange = Literal["restart", "finish", "keep"]
 
 
-@dataclass(frozen=True, slots=True)
-class ReloadWish:
+class ReloadWish(NamedTuple):
     """What a run does when its files change.
 
     :ivar dry_run: only say what a reload would change.
@@ -17,6 +15,7 @@ class ReloadWish:
     :ivar watch: the run stays after main, and main runs again on each change.
     :ivar on_change: what a change does to main, with ``watch``.
     :ivar serves: work comes from outside, with or without a main.
+    :ivar takes_over: definitions are taken over; False: files are not watched.
     """
 
     dry_run: bool = False
@@ -24,6 +23,7 @@ class ReloadWish:
     watch: bool = False
     on_change: OnChange = "restart"
     serves: bool = False
+    takes_over: bool = True
 
     @property
     def wakes_main(self) -> bool:

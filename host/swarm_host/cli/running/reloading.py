@@ -62,7 +62,8 @@ class WatchedRun:
         choices = Choices(self._wish.dry_run, self._wish.drain, fresh=runs_again)
         self._reloader = Reloader(host, script, began, self, choices, error)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._reloader.run)
+            if self._wish.takes_over:
+                tasks.start_soon(self._reloader.run)
             if self._wish.watch:
                 self._repeating = Repeating(
                     host, self._screen, self._wish, self._run_main, self._tell

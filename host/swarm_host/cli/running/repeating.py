@@ -82,6 +82,7 @@ class Repeating:
         while not self._over:
             self._changed = anyio.Event()
             if first and self._serves:
+                self._host.serve()
                 run = self._host.run_id
                 self._screen.progress_note(
                     f"run {run} serves: swarm-host spawn {run} NAME [INPUT] (Ctrl-C ends)"

@@ -21,7 +21,7 @@ from swarm_host.errors import LoadError, OutOfMemory, SwarmError, WorkerCancelle
 from swarm_host.host import Host
 from swarm_host.options import Options
 from swarm_host.outcome import Outcome
-from swarm_host.serving.listening import listening
+from swarm_host.serving.listening import CannotListen, listening
 from swarm_host.threads.loop import LoopThread
 from swarm_host.view.fronts.following import Following
 from swarm_host.view.fronts.shown import SHOWN_SECONDS, View, default_view, rows_of, shown
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _EXIT = {"pass": 0, "failed": 1, "blocked": 3, "timeout": TIMED_OUT, "cancelled": 1}
 _LOAD_ERROR = 2
+_LISTENING = "serve takes work there: set XDG_RUNTIME_DIR to a folder of yours with a short path"
 _PICTURED = 40
 """Rows of the run that are looked at for who is at work."""
 _MOST_LOGS = 5
@@ -68,8 +69,10 @@ class Running:
         self._on_loaded = on_loaded
         reload = wish.reload
         if Path(wish.script).exists() and not Path(wish.script).is_file():
-            reload = None  # what comes through a pipe can be read once
+            # What comes through a pipe can be read once.
+            reload = reload._replace(takes_over=False) if reload and reload.serves else None
         self._stays = reload is not None and reload.watch
+        self._serves = reload is not None and reload.serves
         screen = self._screen = Screen(
             quiet=wish.quiet, debug=wish.debug, prints_to_stderr=wish.as_json, events=events
         )
@@ -112,7 +115,8 @@ class Running:
             from swarm_host.cli.running.reloading import WatchedRun, has_terminal
 
             self._watched = WatchedRun(screen, reload, self._run_main, self._tell)
-            on_hangup = None if has_terminal() else self._watched.hang_up
+            if reload.takes_over and not has_terminal():
+                on_hangup = self._watched.hang_up
         self._thread = LoopThread("lua", self._main)
         self._watchdog = Watchdog(
             screen, self._thread, self._interrupt, on_hangup, self._tell_who, wish.timeout
@@ -209,7 +213,7 @@ class Running:
                     return
                 self._tell_error(problem.error, with_source=True)
                 self._exit = _LOAD_ERROR
-                if not self._stays or (self._wish.reload is not None and self._wish.reload.serves):
+                if not self._stays or self._serves:
                     return
                 self._screen.progress_note("waiting for a change (Ctrl-C ends)")
             except WorkerCancelled:
@@ -217,9 +221,15 @@ class Running:
             if self._on_loaded is not None:
                 self._exit = self._on_loaded(host, None)
                 return
-            await stack.enter_async_context(listening(host, self._how, self._screen.progress_note))
+            try:
+                await stack.enter_async_context(listening(host, self._how))
+            except CannotListen as why:
+                if self._serves:
+                    self._screen.error(f"{why}\n{_LISTENING}")
+                    return
+                self._screen.progress_note(str(why))
             await stack.enter_async_context(shown(self._view, self._screen, host))
-            await stack.enter_async_context(lingering_told(host, self._screen))
+            await stack.enter_async_context(lingering_told(host, self._screen, self._is_over))
             if self._watchdog.received:
                 return  # it came between loading and main, when there was nobody to cancel
             once = partial(self._run_once, host)
@@ -227,6 +237,14 @@ class Running:
                 await once()
             else:
                 await self._watched.run(host, self._wish.script, began, problem, once)
+            if self._serves:
+                await host.end_serving()
+                self._screen.clear()
+                self._tell_summary(None)
+
+    def _is_over(self) -> bool:
+        """Whether somebody who goes on is waited for."""
+        return not self._serves or self._watchdog.is_due
 
     def _how(self) -> str:
         """How the run has ended, in short."""
@@ -264,6 +282,8 @@ class Running:
         """Runs main within its time."""
         self._watchdog.begin()
         try:
+            if self._serves:
+                return await host.run_beside(self._wish.timeout)
             return await host.run(self._wish.timeout, again=again)
         finally:
             if again:
@@ -288,7 +308,8 @@ class Running:
         limited = outcome.error is not None and outcome.error["code"] == "limited"
         over = limited and (outcome.error or {}).get("of_run")
         self._exit = _LIMITED if over else _EXIT[outcome.status]
-        self._tell_summary(outcome)
+        if not self._serves:
+            self._tell_summary(outcome)
         of_main = outcome.main or outcome  # what fails the run takes nothing of what main returned
         if of_main.status in ("pass", "blocked") and (
             of_main.value is not None or self._wish.as_json
@@ -302,7 +323,7 @@ class Running:
         ):
             self._tell_error(outcome.error)
 
-    def _tell_summary(self, outcome: Outcome) -> None:
+    def _tell_summary(self, outcome: Outcome | None) -> None:
         """Says what there is to tell beside the result; with --quiet only what fails the run."""
         if self._host is None:
             return
@@ -311,11 +332,12 @@ class Running:
             lines = blocked(summary["blocked"]) if self._wish.blocked == "fail" else []
         else:
             total = self._options.watched and seconds >= SHOWN_SECONDS
-            told = told_in(outcome.error)
+            error = None if outcome is None else outcome.error
+            told = told_in(error)
             counts, log_dir = self._host.counts(), self._log_dir
             lines = summary_of(summary, counts, seconds, told=told, total=total)
             if log_dir is not None:
-                listed = [*summary["failed"]["tasks"], *named_in(outcome.error)]
+                listed = [*summary["failed"]["tasks"], *named_in(error)]
                 files = dict.fromkeys(filter(None, map(log_dir.file_of, listed)))
                 lines += [f"log: {file}" for file in [*files][:_MOST_LOGS]]
         for line in lines:
