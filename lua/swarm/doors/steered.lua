@@ -1,18 +1,16 @@
 -- What can be asked for from outside beside a worker's own: verb → function(who, params, of) →
 -- value. `of` has `param` and `target` of visits.lua.
 local dispatching = require "swarm.structure.dispatching"
-local errors = require "swarm.ground.errors"
 local loop = require "swarm.structure.loop"
 local recent = require "swarm.doors.recent"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
 local sessions = require "swarm.script.sessions"
-local shown = require "swarm.ground.shown"
 local tasks = require "swarm.scope.tasks"
 local trace = require "swarm.worker.output.trace"
+local types = require "swarm.events.types"
 local values = require "swarm.values.values"
 local raised = require "swarm.ground.raised"
-local type = type
 
 local methods = {}
 
@@ -33,15 +31,10 @@ function methods.read_trace(who, params, of)
 end
 
 function methods.subscribe_events(_, params, of)
-  local types = of.param(params, "types", "table")
-  for i = 1, types and #types or 0 do
-    if type(types[i]) ~= "string" then
-      local got = shown.value(types[i])
-      return errors.throw("invalid_argument", "types must be texts, and one is " .. got)
-    end
-  end
+  local wanted = of.param(params, "types", "table")
+  types.check(wanted or {}, "subscribe_events")
   local since, wait = of.param(params, "since", "number"), of.param(params, "wait", "number")
-  return recent.read(since, types, wait)
+  return recent.read(since, wanted, wait)
 end
 
 function methods.pause_loop()

@@ -9,6 +9,7 @@ local glob = require "swarm.ground.glob"
 local S = require "swarm.scheduler.scheduler"
 local settling = require "swarm.worker.settle"
 local shown = require "swarm.ground.shown"
+local types = require "swarm.events.types"
 local values = require "swarm.values.values"
 local waiting = require "swarm.scope.waiting"
 local pairs, type = pairs, type
@@ -36,12 +37,7 @@ local function selector(select)
         .. shown.value(select)
     )
   end
-  for i = 1, #globs do
-    if type(globs[i]) ~= "string" then
-      local got = shown.value(globs[i])
-      return errors.throw("invalid_argument", "swarm.subscribe: a type is a text, and not " .. got)
-    end
-  end
+  types.check(globs, "swarm.subscribe")
   return function(event)
     return glob.any(globs, event.type)
   end

@@ -104,16 +104,14 @@ function handle.task(value, call)
   if task then
     return task
   end
-  local hint = ""
-  if value == nil or type(value) == "string" then
-    hint = "; of a handle it is called with a colon: h:" .. (match(call, "[%w_]+$") or call) .. "()"
+  local hint, method = "", match(call, "[%w_]+$") or call
+  if methods[method] and (value == nil or type(value) == "string") then
+    hint = "; of a handle it is called with a colon: h:" .. method .. "()"
   end
+  local takes = ' takes a worker\'s handle (what swarm.spawn returned) or a task_id such as "T-7"'
   return errors.throw(
     "invalid_argument",
-    call
-      .. " takes a worker's handle (what swarm.spawn returned) or a task_id, and got "
-      .. shown.value(value)
-      .. hint
+    call .. takes .. ", and got " .. shown.value(value) .. hint
   )
 end
 

@@ -92,6 +92,16 @@ it("it belongs to who asks", function()
   assert.equals("cancelled", h.status)
 end)
 
+it("what it takes is told, and no method that handles do not have", function()
+  local err = mistaken("swarm.retry takes", swarm.retry, "flaky")
+  assert.equals(
+    'swarm.retry takes a worker\'s handle (what swarm.spawn returned) or a task_id such as "T-7", '
+      .. 'and got "flaky"',
+    err.message
+  )
+  mistaken('got "flaky"; of a handle it is called with a colon: h:join()', swarm.join, "flaky")
+end)
+
 it("only what has settled, and is no part of the run's own", function()
   mistaken("has not settled yet", swarm.retry, swarm.spawn(swarm.yield))
   local held = swarm.open "held"
@@ -276,7 +286,9 @@ end)
 
 it("a wrong selection is told", function()
   mistaken("takes a type of events", swarm.subscribe, 5)
-  mistaken("a type is a text", swarm.subscribe, { 5 })
+  mistaken("a type of events is a text", swarm.subscribe, { 5 })
+  mistaken('"tsk_pass"; did you mean task_pass?', swarm.subscribe, { "task_*", "tsk_pass" })
+  mistaken('no event is of the type "tsk_*"; there are abandoned, ', swarm.subscribe, "tsk_*")
 end)
 
 it("a trace has each attempt", function()
