@@ -78,8 +78,14 @@ class Listening:
         """A connection of the test's own."""
         client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         client.settimeout(SECONDS)
-        client.connect(str(self.path))
-        return client
+        end = time.monotonic() + SECONDS
+        while True:
+            try:
+                client.connect(str(self.path))
+            except ConnectionRefusedError:  # its socket has its name, and does not listen yet
+                assert time.monotonic() < end
+            else:
+                return client
 
 
 def asked(client: socket.socket, method: str, **params: Any) -> dict[str, Any]:

@@ -73,6 +73,9 @@ def test_what_cannot_be_is_told(tmp_path: Path) -> None:
     with listening(tmp_path, SLEEPER) as one:
         assert "did you mean sleeper? (not_reg" in one.say("spawn", "last", "sleper", status=1)
         assert "there is no task" in one.say("join", "last", "T-99", status=1)
+        of_sleeper = 'ended long since; did you mean T-2, worker "sleeper" [for 600]? ('
+        for word in ("2", "t-2", "for 600", "sleeper"):
+            assert of_sleeper in one.say("join", "last", word, status=1)
         assert "there is no task" in one.say("tail", "last", "nonsense", status=1)
         assert "there is no run nope; there are" in one.say("ps", "nope", status=1)
         assert "has not ended within 0.1 s" in one.say(

@@ -28,7 +28,8 @@ local tasks = require "swarm.scope.tasks"
 local tails = require "swarm.worker.output.tail"
 local tokens = require "swarm.outside.tokens"
 local values = require "swarm.values.values"
-local error, format, pairs, pcall, type = error, string.format, pairs, pcall, type
+local error, format, match = error, string.format, string.match
+local pairs, pcall, type = pairs, pcall, type
 
 local visits = {}
 
@@ -68,13 +69,26 @@ local function find(id)
   return task
 end
 
+---A sentence that helps where no task has an id: it is the number of one, or what one is called.
+local function hint_at(id)
+  local number = match(id, "^[Tt]?%-?(%d+)$")
+  local task = number and find("T-" .. number)
+  if not task then
+    task = tasks.called(id)
+    scopes.each_live(scopes.root, function(w)
+      task = task or not w.task.def.apart and tasks.is_called(w.task, id) and w.task
+    end)
+  end
+  return task and format("; did you mean T-%d, worker %s?", task.id, record.named(task)) or ""
+end
+
 ---The task that is asked about: the bearer's own where none is named.
 local function target(who, params)
   local id = param(params, "task_id", "string", not who.task)
   local task = id and find(id) or not id and who.task
   if not task then
     local message = format("there is no task %s, or it has ended long since", shown.value(id))
-    return errors.throw("task_not_found", message, { task_id = id })
+    return errors.throw("task_not_found", message .. hint_at(id), { task_id = id })
   end
   return task
 end

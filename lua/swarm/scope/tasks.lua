@@ -3,7 +3,7 @@
 local errors = require "swarm.ground.errors"
 local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
-local tonumber, match = tonumber, string.match
+local pairs, tonumber, match = pairs, tonumber, string.match
 
 local tasks = {}
 
@@ -63,6 +63,24 @@ end
 function tasks.by_id(text)
   local id = match(text, "^T%-(%d+)$")
   return id and by_id[tonumber(id)]
+end
+
+---Whether a text is a task's name, or its label.
+function tasks.is_called(task, text)
+  return task.def.name == text or record.label(task) == text
+end
+
+---The last task that is called so, of those whose ids somebody may know.
+---@param text string
+---@return table?
+function tasks.called(text)
+  local last
+  for id, task in pairs(by_id) do
+    if tasks.is_called(task, text) and not (last and last.id > id) then
+      last = task
+    end
+  end
+  return last
 end
 
 ---The task of an id; raises where there is none, or it is not the running worker's to reach. Nil
