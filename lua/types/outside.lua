@@ -204,6 +204,11 @@ function tokens.attenuate(token, caveats) end
 ---@return swarm.Claims
 function tokens.verify(token, verb, task_id) end
 
+---The path of the run's socket, for who has a token and is to use it (SWARM_SOCKET); nil where
+---nobody can connect, as in specs.
+---@return string?
+function tokens.socket() end
+
 ---Makes a token worth nothing, and all that was made of it.
 ---@param token string
 function tokens.revoke(token) end

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -229,62 +228,3 @@ def test_without_a_token_it_says_where_one_comes_from() -> None:
     done = run("worker", "prompt")
     assert done.returncode == 1
     assert b'SWARM_TOKEN = "{token}"' in done.stderr
-
-
-def test_a_session_is_spoken_to_from_outside(tmp_path: Path) -> None:
-    text = f"""
-    swarm.role "guest" {{ extends = "observer", allow = {{ "start_task", "poll_task" }} }}
-    swarm.role "boss" {{ extends = "operator",
-      allow = {{ "pause_loop", "resume_loop", "inject_directive" }} }}
-    local tries = 0
-    swarm.worker "flaky" {{ run = function()
-      tries = tries + 1
-      if tries == 1 then error("not yet", 0) end
-      return tries
-    end }}
-    swarm.worker "listens" {{ run = function(ctx)
-      while true do
-        local told = ctx:directives()
-        if told[1] then return told[1] end
-        swarm.sleep(0.02)
-      end
-    end }}
-    swarm.worker "maker" {{ role = "boss", authority = "own", run = function()
-      local guest = swarm.attach {{ role = "guest", ttl = 600 }}
-      local boss = swarm.attach {{ role = "boss", ttl = 600 }}
-      swarm.fs.write("{tmp_path}/new", swarm.json.encode {{ guest.token, boss.token }})
-      swarm.fs.write("{tmp_path}/written", "")
-      guest.handle:join()
-      return "detached"
-    end }}
-    swarm.main(function() print(swarm.call "maker") swarm.sleep(600) end)
-    """
-    with listening(tmp_path, text) as one, one.connect() as client:
-        while not (tmp_path / "written").exists():
-            assert one.process.poll() is None
-        guest, boss = json.loads((tmp_path / "new").read_text())
-
-        def ask(method: str, token: str = guest, **params: Any) -> Any:
-            answer = asked(client, method, token=token, **params)
-            return answer.get("result", answer.get("error", {}).get("data", {}).get("code"))
-
-        assert ask("heartbeat") is None
-        assert ask("pause_loop") == "role_violation"
-        seen = ask("subscribe_events")["next"]
-        task = ask("start_task", boss, name="flaky")["task_id"]
-        assert ask("poll_task", boss, task_id=task)["status"] == "failed"
-        events = ask("subscribe_events", since=seen, types=["task_*"], wait=5)
-        assert {event["type"] for event in events["events"]} >= {"task_created"}
-        assert ask("subscribe_events", since=10**9)["events"] == []
-        assert ask("dispatch_attempt", boss, task_id=task) == {"task_id": task}
-        assert ask("poll_task", boss, task_id=task)["value"] == 2
-        trace = ask("read_trace", boss, task_id=task)
-        assert [attempt["status"] for attempt in trace] == ["failed", "pass"]
-        assert "not yet" in trace[0]["error"]["message"]
-        listener = ask("start_task", boss, name="listens")["task_id"]
-        assert ask("pause_loop", boss) == {"changed": True}
-        assert ask("resume_loop", boss) == {"changed": True}
-        assert ask("inject_directive", boss, task_id=listener, text="go") is None
-        assert ask("poll_task", boss, task_id=listener)["value"] == "go"
-        assert ask("detach_session") is None
-        assert ask("heartbeat") == "token_not_found"

@@ -27,10 +27,12 @@ class Client:
     """Asks a run.
 
     :param connection: to its socket.
+    :param token: what speaks for who asks; None: a person asks.
     """
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, token: str | None = None) -> None:
         self._connection = connection
+        self._token = {} if token is None else {"token": token}
         self._answers = connection.makefile("rb")
 
     def ask(self, method: str, **params: Any) -> Any:
@@ -39,7 +41,7 @@ class Client:
         :raises Refused: it is refused, or failed.
         :raises Gone: the run has ended.
         """
-        asked = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        asked = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**self._token, **params}}
         try:
             self._connection.sendall(json.dumps(asked).encode() + b"\n")
             line = self._answers.readline()

@@ -312,6 +312,12 @@ function tokens.face.verify(token, verb, task_id)
   }
 end
 
+---swarm.token.socket() → where a token is good for something: the path of the run's socket.
+---@return string? nil: nobody can connect
+function tokens.face.socket()
+  return tokens.socket
+end
+
 ---swarm.token.revoke(token): it, and all that was made of it, is worth nothing from now on.
 function tokens.face.revoke(token)
   gate.check(S.current, "mint_worker_token")

@@ -340,6 +340,7 @@ it("without a heartbeat it ends", function()
   local _, err = s.handle:join()
   assert.equals('session "Ann": no heartbeat came for 10 s', err.message)
   assert.equals("timeout", err.code)
+  assert.equals("failed", s.handle.status)
 end)
 
 it("it ends with the worker that made it", function()

@@ -29,7 +29,7 @@ def ps(run: str | None, as_json: bool) -> None:
     if run is None:
         _runs(as_json)
         return
-    with spoken_to(run) as client:
+    with spoken_to(run, as_person=True) as client:
         said = client.ask("read_task_state")
     if as_json:
         click.echo(json.dumps(said))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,10 +25,14 @@ LIVE = ("pending", "running")
 
 
 @contextmanager
-def spoken_to(run: str) -> Iterator[Client]:
-    """A run to speak to; what goes wrong ends the command with one line."""
+def spoken_to(run: str, *, as_person: bool = False) -> Iterator[Client]:
+    """A run to speak to; what goes wrong ends the command with one line.
+
+    :param as_person: without the token that there may be in ``SWARM_TOKEN``.
+    """
+    token = None if as_person else os.environ.get("SWARM_TOKEN")
     try:
-        yield Client(connect(find(run)))
+        yield Client(connect(find(run)), token or None)
     except Refused as problem:
         said = harmless(f"{problem} ({problem.error.get('code')})")
         raise click.ClickException(said) from None

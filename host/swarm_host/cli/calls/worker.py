@@ -16,15 +16,19 @@ Usage: swarm-host worker prompt [--json]
        swarm-host worker emit STAGE [NOTE]
        swarm-host worker artifact NAME [FILE|-]
        swarm-host worker result [JSON|-] [--blocked REASON]
+       swarm-host worker heartbeat
+       swarm-host worker detach
 
 What the program of a worker says to its run. It needs SWARM_TOKEN and SWARM_SOCKET: give the worker
-env = { SWARM_TOKEN = "{token}" }.
+env = { SWARM_TOKEN = "{token}" }. Elsewhere they are a token, and what swarm.token.socket() says.
 
   prompt     print the prompt; with --json all that is known of the task
   emit       say how far it is
   artifact   hand over a file, or standard input; its text is the value, and where it is JSON
              (--json) what that says
   result     the result, in place of what the program prints: JSON, or - for standard input
+  heartbeat  a sign of life of a session (swarm.attach), with its token
+  detach     end the session; what was started in it is waited for
 """
 
 MOST_BYTES = 12 * 1024 * 1024
@@ -62,7 +66,7 @@ def _ask(method: str, **params: Any) -> Any:
         missing = "SWARM_TOKEN" if not token else "SWARM_SOCKET"
         _fail(
             f"{missing} is not set: this is for the program of a worker that has a token, "
-            'env = { SWARM_TOKEN = "{token}" }'
+            'env = { SWARM_TOKEN = "{token}" }; swarm.token.socket() is the path of its socket'
         )
     import socket
 
@@ -71,7 +75,7 @@ def _ask(method: str, **params: Any) -> Any:
         connection.connect(path)
     except OSError as problem:
         _fail(f"the run cannot be spoken to: {problem.strerror}")
-    return Client(connection).ask(method, token=token, **params)
+    return Client(connection, token).ask(method, **params)
 
 
 def _fail(message: str) -> NoReturn:
@@ -129,6 +133,21 @@ def _result(words: list[str]) -> int:
     return 0
 
 
+def _heartbeat(words: list[str]) -> int:
+    return _of_session(words, "heartbeat", "heartbeat")
+
+
+def _detach(words: list[str]) -> int:
+    return _of_session(words, "detach", "detach_session")
+
+
+def _of_session(words: list[str], name: str, method: str) -> int:
+    if words:
+        raise _Misused(f"{name} takes nothing")
+    _ask(method)
+    return 0
+
+
 def _read(name: str) -> bytes:
     source = sys.stdin.buffer if name == "-" else open(name, "rb")  # noqa: PTH123, SIM115 - quick
     with source:
@@ -150,4 +169,6 @@ _COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "emit": _emit,
     "artifact": _artifact,
     "result": _result,
+    "heartbeat": _heartbeat,
+    "detach": _detach,
 }

@@ -10,7 +10,6 @@ local S = require "swarm.scheduler.scheduler"
 local say = require "swarm.worker.output.say"
 local secret = require "swarm.outside.secret"
 local template = require "swarm.outside.process.template"
-local tokens = require "swarm.outside.tokens"
 local concat, find, format = table.concat, string.find, string.format
 local error, pairs, pcall, type = error, pairs, pcall, type
 
@@ -39,9 +38,6 @@ local function environment(plan, ctx, input, prompt)
     env[name] = not secret.name(value)
         and template.fill(value, ctx, input, plan.who .. ": env." .. name, prompt)
       or value
-  end
-  if (plan.token or plan.forms.token) and tokens.socket then
-    env.SWARM_SOCKET = env.SWARM_SOCKET or { tokens.socket }
   end
   return env
 end
@@ -97,6 +93,7 @@ function attempt.order(plan, ctx, input, prompt)
     arguments = arguments,
     env = environment(plan, ctx, input, prompt),
     inherit = plan.inherit,
+    bears = plan.token or plan.forms.token,
     folder = plan.folder and template.fill(plan.folder, ctx, input, plan.who .. ": cwd", prompt),
     prompt = plan.prompt_file and prompt() or nil,
     line = plan.line_limit,

@@ -76,6 +76,9 @@ function child.payload(order)
   for i = 1, #order.arguments do
     put(joined(order.arguments[i], order.who .. ": argument " .. i - 1))
   end
+  if tokens.socket and (order.bears or order.env.SWARM_TOKEN) then
+    order.env.SWARM_SOCKET = order.env.SWARM_SOCKET or { tokens.socket }
+  end
   local env, secrets = {}, values.object {}
   for name, value in pairs(order.env) do
     local secret_name = secret.name(value)
@@ -163,13 +166,13 @@ local function listener(order)
 end
 
 ---Runs a child to its end.
----@param order table { who, arguments, env, folder, input, source, prompt, inherit, line, output,
----limits, terminal, plain, kill_after, timeout, idle, linger, to_file, chomp, stream, on_out,
----on_err, told }: `arguments` and `env` hold lists of texts around the path of the prompt's file,
----`env` secrets too; `input` is such a list, or nil; `source` is what it is fed from (feed.lua);
----`chomp`: stdout comes without its last newline; `on_out` takes whole items where its output is a
----stream, `on_err` lines of its standard error; `told` is called with the request between two of
----them, and may tell it something
+---@param order table { who, arguments, env, bears, folder, input, source, prompt, inherit, line,
+---output, limits, terminal, plain, kill_after, timeout, idle, linger, to_file, chomp, stream,
+---on_out, on_err, told }: `arguments` and `env` hold lists of texts around the path of the prompt's
+---file, `env` secrets too; `bears`: it gets a token; `input` is such a list, or nil; `source` is
+---what it is fed from (feed.lua); `chomp`: stdout comes without its last newline; `on_out` takes
+---whole items where its output is a stream, `on_err` lines of its standard error; `told` is called
+---with the request between two of them, and may tell it something
 ---@return table ended { exit_code, signal, lingered, path, size }, string stdout, string stderr
 function child.run(order)
   local payload, texts = child.payload(order)
