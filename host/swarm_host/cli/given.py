@@ -1,4 +1,5 @@
-"""What a run is given from outside: the script by its path, and what ``--input`` gives to main.
+"""What is given from outside: a script by its path, what ``--input`` gives to main, and ``INPUT``
+of ``swarm-host spawn`` to a worker.
 
 What has a name among files and is none has no end (a device) or may keep who opens it waiting for
 ever (a pipe). What the shell hands over as a descriptor, such as ``<(...)``, is meant so.
@@ -43,13 +44,38 @@ def read_input(text: str, seconds: float | None) -> Any:
 
     :param seconds: how long reading it may take; None: as long as it takes.
     """
-    source = "--input"
+    decoded, source = _given(text, "--input", seconds)
+    return _parsed(decoded, source)
+
+
+def read_json_or_text(text: str, what: str, *, as_text: bool) -> Any:
+    """What a word names that may be a text: the word itself, ``@FILE`` or ``-``. It is JSON, or,
+    where it is none and does not begin with ``{`` or ``[``, a text.
+
+    :param what: the word's name, for messages.
+    :param as_text: it is a text, whatever it looks like.
+    """
+    decoded, source = _given(text, what, None)
+    if as_text:
+        return decoded
+    if decoded.lstrip().startswith(("{", "[")):
+        hint = f"\n{what} that begins with {{ or [ is JSON: with --text it is a text"
+        return _parsed(decoded, source, hint)
+    try:
+        return _json(decoded)
+    except ValueError:
+        return decoded
+
+
+def _given(text: str, what: str, seconds: float | None) -> tuple[str, str]:
+    """The text that a word names, and what the source of it is called."""
+    source = what
     try:
         if text == "-":
-            source = "--input - (standard input)"
+            source = f"{what} - (standard input)"
             raw = _read(sys.stdin.fileno() if sys.stdin else 0, source, seconds)
         elif text.startswith("@"):
-            source = f"--input {text}"
+            source = f"{what} {text}"
             raw = _content(text[1:], source, seconds)
         else:
             raw = os.fsencode(text)
@@ -57,10 +83,9 @@ def read_input(text: str, seconds: float | None) -> Any:
         reason = getattr(problem, "strerror", None) or str(problem)
         refuse(f"{source}: cannot read it: {reason[:1].lower()}{reason[1:]}")
     try:
-        decoded = raw.decode()
+        return raw.decode(), source
     except UnicodeDecodeError as problem:
         refuse(f"{source}: not UTF-8: {first_fault(problem)}")
-    return _parsed(decoded, source)
 
 
 def _kind_of(path: str) -> str | None:
@@ -103,7 +128,13 @@ def _read(file: int, source: str, seconds: float | None) -> bytes:
             raise OSError(0, f"it has more than {MOST >> 20} MiB, which is the most that is read")
 
 
-def _parsed(text: str, source: str) -> Any:
+def _json(text: str) -> Any:
+    """What JSON says.
+
+    :raises ValueError: it is none, or has a number that is too large.
+    :raises RecursionError: it is nested too deep.
+    """
+
     def no_constant(name: str) -> NoReturn:
         raise ValueError(f"{name} is not JSON")
 
@@ -118,17 +149,19 @@ def _parsed(text: str, source: str) -> Any:
         value = number(digits)
         return value if abs(value) >= 1e300 else int(digits)
 
+    return json.loads(text, parse_constant=no_constant, parse_float=number, parse_int=whole_number)
+
+
+def _parsed(text: str, source: str, hint: str = "") -> Any:
     try:
-        return json.loads(
-            text, parse_constant=no_constant, parse_float=number, parse_int=whole_number
-        )
+        return _json(text)
     except json.JSONDecodeError as problem:
         near = text[problem.pos : problem.pos + 20]
         shown = f" near {near!r}" if near else " (the text ends there)"
-        hint = "" if "\n" in text or len(text) > 60 else f"; got {text!r}"
+        got = "" if "\n" in text or len(text) > 60 else f"; got {text!r}"
         where = f"line {problem.lineno}, column {problem.colno}"
-        refuse(f"{source}: not JSON: {problem.msg.lower()} at {where}{shown}{hint}")
+        refuse(f"{source}: not JSON: {problem.msg.lower()} at {where}{shown}{got}{hint}")
     except RecursionError:
         refuse(f"{source}: it is nested more than 100 levels deep, which is the most")
     except ValueError as problem:
-        refuse(f"{source}: {problem}")
+        refuse(f"{source}: {problem}{hint}")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import click
 
 from swarm_host.cli.calls.speaking import LIVE, RUN, TASK, end_as, spoken_to
+from swarm_host.cli.given import read_json_or_text
+from swarm_host.cli.words import TIMED_OUT, Seconds, refuse
 from swarm_host.view.outputs import result_of
 
 
@@ -15,16 +14,18 @@ from swarm_host.view.outputs import result_of
 @RUN
 @click.argument("name")
 @click.argument("input", required=False)
+@click.option("--text", is_flag=True, help="INPUT is a text, whatever it looks like.")
 @click.option("--label", help="Which of many it is.")
-@click.option("--timeout", type=float, help="Seconds that it may take.")
-def spawn(run: str, name: str, input: str | None, label: str | None, timeout: float | None) -> None:
-    """Spawn worker NAME in RUN, with INPUT: JSON, or a text that is none. Prints its task."""
-    value: Any = None
-    if input is not None:
-        try:
-            value = json.loads(input)
-        except ValueError:
-            value = input
+@click.option("--timeout", type=Seconds(), metavar="S", help="Seconds that it may take.")
+def spawn(
+    run: str, name: str, input: str | None, text: bool, label: str | None, timeout: float | None
+) -> None:
+    """Spawn worker NAME in RUN, and print its task.
+
+    INPUT is JSON, or else a text; what begins with { or [ must be JSON, unless with --text. @FILE
+    and - (standard input) are read, and the same holds for what is in them.
+    """
+    value = None if input is None else read_json_or_text(input, "INPUT", as_text=text)
     options = {key: one for key, one in (("label", label), ("timeout", timeout)) if one is not None}
     with spoken_to(run) as client:
         click.echo(client.ask("start_task", name=name, input=value, **options)["task_id"])
@@ -33,9 +34,18 @@ def spawn(run: str, name: str, input: str | None, label: str | None, timeout: fl
 @click.command()
 @RUN
 @TASK
-@click.option("--timeout", type=float, help="Seconds to wait at most.")
+@click.option(
+    "--timeout",
+    type=Seconds(or_none_at_all=True),
+    metavar="S",
+    help="Seconds to wait at most; 0 only asks.",
+)
 def join(run: str, task: str, timeout: float | None) -> None:
-    """Wait for TASK (T-7) of RUN and print its result; it fails as that did."""
+    """Wait for TASK (T-7) of RUN.
+
+    Prints its result, and fails as that did: status 1, 3 where it is blocked, 124 where the time is
+    up.
+    """
     wait = {} if timeout is None else {"wait": timeout}
     with spoken_to(run) as client:
         ended = client.ask("poll_task", task_id=task, **wait)
@@ -43,7 +53,7 @@ def join(run: str, task: str, timeout: float | None) -> None:
     if value is not None:
         click.echo(result_of(value), nl=False)
     if status in LIVE:
-        raise click.ClickException(f"{task} has not ended within {timeout:g} s: it is {status}")
+        refuse(f"{task} has not ended within {timeout:g} s: it is {status}", TIMED_OUT)
     end_as(ended)
 
 
