@@ -10,6 +10,7 @@ import pytest
 from swarm_host.cli.commands import COMMANDS
 from tests.support.command_line import run
 
+CLI = Path(__file__).resolve().parents[2] / "spec/host/cli.md"
 RUN_COMMANDS = {"cancel", "join", "spawn", "tail"}
 WRONG = [
     *([name, "--nonsense"] for name in COMMANDS),
@@ -36,3 +37,8 @@ def test_an_error_is_told_by_the_same_word(
     assert re.findall(r"^error: ", said, re.MULTILINE) == ["error: "], said
     assert "Error:" not in said
     assert done.stdout == b""
+
+
+def test_the_page_has_each_command() -> None:
+    page = CLI.read_text()
+    assert not [name for name in (*COMMANDS, "worker") if f"`swarm-host {name}" not in page]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from swarm_host.tokens.authority import Authority
 from swarm_host.tokens.keys import random_keys
-from tests.serving.running import asked, listening
+from tests.serving.running import Listening, asked, listening
 from tests.support.command_line import run, script
 
 PROGRAM = Path(sys.executable).with_name("swarm-host")
@@ -215,16 +217,77 @@ def test_a_late_submission_of_an_old_attempt_is_refused(tmp_path: Path) -> None:
         (["emitt", "x"], "has no command 'emitt'"),
         (["emit"], "emit takes a stage"),
         (["result", "{nonsense"], "is no JSON"),
+        (
+            ["result", "run.lua"],
+            "is no JSON: Expecting value: line 1 column 1 (char 0); a text stan",
+        ),
+        (["result", "@nowhere"], "\nerror: nowhere cannot be read: no such file or directory\n"),
+        (
+            ["artifact", "a", "nowhere"],
+            "\nerror: nowhere cannot be read: no such file or directory\n",
+        ),
+        (["artifact", "a", "."], "\nerror: . cannot be read: is a directory\n"),
         (["result", "1", "--blocked"], "--blocked takes a reason"),
+        (["result", "1", "--blocked", ""], "--blocked takes a reason"),
+        (["result", "1", "--blocked", " "], "--blocked takes a reason"),
         (["artifact"], "artifact takes a name"),
     ],
 )
 def test_a_misuse_is_told(words: list[str], says: str) -> None:
     done = run("worker", *words)
-    assert (done.returncode, says in done.stderr.decode()) == (2, True), done
+    assert (done.returncode, says in f"\n{done.stderr.decode()}") == (2, True), done
 
 
 def test_without_a_token_it_says_where_one_comes_from() -> None:
     done = run("worker", "prompt")
     assert done.returncode == 1
     assert b'SWARM_TOKEN = "{token}"' in done.stderr
+
+
+def test_what_is_too_large_is_told(tmp_path: Path) -> None:
+    most = 12 * 2**20
+    (tmp_path / "fits").write_text("x" * most)
+    (tmp_path / "large").write_text("x" * (most + 1))
+    (tmp_path / "lines").write_text("\n" * (9 * 2**20))
+    shell = """
+    "$HOST" worker artifact a fits && echo fits >> said
+    "$HOST" worker artifact b large 2>> said || echo $? >> said
+    "$HOST" worker artifact c lines 2>> said || echo $? >> said
+    "$HOST" worker artifact d fits 2>> said || echo $? >> said
+    echo '"done"' > out && "$HOST" worker result @out
+    """
+    said = told(
+        tmp_path,
+        f"""
+    swarm.worker "a" {{ {WORKER}, cwd = "{tmp_path}", shell = [==[{shell}]==] }}
+    swarm.main(function() return swarm.call "a" end)
+    """,
+    )
+    assert said == "done\n"
+    fits, large, two, lines, one, tail, last = (tmp_path / "said").read_text().splitlines()
+    assert (fits, two, one, last) == ("fits", "2", "1", "1")
+    assert large == "error: large has more than 12 MiB, which is the most: hand over its path"
+    size = "a message to the run would have 18.0 MiB, and may have 16"
+    assert lines == f"error: {size}: hand over a path instead (invalid_argument)"
+    assert tail.startswith("error: the output tail is full: 10000 events or 16777216 bytes")
+
+
+def test_a_program_that_is_blocked_says_why(tmp_path: Path) -> None:
+    with bearing_program(tmp_path) as (one, token), one.connect() as client:
+        refused = asked(client, "post_result", token=token, value=1, blocked="")
+        assert refused["error"]["message"] == "blocked is the reason, and is empty"
+        assert "result" in asked(client, "post_result", token=token, value=1, blocked="no way")
+
+
+@contextmanager
+def bearing_program(tmp_path: Path) -> Iterator[tuple[Listening, str]]:
+    """A run, and the token of a program of it."""
+    shell = 'printf %s "$SWARM_TOKEN" > token.new && mv token.new token; sleep 600'
+    text = f"""
+    swarm.worker "a" {{ {WORKER}, cwd = "{tmp_path}", shell = [==[{shell}]==] }}
+    swarm.main(function() return swarm.call "a" end)
+    """
+    with listening(tmp_path, text) as one:
+        while not (tmp_path / "token").exists():
+            assert one.process.poll() is None
+        yield one, (tmp_path / "token").read_text()

@@ -6,6 +6,9 @@ import json
 import socket
 from typing import Any
 
+MOST_FRAME = 16 * 1024 * 1024
+"""Bytes of one message."""
+
 
 class Refused(Exception):
     """The run refused what it was asked for.
@@ -38,12 +41,17 @@ class Client:
     def ask(self, method: str, **params: Any) -> Any:
         """Asks for something, and waits for the answer.
 
-        :raises Refused: it is refused, or failed.
+        :raises Refused: it is refused, or failed, or is more than a message may have.
         :raises Gone: the run has ended.
         """
         asked = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**self._token, **params}}
+        message = _encoded(asked)
+        if len(message) > MOST_FRAME:
+            size = f"{len(message) / 2**20:.1f} MiB, and may have {MOST_FRAME >> 20}"
+            why = f"a message to the run would have {size}: hand over a path instead"
+            raise Refused(why, {"code": "invalid_argument", "message": why})
         try:
-            self._connection.sendall(json.dumps(asked).encode() + b"\n")
+            self._connection.sendall(message + b"\n")
             line = self._answers.readline()
         except OSError as problem:
             raise Gone(f"the run has ended: {problem.strerror}") from None
@@ -55,3 +63,10 @@ class Client:
             data = error.get("data") or {"code": "invalid_argument", "message": error["message"]}
             raise Refused(error["message"], data)
         return answer["result"]
+
+
+def _encoded(message: dict[str, Any]) -> bytes:
+    try:
+        return json.dumps(message, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # a word of the command line that is not UTF-8
+        return json.dumps(message).encode()

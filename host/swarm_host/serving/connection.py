@@ -11,8 +11,7 @@ from contextlib import suppress
 import anyio
 import anyio.lowlevel
 
-MOST_FRAME = 16 * 1024 * 1024
-"""Bytes of one message."""
+from swarm_host.serving.client import MOST_FRAME
 
 MOST_HELD = 8 * MOST_FRAME
 """Bytes of all connections together that have come and nobody has taken yet, or are to go, beside

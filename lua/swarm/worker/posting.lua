@@ -27,6 +27,8 @@ function posting.post(task, value, reason)
         .. " is no process worker: its result comes from its "
         .. (task.def.kind == "agent" and "agent's answer" or "own code")
     )
+  elseif reason == "" then
+    return errors.throw("invalid_argument", "blocked is the reason, and is empty")
   elseif posting.of(task) then
     return errors.throw(
       "invalid_argument",

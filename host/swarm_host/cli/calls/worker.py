@@ -14,8 +14,8 @@ from swarm_host.serving.client import Client, Gone, Refused
 USAGE = """\
 Usage: swarm-host worker prompt [--json]
        swarm-host worker emit STAGE [NOTE]
-       swarm-host worker artifact NAME [FILE|-]
-       swarm-host worker result [JSON|-] [--blocked REASON]
+       swarm-host worker artifact NAME [FILE|-] [--json]
+       swarm-host worker result [JSON|@FILE|-] [--blocked REASON]
        swarm-host worker heartbeat
        swarm-host worker detach
 
@@ -24,9 +24,10 @@ env = { SWARM_TOKEN = "{token}" }. Elsewhere they are a token, and what swarm.to
 
   prompt     print the prompt; with --json all that is known of the task
   emit       say how far it is
-  artifact   hand over a file, or standard input; its text is the value, and where it is JSON
-             (--json) what that says
-  result     the result, in place of what the program prints: JSON, or - for standard input
+  artifact   hand over a file, or standard input, of 12 MiB at most; its text is the value, and
+             where it is JSON (--json) what that says
+  result     the result, in place of what the program prints: JSON, a file's with @FILE, or - for
+             that of standard input; --blocked REASON: it cannot go on
   heartbeat  a sign of life of a session (swarm.attach), with its token
   detach     end the session; what was started in it is waited for
 """
@@ -37,6 +38,10 @@ MOST_BYTES = 12 * 1024 * 1024
 
 class _Misused(Exception):
     """The words make no sense; the text says why."""
+
+
+class _Unfit(Exception):
+    """What is to be handed over cannot be; the text says why."""
 
 
 def main(words: Sequence[str]) -> int:
@@ -53,6 +58,9 @@ def main(words: Sequence[str]) -> int:
         return _COMMANDS[name](rest)
     except _Misused as misused:
         sys.stderr.write(f"{USAGE.partition(chr(10) * 2)[0]}\nerror: {misused}\n")
+        return 2
+    except _Unfit as problem:
+        sys.stderr.write(f"error: {problem}\n")
         return 2
     except (Refused, Gone, OSError) as problem:
         code = f" ({problem.error['code']})" if isinstance(problem, Refused) else ""
@@ -108,7 +116,7 @@ def _artifact(words: list[str]) -> int:
     try:
         value = _parsed(data, "the artifact") if as_json else data.decode()
     except UnicodeDecodeError:
-        raise _Misused("the artifact is not UTF-8: hand over its path, as a text") from None
+        raise _Unfit("the artifact is not UTF-8: hand over its path, as a text") from None
     _ask("emit_output", event={"type": "artifact", "name": words[0], "value": value})
     return 0
 
@@ -117,16 +125,17 @@ def _result(words: list[str]) -> int:
     blocked = None
     if "--blocked" in words:
         at = words.index("--blocked")
-        if at + 1 == len(words):
+        if not "".join(words[at + 1 : at + 2]).strip():
             raise _Misused("--blocked takes a reason")
         blocked = words[at + 1]
         words = words[:at] + words[at + 2 :]
     if len(words) > 1:
-        raise _Misused("result takes one JSON value, or - for standard input")
-    given = words[0].encode() if words and words[0] != "-" else None
-    value = None
-    if given is not None:
-        value = _parsed(given, "the result")
+        raise _Misused("result takes one JSON value, @FILE, or - for standard input")
+    word, value = words[0] if words else "-", None
+    if word.startswith("@"):
+        value = _parsed(_read(word[1:]), word[1:])
+    elif word != "-":
+        value = _parsed(os.fsencode(word), "the result")
     elif words or blocked is None:
         value = _parsed(_read("-"), "the result")
     _ask("post_result", value=value, **({} if blocked is None else {"blocked": blocked}))
@@ -149,11 +158,17 @@ def _of_session(words: list[str], name: str, method: str) -> int:
 
 
 def _read(name: str) -> bytes:
-    source = sys.stdin.buffer if name == "-" else open(name, "rb")  # noqa: PTH123, SIM115 - quick
-    with source:
-        data = source.read(MOST_BYTES + 1)
+    what = "standard input" if name == "-" else name
+    try:
+        source = sys.stdin.buffer if name == "-" else open(name, "rb")  # noqa: PTH123, SIM115 - quick
+        with source:
+            data = source.read(MOST_BYTES + 1)
+    except (OSError, ValueError) as problem:
+        reason = getattr(problem, "strerror", None) or str(problem)
+        raise _Unfit(f"{what} cannot be read: {reason.lower()}") from None
     if len(data) > MOST_BYTES:
-        raise _Misused(f"{name} has more than {MOST_BYTES} bytes: hand over its path")
+        most = MOST_BYTES >> 20
+        raise _Unfit(f"{what} has more than {most} MiB, which is the most: hand over its path")
     return data
 
 
@@ -161,7 +176,8 @@ def _parsed(data: bytes, what: str) -> Any:
     try:
         return json.loads(data)
     except ValueError as problem:
-        raise _Misused(f"{what} is no JSON: {problem}; a text stands in quotes") from None
+        how = "a text stands in quotes, and a file is @FILE"
+        raise _Unfit(f"{what} is no JSON: {problem}; {how}") from None
 
 
 _COMMANDS: dict[str, Callable[[list[str]], int]] = {
