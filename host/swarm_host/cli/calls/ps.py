@@ -11,7 +11,9 @@ from swarm_host.cli.calls.speaking import spoken_to
 from swarm_host.entries import harmless
 from swarm_host.serving.addresses import NoRun, Run, connect, runs
 from swarm_host.serving.client import Client, Gone, Refused
+from swarm_host.view.cells import duration
 from swarm_host.view.fronts.tree import said_of
+from swarm_host.view.progress import progress_line
 
 _MOST_SAID = 200
 _OVERVIEW_SECONDS = 5.0
@@ -34,10 +36,7 @@ def ps(run: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(said))
         return
-    counts = said["counts"]
-    told = ", ".join(f"{counts[name]} {name}" for name in counts if counts[name] and name != "live")
-    head = f"run {said['run_id']}, {said['seconds']:.0f} s: {told or 'nothing runs'}"
-    click.echo(harmless(head))
+    click.echo(harmless(f"run {said['run_id']}: {progress_line(said['counts'], said['seconds'])}"))
     waits = {one["task_id"]: one for one in said["waiting"]}
     for row in said["rows"]:
         click.echo(_line(row, waits))
@@ -53,9 +52,8 @@ def _runs(as_json: bool) -> None:
         click.echo(json.dumps(found))
         return
     for one in found:
-        running, seconds = one["counts"]["running"], one["seconds"]
-        line = f"{one['run_id']}  {one['script']}  {running} running  {seconds:.0f} s"
-        click.echo(harmless(line))
+        running, seconds = one["counts"]["running"], duration(one["seconds"])
+        click.echo(harmless(f"{one['run_id']}  {one['script']}  {running} running  {seconds}"))
 
 
 def _overview(run: Run) -> dict[str, Any] | None:
@@ -77,7 +75,7 @@ def _line(row: dict[str, Any], waits: dict[str, dict[str, Any]]) -> str:
     words = [
         "  " * int(row.get("depth", 0)) + f"{task} {row.get('name') or 'function'}{label}",
         str(row.get("status", "")),
-        f"{seconds:.0f} s" if isinstance(seconds, (int, float)) else "",
+        duration(seconds) if isinstance(seconds, (int, float)) else "",
     ]
     if task in waits:
         words.append(f"waits for {waits[task]['waits_for']} at {waits[task]['where']}")
