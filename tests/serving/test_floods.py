@@ -36,9 +36,21 @@ VALUES: list[Any] = [
 ]  # fmt: skip
 METHODS = [
     "fetch_prompt", "fetch_data", "emit_output", "post_result", "verify_token", "start_task",
-    "read_task_state", "mark_pass", "nonsense", "",
+    "read_task_state", "mark_pass", "nonsense", "", "heartbeat", "detach_session",
+    "inject_directive", "dispatch_attempt",
 ]  # fmt: skip
-NAMES = ["name", "input", "label", "timeout", "event", "value", "blocked", "since", "attempt", "x"]
+NAMES = [
+    "name",
+    "input",
+    "label",
+    "timeout",
+    "event",
+    "value",
+    "blocked",
+    "since",
+    "attempt",
+    "text",
+]
 
 
 def messages(chance: random.Random, token: str) -> Iterator[bytes]:

@@ -136,6 +136,8 @@ def test_a_session_is_spoken_to_from_outside(tmp_path: Path) -> None:
         events = ask("subscribe_events", since=seen, types=["task_*"], wait=5)
         assert {event["type"] for event in events["events"]} >= {"task_created"}
         assert ask("subscribe_events", since=10**9)["events"] == []
+        for types in (["tsk_pass"], ["task_pass", "tsk_*"], [5], "task_pass"):
+            assert ask("subscribe_events", types=types) == "invalid_argument"
         assert ask("dispatch_attempt", boss, task_id=task) == {"task_id": task}
         assert ask("poll_task", boss, task_id=task)["value"] == 2
         trace = ask("read_trace", boss, task_id=task)
