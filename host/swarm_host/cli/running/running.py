@@ -16,14 +16,17 @@ import anyio
 from swarm_host.cli.running.lingering import lingering_told
 from swarm_host.cli.running.watchdog import LOOK_SECONDS, Watchdog
 from swarm_host.cli.wish import RunWish
-from swarm_host.cli.words import TIMED_OUT, first_fault
+from swarm_host.cli.words import TIMED_OUT, first_fault, refuse
 from swarm_host.entries import titled
 from swarm_host.errors import LoadError, OutOfMemory, SwarmError, WorkerCancelled
 from swarm_host.host import Host
+from swarm_host.journal.places import NoJournal
+from swarm_host.journal.recorder import JournalError
 from swarm_host.options import Options
 from swarm_host.outcome import Outcome
 from swarm_host.serving.listening import listening
 from swarm_host.threads.loop import LoopThread
+from swarm_host.version import __version__
 from swarm_host.view.fronts.following import Following
 from swarm_host.view.fronts.shown import SHOWN_SECONDS, View, default_view, rows_of, shown
 from swarm_host.view.lingering import cancelling
@@ -32,6 +35,7 @@ from swarm_host.view.summary import blocked, colour_of, named_in, summary_of, to
 
 if TYPE_CHECKING:
     from swarm_host.cli.running.reloading import WatchedRun
+    from swarm_host.journal.recorder import Recorder
     from swarm_host.view.fronts.log_dir import LogDir
 
 _EXIT = {"pass": 0, "failed": 1, "blocked": 3, "timeout": TIMED_OUT, "cancelled": 1}
@@ -102,6 +106,7 @@ class Running:
             write_events=None if events is None else screen.write_events,
             watched=self._view == "tree" and screen.terminal,
             before_exit=self._before_exit,
+            journal=self._journal_of(wish),
         )
         self._watched: WatchedRun | None = None
         on_hangup = None
@@ -132,7 +137,7 @@ class Running:
         if self._log_dir is not None:
             self._log_dir.close()
         problem = self._thread.problem
-        if isinstance(problem, OutOfMemory):
+        if isinstance(problem, OutOfMemory | JournalError):
             self._tell_error(problem.error)
         elif problem is not None:
             self._fault(problem)
@@ -141,6 +146,27 @@ class Running:
             self._exit = self._exit or 1
         if self._watchdog.received is not None:
             self._screen.note(f"cancelled by {self._watchdog.received.name}")
+        self._tell_how_to_resume()
+
+    def _journal_of(self, wish: RunWish) -> Recorder | None:
+        """The run's journal, with what is needed to go on with it."""
+        if wish.journal is None or wish.spec or self._on_loaded is not None:
+            return None
+        try:
+            journal = wish.journal.recorder()
+        except NoJournal as problem:
+            refuse(str(problem))
+        if journal.resumed is None:
+            kept = ("script", "args", "input", "timeout", "cancel_grace", "blocked", "budget")
+            wishes = {name: getattr(wish, name) for name in (*kept, "trust", "lua_path")}
+            journal.describe({"wish": wishes, "cwd": os.getcwd(), "version": __version__})
+        return journal
+
+    def _tell_how_to_resume(self) -> None:
+        """A run that has not come to its end can go on."""
+        journal = self._options.journal
+        if journal is not None and journal.is_on_disk and self._exit and not self._wish.quiet:
+            self._screen.note(f"to go on with what is not done: swarm-host resume {journal.name}")
 
     def _before_exit(self) -> None:
         """A trusted script ends the process: what it said is read first, save where it was to end
