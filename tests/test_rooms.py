@@ -16,7 +16,7 @@ STOREYS = (
     ("ground",),
     ("values", "agents"),
     ("scheduler",),
-    ("events",),
+    ("events", "journal"),
     ("scope",),
     ("rights",),
     ("worker",),
@@ -39,6 +39,7 @@ SWITCHES = {
     "idle",
     "log",
     "modules",
+    "records",
     "searchers",
     "tally",
 }  # set by doors and exploration

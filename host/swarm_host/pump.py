@@ -49,7 +49,11 @@ class Pump:
     """
 
     def __init__(
-        self, kernel: Kernel, ports: Ports, say: Callable[[Said], None], show: Show | None = None,
+        self,
+        kernel: Kernel,
+        ports: Ports,
+        say: Callable[[Said], None],
+        show: Show | None = None,
         journal: Recorder | None = None,
     ) -> None:
         self._kernel = kernel

@@ -268,6 +268,7 @@ function Scope:spawn(name, input, opts) end
 ---| "deadlock" # { waiting } where all wait
 ---| "closed" # a channel
 ---| "limited" # { retry_at, pool }
+---| "interrupted" # it was in flight as the run broke off, and its on_resume is "fail"
 ---| "skipped" # { need }, of a node of a graph
 ---| "not_registered" # { name }
 ---| "unknown_name" # { name }

@@ -10,9 +10,11 @@ import click
 from swarm_host.cli.words import refuse
 from swarm_host.version import __version__
 
-COMMANDS = {name: name for name in ("check", "prune", "resume", "run", "serve", "test")} | {
-    "rerun": "resume"
-} | dict.fromkeys(("cancel", "join", "ps", "spawn", "tail"), "calls.people")
+COMMANDS = (
+    {name: name for name in ("check", "prune", "resume", "run", "serve", "test")}
+    | {"rerun": "resume"}
+    | dict.fromkeys(("cancel", "join", "ps", "spawn", "tail"), "calls.people")
+)
 """Each command, and the module beside this one that has it as a function of its name."""
 
 

@@ -1,4 +1,4 @@
-"""``swarm-host resume`` and ``rerun``: a run goes on, and what it had finished is not done again."""
+"""``swarm-host resume`` and ``rerun``: a run goes on, and what it had done is not done again."""
 
 from __future__ import annotations
 
@@ -96,14 +96,13 @@ def _go_on(
     except NoJournal as problem:
         refuse(str(problem))
     recorded = resumed.meta["wish"]
-    _go_where(resumed.meta["cwd"])
-    if script is None:
-        _tell_differences(resumed)
-    else:
+    if script is not None:
         resumed.sources.clear()
-        recorded["script"] = os.path.abspath(script)
+        recorded["script"] = str(Path(script).absolute())
         if not Path(script).exists():
             refuse(f"--with {script}: there is no such script")
+    _go_where(resumed.meta["cwd"])
+    _tell_differences(resumed)
     for name in ("args", "lua_path"):
         recorded[name] = tuple(recorded[name])
     recorded["budget"] = tuple((name, amount) for name, amount in recorded["budget"])

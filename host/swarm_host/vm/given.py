@@ -1,4 +1,4 @@
-"""What Python gives to Lua: values as JSON, where what JSON cannot say is named by its place; bytes;
+"""What Python gives to Lua: values as JSON, where what JSON cannot say is named by its place, bytes
 and functions."""
 
 from __future__ import annotations

@@ -23,7 +23,6 @@ local records = {
 
 local tasks, begins, ends = buffer.new(), buffer.new(), buffer.new()
 local attempts, outputs, values = buffer.new(), buffer.new(), buffer.new()
-local all = { tasks, begins, ends, attempts, outputs, values }
 local begun = {} -- id → when its attempt began, of those that have not ended and are in no row yet
 
 local function room()
@@ -63,8 +62,8 @@ function records.text(value)
   local same = text ~= nil
   text = text or json.text_of(value)
   if masked.any() then
-    local clean = masked.text(text)
-    return clean, same and clean == text
+    local seen = masked.text(text)
+    return seen, same and seen == text
   end
   return text, same
 end
@@ -157,7 +156,11 @@ end
 
 ---Whether there is something to take.
 function records.waits()
-  return #tasks > 0 or #ends > 0 or #outputs > 0 or #values > 0 or #attempts > 0
+  return #tasks > 0
+    or #ends > 0
+    or #outputs > 0
+    or #values > 0
+    or #attempts > 0
     or next(begun) ~= nil
 end
 

@@ -5,6 +5,8 @@ local exact = require "swarm.values.exact"
 local json = require "swarm.values.json"
 local records = require "swarm.journal.records"
 
+local type = type
+
 local replay = {
   find = nil, -- asks the journal: find(parent, name, key, input) → JSON, or nothing
   fresh = 0, -- ids up to here belong to tasks of before
@@ -27,7 +29,7 @@ function replay.match(by, name, key, input)
   local text = replay.find(by and by.id or 0, name, key or "", input)
   if text then
     local found = json.decode(text)
-    found.reused = found.again == json.null or found.again == nil
+    found.reused = type(found.again) ~= "string"
     return found
   end
 end

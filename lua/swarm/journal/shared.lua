@@ -1,6 +1,6 @@
 -- What a worker has used that is not its own: a channel, an event or a task from outside of it, or
 -- swarm.state. What it has returned may depend on that, so its recorded result does not stand for
--- it when the run is resumed, and neither does that of any worker between it and who made the thing.
+-- it where the run is resumed; nor does that of any worker between it and who made the thing.
 local record = require "swarm.scheduler.record"
 local records = require "swarm.journal.records"
 local S = require "swarm.scheduler.scheduler"

@@ -232,8 +232,7 @@ local function spawn(owner, by, def, run, input, opts, taken, extra)
   local keys = opts and opts.key ~= nil and options.take_key(above, opts.key)
   local handle, task
   if records.on and records.is_kept(def) then
-    handle, task =
-      create_kept(owner, above, depth, def, run, input, extra, taken, rights, by.task)
+    handle, task = create_kept(owner, above, depth, def, run, input, extra, taken, rights, by.task)
   else
     handle, task = create(owner, above, depth, def, run, input, extra, taken, rights)
   end

@@ -159,7 +159,7 @@ class Running:
         if journal.resumed is None:
             kept = ("script", "args", "input", "timeout", "cancel_grace", "blocked", "budget")
             wishes = {name: getattr(wish, name) for name in (*kept, "trust", "lua_path")}
-            journal.describe({"wish": wishes, "cwd": os.getcwd(), "version": __version__})
+            journal.describe({"wish": wishes, "cwd": str(Path.cwd()), "version": __version__})
         return journal
 
     def _tell_how_to_resume(self) -> None:
