@@ -153,7 +153,7 @@ class Pump:
     async def _write_down(self, journal: Recorder, step: Step) -> None:
         """What comes of a step is known before it is done."""
         if step.keeps:
-            journal.keep(self._kernel.take_journal())
+            journal.keep_rows(*self._kernel.take_journal())
         if step.requests:
             await journal.durable()
         await journal.keep_pace()

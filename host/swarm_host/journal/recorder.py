@@ -69,7 +69,9 @@ class Recorder:
         self.status = "cancelled"
         self._sync: Sync = sync
         self._lock = lock
-        self._meta: dict[str, Any] = {"run_id": self.run_id}
+        known = {} if resumed is None else resumed.meta
+        self._seed = known.get("seed", int.from_bytes(os.urandom(6)))
+        self._meta: dict[str, Any] = {"run_id": self.run_id, "seed": self._seed}
         self._writer: Writer | None = None
         self._held: list[tuple[Rows | None, Step | None]] = []
         self._held_bytes = 0
@@ -98,16 +100,20 @@ class Recorder:
 
     def for_lua(self) -> dict[str, Any]:
         """What Lua is told (:meth:`swarm_host.options.Options.for_lua`)."""
-        config: dict[str, Any] = {"journal": True}
+        config: dict[str, Any] = {"journal": True, "journal_seed": self._seed}
         if self.resumed is not None:
             config["resumed"] = self.resumed.state()
         return config
 
-    def find(self, parent: int, name: bytes, key: bytes, input_text: bytes) -> bytes | None:
+    def find(
+        self, parent: int, scope: int, name: bytes, key: bytes, input_text: bytes
+    ) -> bytes | None:
         """What is known from before of a task that is spawned, as JSON."""
         if self.resumed is None:
             return None
-        return self.resumed.find(parent, name.decode(), key.decode(), input_text.decode())
+        return self.resumed.find(
+            int(parent), int(scope), name.decode(), key.decode(), input_text.decode()
+        )
 
     def describe(self, meta: Mapping[str, Any]) -> None:
         """Says what the run is: ``script``, ``args``, ``input``, ``cwd`` and the like."""

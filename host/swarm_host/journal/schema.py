@@ -20,12 +20,18 @@ CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 -- One for each process that has worked on the run: the first, and each that resumed it.
 CREATE TABLE sessions(n INTEGER PRIMARY KEY, pid INTEGER, began REAL, ended REAL, how TEXT);
 CREATE TABLE sources(path TEXT PRIMARY KEY, content BLOB) WITHOUT ROWID;
-CREATE TABLE tasks(id INTEGER PRIMARY KEY, parent INTEGER, name TEXT, key TEXT, detached INTEGER,
-  input TEXT, label TEXT, at REAL, session INTEGER);
+-- parent: the task that spawned it, 0 for none. kind: of its definition, or 'function' of what has
+-- none; name: of its definition, or where its function stands.
+CREATE TABLE tasks(id INTEGER PRIMARY KEY, parent INTEGER, kind TEXT, name TEXT, key TEXT,
+  detached INTEGER, input TEXT, label TEXT, at REAL, session INTEGER);
 -- Attempts that have begun; where a task has settled at once its end says when.
 CREATE TABLE begins(task INTEGER PRIMARY KEY, at REAL);
 CREATE TABLE ends(task INTEGER PRIMARY KEY, attempt INTEGER, status TEXT, began REAL, at REAL,
   nth INTEGER, reusable INTEGER, value TEXT, error TEXT, used TEXT, session INTEGER);
+-- How a task ended that swarm.retry had begun anew, from life 1 on: the last is how it is.
+CREATE TABLE lives(life INTEGER, task INTEGER, attempt INTEGER, status TEXT, began REAL, at REAL,
+  nth INTEGER, reusable INTEGER, value TEXT, error TEXT, used TEXT, session INTEGER,
+  PRIMARY KEY(task, life)) WITHOUT ROWID;
 -- Attempts that another one has followed.
 CREATE TABLE attempts(task INTEGER, attempt INTEGER, status TEXT, began REAL, at REAL, error TEXT,
   session INTEGER);

@@ -16,17 +16,18 @@ from swarm_host.journal.schema import LARGE, create
 
 Sync = Literal["full", "normal"]
 
-Rows = tuple[bytes, bytes, bytes, bytes, bytes, bytes]
-"""What Lua has gathered (``lua/swarm/journal/records.lua``): rows of tasks, begins, ends, attempts,
-outputs and kept."""
+Rows = tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes]
+"""What Lua has gathered (``lua/swarm/journal/records.lua``): rows of tasks, begins, ends, lives,
+attempts, outputs and kept."""
 
 Step = Callable[[sqlite3.Connection], None]
 """Something else that is written."""
 
 _SQL = (
-    "INSERT OR REPLACE INTO tasks VALUES(?,?,?,?,?,?,?,?,{session})",
+    "INSERT OR REPLACE INTO tasks VALUES(?,?,?,?,?,?,?,?,?,{session})",
     "INSERT OR REPLACE INTO begins VALUES(?,?)",
     "INSERT OR REPLACE INTO ends VALUES(?,?,?,?,?,?,?,?,?,?,{session})",
+    "INSERT OR REPLACE INTO lives VALUES(?,?,?,?,?,?,?,?,?,?,?,{session})",
     "INSERT INTO attempts VALUES(?,?,?,?,?,?,{session})",
     "INSERT INTO outputs VALUES(?,?,?,?,?,?,{session})",
     "INSERT OR REPLACE INTO kept VALUES(?,?,?,?,?)",

@@ -90,7 +90,7 @@ class Kernel:
         flush: Callable[[bytes, bytes], None],
         end: Callable[[float, bytes], None],
         keep: Callable[..., None] = _unwanted,
-        find: Callable[[int, bytes, bytes, bytes], bytes | None] = _unwanted,
+        find: Callable[[int, int, bytes, bytes, bytes], bytes | None] = _unwanted,
     ) -> None:
         """Begins.
 
@@ -99,8 +99,8 @@ class Kernel:
         :param end: ends the process for a trusted script: its status, and events not yet taken.
         :param keep: takes what a flood leaves for the journal within a step
             (:meth:`take_journal`).
-        :param find: what the journal has of a task: the number of the one that spawns it, its name,
-            key and input.
+        :param find: what the journal has of a task: the numbers of the one that spawns it
+            and of the nearest above with a name, its name, key and input.
         :raises SwarmError: ``invalid_value``: JSON cannot say the input.
         """
         try:
@@ -127,10 +127,10 @@ class Kernel:
         """What was said since the last call."""
         return Said(*self._ask("take_said"))
 
-    def take_journal(self) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes]:
+    def take_journal(self) -> tuple[bytes, ...]:
         """Rows for the journal since the last call, as :class:`swarm_host.journal.writer.Writer`
         has them."""
-        rows: tuple[bytes, bytes, bytes, bytes, bytes, bytes] = self._ask("take_journal")
+        rows: tuple[bytes, ...] = self._ask("take_journal")
         return rows
 
     def dispose(self) -> bool:

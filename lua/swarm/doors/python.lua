@@ -2,6 +2,7 @@
 -- has a method for each. Everything that crosses is a string of bytes, a number or a boolean, and
 -- nothing here raises towards the host: a function answers true and what it returns, false and the
 -- error as JSON, or false alone where memory has run out.
+local again = require "swarm.journal.again"
 local bridge = require "swarm.outside.bridge"
 local cancelling = require "swarm.scope.cancel"
 local checking = require "swarm.doors.checking"
@@ -114,6 +115,7 @@ function kernel.boot(config, flush, exit, keep, find)
     flush(log.take())
   end
   records.on = config.journal
+  again.seed = config.journal_seed or 0
   records.flush = function()
     keep(records.take())
   end

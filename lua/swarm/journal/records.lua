@@ -22,7 +22,8 @@ local records = {
 }
 
 local tasks, begins, ends = buffer.new(), buffer.new(), buffer.new()
-local attempts, outputs, values = buffer.new(), buffer.new(), buffer.new()
+local lives, attempts = buffer.new(), buffer.new()
+local outputs, values = buffer.new(), buffer.new()
 local begun = {} -- id → when its attempt began, of those that have not ended and are in no row yet
 
 local function room()
@@ -78,12 +79,13 @@ records.is_kept = is_kept
 ---A task was made.
 ---@param task table
 ---@param by table? the task that spawned it
+---@param kind string of its definition, or "function"
 ---@param name string by which it is known again
 ---@param input string its text
 ---@param detached boolean nobody waits for it but the run
-function records.born(task, by, name, input, detached)
+function records.born(task, by, kind, name, input, detached)
   local extra = task.extra
-  tasks:put(task.id, SEP, by and by.id or "", SEP, name_field(name), SEP)
+  tasks:put(task.id, SEP, by and by.id or 0, SEP, kind, SEP, name_field(name), SEP)
   tasks:put(extra and extra.key and clean(extra.key) or "", SEP)
   tasks:put(detached and 1 or 0, SEP, input, SEP)
   tasks:put(extra and extra.label and clean(extra.label) or "", SEP, wall(), ROW)
@@ -109,7 +111,7 @@ local function take_begun(id)
   return at or ""
 end
 
----A task has settled.
+---A task has settled. Each time that it was begun anew by swarm.retry after that is one more life.
 function records.settled(task, status, value, err)
   if not is_kept(task.def) then
     return
@@ -120,9 +122,14 @@ function records.settled(task, status, value, err)
   local text, same = records.text(value)
   local shared = extra and extra.shared
   local used = extra and extra.used and json.text_of(extra.used) or ""
-  ends:put(id, SEP, extra and extra.retries and extra.retries.number or 1, SEP, status, SEP)
-  ends:put(take_begun(id), SEP, wall(), SEP, order, SEP, (same and not shared) and 1 or 0, SEP)
-  ends:put(text, SEP, err and error_text(err) or "", SEP, used, ROW)
+  local out, life = ends, extra and extra.lives
+  if life then
+    out = lives
+    out:put(life, SEP)
+  end
+  out:put(id, SEP, extra and extra.retries and extra.retries.number or 1, SEP, status, SEP)
+  out:put(take_begun(id), SEP, wall(), SEP, order, SEP, (same and not shared) and 1 or 0, SEP)
+  out:put(text, SEP, err and error_text(err) or "", SEP, used, ROW)
   room()
 end
 
@@ -161,17 +168,25 @@ function records.waits()
     or #outputs > 0
     or #values > 0
     or #attempts > 0
+    or #lives > 0
     or next(begun) ~= nil
 end
 
----What was gathered since the last call: rows of tasks, begins, ends, attempts, outputs, values.
+---What was gathered since the last call: rows of tasks, begins, ends, lives, attempts,
+---outputs, values.
 ---@return string ...
 function records.take()
   for id, at in next, begun do
     begins:put(id, SEP, at, ROW)
     begun[id] = nil
   end
-  return tasks:get(), begins:get(), ends:get(), attempts:get(), outputs:get(), values:get()
+  return tasks:get(),
+    begins:get(),
+    ends:get(),
+    lives:get(),
+    attempts:get(),
+    outputs:get(),
+    values:get()
 end
 
 return records

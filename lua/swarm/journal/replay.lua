@@ -19,19 +19,38 @@ function replay.begin(find, state)
   replay.find, replay.fresh, records.order = find, state.last, state.order
 end
 
+---The nearest task above that is known by a name or a key: whose children are looked for in vain
+---below a function may be known below it.
+local function scope_of(task)
+  while task and not task.def.run and not (task.extra and task.extra.key) do
+    task = task.parent
+  end
+  return task and task.id or 0
+end
+
+local function read(text)
+  local found = text and json.decode(text)
+  if found then
+    found.reused = type(found.again) ~= "string"
+  end
+  return found
+end
+
 ---The task of before that is the same as one that is spawned now.
 ---@param by table? the task that spawns it
----@param name string
+---@param name string "" of a function
 ---@param key string?
 ---@param input string its text
----@return table? found { id, status, attempt, order, again: why it runs again, value, outputs, … }
+---@return table? found { id, attempt, order, again: why it runs again, leads, value, outputs, … }
 function replay.match(by, name, key, input)
-  local text = replay.find(by and by.id or 0, name, key or "", input)
-  if text then
-    local found = json.decode(text)
-    found.reused = type(found.again) ~= "string"
-    return found
-  end
+  return read(replay.find(by and by.id or 0, scope_of(by), name, key or "", input))
+end
+
+---How a task ended that swarm.retry begins once more, in that life of it.
+---@param life integer from 1
+---@return table? found
+function replay.life(task, life)
+  return read(replay.find(task.id, -life, "", "", ""))
 end
 
 ---The recorded value of one that is not run again.
@@ -64,6 +83,13 @@ local function sift_down(node)
   heap[i] = node
 end
 
+local LAST = 2 ^ 50 -- behind every recorded end
+
+---Has `tell(task)` called when no recorded end waits any more.
+function replay.last(task, tell)
+  return replay.later(LAST + task.id, task, tell)
+end
+
 ---Has `tell(task)` called in its order.
 function replay.later(order, task, tell)
   local i = size + 1
@@ -77,6 +103,12 @@ function replay.later(order, task, tell)
     i = parent
   end
   heap[i] = { order = order, task = task, tell = tell }
+end
+
+---Whether a recorded end waits to be told.
+---@return boolean
+function replay.waits()
+  return size > 0 and heap[1].order < LAST
 end
 
 ---Tells the earliest of what waits.

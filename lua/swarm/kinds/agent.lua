@@ -9,6 +9,7 @@ local errors = require "swarm.ground.errors"
 local log = require "swarm.events.log"
 local plans = require "swarm.outside.agent.plan"
 local record = require "swarm.scheduler.record"
+local records = require "swarm.journal.records"
 local S = require "swarm.scheduler.scheduler"
 local shown = require "swarm.ground.shown"
 local stream = require "swarm.outside.process.stream"
@@ -118,6 +119,9 @@ local function new_turn(plan, ctx, given)
     session = given.session,
     on_session = function(id)
       extra.session = id
+      if records.on then
+        records.kept(S.current.task, "session", 1, "", id)
+      end
     end,
     on_denied = function(name)
       if not plan.told_denied then

@@ -109,6 +109,7 @@ function print_of(value, walk, out)
   local seen, lasting = walk.seen[value], walk.lasting[value]
   if lasting then
     out[#out + 1] = lasting
+    walk.lasts = true
     return
   elseif seen or walk.n >= MOST_ITEMS then
     out[#out + 1] = "#" .. tostring(seen)
@@ -201,17 +202,22 @@ function fingerprint.of_generation(generation, given)
 
   local function of(...)
     local out = {}
-    local walk = { n = 0, seen = {}, lasting = lasting, names = given.names, blind = false }
+    local walk = { n = 0, seen = {}, lasting = lasting, names = given.names }
+    walk.blind, walk.lasts = false, false
     for i = 1, select("#", ...) do
       print_of((select(i, ...)), walk, out)
     end
     blind = blind or walk.blind
-    return concat(out, "\n")
+    return concat(out, "\n"), walk.lasts
   end
 
   for _, kind in pairs { "worker", "role", "layer", "command", "pool" } do
     for name, fields in pairs(generation.given[kind]) do
-      prints[kind .. " " .. name] = of(fields)
+      local text, lasts = of(fields)
+      prints[kind .. " " .. name] = text
+      if kind == "worker" then
+        generation.workers[name].uses_state = lasts
+      end
     end
   end
   if generation.main then

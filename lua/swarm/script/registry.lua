@@ -79,6 +79,7 @@ local function define_worker(generation, name, fields, where)
     description = fields.description,
     label = type(fields.label) == "string" and label_of(name, fields.label) or fields.label,
     timeout = fields.timeout,
+    on_resume = fields.on_resume,
     retries = fields.retries and try(retries_of, name, fields.retries),
     ready = fields.ready ~= nil and try(ready.of, name, fields.ready, kind_name) or nil,
     start_timeout = try(ready.start_timeout, name, fields.ready, fields.start_timeout),

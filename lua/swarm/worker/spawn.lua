@@ -127,18 +127,18 @@ end
 
 ---The same, of a task that is kept in the journal, or was before.
 local function create_kept(owner, above, depth, def, run, input, extra, taken, rights, by)
-  local name, text = recorded.known_by(def, run, input)
+  local kind, name, text = recorded.known_by(def, run, input)
   local found, id = nil, nil
   by = by.id and by or nil -- the host is none
   if replay.find then
-    found = replay.match(by, name, extra and extra.key, text)
+    found = replay.match(by, def.run and name or "", extra and extra.key, text)
     ids = ids < replay.fresh and by and replay.fresh or ids
     if found then
       run, id = recorded.instead(def, run, found), found.id
     end
   end
   local handle, task = create(owner, above, depth, def, run, input, extra, taken, rights, id)
-  recorded.spawned(task, by, name, text, by ~= nil and owner == root, found)
+  recorded.spawned(task, by, kind, name, text, by ~= nil and owner == root, found)
   return handle, task
 end
 

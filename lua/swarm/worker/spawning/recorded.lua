@@ -9,16 +9,24 @@ local records = require "swarm.journal.records"
 local replay = require "swarm.journal.replay"
 local result = require "swarm.worker.result"
 local settling = require "swarm.worker.settle"
+local S = require "swarm.scheduler.scheduler"
 local tails = require "swarm.worker.output.tail"
 local tally = require "swarm.events.tally"
 local format = string.format
 
 local recorded = {}
 
----What a task is known by: the name of its definition, or where its function stands.
----@return string name, string input
+local NEW = { reused = false, leads = false } -- stands for what the journal does not know
+
+local FUNCTION = "function"
+
+---What a task is known by.
+---@return string kind "function" of what has no definition of its own
+---@return string name of its definition, or where its function stands
+---@return string input
 function recorded.known_by(def, run, input)
-  return def.name or record.place_of(record.wrapped[run] or run), (records.text(input))
+  local kind = def.run and def.kind or FUNCTION
+  return kind, def.name or record.place_of(record.wrapped[run] or run), (records.text(input))
 end
 
 -- What ends in place of a task that was in flight, where its worker says so.
@@ -52,15 +60,23 @@ end
 ---@param by table? the task that has spawned it
 ---@param detached boolean nobody waits for it but the run
 ---@param found table? of the journal's
-function recorded.spawned(task, by, name, input, detached, found)
-  if task.def.uses_state then
-    record.extra(task).shared = true
+function recorded.spawned(task, by, kind, name, input, detached, found)
+  local extra = task.extra
+  if task.def.uses_state or (extra and extra.invoked_by) then
+    extra = record.extra(task)
+    extra.shared = true
   end
   if not found then
-    return records.born(task, by, name, input, detached)
+    records.born(task, by, kind, name, input, detached)
+    if replay.find and kind ~= FUNCTION then
+      record.extra(task).found = NEW
+    end
+    return
   end
-  local extra = record.extra(task)
+  extra = record.extra(task)
   extra.found = found
+  local session = found.kept and found.kept.session
+  extra.session = session and exact.decode(session["1"]) or nil
   if found.used then
     tally.used(task, found.used)
     if extra.budget then
@@ -69,16 +85,43 @@ function recorded.spawned(task, by, name, input, detached, found)
   end
 end
 
----The turn of a task has come whose end is known.
----@return boolean known
+local WAITS = { what = "what the journal has" }
+
+---Begins a task that was held back.
+local function let_begin(task)
+  local w = task.worker
+  if w and task.status == "pending" then
+    task.extra.found = task.extra.found ~= NEW and task.extra.found or nil
+    task.extra.let = true
+    w.waiting = nil
+    S.later(w)
+  end
+end
+
+---The turn of a task has come that the journal may know. What it has of ends is told first: only
+---what leads to further ones begins meanwhile.
+---@return boolean waits it does not begin now
 function recorded.begin(w)
-  local found = w.task.extra.found
-  if not found.reused then
+  local task = w.task
+  local extra = task.extra
+  local found = extra.found
+  if extra.let or (not found.reused and (found.leads or not replay.waits())) then
     return false
   end
-  w.waiting = { what = "what the journal has of it" }
-  replay.later(found.order, w.task, recorded.settle)
+  w.waiting = WAITS
+  if found.reused then
+    replay.later(found.order, task, recorded.settle)
+  else
+    replay.last(task, let_begin)
+  end
   return true
+end
+
+---A settled task begins once more, by swarm.retry.
+function recorded.begins_anew(task)
+  local extra = record.extra(task)
+  extra.lives = (extra.lives or 0) + 1
+  extra.let, extra.found = nil, replay.find and replay.life(task, extra.lives) or nil
 end
 
 ---Ends a task as it has ended before.
