@@ -123,6 +123,7 @@ class Running:
         screen.on_problem(lambda problem: self._thread.call(self._cancel, problem))
         self._host: Host | None = None
         self._exit = 1
+        self._spares = False  # to resume the run is less than to run it again
 
     def run(self) -> int:
         """Runs the script in a second thread, and returns the exit status."""
@@ -165,8 +166,11 @@ class Running:
     def _tell_how_to_resume(self) -> None:
         """A run that has not come to its end can go on."""
         journal = self._options.journal
-        if journal is not None and journal.is_on_disk and self._exit and not self._wish.quiet:
-            self._screen.note(f"to go on with what is not done: swarm-host resume {journal.name}")
+        if journal is None or not journal.is_on_disk or self._wish.quiet:
+            return
+        broken_off = self._watchdog.received is not None or self._exit == TIMED_OUT
+        if broken_off or (self._exit and self._spares):
+            self._screen.note(f"resume it with: swarm-host resume {journal.name}")
 
     def _before_exit(self) -> None:
         """A trusted script ends the process: what it said is read first, save where it was to end
@@ -265,6 +269,7 @@ class Running:
             self._exit = _LOAD_ERROR
             return
         self._screen.clear()
+        self._spares = host.counts()["pass"] > 0
         self._tell(outcome)
 
     def _interrupt(self, reason: str) -> None:
