@@ -124,7 +124,11 @@ def test_ctrl_z_takes_the_tree_away_and_it_comes_back(folder: Path) -> None:
         shows = terminal.until(lambda shows: "● main" in shows and is_whole(shows))
         assert "\n42\n" in shows  # nothing of the shell's is drawn over
         terminal.type("\x03")
-        terminal.until(lambda shows: "cancelled by SIGINT\nresume it with:" in shows and shows.endswith("ready>"))
+        terminal.until(
+            lambda shows: (
+                "cancelled by SIGINT\nresume it with:" in shows and shows.endswith("ready>")
+            )
+        )
 
 
 def test_a_terminal_that_changes_its_size_has_a_frame_that_fits(folder: Path) -> None:

@@ -17,6 +17,13 @@ swarm.worker "node" {
   end,
 }
 
+swarm.worker "again" {
+  run = function(ctx, input)
+    say(ctx, input.id)
+    return run_all(ctx, input.commands)
+  end,
+}
+
 swarm.worker "flaky" {
   retries = { max = 3, backoff = 0 },
   run = function(ctx, input)
@@ -105,7 +112,7 @@ function commands.flaky(_, c)
 end
 
 function commands.retry(_, c)
-  local h = swarm.spawn("node", c.node)
+  local h = swarm.spawn("again", c.node)
   swarm.join(h)
   swarm.retry(h)
   return swarm.result(h)

@@ -179,7 +179,7 @@ def _journal_wish(path: str | None, nowhere: bool, sync: Sync) -> JournalWish | 
         return None
     from swarm_host.cli.running.journal_wish import JournalWish
 
-    return JournalWish(None if path is None else Path(path), sync)
+    return JournalWish(None if path is None else Path(path).absolute(), sync)
 
 
 def _reload_wish(

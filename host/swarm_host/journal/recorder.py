@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -42,7 +43,9 @@ class Recorder:
 
     :ivar status: how the run has ended, for who asks later.
     :param run_id: the run's.
-    :param path: where; None: in the folder of this user's runs.
+    :ivar on_warning: called with a text where no journal can be kept that nobody asked for: the run
+        goes on without.
+    :param path: where; None: in the folder of this user's runs, if that can be.
     :param sync: see :class:`~swarm_host.journal.writer.Writer`.
     :param resumed: what is known of the run from before.
     :param lock: held already, where it is resumed.
@@ -67,6 +70,9 @@ class Recorder:
             )
         self.resumed = resumed
         self.status = "cancelled"
+        self._is_asked_for = path is not None
+        self._is_off = False
+        self.on_warning: Callable[[str], object] = logging.getLogger("swarm_host").warning
         self._sync: Sync = sync
         self._lock = lock
         known = {} if resumed is None else resumed.meta
@@ -135,6 +141,8 @@ class Recorder:
 
     def keep(self, rows: Rows) -> None:
         """Keeps rows of Lua's."""
+        if self._is_off:
+            return
         size = sum(map(len, rows))
         if not self._held_since:
             self._held_since = time.monotonic()
@@ -149,6 +157,8 @@ class Recorder:
         self.keep(cast("Rows", rows))
 
     def _take(self, rows: Rows | None, step: Step | None) -> None:
+        if self._is_off:
+            return
         if self._writer is None:
             self._held.append((rows, step))
         elif self._problem is None:
@@ -183,14 +193,22 @@ class Recorder:
         if self._problem is not None:
             raise JournalError(self._error())
 
-    def _error(self) -> dict[str, Any]:
-        problem = self._problem
-        words = words_of(problem) if isinstance(problem, OSError) else str(problem)
-        message = (
-            f"the journal {self.path} cannot be written: {words}. The run has ended, so that "
-            f"nothing is done that it does not know of; with room again: "
-            f"swarm-host resume {self.name}"
+    def _unkept(self, problem: Exception) -> str:
+        return (
+            f"no journal can be kept at {self.path}: {_words(problem)}. This run cannot be resumed "
+            "(--no-journal says that this is meant, --journal FILE names another place)"
         )
+
+    def _error(self) -> dict[str, Any]:
+        assert self._problem is not None
+        message = f"the journal {self.path} cannot be written: {_words(self._problem)}. "
+        if self._writer is None:
+            message += "Nothing was done; --no-journal runs without one"
+        else:
+            message += (
+                "The run has ended, so that nothing is done that it does not know of; with room "
+                f"again: swarm-host resume {self.name}"
+            )
         return {"code": "journal_error", "message": message}
 
     def _open(self) -> None:
@@ -204,7 +222,13 @@ class Recorder:
                 self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 self._lock = Lock(self.path)
         except (OSError, NoJournal) as problem:
-            self._problem = problem
+            self._held.clear()
+            self._held_bytes = 0
+            if self._is_asked_for:
+                self._problem = problem
+            else:
+                self._is_off = True
+                self.on_warning(self._unkept(problem))
             return
         self._writer = Writer(
             self.path,
@@ -263,6 +287,10 @@ class Recorder:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+
+def _words(problem: Exception) -> str:
+    return words_of(problem) if isinstance(problem, OSError) else str(problem)
 
 
 def _set_meta(connection: sqlite3.Connection, meta: Mapping[str, str]) -> None:

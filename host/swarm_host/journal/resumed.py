@@ -127,6 +127,9 @@ class Resumed:
             "SELECT t.id, t.parent, t.kind, t.name, t.key, t.input FROM tasks t "
             "LEFT JOIN ends e ON e.task=t.parent LEFT JOIN tasks p ON p.id=t.parent "
             "WHERE e.status IS NOT 'pass' OR NOT e.reusable OR (p.kind='function' AND p.key='') "
+            # What swarm.retry has begun anew does run, where it did not come to its end.
+            "OR t.at > coalesce((SELECT max(l.at) FROM lives l WHERE l.task=t.parent "
+            "AND l.status='pass' AND l.reusable), e.at) "
             "OR t.parent IN (SELECT value FROM json_each(?)) ORDER BY t.id",
             (json.dumps([*self._open, *self._drop]),),
         )

@@ -157,6 +157,7 @@ class Running:
             journal = wish.journal.recorder()
         except NoJournal as problem:
             refuse(str(problem))
+        journal.on_warning = lambda text: self._screen.note(f"warning: {text}")
         if journal.resumed is None:
             kept = ("script", "args", "input", "timeout", "cancel_grace", "blocked", "budget")
             wishes = {name: getattr(wish, name) for name in (*kept, "trust", "lua_path")}
