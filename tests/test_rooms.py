@@ -39,7 +39,9 @@ SWITCHES = {
     "idle",
     "log",
     "modules",
+    "noting",
     "records",
+    "reuse",
     "searchers",
     "tally",
 }  # set by doors and exploration

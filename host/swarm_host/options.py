@@ -51,6 +51,7 @@ class Options:
     :ivar before_exit: called before ``os.exit`` of a trusted script ends the process.
     :ivar token_keys: keys of tokens, the newest first
         (:func:`swarm_host.tokens.keys.find_keys`); none: a random one.
+    :ivar reuse: results of workers that ran Lua alone are used again, in other runs too.
     :ivar journal: where what becomes of the run's tasks is kept; None: nowhere.
     :ivar ports: ports that go before those of installed packages.
     """
@@ -80,6 +81,7 @@ class Options:
     watched: bool = False
     before_exit: Callable[[], object] | None = None
     token_keys: Sequence[bytes] = ()
+    reuse: bool = False
     journal: Recorder | None = None
     ports: dict[str, Port] = field(default_factory=dict)
 
@@ -107,6 +109,7 @@ class Options:
             "cancel_grace": self.cancel_grace,
             "blocked_fails": self.blocked == "fail",
             "eager": self.eager,
+            "reuse": self.reuse,
         }
         if self.journal is not None:
             config |= self.journal.for_lua()

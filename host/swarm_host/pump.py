@@ -17,7 +17,7 @@ import anyio
 from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
-from swarm_host.ports.contract import Call, PortError
+from swarm_host.ports.contract import Answer, Call, PortError
 from swarm_host.ports.registry import Ports
 from swarm_host.vm.kernel import Kernel
 from swarm_host.vm.steps import Request, Said, Step
@@ -197,6 +197,20 @@ class Pump:
             if event is not None:
                 event.set()
 
+    async def _ask(self, request: Request, call: Call) -> Answer:
+        """Runs a port; where the payload is ``noted``, the answer, or the refusal, has a digest."""
+        port = self._ports.get(request.port)
+        if not request.payload.pop("noted", False):
+            return await port(request.payload, call)
+        from swarm_host.ports.noting import digest_of
+
+        try:
+            answer = await port(request.payload, call)
+        except PortError as problem:
+            problem.fields["digest"] = await digest_of(problem)
+            raise
+        return Answer({"value": answer.value, "digest": await digest_of(answer)}, answer.data)
+
     async def _serve(self, served: _Served, request: Request) -> None:
         """Runs a port for one request and leaves its answer, whatever it is, for the next tick."""
         error: dict[str, Any] = {"code": "cancelled", "message": "the request was cancelled"}
@@ -206,7 +220,7 @@ class Pump:
         )
         with served.scope:
             try:
-                answered = await self._ports.get(request.port)(request.payload, call)
+                answered = await self._ask(request, call)
                 value = None if answered.value is None else json.dumps(answered.value).encode()
                 data = answered.data
                 answer = value, data if isinstance(data, tuple) else () if data is None else (data,)

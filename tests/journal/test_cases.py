@@ -1,4 +1,4 @@
-"""What users of positional journals complain of: how much is done again. Each case counts what ran."""
+"""What users of journals by position complain of: how much is done again. Each counts what ran."""
 
 from __future__ import annotations
 

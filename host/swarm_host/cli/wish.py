@@ -43,6 +43,7 @@ class RunWish(NamedTuple):
     :ivar lua_path: further places for ``require``.
     :ivar spec: it is a spec file, which is loaded and not run.
     :ivar reload: what happens when files change; None: nothing.
+    :ivar reuse: results of workers that ran Lua alone are used again.
     :ivar journal: where what becomes of its tasks is kept; None: nowhere.
     """
 
@@ -63,6 +64,7 @@ class RunWish(NamedTuple):
     lua_path: tuple[str, ...] = ()
     spec: bool = False
     reload: ReloadWish | None = None
+    reuse: bool = False
     journal: JournalWish | None = None
 
 
@@ -134,6 +136,11 @@ _WORDS = (
     ),
     click.option("--no-journal", is_flag=True, help="Keep nothing: the run cannot be resumed."),
     SYNC,
+    click.option(
+        "--reuse",
+        is_flag=True,
+        help="Take results of before, of workers that ran Lua alone, where nothing has changed.",
+    ),
     DEBUG,
     TRUST,
     LUA_PATH,

@@ -23,6 +23,7 @@ local VERBS = require "swarm.rights.verbs"
 local raised = require "swarm.ground.raised"
 local random = require "swarm.ground.random"
 local records = require "swarm.journal.records"
+local reuse = require "swarm.layers.reuse"
 local replay = require "swarm.journal.replay"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
@@ -115,6 +116,7 @@ function kernel.boot(config, flush, exit, keep, find)
     flush(log.take())
   end
   records.on = config.journal
+  reuse.all = config.reuse
   again.seed = config.journal_seed or 0
   records.flush = function()
     keep(records.take())

@@ -2,7 +2,6 @@
 -- swarm.state. What it has returned may depend on that, so its recorded result does not stand for
 -- it where the run is resumed; nor does that of any worker between it and who made the thing.
 local record = require "swarm.scheduler.record"
-local records = require "swarm.journal.records"
 local S = require "swarm.scheduler.scheduler"
 
 local shared = {}
@@ -13,7 +12,7 @@ local OF_THE_RUN = {} -- stands for who made what nobody alive has made
 ---@param maker table? the task that made it; nil: the script, as it was loaded
 function shared.use(maker)
   local me = S.current
-  local task = records.on and me and me.task
+  local task = me and me.task
   if not task or task == maker then
     return
   end
@@ -31,7 +30,7 @@ end
 ---The running worker asks another task how it has ended, or what it has said.
 ---@param task table
 function shared.ask(task)
-  local me = records.on and S.current
+  local me = S.current
   local above = me and me.task
   if not above or task == above or task.parent == above or record.is_below(task, above) then
     return

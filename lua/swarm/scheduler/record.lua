@@ -108,6 +108,8 @@
 --   found     spawning/recorded  what the journal has of it from before (journal/replay.lua)
 --   let       spawning/recorded  it was held back while recorded ends were told
 --   lives     spawning/recorded  how often swarm.retry has begun it anew
+--   came_of   journal/noting  what its result comes of, where that may be used again
+--   reused    layers/reuse  its result is one of before
 --   shared    journal/shared  it has used what others use too
 --   touched   journal/shared  of whom the last such thing was
 --   recorded  journal/again  key → text of a value that is made once

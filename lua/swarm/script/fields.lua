@@ -61,6 +61,7 @@ local COMMON = {
   pool = "names",
   retries = "retries",
   on_resume = "on_resume",
+  cache = "flag",
   ready = true, -- script/ready.lua
   start_timeout = "seconds",
   role = "string",
@@ -87,6 +88,9 @@ local checks = {
   end,
   authority = function(value)
     return value == "own", 'the word "own"'
+  end,
+  flag = function(value)
+    return type(value) == "boolean", "true or false"
   end,
   on_resume = function(value)
     return value == "again" or value == "ask" or value == "fail", '"again", "ask" or "fail"'

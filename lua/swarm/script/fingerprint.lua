@@ -208,15 +208,16 @@ function fingerprint.of_generation(generation, given)
       print_of((select(i, ...)), walk, out)
     end
     blind = blind or walk.blind
-    return concat(out, "\n"), walk.lasts
+    return concat(out, "\n"), walk.lasts, walk.blind
   end
 
   for _, kind in pairs { "worker", "role", "layer", "command", "pool" } do
     for name, fields in pairs(generation.given[kind]) do
-      local text, lasts = of(fields)
+      local text, lasts, is_blind = of(fields)
       prints[kind .. " " .. name] = text
       if kind == "worker" then
-        generation.workers[name].uses_state = lasts
+        local def = generation.workers[name]
+        def.uses_state, def.is_blind = lasts, is_blind
       end
     end
   end

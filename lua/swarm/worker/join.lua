@@ -11,7 +11,6 @@ local handles = require "swarm.worker.handle"
 local list = require "swarm.ground.list"
 local need_room = require "swarm.ground.room"
 local record = require "swarm.scheduler.record"
-local records = require "swarm.journal.records"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
 local shared = require "swarm.journal.shared"
@@ -101,7 +100,7 @@ local function settled_task(target, timeout, call, verb)
     gate.check(me, verb)
   end
   local task = handles.task(target, call)
-  if records.on and task.parent ~= me.task then
+  if task.parent ~= me.task then
     shared.ask(task)
   end
   if task.worker and not wait_for(me, task, timeout) then

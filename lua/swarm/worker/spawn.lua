@@ -9,6 +9,7 @@ local events = require "swarm.events.run"
 local gate = require "swarm.rights.gate"
 local handles = require "swarm.worker.handle"
 local idle = require "swarm.scheduler.idle"
+local noting = require "swarm.journal.noting"
 local options = require "swarm.worker.spawning.options"
 local recorded = require "swarm.worker.spawning.recorded"
 local records = require "swarm.journal.records"
@@ -235,6 +236,9 @@ local function spawn(owner, by, def, run, input, opts, taken, extra)
     handle, task = create_kept(owner, above, depth, def, run, input, extra, taken, rights, by.task)
   else
     handle, task = create(owner, above, depth, def, run, input, extra, taken, rights)
+  end
+  if noting.on then
+    noting.spawned(task)
   end
   if keys then
     keys[opts.key] = task.id

@@ -106,6 +106,7 @@ class Running:
             write_events=None if events is None else screen.write_events,
             watched=self._view == "tree" and screen.terminal,
             before_exit=self._before_exit,
+            reuse=wish.reuse,
             journal=self._journal_of(wish),
         )
         self._watched: WatchedRun | None = None
@@ -160,7 +161,7 @@ class Running:
         journal.on_warning = lambda text: self._screen.note(f"warning: {text}")
         if journal.resumed is None:
             kept = ("script", "args", "input", "timeout", "cancel_grace", "blocked", "budget")
-            wishes = {name: getattr(wish, name) for name in (*kept, "trust", "lua_path")}
+            wishes = {name: getattr(wish, name) for name in (*kept, "trust", "lua_path", "reuse")}
             journal.describe({"wish": wishes, "cwd": str(Path.cwd()), "version": __version__})
         return journal
 
