@@ -1,4 +1,4 @@
-"""Random swarms, killed at random instants and resumed until they have come to their end: the result
+"""Random swarms, killed at random instants and resumed to the end: the result
 is that of an undisturbed run, and what the journal had as passed at a kill has not begun again."""
 
 from __future__ import annotations

@@ -117,7 +117,9 @@ def test_a_helper_a_global_or_a_worker_below_has_changed() -> None:
     local function helper(x) return x * factor end
     function named(x) return helper(x) + 1 end
     swarm.worker "below" { run = function(_, x) print("below") return x + 1 end }
-    swarm.worker "above" { run = function(_, x) print("above") return swarm.call("below", named(x)) end }
+    swarm.worker "above" {
+      run = function(_, x) print("above") return swarm.call("below", named(x)) end,
+    }
     swarm.main(function() return swarm.call("above", 1) end)
     """
 

@@ -26,7 +26,7 @@ class _What(NamedTuple):
     text: str | bytes
 
 
-_END = "attempt, status, nth, reusable, value, used, session"
+_END = "attempt, status, nth, reusable, value, used, session, at"
 
 
 class Decision(NamedTuple):
@@ -230,12 +230,12 @@ class Resumed:
 
     def _end(self, number: int, row: tuple[Any, ...]) -> dict[str, Any]:
         """How a task has ended that does not run again."""
-        attempt, _, nth, _, value, used, session = row
+        attempt, _, nth, _, value, used, session, at = row
         outputs = self._db.execute(
             "SELECT event FROM outputs WHERE task=? AND attempt=? AND session=? ORDER BY seq",
             (number, attempt, session),
         )
-        end = {"attempt": attempt, "order": nth, "value": self._content(value)}
+        end = {"attempt": attempt, "order": nth, "at": at, "value": self._content(value)}
         end["outputs"] = [self._content(text) for (text,) in outputs]
         return end | ({"used": json.loads(used)} if used else {})
 

@@ -87,6 +87,20 @@ function again.same(task, kind, make)
   return value
 end
 
+---What a task has is to be given to it again.
+---@param kind string there is one of the kind
+function again.give(task, kind, value)
+  if records.on then
+    records.kept(task, kind, 1, "", value)
+  end
+end
+
+---What a task had in the run that is resumed, or nil.
+function again.given(task, kind)
+  local kept = kept_of(task, kind)
+  return kept and exact.decode(kept["1"])
+end
+
 -- Sleeps ------------------------------------------------------------------------------------------
 
 ---When a sleep that begins now ends.

@@ -2,6 +2,7 @@
 -- conversation is held. An attempt is one turn of it, and further ones in the same session where
 -- its answer does not fit the schema.
 local acp = require "swarm.outside.agent.acp"
+local again = require "swarm.journal.again"
 local agents = require "swarm.outside.agent.definition"
 local asked = require "swarm.outside.agent.asked"
 local attempt = require "swarm.outside.process.attempt"
@@ -9,7 +10,6 @@ local errors = require "swarm.ground.errors"
 local log = require "swarm.events.log"
 local plans = require "swarm.outside.agent.plan"
 local record = require "swarm.scheduler.record"
-local records = require "swarm.journal.records"
 local S = require "swarm.scheduler.scheduler"
 local shown = require "swarm.ground.shown"
 local stream = require "swarm.outside.process.stream"
@@ -119,9 +119,7 @@ local function new_turn(plan, ctx, given)
     session = given.session,
     on_session = function(id)
       extra.session = id
-      if records.on then
-        records.kept(S.current.task, "session", 1, "", id)
-      end
+      again.give(task, "session", id)
     end,
     on_denied = function(name)
       if not plan.told_denied then

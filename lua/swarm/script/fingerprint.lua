@@ -189,6 +189,35 @@ local function own_globals(generation, given)
   return own
 end
 
+---Notes which workers name a global that has something of swarm.state in it, or names one.
+---@param globals table name → value
+---@param of function as in fingerprint.of_generation
+local function note_state_users(generation, prints, globals, of)
+  local texts, users, more = {}, {}, false
+  for name, value in pairs(globals) do
+    local text, lasts = of(value)
+    texts[name], users[name] = text, lasts or nil
+    more = more or lasts
+  end
+  while more do
+    more = false
+    for name, text in pairs(texts) do
+      for user in pairs(users) do
+        if not users[name] and find(text, user, 1, true) then
+          users[name], more = true, true
+          break
+        end
+      end
+    end
+  end
+  for name, def in pairs(generation.workers) do
+    for user in pairs(users) do
+      local text = prints["worker " .. name]
+      def.uses_state = def.uses_state or (text and find(text, user, 1, true) ~= nil) or false
+    end
+  end
+end
+
 -- Of a generation ---------------------------------------------------------------------------------
 
 ---@param generation table closed
@@ -238,6 +267,7 @@ function fingerprint.of_generation(generation, given)
   local globals = own_globals(generation, given)
   if next(globals) ~= nil then
     prints.globals = of(globals)
+    note_state_users(generation, prints, globals, of)
   end
   for _, kind in pairs { "on_reload", "on_dispose" } do
     if #generation[kind] > 0 then

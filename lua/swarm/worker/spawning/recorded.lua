@@ -1,6 +1,8 @@
 -- Tasks that are kept in the journal, as they are spawned; and, in a run that is resumed, those
 -- that were spawned before: one that had passed ends as it has ended, and does not run.
+local again = require "swarm.journal.again"
 local budgets = require "swarm.worker.limits.budget"
+local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
 local exact = require "swarm.values.exact"
 local list = require "swarm.ground.list"
@@ -12,7 +14,7 @@ local settling = require "swarm.worker.settle"
 local S = require "swarm.scheduler.scheduler"
 local tails = require "swarm.worker.output.tail"
 local tally = require "swarm.events.tally"
-local format = string.format
+local format, max = string.format, math.max
 
 local recorded = {}
 
@@ -75,8 +77,7 @@ function recorded.spawned(task, by, kind, name, input, detached, found)
   end
   extra = record.extra(task)
   extra.found = found
-  local session = found.kept and found.kept.session
-  extra.session = session and exact.decode(session["1"]) or nil
+  extra.session = again.given(task, "session")
   if found.used then
     tally.used(task, found.used)
     if extra.budget then
@@ -148,7 +149,14 @@ function recorded.settle(task)
       extra.tail.final = { value = tails.value_of(event.content), reason = event.reason }
     end
   end
-  return settling.recorded(w, replay.value(found))
+  local value = replay.value(found)
+  if extra.tail and not extra.tail.final then
+    local final = { type = "final", ok = true, content = tails.content_of(value) }
+    extra.tail:append(final, found.at)
+    extra.tail.final = { value = value, reason = nil }
+  end
+  settling.recorded(w, value)
+  task.since = task.since - max(0, clock.wall() - found.at) -- it has ended when it has ended
 end
 
 return recorded
