@@ -50,6 +50,8 @@ local Handle = {}
 ---@param opts? swarm.closed.JoinOptions
 ---@return true? ok
 ---@return swarm.Error? err
+---@return_overload true
+---@return_overload nil, swarm.Error
 function Handle:join(opts) end
 
 ---As `swarm.result`.
@@ -179,12 +181,16 @@ function Supervisor:start(item) end
 ---@param id string
 ---@return boolean ok
 ---@return swarm.Error? err
+---@return_overload true
+---@return_overload false, swarm.Error
 function Supervisor:stop(id) end
 
 ---Waits until all children that are to be started are ready. Nil and an error where the supervisor
 ---fails or is cancelled. Raises `deadlock` in a child that is not ready itself.
 ---@return true? ok
 ---@return swarm.Error? err
+---@return_overload true
+---@return_overload nil, swarm.Error
 function Supervisor:ready() end
 
 ---What `children` says of a child.
@@ -358,6 +364,17 @@ function Scope:spawn(name, input, opts) end
 ---@field schedules integer? exploration_failed: how many were tried
 ---@field failure any exploration_failed: what the order raised
 ---@field steps table[]? exploration_failed: the order, step by step
+
+---Lua's own: true and what `f` returned, or false and what it raised. Calls of `swarm` raise a
+---`swarm.Error`; a script may raise anything.
+---@generic T, R
+---@param f fun(...: T...): R...
+---@param ... T...
+---@return boolean ok
+---@return any ...
+---@return_overload true, R...
+---@return_overload false, any
+function pcall(f, ...) end
 
 -- Talking and taking turns ------------------------------------------------------------------------
 

@@ -45,6 +45,8 @@ function swarm.spawn(name, input, opts) end
 ---@param opts? swarm.closed.JoinOptions
 ---@return true? ok
 ---@return swarm.Error? err
+---@return_overload true
+---@return_overload nil, swarm.Error
 function swarm.join(target, opts) end
 
 ---Joins and gives the value of the last `final`. Blocked: that value, and an error of code

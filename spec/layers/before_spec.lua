@@ -1,7 +1,7 @@
 -- Proves middleware.md, "before".
 local stages = require "stages"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "layers_stock"
 
 local end_of = stages.end_of
 local worker = stock.worker
@@ -57,7 +57,7 @@ describe("before", function()
     assert.equal("failed", status)
     assert.equal("rejected_by_middleware", err.code)
     assert.equal("no, thanks", err.reason)
-    assert.matches("the before hook at .*/lua/stock%.lua:%d+ refused: no, thanks", err.message)
+    assert.matches("the before hook at .*/lua/layers_stock%.lua:%d+ refused: no, thanks", err.message)
     assert.equal(0, ran)
   end)
 

@@ -1,7 +1,7 @@
 -- Proves middleware.md, "event".
 local stages = require "stages"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "layers_stock"
 
 local end_of = stages.end_of
 local only, said, say, worker = stock.only, stock.said, stock.say, stock.worker

@@ -1,6 +1,6 @@
 -- Proves sandbox.md, 3: chunks.
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "sandbox_stock"
 
 local assert_no_host, failure_of = stock.assert_no_host, stock.failure_of
 

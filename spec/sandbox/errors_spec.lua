@@ -1,6 +1,6 @@
 -- Proves sandbox.md, 5 and 6: coroutines and errors.
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "sandbox_stock"
 
 local assert_no_host, failure_of = stock.assert_no_host, stock.failure_of
 

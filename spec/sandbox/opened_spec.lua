@@ -3,7 +3,7 @@
 -- luacheck: ignore 111 112 113 122 143
 local swarm = require "swarm"
 local bounded = require "bounded"
-local stock = require "stock"
+local stock = require "sandbox_stock"
 
 local assert_no_host = stock.assert_no_host
 local unknown, refused, with_file = bounded.unknown, bounded.refused, bounded.with_file

@@ -1,7 +1,7 @@
 -- Proves coroutines.md from "coroutine.yield" on.
 local stages = require "stages"
 local swarm = require "swarm"
-require "stock"
+require "sandbox_stock"
 
 local started, end_of = stages.started, stages.end_of
 

@@ -1,7 +1,7 @@
 -- Proves scheduling.md, "Fairness".
 local stages = require "stages"
 local swarm = require "swarm"
-require "stock"
+require "scheduler_stock"
 
 local join_all = stages.join_all
 

@@ -1,7 +1,7 @@
 -- Proves scheduling.md, "Timers".
 local stages = require "stages"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "scheduler_stock"
 
 local join_all = stages.join_all
 local sequence = stock.sequence

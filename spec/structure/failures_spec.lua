@@ -1,7 +1,7 @@
 -- Proves structure.md, "Failures".
 local outcomes = require "outcomes"
 local swarm = require "swarm"
-require "stock"
+require "structure_stock"
 require "stock_workers"
 
 local raised = outcomes.raised

@@ -1,7 +1,7 @@
 -- Proves workers.md, "The end".
 local stages = require "stages"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "worker_stock"
 require "stock_workers"
 
 local started, end_of = stages.started, stages.end_of

@@ -1,7 +1,7 @@
 -- Proves workers.md, "Handles".
 local stages = require "stages"
 local swarm = require "swarm"
-require "stock"
+require "worker_stock"
 require "stock_workers"
 
 local started = stages.started

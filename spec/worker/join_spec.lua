@@ -1,7 +1,7 @@
 -- Proves workers.md, "Join".
 local stages = require "stages"
 local swarm = require "swarm"
-require "stock"
+require "worker_stock"
 require "stock_workers"
 
 local started, end_of = stages.started, stages.end_of

@@ -1,7 +1,7 @@
 -- Proves gather.md, "Deadlock".
 local outcomes = require "outcomes"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "gather_stock"
 
 local raised, code_of = outcomes.raised, outcomes.code_of
 local CALLS, gives = stock.CALLS, stock.gives

@@ -1,6 +1,6 @@
 -- Proves gather.md, of calls in calls.
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "gather_stock"
 
 local gives, breaks, blocks, cleans = stock.gives, stock.breaks, stock.blocks, stock.cleans
 local drained = stock.drained

@@ -2,7 +2,7 @@
 local notes = require "notes"
 local outcomes = require "outcomes"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "held_open_stock"
 
 local note, noted = notes.note, notes.noted
 local raised, code_of = outcomes.raised, outcomes.code_of

@@ -1,7 +1,7 @@
 -- Proves held_open.md, "swarm.open".
 local outcomes = require "outcomes"
 local swarm = require "swarm"
-require "stock"
+require "held_open_stock"
 
 local raised, code_of = outcomes.raised, outcomes.code_of
 

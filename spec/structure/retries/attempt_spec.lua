@@ -1,7 +1,7 @@
 -- Proves retries.md, "An attempt".
 local notes = require "notes"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "retries_stock"
 
 local note, noted = notes.note, notes.noted
 local hooks_seen, try, fail, pass = stock.hooks_seen, stock.try, stock.fail, stock.pass

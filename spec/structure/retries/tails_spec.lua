@@ -1,7 +1,7 @@
 -- Proves retries.md, "Tails".
 local outcomes = require "outcomes"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "retries_stock"
 
 local code_of = outcomes.code_of
 local try, fail, pass, block = stock.try, stock.fail, stock.pass, stock.block

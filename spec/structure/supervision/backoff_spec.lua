@@ -2,7 +2,7 @@
 local notes = require "notes"
 local outcomes = require "outcomes"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "supervision_stock"
 
 local note, noted, seconds_of = notes.note, notes.noted, outcomes.seconds_of
 local supervised, unit, child = stock.supervised, stock.unit, stock.child

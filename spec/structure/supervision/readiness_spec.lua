@@ -3,7 +3,7 @@
 local notes = require "notes"
 local outcomes = require "outcomes"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "supervision_stock"
 
 local note, noted, raised, seconds_of =
   notes.note, notes.noted, outcomes.raised, outcomes.seconds_of
