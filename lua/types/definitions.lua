@@ -357,7 +357,7 @@ function Turn:unknown(name) end
 -- Hooks and layers --------------------------------------------------------------------------------
 
 ---Which workers a hook is for: a name, a glob (`*`, `?`), a list of these, or a function.
----@alias swarm.Select string|swarm.Selector|(string|swarm.Selector)[]
+---@alias swarm.Select string|swarm.Selector|swarm.Select[]
 
 ---Asked once for each definition.
 ---@alias swarm.Selector fun(def: swarm.Definition): boolean?

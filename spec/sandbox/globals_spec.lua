@@ -1,5 +1,9 @@
 -- Proves sandbox.md, 1 and 2: the globals, the libraries, and what a script does to them. Every way
 -- out that we could think of, closed: here, and in the specs of chunks, objects and errors.
+-- What is called wrongly here is so on purpose.
+---@diagnostic disable: discard-returns, duplicate-require, generic-constraint-mismatch
+---@diagnostic disable: global-in-non-module, missing-fields, missing-parameter, param-type-mismatch
+---@diagnostic disable: redundant-parameter, undefined-field
 local swarm = require "swarm"
 local stock = require "sandbox_stock"
 

@@ -1,4 +1,7 @@
 -- Proves sandbox.md, 4: the host's objects.
+-- What is called wrongly here, or is not there, is so on purpose.
+---@diagnostic disable: access-invisible, call-non-callable, inject-field, param-type-mismatch
+---@diagnostic disable: return-type-mismatch, undefined-field
 local swarm = require "swarm"
 local stock = require "sandbox_stock"
 

@@ -31,7 +31,7 @@ describe("fairness", function()
   end)
 
   it("does not let one such looper starve another", function()
-    local counts, enough = { 0, 0, 0 }, 30000
+    local counts, enough = { 0, 0, 0 }, 30000 ---@type integer[], integer
     local function looper(i)
       return function()
         while counts[i] < BOUND do

@@ -46,7 +46,8 @@ describe("swarm.lock", function()
   end)
 
   it("raises deadlock where its holder takes it again, and stays held meanwhile", function()
-    local lock, other = swarm.lock(), nil
+    local lock = swarm.lock()
+    local other ---@type swarm.Handle
     local got = false
     lock:with(function()
       local err = raised(function()

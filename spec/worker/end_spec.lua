@@ -159,7 +159,7 @@ describe("the end of a worker", function()
   end)
 
   it("cancels the children where the worker raises, then waits for them", function()
-    local child
+    local child ---@type swarm.Handle
     local h = swarm.spawn(function()
       child = started(function()
         pcall(swarm.sleep, 100)

@@ -96,7 +96,7 @@ describe("each", function()
         error(false, 0)
       end,
     }()
-    local ok, err = swarm.join(h)
+    local ok, err = swarm.join(assert(h))
     assert.is_nil(ok)
     assert.equal("failed", err.code)
   end)

@@ -13,7 +13,8 @@ swarm.role "no_cancel" { extends = "worker", deny = { "cancel_task" } }
 local function tries_all()
   local codes = {}
   for _, call in ipairs(CALLS) do
-    local ok, err = pcall(swarm[call], {
+    local gather = swarm[call] ---@type fun(list: any[]): any...
+    local ok, err = pcall(gather, {
       function() end,
     })
     codes[call] = ok or err.verb

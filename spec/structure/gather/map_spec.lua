@@ -106,7 +106,7 @@ describe("map", function()
   end)
 
   it("copies items as they cross, and the list of them as it begins", function()
-    local items = { { n = 1 }, { n = 2 }, { n = 3 } }
+    local items = { { n = 1 }, { n = 2 }, { n = 3 } } ---@type table[]
     local values = swarm.map(function(_, item)
       items[3] = nil
       items[4] = { n = 9 }

@@ -73,6 +73,7 @@ describe("sessions: swarm.open", function()
     }
     for i, opts in ipairs(wrong) do
       local err = raised(function()
+        ---@diagnostic disable-next-line: param-type-mismatch
         swarm.open("unit", opts)
       end)
       assert.equal("invalid_argument", err.code, i)

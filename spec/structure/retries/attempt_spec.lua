@@ -96,7 +96,7 @@ describe("retries: an attempt", function()
   end)
 
   it("gets the input as it was given", function()
-    local input = { list = { 1 }, deep = { {} } }
+    local input = { list = { 1 }, deep = { {} } } ---@type table
     local h = swarm.spawn(function(_, given)
       note(#given.list .. "/" .. #given.deep)
       given.list[#given.list + 1] = 2

@@ -155,7 +155,7 @@ describe("retries: the task's end", function()
   end)
 
   it("is a deadlock where an attempt joins who waits for it", function()
-    local h
+    local h ---@type swarm.Handle
     local joiner = swarm.spawn(function()
       return h:result()
     end)

@@ -163,7 +163,7 @@ describe("retries: tails", function()
   end)
 
   it("are closed with their attempt", function()
-    local kept
+    local kept ---@type swarm.Ctx
     local h = try({
       function(ctx)
         kept = ctx

@@ -8,7 +8,7 @@ local note, noted, seconds_of = notes.note, notes.noted, outcomes.seconds_of
 local supervised, unit, child = stock.supervised, stock.unit, stock.child
 local FAIL = stock.FAIL
 
-local begun
+local begun ---@type number[]
 
 ---Notes when it begins, and ends after `seconds`, or the next of them.
 local function crash(_, seconds)

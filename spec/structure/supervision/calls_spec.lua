@@ -36,7 +36,7 @@ describe("sup:children", function()
         "c running temporary 0",
         list[3].id .. " " .. list[3].status .. " " .. list[3].restart .. " " .. list[3].restarts
       )
-      assert.equal(1, swarm.result(list[1].handle))
+      assert.equal(1, swarm.result(assert(list[1].handle)))
     end)
   end)
 

@@ -79,7 +79,7 @@ describe("trees", function()
   end)
 
   it("forget the children that were started later when a house is restarted", function()
-    local inner
+    local inner ---@type swarm.Supervisor
     local item = {
       function()
         inner = swarm.supervise { intensity = 0, children = { unit "a" } }
