@@ -43,6 +43,7 @@ class Definition:
     :ivar what: ``worker``, ``role`` and so on.
     :ivar name: None: it is computed.
     :ivar table: its fields; None: they are written elsewhere.
+    :ivar line: where the call begins, from 1.
     """
 
     source: Source
@@ -50,6 +51,7 @@ class Definition:
     name: str | None
     node: Node
     table: Node | None
+    line: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +236,8 @@ def _definition(call: Call, what: str) -> Definition:
     if table is not None and table.kind != "table_constructor":
         table = None
     name = call.argument(0)
-    return Definition(call.source, what, call.source.string(name), name or call.node, table)
+    written = call.source.string(name)
+    return Definition(call.source, what, written, name or call.node, table, call.node.row + 1)
 
 
 def _is_handed_on(node: Node) -> bool:

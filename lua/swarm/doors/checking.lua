@@ -32,15 +32,16 @@ end
 ---places of hooks that match nothing, `idle`
 function checking.facts(generation)
   local face = generation.face or {}
-  local faces, faults = { ["swarm."] = names_of(face, { input = true }) }, {}
+  local faces = { ["swarm."] = names_of(face, { input = true }) }
   for name, value in pairs(face) do
     local members = closed.members(value)
     if members then
       faces["swarm." .. name .. "."] = names_of(members)
     end
   end
+  local faults = {}
   for i, fault in ipairs(generation.faults or {}) do
-    faults[i] = { message = fault.message, where = fault.where, column = fault.column }
+    faults[i] = fault
   end
   return text_of {
     globals = names_of(generation.env, generation.offered, globals.PROBED),
