@@ -44,6 +44,7 @@ class Definition:
     :ivar name: None: it is computed.
     :ivar table: its fields; None: they are written elsewhere.
     :ivar line: where the call begins, from 1.
+    :ivar is_served: ``---@serve`` says that it is spawned from outside the script, too.
     """
 
     source: Source
@@ -52,6 +53,7 @@ class Definition:
     node: Node
     table: Node | None
     line: int
+    is_served: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,8 +238,9 @@ def _definition(call: Call, what: str) -> Definition:
     if table is not None and table.kind != "table_constructor":
         table = None
     name = call.argument(0)
-    written = call.source.string(name)
-    return Definition(call.source, what, written, name or call.node, table, call.node.row + 1)
+    written, line = call.source.string(name), call.node.row + 1
+    is_served = what == "worker" and call.source.is_served(line)
+    return Definition(call.source, what, written, name or call.node, table, line, is_served)
 
 
 def _is_handed_on(node: Node) -> bool:
