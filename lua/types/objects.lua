@@ -88,7 +88,7 @@ function Handle:artifact(name, value) end
 local Ctx = {}
 
 ---A token for this attempt, which may at most what the worker may.
----@param caveats? swarm.Caveats
+---@param caveats? swarm.closed.Caveats
 ---@return string
 function Ctx:token(caveats) end
 
@@ -115,16 +115,6 @@ function Session:heartbeat() end
 
 ---Ends it; what was started in it is waited for.
 function Session:detach() end
-
----What narrows a token.
----@class swarm.Caveats
----@field verbs swarm.Verb[]? these verbs
----@field paths string[]? of files, these
----@field programs string[]? of programs, these
----@field hosts string[]? of hosts, these
----@field ttl number? seconds from now
----@field uses integer? so many, of it and all that is made of it
----@field budget swarm.Budget? for all that is started with it
 
 ---What a token says.
 ---@class swarm.Claims
@@ -252,6 +242,29 @@ function Scope:spawn(name, input, opts) end
 ---@field ok boolean? of a final: false where it is blocked
 ---@field reason string? of a final: why it is blocked
 ---@field [string] any of usage: what was given
+
+---What happens in a run, as `swarm.subscribe` and `--events` tell it.
+---@alias swarm.RunEvent
+---| "task_created" # it has been spawned
+---| "task_attempt_started"
+---| "worker_output" # `event`: what it has said
+---| "task_attempt_completed" # with its `status`
+---| "retry" # `delay`, `reason`: another attempt comes
+---| "task_pass"
+---| "task_blocked"
+---| "task_failed"
+---| "task_cancelled"
+---| "task_timeout"
+---| "abandoned" # it did not let its cancel through
+---| "refused" # a hook or a role did not let it
+---| "pool_parked" # `pool`, `retry_at`
+---| "pool_unparked" # `pool`, `by`
+---| "session_attached" # `role`
+---| "session_detached" # `reason`
+---| "reloaded" # `generation`, `added`, `removed`, `changed`
+
+---A type of these events, or a glob over them, such as "task_*".
+---@alias swarm.EventPattern swarm.RunEvent|string
 
 ---What an event holds: a value, or a file.
 ---@class swarm.Content

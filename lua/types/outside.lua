@@ -191,7 +191,7 @@ local tokens = {}
 
 ---A token that may do less. Raises `bad_signature` for what is no token.
 ---@param token string
----@param caveats swarm.Caveats
+---@param caveats swarm.closed.Caveats
 ---@return string token
 function tokens.attenuate(token, caveats) end
 

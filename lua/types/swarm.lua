@@ -217,7 +217,7 @@ function swarm.semaphore(permits) end
 function swarm.event() end
 
 ---Ends the parking of a pool; verb cancel_task.
----@param name string
+---@param name swarm.PoolName
 ---@return boolean was it was parked
 function swarm.unpark(name) end
 
@@ -397,7 +397,7 @@ function swarm.secret(name) end
 ---One more attempt of a task that has settled, whatever its retries say: its handle stays, and
 ---tells of the new attempt, which belongs to the scope that asks. Verbs dispatch_attempt and
 ---start_task.
----@param target swarm.Handle|string
+---@param target swarm.Target
 ---@return swarm.Handle
 function swarm.retry(target) end
 
@@ -410,19 +410,19 @@ function swarm.pause() end
 function swarm.unpause() end
 
 ---A word to a live worker, which reads it with `ctx:directives()`. Verb inject_directive.
----@param target swarm.Handle|string
+---@param target swarm.Target
 ---@param text string
 function swarm.direct(target, text) end
 
 ---The events of the run from now on, as they come; of one that is read too slowly the oldest are
 ---lost, and the next has their number as `dropped`. It ends with the worker that asked, and where
 ---nobody is left but those who wait for events. Verb subscribe_events.
----@param select? string|string[]|fun(event: table): boolean types, such as "task_*"
+---@param select? swarm.EventPattern|swarm.EventPattern[]|(fun(event: table): boolean)
 ---@return fun(): table?
 function swarm.subscribe(select) end
 
 ---What has become of a task so far, attempt by attempt. Verb read_trace.
----@param target swarm.Handle|string
+---@param target swarm.Target
 ---@return swarm.TraceOfAttempt[]
 function swarm.trace(target) end
 

@@ -30,10 +30,16 @@ class Loaded:
     error: dict[str, Any] | None = None
     is_spec: bool = False
 
-    @property
-    def workers(self) -> frozenset[str] | None:
-        """The names of the workers; None where they are not known."""
-        return None if self.definitions is None else frozenset(self.definitions["workers"] or ())
+    def named(self, what: str) -> frozenset[str] | None:
+        """The names of the workers, the roles or the pools; None where they are not known."""
+        if self.definitions is None:
+            return None
+        named = self.definitions["workers"] if what == "worker" else self.checked[f"{what}s"]
+        return frozenset(named or ())
+
+    def built_in(self, what: str) -> frozenset[str]:
+        """The names that every script has."""
+        return frozenset(self.checked["built_in"].get(what, ()))
 
     @property
     def globals(self) -> Sequence[str]:

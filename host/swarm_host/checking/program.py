@@ -110,12 +110,14 @@ class Program:
                 if text is not None:
                     yield node, text
 
-    def workers(self) -> frozenset[str] | None:
-        """The names that workers have or may have; None: any."""
-        named = [one.name for one in self.definitions if one.what == "worker"]
+    def named(self, what: str) -> frozenset[str] | None:
+        """The names that workers, or roles, or pools, have or may have; None: any."""
+        named = [one.name for one in self.definitions if one.what == what]
         written = frozenset(name for name in named if name is not None)
-        if self.loaded.workers is not None:
-            return self.loaded.workers | written
+        written |= self.loaded.built_in(what)
+        loaded = self.loaded.named(what)
+        if loaded is not None:
+            return loaded | written
         if not self.is_read or self.elsewhere or None in named:
             return None
         if self.is_whole:

@@ -97,6 +97,7 @@ describe("a list", function()
 
   it("names the place of every kind of wrong member, and the place in the script", function()
     local err = raised(function()
+      ---@diagnostic disable-next-line: unknown-word
       swarm.all { gives(1), "double" }
     end)
     assert.matches('list%[2%].*"double"; swarm.spawn starts a worker by its name', err.message)
