@@ -238,8 +238,8 @@ class Kernel:
 
     def checked(self) -> dict[str, Any]:
         """What was loaded last, well or not, has to do with (``lua/swarm/doors/checking.lua``):
-        ``globals``, ``faces``, ``faults`` and whether they ended the loading (``gathered``), and
-        where hooks match nothing (``idle``)."""
+        ``globals``, ``faces``, ``faults``, whether they ended the loading (``gathered``), hooks
+        that match nothing (``idle``), ``roles``, ``pools``, and what is ``built_in``."""
         checked: dict[str, Any] = self._ask_json("checked")
         return checked
 
