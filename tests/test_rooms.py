@@ -31,6 +31,7 @@ LEVEL = {room: storey for storey, rooms in enumerate(STOREYS) for room in rooms}
 REQUIRE = re.compile(r'(?:local (\w+) = )?require\(?\s*"swarm\.([\w.]+)"')
 FILLS = re.compile(r"^\s*(?:function (\w+)\.[\w.]+\(|(\w+)\.[\w.]+\s*=[^=])", re.MULTILINE)
 SWITCHES = {
+    "again",
     "cancelling",
     "clock",
     "ending",

@@ -23,6 +23,10 @@
 ---@field concurrency? integer how many of this worker run at once; the others are pending
 ---@field pool? string|string[] the pools that it takes a slot of, all or none
 ---@field retries? integer|swarm.Retries how often a failed attempt is followed by another
+---@field on_resume? "again"|"ask"|"fail" where a run is resumed: a task that was in flight runs
+---again, ends blocked until that is said, or fails: "again"
+---@field cache? boolean true: results of before are taken where nothing that they came of has
+---changed, whatever it ran; false: not with --reuse either
 ---@field ready? true|swarm.Ready when a supervisor takes it to have started; at once by default
 ---@field start_timeout? number seconds from its start until it is ready: 30
 ---@field role? swarm.RoleName "worker" by default

@@ -432,6 +432,14 @@ function swarm.trace(target) end
 ---@return swarm.Session
 function swarm.attach(options) end
 
+---A value that is made once. Where the calling task runs again, as a run is resumed, it is what
+---`fn` returned the first time; `fn` is not called.
+---@generic T
+---@param key string known in this task alone
+---@param fn fun(): T
+---@return T
+function swarm.recorded(key, fn) end
+
 ---A number in [0, 1), or a whole number in [1, m] or [m, n]; in specs from the seed.
 ---@param m? integer
 ---@param n? integer

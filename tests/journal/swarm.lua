@@ -36,7 +36,17 @@ swarm.worker "flaky" {
 }
 
 swarm.worker "program" {
-  command = { "sh", "-c", 'echo "$1 $2" >> "$3"; sleep "$4"; echo "$5"', "sh", "{task_id}", "{input.id}", log, "{input.seconds}", "{input.value}" },
+  command = {
+    "sh",
+    "-c",
+    'echo "$1 $2" >> "$3"; sleep "$4"; echo "$5"',
+    "sh",
+    "{task_id}",
+    "{input.id}",
+    log,
+    "{input.seconds}",
+    "{input.value}",
+  },
 }
 
 swarm.worker "sleeper" {
@@ -134,7 +144,10 @@ function commands.sleep(_, c)
 end
 
 function commands.program(_, c)
-  return swarm.call("program", { id = c.id, seconds = tostring(c.seconds), value = tostring(c.value) })
+  return swarm.call(
+    "program",
+    { id = c.id, seconds = tostring(c.seconds), value = tostring(c.value) }
+  )
 end
 
 function commands.scope(ctx, c)

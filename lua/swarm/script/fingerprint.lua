@@ -246,7 +246,9 @@ function fingerprint.of_generation(generation, given)
       prints[kind .. " " .. name] = text
       if kind == "worker" then
         local def = generation.workers[name]
-        def.uses_state, def.is_blind = lasts, is_blind
+        if def then -- else it is wrong, as check tells
+          def.uses_state, def.is_blind = lasts, is_blind
+        end
       end
     end
   end
