@@ -18,6 +18,7 @@ local http = require "swarm.outside.http"
 local inspect = require "swarm.values.inspect"
 local join = require "swarm.worker.join"
 local json = require "swarm.values.json"
+local kept = require "swarm.structure.kept"
 local lines = require "swarm.script.line"
 local lock = require "swarm.sharing.lock"
 local log = require "swarm.events.log"
@@ -25,7 +26,6 @@ local loop = require "swarm.structure.loop"
 local pauses = require "swarm.structure.pauses"
 local pools = require "swarm.script.pools"
 local port = require "swarm.outside.port"
-local random = require "swarm.ground.random"
 local read = require "swarm.worker.output.read"
 local registry = require "swarm.script.registry"
 local result = require "swarm.worker.result"
@@ -100,7 +100,8 @@ return function(generation, run)
     unpark = pools.unpark,
     event = event.new,
     lock = lock.new,
-    now = clock.wall,
+    now = kept.now,
+    recorded = kept.recorded,
     monotonic = clock.monotonic,
 
     worker = definer "worker",
@@ -152,8 +153,8 @@ return function(generation, run)
     port = port.call,
     secret = secret.new,
     token = closed.table(tokens.face, "swarm.token."),
-    random = random.random,
-    uuid = random.uuid,
+    random = kept.random,
+    uuid = kept.uuid,
 
     args = values.copy(run.args, "args"), -- what one loading changes, no other sees
     input = values.copy(run.input, "input"),

@@ -44,7 +44,7 @@ end)
 
 ---Draft and check until the check passes.
 local function checked_draft(text)
-  local draft, refusal
+  local draft, refusal ---@type string, string?
   for try = 1, TRIES do
     draft = swarm.call("draft", { text = text, from = 1, to = 8 * try })
     local value, err = swarm.call("check", { text = draft, least = math.min(#text, 20) })

@@ -75,7 +75,7 @@ swarm.main(function()
 
   local agent = swarm.spawn "agent"
   for event in swarm.follow(agent) do
-    print("agent", event.type, event.note or event.input or event.content.value)
+    print("agent", event.type, event.note or event.input or event.content and event.content.value)
   end
 
   print("summary", swarm.call("summary", { file = "a.c" }))

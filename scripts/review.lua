@@ -12,7 +12,7 @@
 -- could not be reviewed.
 
 local options = { agent = swarm.env "SWARM_REVIEW_AGENT" or "claude", slots = "4" }
-local wanted
+local wanted ---@type string?
 for _, word in ipairs(swarm.args) do
   local name = word:match "^%-%-(%a+)$"
   if wanted then

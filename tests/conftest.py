@@ -4,6 +4,8 @@ do otherwise is taken out of it, once, before the first test."""
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 
 import pytest
 
@@ -16,6 +18,10 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in ("CI", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "WATCHFILES_FORCE_POLLING"):
         os.environ.pop(name, None)
     os.environ["TERM"] = "xterm-256color"
+    # Journals of the tests' runs are nobody's.
+    state = tempfile.mkdtemp(prefix="swarm-host-state-")
+    os.environ["XDG_STATE_HOME"] = state
+    config.add_cleanup(lambda: shutil.rmtree(state, ignore_errors=True))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

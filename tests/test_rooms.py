@@ -16,7 +16,7 @@ STOREYS = (
     ("ground",),
     ("values", "agents"),
     ("scheduler",),
-    ("events",),
+    ("events", "journal"),
     ("scope",),
     ("rights",),
     ("worker",),
@@ -31,6 +31,7 @@ LEVEL = {room: storey for storey, rooms in enumerate(STOREYS) for room in rooms}
 REQUIRE = re.compile(r'(?:local (\w+) = )?require\(?\s*"swarm\.([\w.]+)"')
 FILLS = re.compile(r"^\s*(?:function (\w+)\.[\w.]+\(|(\w+)\.[\w.]+\s*=[^=])", re.MULTILINE)
 SWITCHES = {
+    "again",
     "cancelling",
     "clock",
     "ending",
@@ -39,6 +40,9 @@ SWITCHES = {
     "idle",
     "log",
     "modules",
+    "noting",
+    "records",
+    "reuse",
     "searchers",
     "tally",
 }  # set by doors and exploration

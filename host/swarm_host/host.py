@@ -36,19 +36,28 @@ class Host:
     """
 
     def __init__(self, options: Options) -> None:
-        self.run_id = os.urandom(6).hex()
+        journal = self._journal = options.journal
+        self.run_id = os.urandom(6).hex() if journal is None else journal.run_id
         self.kernel = Kernel()
         given = dict(options.ports)
         if options.token_keys and "token" not in given:
             from swarm_host.ports.token import Tokens  # costs start-up, and few runs need it
 
             given["token"] = Tokens(options.token_keys, self.run_id)
+        if journal is not None and "files" not in given:
+            from swarm_host.journal.sources import Sources
+
+            given["files"] = Sources(journal)
         self._ports = Ports(given)
         sinks = Sinks(options)
         names = self._ports.names() if options.spec else ()
-        self.kernel.boot(options.for_lua(self.run_id, __version__, names), sinks.flush, sinks.end)
+        config = options.for_lua(self.run_id, __version__, names)
+        if journal is None:
+            self.kernel.boot(config, sinks.flush, sinks.end)
+        else:
+            self.kernel.boot(config, sinks.flush, sinks.end, journal.keep_rows, journal.find)
         self.turn_address = self.kernel.turn_address()  # nobody can ask while Lua is held
-        self._pump = Pump(self.kernel, self._ports, sinks.take, options.write_output)
+        self._pump = Pump(self.kernel, self._ports, sinks.take, options.write_output, journal)
         self._generations = Generations(self.kernel, self._pump)
         self._ending = Ending(self.kernel, self._pump)
         self.script = ""
@@ -90,6 +99,8 @@ class Host:
         finally:
             with anyio.CancelScope(shield=True):
                 await self._ports.aclose()
+                if self._journal is not None:
+                    await self._journal.aclose()
         if problems:
             raise problems[0]
 
@@ -181,7 +192,10 @@ class Host:
         :param again: another run may follow in this host.
         :return: how the run ended.
         """
-        return await self._ending.of_run(main, again=again)
+        outcome = await self._ending.of_run(main, again=again)
+        if self._journal is not None:
+            self._journal.status = outcome.status
+        return outcome
 
     def spawn(self, name: str, value: Any = None, timeout: float | None = None) -> Handle:
         """Spawns a worker by name, through the same pipeline as a script's own.

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from swarm_host.ports.contract import Port
+
+if TYPE_CHECKING:
+    from swarm_host.journal.recorder import Recorder
 
 
 @dataclass(slots=True)
@@ -48,6 +51,8 @@ class Options:
     :ivar before_exit: called before ``os.exit`` of a trusted script ends the process.
     :ivar token_keys: keys of tokens, the newest first
         (:func:`swarm_host.tokens.keys.find_keys`); none: a random one.
+    :ivar reuse: results of workers that ran Lua alone are used again, in other runs too.
+    :ivar journal: where what becomes of the run's tasks is kept; None: nowhere.
     :ivar ports: ports that go before those of installed packages.
     """
 
@@ -76,6 +81,8 @@ class Options:
     watched: bool = False
     before_exit: Callable[[], object] | None = None
     token_keys: Sequence[bytes] = field(default=(), repr=False)
+    reuse: bool = False
+    journal: Recorder | None = None
     ports: dict[str, Port] = field(default_factory=dict)
 
     def for_lua(self, run_id: str, version: str, ports: Sequence[str]) -> dict[str, Any]:
@@ -102,7 +109,10 @@ class Options:
             "cancel_grace": self.cancel_grace,
             "blocked_fails": self.blocked == "fail",
             "eager": self.eager,
+            "reuse": self.reuse,
         }
+        if self.journal is not None:
+            config |= self.journal.for_lua()
         if self.input is not None:
             config["input"] = self.input
         if self.budget:

@@ -11,20 +11,26 @@ import json
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
-from swarm_host.ports.contract import Call, PortError
+from swarm_host.ports.contract import Answer, Call, PortError
 from swarm_host.ports.registry import Ports
 from swarm_host.vm.kernel import Kernel
-from swarm_host.vm.steps import Request, Said
+from swarm_host.vm.steps import Request, Said, Step
+
+if TYPE_CHECKING:
+    from swarm_host.journal.recorder import Recorder
 
 SLICE_SECONDS = 0.004
 """How long the scheduler keeps the loop waiting in one tick."""
 
+
+HELD_SECONDS = 0.25
+"""How long nobody is to have anything to do before a run that only computes is written down."""
 
 Show = Callable[[int, str, bytes], None]
 """Takes text that a port says for people: the number of a task, ``out`` or ``err``, and bytes."""
@@ -37,17 +43,24 @@ class Pump:
     :param ports: who answers its requests.
     :param say: takes what was said in a tick.
     :param show: takes what ports say for people, each with its worker's task.
+    :param journal: what is to be written down before anything outside begins.
     :ivar is_over: it does not tick any more, and nothing comes to an end.
     :ivar on_watches: called after each tick in which there is more to watch than was asked for.
     """
 
     def __init__(
-        self, kernel: Kernel, ports: Ports, say: Callable[[Said], None], show: Show | None = None
+        self,
+        kernel: Kernel,
+        ports: Ports,
+        say: Callable[[Said], None],
+        show: Show | None = None,
+        journal: Recorder | None = None,
     ) -> None:
         self._kernel = kernel
         self._ports = ports
         self._say = say
         self._show = show
+        self._journal = journal
         self._answers: list[tuple[int, bool, bytes | None, Sequence[bytes | bytearray]]] = []
         self._emitted: list[tuple[int, bytes, bytes | None]] = []
         self._served: dict[int, _Served] = {}
@@ -91,15 +104,18 @@ class Pump:
         async with anyio.create_task_group() as tasks:
             while not self._stopping:
                 try:
-                    wait = self._tick(tasks)
+                    wait = await self._tick(tasks)
                 except Exception as raised:
                     problem = raised
                     break
                 if wait == 0:
                     await checkpoint()
                     continue
-                with anyio.move_on_after(wait):
+                held = self._journal is not None and self._journal.holds
+                with anyio.move_on_after(_first_of(wait, HELD_SECONDS if held else None)) as waited:
                     await self._wake.wait()
+                if waited.cancelled_caught and self._journal is not None:
+                    self._journal.rest()
             self._stopping = self.is_over = True
             tasks.cancel_scope.cancel()
             self._tell_ticked()
@@ -108,7 +124,7 @@ class Pump:
         if problem is not None:
             raise problem
 
-    def _tick(self, tasks: TaskGroup) -> float | None:
+    async def _tick(self, tasks: TaskGroup) -> float | None:
         """One tick. Returns how long nobody is ready: 0 for not at all, None for no known end."""
         self._wake = anyio.Event()
         if self._emitted:
@@ -119,6 +135,8 @@ class Pump:
         for answer in answers:
             self._kernel.deliver(*answer)
         step = self._kernel.step(SLICE_SECONDS)
+        if self._journal is not None:
+            await self._write_down(self._journal, step)
         if step.requests:
             self._start(tasks)
         if step.says:
@@ -131,6 +149,14 @@ class Pump:
         if step.more or self._answers:
             return 0
         return None if step.wait is None else max(step.wait, 0)
+
+    async def _write_down(self, journal: Recorder, step: Step) -> None:
+        """What comes of a step is known before it is done."""
+        if step.keeps:
+            journal.keep_rows(*self._kernel.take_journal())
+        if step.requests:
+            await journal.durable()
+        await journal.keep_pace()
 
     def _start(self, tasks: TaskGroup) -> None:
         """Hands on what there is for ports."""
@@ -171,6 +197,20 @@ class Pump:
             if event is not None:
                 event.set()
 
+    async def _ask(self, request: Request, call: Call) -> Answer:
+        """Runs a port; where the payload is ``noted``, the answer, or the refusal, has a digest."""
+        port = self._ports.get(request.port)
+        if not request.payload.pop("noted", False):
+            return await port(request.payload, call)
+        from swarm_host.ports.noting import digest_of
+
+        try:
+            answer = await port(request.payload, call)
+        except PortError as problem:
+            problem.fields["digest"] = await digest_of(problem)
+            raise
+        return Answer({"value": answer.value, "digest": await digest_of(answer)}, answer.data)
+
     async def _serve(self, served: _Served, request: Request) -> None:
         """Runs a port for one request and leaves its answer, whatever it is, for the next tick."""
         error: dict[str, Any] = {"code": "cancelled", "message": "the request was cancelled"}
@@ -180,7 +220,7 @@ class Pump:
         )
         with served.scope:
             try:
-                answered = await self._ports.get(request.port)(request.payload, call)
+                answered = await self._ask(request, call)
                 value = None if answered.value is None else json.dumps(answered.value).encode()
                 data = answered.data
                 answer = value, data if isinstance(data, tuple) else () if data is None else (data,)
@@ -195,6 +235,11 @@ class Pump:
         else:
             self._answers.append((request.id, True, *answer))
         self._wake.set()
+
+
+def _first_of(one: float | None, other: float | None) -> float | None:
+    """The shorter of two times; None: no end."""
+    return other if one is None else one if other is None else min(one, other)
 
 
 class _Served:

@@ -23,9 +23,13 @@
 ---@field concurrency? integer how many of this worker run at once; the others are pending
 ---@field pool? string|string[] the pools that it takes a slot of, all or none
 ---@field retries? integer|swarm.Retries how often a failed attempt is followed by another
+---@field on_resume? "again"|"ask"|"fail" where a run is resumed: a task that was in flight runs
+---again, ends blocked until that is said, or fails: "again"
+---@field cache? boolean true: results of before are taken where nothing that they came of has
+---changed, whatever it ran; false: not with --reuse either
 ---@field ready? true|swarm.Ready when a supervisor takes it to have started; at once by default
 ---@field start_timeout? number seconds from its start until it is ready: 30
----@field role? string "worker" by default
+---@field role? swarm.RoleName "worker" by default
 ---@field authority? "own" its role's rights whole, not cut down by those of who spawns it
 ---@field layers? (string|swarm.LayerEntry)[] the earlier inner
 ---@field budget? swarm.Budget how much a task and all below it may use
@@ -284,6 +288,9 @@ function Turn:unknown(name) end
 ---@field burst? integer how many of a rate may begin at once: 1
 ---@field park? boolean|swarm.Park whether an error `limited` of an attempt parks it: false
 
+---The name of a pool of the script.
+---@alias swarm.PoolName string
+
 ---How long a pool may be parked.
 ---@class swarm.Park
 ---@field max number seconds, all in all, until one of it passes again
@@ -313,9 +320,12 @@ function Turn:unknown(name) end
 
 -- Roles -------------------------------------------------------------------------------------------
 
+---The name of a role: one that every script has, or one of the script's own.
+---@alias swarm.RoleName "worker"|"operator"|"observer"|"senior"|string
+
 ---Verbs that workers may use. Without `extends` nothing is allowed; deny wins.
 ---@class swarm.Role
----@field extends? string "worker", "operator", "observer", "senior", or a role of the script
+---@field extends? swarm.RoleName
 ---@field allow? table<integer|swarm.Verb, swarm.Verb|string[]|true> `verb = { … }` bounds one
 ---@field deny? swarm.Verb[]
 
@@ -357,7 +367,7 @@ function Turn:unknown(name) end
 -- Hooks and layers --------------------------------------------------------------------------------
 
 ---Which workers a hook is for: a name, a glob (`*`, `?`), a list of these, or a function.
----@alias swarm.Select string|swarm.Selector|(string|swarm.Selector)[]
+---@alias swarm.Select string|swarm.Selector|swarm.Select[]
 
 ---Asked once for each definition.
 ---@alias swarm.Selector fun(def: swarm.Definition): boolean?
@@ -393,7 +403,7 @@ function Turn:unknown(name) end
 ---@field around? fun(ctx: swarm.Ctx, next: swarm.Next, options?: table): swarm.Result
 ---@field settled? fun(ctx: swarm.Ctx, outcome: swarm.Outcome, options?: table)
 ---@field event? swarm.EventHook sees each event before it is recorded
----@field role? string under which its hooks run: "operator"
+---@field role? swarm.RoleName under which its hooks run: "operator"
 
 ---What it returns is recorded; nil keeps the event as it was, false drops it. A `final` stays.
 ---@alias swarm.EventHook fun(ctx: swarm.Ctx, event: swarm.Event, options: any): swarm.Event|false?
@@ -416,10 +426,20 @@ function Turn:unknown(name) end
 
 ---Options of `attach`.
 ---@class swarm.AttachOptions
----@field role string one of the script's, or a built-in one
+---@field role swarm.RoleName
 ---@field ttl? number seconds without a heartbeat: 3600
 ---@field name? string as messages show it; the role by default
 ---@field caveats? swarm.Caveats what narrows its token
+
+---What narrows a token.
+---@class swarm.Caveats
+---@field verbs? swarm.Verb[] these verbs
+---@field paths? string[] of files, these
+---@field programs? string[] of programs, these
+---@field hosts? string[] of hosts, these
+---@field ttl? number seconds from now
+---@field uses? integer so many, of it and all that is made of it
+---@field budget? swarm.Budget for all that is started with it
 
 ---Options of `join`.
 ---@class swarm.JoinOptions

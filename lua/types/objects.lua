@@ -50,6 +50,8 @@ local Handle = {}
 ---@param opts? swarm.closed.JoinOptions
 ---@return true? ok
 ---@return swarm.Error? err
+---@return_overload true
+---@return_overload nil, swarm.Error
 function Handle:join(opts) end
 
 ---As `swarm.result`.
@@ -86,7 +88,7 @@ function Handle:artifact(name, value) end
 local Ctx = {}
 
 ---A token for this attempt, which may at most what the worker may.
----@param caveats? swarm.Caveats
+---@param caveats? swarm.closed.Caveats
 ---@return string
 function Ctx:token(caveats) end
 
@@ -113,16 +115,6 @@ function Session:heartbeat() end
 
 ---Ends it; what was started in it is waited for.
 function Session:detach() end
-
----What narrows a token.
----@class swarm.Caveats
----@field verbs swarm.Verb[]? these verbs
----@field paths string[]? of files, these
----@field programs string[]? of programs, these
----@field hosts string[]? of hosts, these
----@field ttl number? seconds from now
----@field uses integer? so many, of it and all that is made of it
----@field budget swarm.Budget? for all that is started with it
 
 ---What a token says.
 ---@class swarm.Claims
@@ -179,12 +171,16 @@ function Supervisor:start(item) end
 ---@param id string
 ---@return boolean ok
 ---@return swarm.Error? err
+---@return_overload true
+---@return_overload false, swarm.Error
 function Supervisor:stop(id) end
 
 ---Waits until all children that are to be started are ready. Nil and an error where the supervisor
 ---fails or is cancelled. Raises `deadlock` in a child that is not ready itself.
 ---@return true? ok
 ---@return swarm.Error? err
+---@return_overload true
+---@return_overload nil, swarm.Error
 function Supervisor:ready() end
 
 ---What `children` says of a child.
@@ -247,6 +243,29 @@ function Scope:spawn(name, input, opts) end
 ---@field reason string? of a final: why it is blocked
 ---@field [string] any of usage: what was given
 
+---What happens in a run, as `swarm.subscribe` and `--events` tell it.
+---@alias swarm.RunEvent
+---| "task_created" # it has been spawned
+---| "task_attempt_started"
+---| "worker_output" # `event`: what it has said
+---| "task_attempt_completed" # with its `status`
+---| "retry" # `delay`, `reason`: another attempt comes
+---| "task_pass"
+---| "task_blocked"
+---| "task_failed"
+---| "task_cancelled"
+---| "task_timeout"
+---| "abandoned" # it did not let its cancel through
+---| "refused" # a hook or a role did not let it
+---| "pool_parked" # `pool`, `retry_at`
+---| "pool_unparked" # `pool`, `by`
+---| "session_attached" # `role`
+---| "session_detached" # `reason`
+---| "reloaded" # `generation`, `added`, `removed`, `changed`
+
+---A type of these events, or a glob over them, such as "task_*".
+---@alias swarm.EventPattern swarm.RunEvent|string
+
 ---What an event holds: a value, or a file.
 ---@class swarm.Content
 ---@field kind "inline"|"file_ref"
@@ -268,6 +287,7 @@ function Scope:spawn(name, input, opts) end
 ---| "deadlock" # { waiting } where all wait
 ---| "closed" # a channel
 ---| "limited" # { retry_at, pool }
+---| "interrupted" # it was in flight as the run broke off, and its on_resume is "fail"
 ---| "skipped" # { need }, of a node of a graph
 ---| "not_registered" # { name }
 ---| "unknown_name" # { name }
@@ -359,6 +379,17 @@ function Scope:spawn(name, input, opts) end
 ---@field failure any exploration_failed: what the order raised
 ---@field steps table[]? exploration_failed: the order, step by step
 
+---Lua's own: true and what `f` returned, or false and what it raised. Calls of `swarm` raise a
+---`swarm.Error`; a script may raise anything.
+---@generic T, R
+---@param f fun(...: T...): R...
+---@param ... T...
+---@return boolean ok
+---@return any ...
+---@return_overload true, R...
+---@return_overload false, any
+function pcall(f, ...) end
+
 -- Talking and taking turns ------------------------------------------------------------------------
 
 ---Values from worker to worker, first in first out. Who waits longest is served first.
@@ -393,7 +424,7 @@ function Semaphore:acquire() end
 function Semaphore:release() end
 
 ---Runs `fn()` with a permit, and returns what it returned.
----@param fn fun(): ...
+---@param fn fun(): any...
 ---@return any ...
 function Semaphore:with(fn) end
 
@@ -416,7 +447,7 @@ local Lock = {}
 
 ---Runs `fn()` while no other worker has the lock, and returns what it returned. Raises `deadlock`
 ---where the worker has it already.
----@param fn fun(): ...
+---@param fn fun(): any...
 ---@return any ...
 function Lock:with(fn) end
 

@@ -61,7 +61,7 @@ function fs.remove(path) end
 ---Runs `fn(folder)` with a new folder that only this user reaches. It is a block, as `swarm.scope`
 ---is; at its end, when its workers have settled, the folder goes with all that is in it. The verb
 ---is `write_files`, and its bounds have to admit the folder.
----@param fn fun(folder: string): ...
+---@param fn fun(folder: string): any...
 ---@return any ...
 function fs.temp_dir(fn) end
 
@@ -191,7 +191,7 @@ local tokens = {}
 
 ---A token that may do less. Raises `bad_signature` for what is no token.
 ---@param token string
----@param caveats swarm.Caveats
+---@param caveats swarm.closed.Caveats
 ---@return string token
 function tokens.attenuate(token, caveats) end
 

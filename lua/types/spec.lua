@@ -130,8 +130,11 @@ clock = {}
 ---@param seconds number zero or more
 function clock.advance(seconds) end
 
----Stand-ins, for one `it`; at the top of a file for each.
+---Stand-ins, for one `it`; at the top of a file for each. Called, it is busted's: spies in the
+---places of the functions of a table, and of the tables in it; stubs where the second argument says
+---so.
 ---@class swarm.Mock
+---@overload fun(object: table, is_stub?: boolean): table
 mock = {}
 
 ---`fn` runs in place of what a worker runs; all that is around it stays. Raises `not_registered`.

@@ -45,6 +45,8 @@ function swarm.spawn(name, input, opts) end
 ---@param opts? swarm.closed.JoinOptions
 ---@return true? ok
 ---@return swarm.Error? err
+---@return_overload true
+---@return_overload nil, swarm.Error
 function swarm.join(target, opts) end
 
 ---Joins and gives the value of the last `final`. Blocked: that value, and an error of code
@@ -164,19 +166,19 @@ function swarm.supervise(opts) end
 
 ---Runs `fn(scope)` and waits for all spawned in it. The first failure cancels the rest and is
 ---raised, with the others in `others`.
----@param fn fun(scope: swarm.Scope): ...
+---@param fn fun(scope: swarm.Scope): any...
 ---@return any ...
 function swarm.scope(fn) end
 
 ---Runs `fn()` and all it spawns for at most so many seconds; raises `timeout`.
 ---@param seconds number zero or more
----@param fn fun(): ...
+---@param fn fun(): any...
 ---@return any ...
 function swarm.timeout(seconds, fn) end
 
 ---Runs `fn()` out of the reach of outer cancels and deadlines: for clean-up that waits. Always
 ---bounded; raises `timeout` after 30 seconds, or after `opts.timeout`.
----@param fn fun(): ...
+---@param fn fun(): any...
 ---@param opts? swarm.closed.ShieldOptions
 ---@return any ...
 function swarm.shield(fn, opts) end
@@ -215,7 +217,7 @@ function swarm.semaphore(permits) end
 function swarm.event() end
 
 ---Ends the parking of a pool; verb cancel_task.
----@param name string
+---@param name swarm.PoolName
 ---@return boolean was it was parked
 function swarm.unpark(name) end
 
@@ -395,7 +397,7 @@ function swarm.secret(name) end
 ---One more attempt of a task that has settled, whatever its retries say: its handle stays, and
 ---tells of the new attempt, which belongs to the scope that asks. Verbs dispatch_attempt and
 ---start_task.
----@param target swarm.Handle|string
+---@param target swarm.Target
 ---@return swarm.Handle
 function swarm.retry(target) end
 
@@ -408,19 +410,19 @@ function swarm.pause() end
 function swarm.unpause() end
 
 ---A word to a live worker, which reads it with `ctx:directives()`. Verb inject_directive.
----@param target swarm.Handle|string
+---@param target swarm.Target
 ---@param text string
 function swarm.direct(target, text) end
 
 ---The events of the run from now on, as they come; of one that is read too slowly the oldest are
 ---lost, and the next has their number as `dropped`. It ends with the worker that asked, and where
 ---nobody is left but those who wait for events. Verb subscribe_events.
----@param select? string|string[]|fun(event: table): boolean types, such as "task_*"
+---@param select? swarm.EventPattern|swarm.EventPattern[]|(fun(event: table): boolean)
 ---@return fun(): table?
 function swarm.subscribe(select) end
 
 ---What has become of a task so far, attempt by attempt. Verb read_trace.
----@param target swarm.Handle|string
+---@param target swarm.Target
 ---@return swarm.TraceOfAttempt[]
 function swarm.trace(target) end
 
@@ -429,6 +431,14 @@ function swarm.trace(target) end
 ---@param options swarm.closed.AttachOptions
 ---@return swarm.Session
 function swarm.attach(options) end
+
+---A value that is made once. Where the calling task runs again, as a run is resumed, it is what
+---`fn` returned the first time; `fn` is not called.
+---@generic T
+---@param key string known in this task alone
+---@param fn fun(): T
+---@return T
+function swarm.recorded(key, fn) end
 
 ---A number in [0, 1), or a whole number in [1, m] or [m, n]; in specs from the seed.
 ---@param m? integer

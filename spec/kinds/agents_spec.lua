@@ -383,7 +383,7 @@ local function asked_with(worker, input)
   mock.port("process", function(payload, data)
     local from = 1
     for i, size in ipairs(payload.sizes) do
-      seen[i], from = data:sub(from, from + size - 1), from + size
+      seen[i], from = assert(data):sub(from, from + size - 1), from + size
     end
     seen.arguments, seen.inherit = payload.arguments, payload.inherit
     return { exit_code = 1 }, ""

@@ -508,6 +508,7 @@ describe("swarm.exec", function()
       { "a", timeout = "1" },
     } do
       assert.has_error(function()
+        ---@diagnostic disable-next-line: param-type-mismatch
         swarm.exec(wrong)
       end, { code = "invalid_argument" })
     end

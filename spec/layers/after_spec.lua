@@ -1,7 +1,7 @@
 -- Proves middleware.md, "after"; and what counts as another result.
 local stages = require "stages"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "layers_stock"
 
 local end_of = stages.end_of
 local said, say, worker, finals_of = stock.said, stock.say, stock.worker, stock.finals_of
@@ -130,7 +130,7 @@ describe("after", function()
       local status, err = end_of("nonsense", kind)
       assert.equal("failed", status, kind)
       assert.equal("invalid_value", err.code, kind)
-      assert.matches("the after hook at .*layers/lua/stock%.lua:%d+ .*return", err.message)
+      assert.matches("the after hook at .*layers/lua/layers_stock%.lua:%d+ .*return", err.message)
     end
     assert.equal("invalid_value", select(2, end_of "what cannot cross").code)
   end)

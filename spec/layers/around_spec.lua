@@ -1,7 +1,7 @@
 -- Proves middleware.md, "around"; and a worker's time.
 local stages = require "stages"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "layers_stock"
 
 local end_of = stages.end_of
 local say, worker, finals_of, only = stock.say, stock.worker, stock.finals_of, stock.only

@@ -1,7 +1,7 @@
 -- Proves middleware.md, "before".
 local stages = require "stages"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "layers_stock"
 
 local end_of = stages.end_of
 local worker = stock.worker
@@ -57,7 +57,10 @@ describe("before", function()
     assert.equal("failed", status)
     assert.equal("rejected_by_middleware", err.code)
     assert.equal("no, thanks", err.reason)
-    assert.matches("the before hook at .*/lua/stock%.lua:%d+ refused: no, thanks", err.message)
+    assert.matches(
+      "the before hook at .*/lua/layers_stock%.lua:%d+ refused: no, thanks",
+      err.message
+    )
     assert.equal(0, ran)
   end)
 
@@ -73,7 +76,7 @@ describe("before", function()
       local _, err = end_of(name)
       assert.equal("invalid_value", err.code)
       assert.matches("^the %a+ hook at [^ ]* returned what cannot be used: ", err.message)
-      assert.truthy(err.message:find(err.where, 1, true), err.where)
+      assert.truthy(err.message:find(assert(err.where), 1, true), err.where)
     end
   end)
 

@@ -1,7 +1,7 @@
 -- Proves middleware.md, "event".
 local stages = require "stages"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "layers_stock"
 
 local end_of = stages.end_of
 local only, said, say, worker = stock.only, stock.said, stock.say, stock.worker
@@ -70,46 +70,47 @@ swarm.layer "drops all" {
 
 worker("drops its final", nil, { layers = { "drops all" } })
 
-swarm.layer "odd" {
-  event = function(ctx, event)
-    local odd = ctx.input.odd
-    if event.type ~= ctx.input.of then
-      return nil
-    elseif odd == "number" then
-      return 5
-    elseif odd == "type" then
-      return { type = "usage" }
-    elseif odd == "content" then
-      event.content, event.chunk = 5, 5
-    elseif odd == "kind" then
-      event.content, event.chunk = { kind = "other" }, { kind = "other" }
-    elseif odd == "stage" then
-      event.stage = {}
-    elseif odd == "reason" then
-      event.ok, event.reason = false, {}
-    elseif odd == "ok" then
-      event.ok = nil
-    elseif odd == "function" then
-      event.fn = print
-    elseif odd == "raises" then
-      error "the event function went wrong"
-    elseif odd == "numbers" then
-      event.seq, event.at, event.dropped = 99, -1, 5
-    elseif odd == "extra" then
-      event.note = "from the layer"
-    elseif odd == "yields" then
-      swarm.sleep(1)
-      event.note = "after a while"
-    elseif odd == "itself" then
-      ctx:progress "again"
-    elseif odd == "file" then
-      event.content = { kind = "file_ref", path = "b.txt" }
-    elseif odd == "blocks" then
-      event.ok, event.reason = false, "by the layer"
-    end
-    return event
-  end,
-}
+-- Returns, and makes of events, what an event function may not.
+local function odd_event(ctx, event)
+  local odd = ctx.input.odd
+  if event.type ~= ctx.input.of then
+    return nil
+  elseif odd == "number" then
+    return 5
+  elseif odd == "type" then
+    return { type = "usage" }
+  elseif odd == "content" then
+    event.content, event.chunk = 5, 5
+  elseif odd == "kind" then
+    event.content, event.chunk = { kind = "other" }, { kind = "other" }
+  elseif odd == "stage" then
+    event.stage = {}
+  elseif odd == "reason" then
+    event.ok, event.reason = false, {}
+  elseif odd == "ok" then
+    event.ok = nil
+  elseif odd == "function" then
+    event.fn = print
+  elseif odd == "raises" then
+    error "the event function went wrong"
+  elseif odd == "numbers" then
+    event.seq, event.at, event.dropped = 99, -1, 5
+  elseif odd == "extra" then
+    event.note = "from the layer"
+  elseif odd == "yields" then
+    swarm.sleep(1)
+    event.note = "after a while"
+  elseif odd == "itself" then
+    ctx:progress "again"
+  elseif odd == "file" then
+    event.content = { kind = "file_ref", path = "b.txt" }
+  elseif odd == "blocks" then
+    event.ok, event.reason = false, "by the layer"
+  end
+  return event
+end
+
+swarm.layer "odd" { event = odd_event }
 
 swarm.layer "slow" {
   event = function(_, event)
@@ -226,8 +227,8 @@ describe("event", function()
   it("may add a field, and may wait", function()
     local _, _, h = odd("progress", "extra")
     assert.equal("from the layer", h:output_tail()[1].note)
-    _, _, h = odd("progress", "yields")
-    assert.equal("after a while", h:output_tail()[1].note)
+    local _, _, slow = odd("progress", "yields")
+    assert.equal("after a while", slow:output_tail()[1].note)
   end)
 
   it("may wait around a process worker too", function()
@@ -245,8 +246,8 @@ describe("event", function()
   it("may make another result of the final", function()
     local _, _, h = odd("final", "file")
     assert.equal("b.txt", h:result().path)
-    _, _, h = odd("final", "blocks")
-    assert.equal("blocked", h.status)
-    assert.equal("by the layer", select(2, h:result()).reason)
+    local _, _, blocked = odd("final", "blocks")
+    assert.equal("blocked", blocked.status)
+    assert.equal("by the layer", select(2, blocked:result()).reason)
   end)
 end)

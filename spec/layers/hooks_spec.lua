@@ -1,7 +1,7 @@
 -- Proves middleware.md, "Hooks" and "Layers".
 local stages = require "stages"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "layers_stock"
 
 local end_of = stages.end_of
 local say, echo, worker, finals_of = stock.say, stock.echo, stock.worker, stock.finals_of

@@ -1,6 +1,6 @@
 -- Proves middleware.md, "Order".
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "layers_stock"
 
 local said, say, worker, loud = stock.said, stock.say, stock.worker, stock.loud
 

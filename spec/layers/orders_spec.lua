@@ -8,7 +8,7 @@ local join_all, status_of = programs.join_all, programs.status_of
 
 describe("hooks", function()
   -- Each program runs these with a list of its own.
-  local ended
+  local ended ---@type string[]
 
   swarm.worker "told" {
     run = slow,

@@ -1,6 +1,6 @@
 -- Proves middleware.md, "Select".
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "layers_stock"
 
 local said, say, worker, only = stock.said, stock.say, stock.worker, stock.only
 
@@ -96,7 +96,7 @@ describe("select", function()
     end)
     local _, err = h:join()
     -- A tail call leaves no line of its own: the nearest is that of the layer around it.
-    assert.matches("layers/lua/stock%.lua:%d+", err.where)
+    assert.matches("layers/lua/layers_stock%.lua:%d+", err.where)
     assert.matches("function at .*select_spec%.lua", tostring(h))
   end)
 end)

@@ -9,7 +9,7 @@ swarm.role("bound", {
 })
 swarm.role("nobody", {})
 
-local todo
+local todo ---@type swarm.Run
 
 ---Does what was let be done last.
 function attempts.run(ctx)
@@ -21,12 +21,16 @@ for _, role in ipairs { "bound", "nobody" } do
 end
 
 ---What the worker of one of these roles does next.
+---@param fn swarm.Run
 function attempts.let(fn)
   todo = fn
 end
 
 ---Runs a function in a worker of a role that may little.
----@return any value, any err
+---@param role string
+---@param fn swarm.Run
+---@return any value
+---@return swarm.Error? err
 function attempts.as(role, fn)
   todo = fn
   local h = swarm.spawn(role)
@@ -34,9 +38,13 @@ function attempts.as(role, fn)
   return ok and h:result() or nil, err
 end
 
+---@type { class: string, name: string, fn: fun(): any... }[]
 local list = {}
 
----One attempt.
+---One attempt: `fn` returns what it got hold of.
+---@param class string
+---@param name string
+---@param fn fun(): any...
 function attempts.attempt(class, name, fn)
   list[#list + 1] = { class = class, name = name, fn = fn }
 end

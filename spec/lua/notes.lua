@@ -4,11 +4,13 @@ local notes = {}
 
 local seen = {}
 
+---@param what string
 function notes.note(what)
   seen[#seen + 1] = what
 end
 
 ---What was noted since the last call, as one text.
+---@return string
 function notes.noted()
   local text = table.concat(seen, " ")
   seen = {}

@@ -21,16 +21,20 @@ local function page()
 end
 
 -- The table of the page: a program's name → how many schedules it has.
+---@type table<string, integer>
 programs.listed = {}
 for line in page():gmatch "[^\n]+" do
   local name, count = line:match "^| (.-) +| +([%d,]+) |"
-  if name then
+  if name and count then
     programs.listed[name] = tonumber((count:gsub(",", "")))
   end
 end
 
 ---A program that is run in every order. What it returns says how it went; `ends` are the ways in
 ---which it can go, all of which must be found.
+---@param name string
+---@param ends string[]|swarm.Run|nil the ways, or the program
+---@param fn? swarm.Run
 function programs.program(name, ends, fn)
   if type(ends) == "function" then
     ends, fn = nil, ends
@@ -55,6 +59,7 @@ function programs.program(name, ends, fn)
 end
 
 ---Yields n times.
+---@param n? integer 1 by default
 function programs.turns(n)
   for _ = 1, n or 1 do
     swarm.yield()
@@ -71,6 +76,7 @@ function programs.sleeper(_, seconds)
 end
 
 ---Ends all of a list, whatever becomes of them.
+---@param list swarm.Handle[]
 function programs.join_all(list)
   for i = 1, #list do
     swarm.join(list[i])
@@ -78,6 +84,8 @@ function programs.join_all(list)
 end
 
 ---Settled, and how.
+---@param h swarm.Handle
+---@return swarm.Status
 function programs.status_of(h)
   swarm.join(h)
   return h.status

@@ -4,6 +4,10 @@ local swarm = require "swarm"
 local stages = {}
 
 ---A worker that has begun and waits.
+---@param fn string|swarm.Run
+---@param input? any
+---@param opts? table of `swarm.spawn`
+---@return swarm.Handle
 function stages.started(fn, input, opts)
   local h = swarm.spawn(fn, input, opts)
   swarm.yield()
@@ -17,6 +21,12 @@ function stages.all_wait()
 end
 
 ---How a worker ends: its status, its error and its handle.
+---@param fn string|swarm.Run
+---@param input? any
+---@param opts? table of `swarm.spawn`
+---@return swarm.Status
+---@return swarm.Error? err
+---@return swarm.Handle
 function stages.end_of(fn, input, opts)
   local h = swarm.spawn(fn, input, opts)
   local _, err = swarm.join(h)
@@ -24,6 +34,10 @@ function stages.end_of(fn, input, opts)
 end
 
 ---How a worker ends that is cancelled in its first wait: its status and its error.
+---@param fn string|swarm.Run
+---@param reason? string
+---@return swarm.Status
+---@return swarm.Error? err
 function stages.cancelled_in_wait(fn, reason)
   local h = swarm.spawn(fn)
   stages.all_wait()
@@ -33,6 +47,7 @@ function stages.cancelled_in_wait(fn, reason)
 end
 
 ---Joins a list of workers, all of which must pass.
+---@param list swarm.Handle[]
 function stages.join_all(list)
   for _, h in ipairs(list) do
     assert(swarm.join(h))

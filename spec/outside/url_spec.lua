@@ -71,6 +71,7 @@ describe("swarm.http.url", function()
   it("takes a whole URL and a string", function()
     for _, given in ipairs { { "a/b", "c" }, { 5, "c" }, { BASE }, { BASE, 5 }, {} } do
       assert.has_error(function()
+        ---@diagnostic disable-next-line: param-type-mismatch
         swarm.http.url(given[1], given[2])
       end, { code = "invalid_argument" })
     end

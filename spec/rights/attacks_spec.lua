@@ -89,7 +89,7 @@ swarm.layer "runs it to the end" {
       local ok = up_to_the_end(following, width)
       assert(not ok and runs > before)
     end
-    assert(pcall(swarm.env, "HOME"))
+    swarm.env "HOME"
     return following()
   end,
 }
@@ -103,7 +103,7 @@ swarm.worker "runs to the end" {
   end,
 }
 
-local later -- a metatable that gets its functions once its error is in other hands
+local later ---@type table? a metatable that gets its functions once its error is in other hands
 local raises = {
   ["a metatable"] = evil,
   ["a table in it"] = function()
@@ -114,6 +114,7 @@ local raises = {
     return setmetatable({ detail = setmetatable({}, later) }, later)
   end,
   ["an error of the host's with a table in it"] = function()
+    ---@diagnostic disable-next-line: param-type-mismatch
     local _, err = pcall(swarm.sleep, "x")
     err.detail, err.cause, err.others = evil(), evil(), { evil() }
     return err
@@ -122,6 +123,7 @@ local raises = {
     local _, err = swarm.join(swarm.spawn(function()
       error "inner"
     end))
+    ---@diagnostic disable-next-line: assign-type-mismatch
     err.detail, err.message, err.others = evil(), evil(), { evil(), 1 }
     return err
   end,
@@ -190,6 +192,7 @@ swarm.worker "spoils what it reads" {
   role = "weak",
   run = function(_, h)
     local _, err = swarm.join(h)
+    ---@diagnostic disable-next-line: assign-type-mismatch
     err.detail, err.others = evil(), { evil() }
   end,
 }
@@ -235,6 +238,7 @@ swarm.around("spoils its meta", function(ctx, following)
     return meta.trace_id, meta.user
   end) }
   pcall(function()
+    ---@diagnostic disable-next-line: preferred-local-alias
     return ctx.meta.trace_id, ctx.meta.user.name
   end)
   return made
@@ -371,9 +375,11 @@ describe("an attacker", function()
         h:artifact("report", "forged")
       end,
       function()
+        ---@diagnostic disable-next-line: undefined-field
         h:progress "forged"
       end,
       function()
+        ---@diagnostic disable-next-line: undefined-field
         h:partial "forged"
       end,
       function()
@@ -406,6 +412,7 @@ describe("an attacker", function()
       error(err)
     end
     local own = swarm.spawn(function()
+      ---@diagnostic disable-next-line: param-type-mismatch
       forge(select(2, pcall(swarm.sleep, "x")))
     end)
     local _, err = swarm.join(own)

@@ -527,6 +527,7 @@ describe("swarm.mark", function()
     end, { code = "invalid_argument" })
     assert.matches("running: only a suspended task", err.message)
     assert.has_error(function()
+      ---@diagnostic disable-next-line: param-type-mismatch
       swarm.mark(h, "fine")
     end, { code = "invalid_argument" })
     h:cancel()

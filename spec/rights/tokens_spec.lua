@@ -157,6 +157,7 @@ it("who may not make one, does not", function()
     .spawn(function(ctx)
       assert.equals("passed", code(ctx.token, ctx))
       local h = swarm.spawn(swarm.yield)
+      ---@diagnostic disable-next-line: undefined-field
       assert.equals("invalid_argument", code(h.token, h)) -- it is another's
     end)
     :result()

@@ -1,6 +1,6 @@
 -- Proves sandbox.md, 7: text of any bytes.
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "sandbox_stock"
 
 local survives, failure_of, child = stock.survives, stock.failure_of, stock.child
 

@@ -1,7 +1,7 @@
 -- Proves coroutines.md, "Calls that wait", "Cancel" and "Errors".
 local stages = require "stages"
 local swarm = require "swarm"
-require "stock"
+require "sandbox_stock"
 
 local started, end_of = stages.started, stages.end_of
 
@@ -134,9 +134,9 @@ describe("calls that wait", function()
     end
     assert.equal(20, sum)
     local count = 0
-    for i in function(_, i)
+    for i in function(_, last)
       swarm.sleep(1)
-      return i < 3 and i + 1 or nil
+      return last < 3 and last + 1 or nil
     end, nil, 0 do
       count = count + i
     end
@@ -159,13 +159,13 @@ describe("calls that wait", function()
   it("pass through metamethods", function()
     local lazy = setmetatable({}, {
       __index = function(_, n)
-        return swarm.call("double", n)
+        return (swarm.call("double", n))
       end,
       __newindex = function(t, k, v)
         rawset(t, k, swarm.call("double", v))
       end,
       __add = function(_, n)
-        return swarm.call("double", n)
+        return (swarm.call("double", n))
       end,
       __call = function(_, n)
         return swarm.call("double", n)
@@ -349,7 +349,7 @@ describe("errors", function()
       outermost()
     end)
     assert.matches("innermost.*outermost", err.traceback)
-    assert.falsy(err.traceback:find("swarm/", 1, true))
+    assert.falsy(assert(err.traceback):find("swarm/", 1, true))
   end)
 
   it("keep the frames of nested wraps, each once", function()
@@ -374,7 +374,7 @@ describe("errors", function()
     assert.equal("deep", err.code)
     assert.matches("level_a.*level_b.*level_c", err.traceback)
     for _, name in ipairs { "level_a", "level_b", "level_c" } do
-      assert.equal(1, select(2, err.traceback:gsub(name, "")), name)
+      assert.equal(1, select(2, assert(err.traceback):gsub(name, "")), name)
     end
   end)
 
@@ -402,7 +402,7 @@ describe("errors", function()
     local _, err = end_of(function()
       error("same text", 0)
     end)
-    assert.falsy(err.traceback:find("caught", 1, true))
+    assert.falsy(assert(err.traceback):find("caught", 1, true))
     assert.matches("coroutines_spec", err.traceback)
   end)
 
@@ -424,6 +424,7 @@ describe("errors", function()
     for _, name in ipairs { "create", "wrap", "resume", "status" } do
       for _, wrong in ipairs { 5, "x", {} } do
         assert.has_error(function()
+          ---@diagnostic disable-next-line: param-type-mismatch
           coroutine[name](wrong)
         end, { code = "invalid_argument" }, name)
       end

@@ -1,6 +1,8 @@
 -- Proves sandbox.md, 5 and 6: coroutines and errors.
+-- What is called wrongly here is so on purpose.
+---@diagnostic disable: assign-type-mismatch, await-in-sync, param-type-mismatch, unresolved-require
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "sandbox_stock"
 
 local assert_no_host, failure_of = stock.assert_no_host, stock.failure_of
 

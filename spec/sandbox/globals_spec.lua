@@ -1,7 +1,11 @@
 -- Proves sandbox.md, 1 and 2: the globals, the libraries, and what a script does to them. Every way
 -- out that we could think of, closed: here, and in the specs of chunks, objects and errors.
+-- What is called wrongly here is so on purpose.
+---@diagnostic disable: discard-returns, duplicate-require, generic-constraint-mismatch
+---@diagnostic disable: global-in-non-module, missing-fields, missing-parameter, param-type-mismatch
+---@diagnostic disable: redundant-parameter, undefined-field
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "sandbox_stock"
 
 local assert_no_host, failure_of, child = stock.assert_no_host, stock.failure_of, stock.child
 

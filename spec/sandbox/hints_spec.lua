@@ -1,4 +1,6 @@
 -- The executable side of scripts.md, 5: what a mistake is answered by.
+-- The mistakes are what it is about.
+---@diagnostic disable: call-non-callable, discard-returns, missing-parameter, param-type-mismatch
 local swarm = require "swarm"
 
 swarm.worker "unit" {

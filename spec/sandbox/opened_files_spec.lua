@@ -1,5 +1,7 @@
 -- Proves sandbox.md, 8: os, io and files, by Lua's own names.
 -- luacheck: ignore 111 112 113 122 143
+-- What is called wrongly here is so on purpose.
+---@diagnostic disable: discard-returns, missing-fields, param-type-mismatch
 local swarm = require "swarm"
 local bounded = require "bounded"
 

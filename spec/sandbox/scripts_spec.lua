@@ -229,12 +229,14 @@ describe("a name that does not exist", function()
 
   it("cannot be made to exist by setting it", function(ctx)
     assert.has_error(function()
+      ---@diagnostic disable-next-line: inject-field
       swarm.mine = 1
     end, "swarm.mine cannot be set")
     assert.has_error(function()
       swarm.spawn = nothing
     end, "swarm.spawn cannot be set")
     assert.has_error(function()
+      ---@diagnostic disable-next-line: inject-field
       ctx.mine = 1
     end, "cannot be written to")
   end)
@@ -251,6 +253,7 @@ describe("require", function()
 
   it("loads a module once and gives the same value to all", function()
     local first = require "modules.counted"
+    ---@diagnostic disable-next-line: duplicate-require
     assert.equal(first, require "modules.counted")
     assert.equal(1, first.times)
     assert.equal(1, swarm.call(function()
@@ -267,11 +270,13 @@ describe("require", function()
   it("gives true for a module that returns nothing, and false where it returns false", function()
     assert.is_true((require "modules.nothing"))
     assert.is_false((require "modules.no"))
+    ---@diagnostic disable-next-line: duplicate-require
     assert.is_false((require "modules.no"))
   end)
 
   it("gives what a module has put into package.loaded itself", function()
     assert.equal("set by itself", (require "modules.own"))
+    ---@diagnostic disable-next-line: duplicate-require
     assert.equal("set by itself", (require "modules.own"))
   end)
 
@@ -340,6 +345,7 @@ describe("require", function()
     require "modules.nothing"
     local err
     ;("x"):gsub("x", function()
+      ---@diagnostic disable-next-line: duplicate-require
       assert.is_true((require "modules.nothing"))
       err = assert.has_error(function()
         require "modules.folder.leaf"
@@ -418,6 +424,7 @@ describe("require", function()
 
   it("of a module that is not there lists all places tried, in order", function()
     local err = load_error(function()
+      ---@diagnostic disable-next-line: unresolved-require
       require "not.there"
     end)
     local dir = swarm.script_dir .. "/"
@@ -442,6 +449,7 @@ describe("require", function()
   it("takes names that are file names and nothing else", function()
     for _, name in ipairs { "", "a\0b", 5, true, {} } do
       assert.has_error(function()
+        ---@diagnostic disable-next-line: param-type-mismatch
         require(name)
       end, { code = "invalid_argument" })
     end

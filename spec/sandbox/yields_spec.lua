@@ -1,13 +1,14 @@
 -- Proves coroutines.md from "coroutine.yield" on.
 local stages = require "stages"
 local swarm = require "swarm"
-require "stock"
+require "sandbox_stock"
 
 local started, end_of = stages.started, stages.end_of
 
 describe("coroutine.yield", function()
   it("outside a coroutine of one's own is an error that names swarm.yield", function()
     local err = assert.has_error(function()
+      ---@diagnostic disable-next-line: await-in-sync
       coroutine.yield(1)
     end, { code = "invalid_argument" })
     assert.matches("swarm%.yield", err.message)
@@ -16,6 +17,7 @@ describe("coroutine.yield", function()
 
   it("at the top of a worker fails that worker only", function()
     local status, err = end_of(function()
+      ---@diagnostic disable-next-line: await-in-sync
       coroutine.yield()
     end)
     assert.equal("failed", status)
@@ -34,6 +36,7 @@ describe("coroutine.yield", function()
     for name, block in pairs(blocks) do
       local co = coroutine.wrap(function()
         block(function()
+          ---@diagnostic disable-next-line: await-in-sync
           coroutine.yield "out"
         end)
       end)
@@ -48,6 +51,7 @@ describe("coroutine.yield", function()
       local ok, err = pcall(function()
         swarm.shield(function()
           swarm.timeout(5, function()
+            ---@diagnostic disable-next-line: await-in-sync
             coroutine.yield "out"
           end)
         end)
@@ -403,7 +407,7 @@ describe("coroutine.running and its like", function()
   end)
 
   it("see the author's own coroutine inside it", function()
-    local co
+    local co ---@type thread
     co = coroutine.create(function()
       local before = { coroutine.running() == co, coroutine.isyieldable(), coroutine.status(co) }
       swarm.sleep(1)
@@ -416,7 +420,7 @@ describe("coroutine.running and its like", function()
   end)
 
   it("tell normal from suspended and dead", function()
-    local outer
+    local outer ---@type thread
     outer = coroutine.create(function()
       local inner = coroutine.wrap(function()
         return coroutine.status(outer)
@@ -443,7 +447,7 @@ describe("coroutine.running and its like", function()
 
   it("let no coroutine resume itself", function()
     local ok, problem = coroutine.wrap(function()
-      return coroutine.resume(coroutine.running())
+      return coroutine.resume(assert(coroutine.running()))
     end)()
     assert.is_false(ok)
     assert.matches("running", problem)

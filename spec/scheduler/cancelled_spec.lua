@@ -1,6 +1,6 @@
 -- Proves scheduling.md, "A worker that is cancelled while it waits".
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "scheduler_stock"
 
 local recorder = stock.recorder
 
@@ -74,7 +74,7 @@ describe("a worker that is cancelled while it waits", function()
     end)
     leaves_nothing(function()
       for _ in swarm.follow(target) do
-        assert(false, "it says nothing so early")
+        error "it says nothing so early"
       end
     end)
   end)
@@ -127,7 +127,7 @@ describe("a worker that is cancelled while it waits", function()
   it("leaves the list whole for who joins before it is woken", function()
     local order = {}
     local target = sleeper(10)
-    local second
+    local second ---@type swarm.Handle
     swarm.spawn(function()
       swarm.sleep(1)
       swarm.cancel(second) -- the only joiner: it is woken, and has not run yet
@@ -167,7 +167,7 @@ describe("a worker that is cancelled while it waits", function()
 
   it("is woken by its target's end and its cancel at once only once", function()
     local woken = 0
-    local target, joiner
+    local target, joiner ---@type swarm.Handle, swarm.Handle
     swarm.spawn(function()
       swarm.sleep(5)
       swarm.cancel(joiner)

@@ -1,7 +1,7 @@
 -- Proves scheduling.md, "Fairness".
 local stages = require "stages"
 local swarm = require "swarm"
-require "stock"
+require "scheduler_stock"
 
 local join_all = stages.join_all
 
@@ -31,7 +31,7 @@ describe("fairness", function()
   end)
 
   it("does not let one such looper starve another", function()
-    local counts, enough = { 0, 0, 0 }, 30000
+    local counts, enough = { 0, 0, 0 }, 30000 ---@type integer[], integer
     local function looper(i)
       return function()
         while counts[i] < BOUND do

@@ -1,7 +1,7 @@
 -- Proves scheduling.md, "Who runs next".
 local stages = require "stages"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "scheduler_stock"
 
 local join_all = stages.join_all
 local recorder, sequence = stock.recorder, stock.sequence

@@ -1,7 +1,7 @@
 -- Proves scheduling.md, "Timers".
 local stages = require "stages"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "scheduler_stock"
 
 local join_all = stages.join_all
 local sequence = stock.sequence
@@ -51,7 +51,7 @@ describe("timers", function()
   it("let 10,000 sleepers wake in order, each at its time", function()
     local random = sequence(11)
     local late, disorder, woken = 0, 0, 0
-    local last_at, last_index = -1, 0
+    local last_at, last_index = -1, 0 ---@type number, integer
     for i = 1, 10000 do
       local seconds = random(500) / 4
       swarm.spawn(function()

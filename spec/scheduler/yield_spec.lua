@@ -1,6 +1,6 @@
 -- Proves scheduling.md, "yield".
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "scheduler_stock"
 
 local recorder = stock.recorder
 

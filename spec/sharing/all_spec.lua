@@ -2,7 +2,7 @@
 local outcomes = require "outcomes"
 local stages = require "stages"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "sharing_stock"
 
 local raised, code_of = outcomes.raised, outcomes.code_of
 local started, join_all = stages.started, stages.join_all
@@ -145,6 +145,7 @@ describe("all of them", function()
     assert.is_nil(next(channel))
     assert.equal("swarm.channel", getmetatable(channel))
     local err = raised(function()
+      ---@diagnostic disable-next-line: inject-field
       channel.count = 5
     end)
     assert.equal("unknown_name", err.code)
@@ -168,6 +169,7 @@ describe("all of them", function()
     local channel, semaphore = swarm.channel(), swarm.semaphore(1)
     assert.has_error(channel.recv, "write channel:recv(), with a colon")
     assert.has_error(function()
+      ---@diagnostic disable-next-line: param-type-mismatch
       channel.send "text"
     end, "write channel:send(value), with a colon")
     assert.has_error(channel.close, "write channel:close(), with a colon")
@@ -175,6 +177,7 @@ describe("all of them", function()
     assert.has_error(semaphore.acquire, "write semaphore:acquire(), with a colon")
     assert.has_error(semaphore.release, "write semaphore:release(), with a colon")
     assert.has_error(function()
+      ---@diagnostic disable-next-line: missing-parameter, param-type-mismatch
       semaphore.with(print)
     end, "write semaphore:with(fn), with a colon")
     assert.has_error(swarm.event().set, "write event:set(), with a colon")
@@ -224,6 +227,7 @@ describe("all of them", function()
       assert.matches("its methods are close, iter, recv, send", err.message)
     end
     assert.has_error(function()
+      ---@diagnostic disable-next-line: call-non-callable
       channel()
     end, "cannot be called")
   end)
@@ -231,6 +235,7 @@ describe("all of them", function()
   it("are found by the names of other libraries", function()
     for guess, right in pairs { queue = "channel", chan = "channel", mutex = "lock" } do
       local err = raised(function()
+        ---@diagnostic disable-next-line: undefined-field
         return swarm[guess]
       end)
       assert.matches("use swarm%." .. right .. "$", err.message)
@@ -550,6 +555,7 @@ describe("all of them", function()
         channel:send(1)
       end,
       function()
+        ---@diagnostic disable-next-line: missing-parameter
         channel.recv()
       end,
       function()
@@ -559,6 +565,7 @@ describe("all of them", function()
         swarm.channel(-1)
       end,
       function()
+        ---@diagnostic disable-next-line: missing-parameter
         swarm.lock():with()
       end,
     } do

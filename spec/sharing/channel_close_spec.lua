@@ -2,7 +2,7 @@
 local outcomes = require "outcomes"
 local stages = require "stages"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "sharing_stock"
 
 local raised = outcomes.raised
 local started, join_all = stages.started, stages.join_all

@@ -2,7 +2,7 @@
 local outcomes = require "outcomes"
 local stages = require "stages"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "sharing_stock"
 
 local raised, code_of = outcomes.raised, outcomes.code_of
 local started, join_all = stages.started, stages.join_all
@@ -17,7 +17,7 @@ describe("swarm.channel", function()
     end
     swarm.channel(nil)
     swarm.channel(0)
-    swarm.channel(1e9)
+    swarm.channel(1000000000)
   end)
 
   it("holds n values before a send waits", function()
@@ -117,7 +117,7 @@ describe("swarm.channel", function()
         return got
       end)
       channel:send(sent) -- to one that waits
-      sent.list[1] = "changed"
+      sent.list[1] = 2
       assert.same({ list = { 1 } }, swarm.result(h))
 
       local other = { list = { 1 } }
@@ -125,7 +125,7 @@ describe("swarm.channel", function()
         channel:send(other) -- held, or by one that waits
       end)
       swarm.yield()
-      other.list[1] = "changed"
+      other.list[1] = 2
       local got = channel:recv()
       assert.same({ list = { 1 } }, got)
       assert.not_equal(other, got)

@@ -1,7 +1,7 @@
 -- Proves sync.md, "swarm.event".
 local stages = require "stages"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "sharing_stock"
 
 local started, join_all = stages.started, stages.join_all
 local must_wait, crowd = stock.must_wait, stock.crowd

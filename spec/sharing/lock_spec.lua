@@ -2,7 +2,7 @@
 local outcomes = require "outcomes"
 local stages = require "stages"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "sharing_stock"
 
 local raised, code_of = outcomes.raised, outcomes.code_of
 local started, join_all = stages.started, stages.join_all
@@ -46,7 +46,8 @@ describe("swarm.lock", function()
   end)
 
   it("raises deadlock where its holder takes it again, and stays held meanwhile", function()
-    local lock, other = swarm.lock(), nil
+    local lock = swarm.lock()
+    local other ---@type swarm.Handle
     local got = false
     lock:with(function()
       local err = raised(function()

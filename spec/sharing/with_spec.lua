@@ -166,7 +166,7 @@ describe("with", function()
 
   it("is no cancel scope: children spawned inside outlive it", function()
     for_both(function(object)
-      local child
+      local child ---@type swarm.Handle
       local at = swarm.monotonic()
       local h = swarm.spawn(function()
         object:with(function()
@@ -206,6 +206,7 @@ describe("with", function()
     for_both(function(object)
       local step = coroutine.wrap(function()
         object:with(function()
+          ---@diagnostic disable-next-line: await-in-sync
           coroutine.yield "out"
         end)
       end)
@@ -237,6 +238,7 @@ describe("with", function()
       lock:with(function()
         semaphore:with(function() end)
         pcall(semaphore.with, semaphore, error)
+        ---@diagnostic disable-next-line: await-in-sync
         coroutine.yield "out"
       end)
     end)

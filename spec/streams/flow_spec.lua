@@ -3,6 +3,8 @@ local swarm = require "swarm"
 
 local TEXT = { format = "text" }
 
+---@return swarm.Handle
+---@return swarm.Error? err
 local function ended(name, input)
   local h = swarm.spawn(name, input)
   local _, err = swarm.join(h)
@@ -40,7 +42,7 @@ swarm.worker "floods stderr" {
   output = { format = "lines", keep = 0 },
 }
 swarm.worker "bad order" { command = { "cat" }, env = { X = "{input.x}" }, stdin = from }
-local joins_after, joined
+local joins_after, joined ---@type number, swarm.Handle
 swarm.worker "joins" {
   command = { "cat" },
   stdin = from,

@@ -77,6 +77,8 @@ local function tail_of(h)
   return list
 end
 
+---@return swarm.Handle
+---@return swarm.Error? err
 local function ended(name, input)
   local h = swarm.spawn(name, input)
   local _, err = swarm.join(h)
@@ -150,7 +152,9 @@ no json
   it("fails without a final and says what there was", function()
     local _, err = ended("said", '{"a":1}\nno json\n')
     assert.equal("process_failed", err.code)
-    assert.is_not_nil(err.reason:find("no final among the items that it wrote (1)", 1, true))
+    assert.is_not_nil(
+      tostring(err.reason):find("no final among the items that it wrote (1)", 1, true)
+    )
     assert.is_not_nil(err.message:find("1 were no JSON", 1, true))
     _, err = ended("last", "")
     assert.is_not_nil(err.message:find("no item", 1, true))
@@ -170,7 +174,7 @@ no json
       "flag",
       '{"type":"final","ok":true,"content":{"kind":"inline","value":{"done":false}}}'
     )
-    assert.is_not_nil(err.reason:find("/done is false", 1, true))
+    assert.is_not_nil(tostring(err.reason):find("/done is false", 1, true))
   end)
 
   it("leaves bytes that are no text alone", function()

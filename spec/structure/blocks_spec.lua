@@ -2,7 +2,7 @@
 local outcomes = require "outcomes"
 local stages = require "stages"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "structure_stock"
 require "stock_workers"
 
 local raised, code_of, seconds_of = outcomes.raised, outcomes.code_of, outcomes.seconds_of
@@ -209,7 +209,7 @@ end)
 
 describe("ownership", function()
   it("stays where the child was spawned, whoever joins it", function()
-    local child
+    local child ---@type swarm.Handle
     local owner = swarm.spawn(function()
       child = swarm.spawn("sleeper", 5)
     end)
@@ -268,7 +268,7 @@ describe("ownership", function()
   end)
 
   it("is the run's for what is detached: neither wait, nor failure, nor cancel", function()
-    local free
+    local free ---@type swarm.Handle
     local h = swarm.spawn(function()
       free = swarm.spawn("sleeper", 5, { detached = true })
       error { code = "mine" }
@@ -337,8 +337,10 @@ describe("a child", function()
     assert.equal(42, swarm.result(wrapped))
     assert.equal("begun", wrapped:output_tail()[1].stage)
     assert.matches("worker", swarm.result(swarm.spawn(tostring)))
+    ---@diagnostic disable-next-line: param-type-mismatch
     local err = raised(swarm.result, swarm.spawn(math.floor))
     assert.matches("number expected", err.message)
+    ---@diagnostic disable-next-line: param-type-mismatch
     err = raised(swarm.result, swarm.spawn(swarm.sleep))
     assert.equal("invalid_argument", err.code)
     assert.matches("blocks_spec%.lua:%d+", err.spawned_at)
@@ -417,7 +419,7 @@ end)
 describe("a worker that is started", function()
   it("tells its starter by an event, and works on", function()
     swarm.scope(function(scope)
-      local h, word
+      local h, word ---@type swarm.Handle, table
       local took = seconds_of(function()
         h = scope:spawn "server"
         word = first_word(h)
@@ -474,7 +476,7 @@ describe("a worker that is started", function()
 
   it("goes on where its starter is cancelled, if it was started into a scope around", function()
     swarm.scope(function(scope)
-      local h
+      local h ---@type swarm.Handle
       local starter = swarm.spawn(function()
         h = scope:spawn "server"
         first_word(h)

@@ -2,7 +2,7 @@
 local outcomes = require "outcomes"
 local stages = require "stages"
 local swarm = require "swarm"
-require "stock"
+require "structure_stock"
 require "stock_workers"
 
 local raised, code_of, seconds_of = outcomes.raised, outcomes.code_of, outcomes.seconds_of
@@ -77,7 +77,7 @@ describe("cancellation", function()
   end)
 
   it("of oneself is raised at one's next call", function()
-    local reached = false
+    local reached = false ---@type boolean|string
     local h = swarm.spawn(function(ctx)
       swarm.cancel(ctx, "by myself")
       reached = true
@@ -106,7 +106,7 @@ describe("cancellation", function()
   end)
 
   it("lets who waits for me be cancelled and joined by me", function()
-    local waiter
+    local waiter ---@type swarm.Handle
     local h = swarm.spawn(function()
       swarm.sleep(1)
       swarm.cancel(waiter, "no need", { wait = true })
@@ -119,7 +119,7 @@ describe("cancellation", function()
   end)
 
   it("does not reach what the block has spawned as detached", function()
-    local child
+    local child ---@type swarm.Handle
     local h = swarm.spawn(function()
       child = swarm.spawn("sleeper", 5, { detached = true })
       swarm.sleep(50)
@@ -192,7 +192,7 @@ describe("a cancel", function()
   end)
 
   it("is not delivered to a function that computes, until it calls", function()
-    local log = {}
+    local log = {} ---@type any[]
     local h = swarm.spawn(function(ctx)
       ctx:cancel("by myself")
       for i = 1, 3 do
@@ -282,6 +282,7 @@ describe("a cancel", function()
   it("of a child that runs out of time in a block of its own is nothing to its parent", function()
     local after
     local h = swarm.spawn(function()
+      ---@diagnostic disable-next-line: redundant-parameter
       pcall(swarm.timeout, 1, swarm.sleep, 100)
       pcall(swarm.timeout, 1, function()
         swarm.sleep(100)
@@ -355,8 +356,8 @@ describe("a cancel", function()
 
   it("wrapped into an error of the script's own is an error of its clean-up", function()
     local status, err = cancelled_in_wait(function()
-      local err = raised(swarm.sleep, 100)
-      error { code = "wrapped", cause = err }
+      local cancel = raised(swarm.sleep, 100)
+      error { code = "wrapped", cause = cancel }
     end, "enough")
     assert.equal("failed", status)
     assert.equal("wrapped", err.code)

@@ -1,7 +1,7 @@
 -- Proves structure.md, "Concurrency".
 local outcomes = require "outcomes"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "structure_stock"
 
 local code_of = outcomes.code_of
 local began = stock.began

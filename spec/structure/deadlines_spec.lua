@@ -1,7 +1,7 @@
 -- Proves structure.md, "Deadlines".
 local outcomes = require "outcomes"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "structure_stock"
 require "stock_workers"
 
 local raised, code_of, seconds_of = outcomes.raised, outcomes.code_of, outcomes.seconds_of
@@ -97,7 +97,7 @@ describe("deadlines", function()
       swarm.timeout(5, function()
         swarm.sleep(50)
       end)
-      assert(false, "the inner one was caught by nobody")
+      error "the inner one was caught by nobody"
     end)
     assert.equal("timeout", err.code)
   end)
@@ -228,7 +228,7 @@ describe("deadlines", function()
   end)
 
   it("do not bind what was spawned into a scope around them", function()
-    local h
+    local h ---@type swarm.Handle
     swarm.scope(function(scope)
       assert.equal(
         "timeout",
@@ -313,7 +313,7 @@ describe("deadlines", function()
   end)
 
   it("that come with a cancel of the whole worker leave it cancelled", function()
-    local worker
+    local worker ---@type swarm.Handle
     swarm.spawn(function()
       swarm.sleep(5)
       swarm.cancel(worker, "at the same time")
@@ -530,7 +530,7 @@ describe("a deadline", function()
   end)
 
   it("is a finite number of seconds, zero or more, wherever it can be said", function()
-    local wrong = { -1, -0.001, 0 / 0, math.huge, -math.huge, "5", true, {} }
+    local wrong = { -1, -0.001, 0 / 0, math.huge, -math.huge, "5", true, {} } ---@type any[]
     local h = swarm.spawn("sleeper", 1)
     for _, seconds in ipairs(wrong) do
       for name, call in pairs {

@@ -58,7 +58,7 @@ describe("deadlock", function()
   end)
 
   it("is raised where one joins who waits for a worker above", function()
-    local other
+    local other ---@type swarm.Handle
     local h = swarm.spawn(function(ctx)
       other = swarm.spawn(function()
         swarm.join(ctx)
@@ -74,7 +74,7 @@ describe("deadlock", function()
   end)
 
   it("is not raised where a join in the ring has a timeout", function()
-    local a, b, timed
+    local a, b, timed ---@type swarm.Handle, swarm.Handle, string
     a = swarm.spawn(function()
       local _, err = swarm.join(b, { timeout = 5 })
       timed = err.code
@@ -89,7 +89,7 @@ describe("deadlock", function()
   end)
 
   it("is not raised where the ring has been cut by a cancel", function()
-    local a, b
+    local a, b ---@type swarm.Handle, swarm.Handle
     b = swarm.spawn(function()
       swarm.sleep(1)
       swarm.cancel(a)
@@ -116,7 +116,7 @@ describe("deadlock", function()
 
   -- A worker that waits in `wrap` for a child, who joins another, who joins it.
   local function ring(wrap)
-    local third
+    local third ---@type swarm.Handle
     local first = swarm.spawn(function()
       return wrap(function()
         swarm.spawn(function()
@@ -157,9 +157,9 @@ describe("deadlock", function()
   end
 
   it("is none where the child's join has a timeout", function()
-    local first
+    local first ---@type swarm.Handle
     first = swarm.spawn(function()
-      local third
+      local third ---@type swarm.Handle
       swarm.spawn(function()
         swarm.join(third, { timeout = 1 })
       end)

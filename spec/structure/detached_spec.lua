@@ -7,7 +7,7 @@ local seconds_of = outcomes.seconds_of
 
 describe("detached", function()
   it("children are not waited for by who spawned them", function()
-    local child
+    local child ---@type swarm.Handle
     local taken = seconds_of(function()
       swarm.join(swarm.spawn(function()
         child = swarm.spawn("sleeper", 20, { detached = true })
@@ -18,7 +18,7 @@ describe("detached", function()
   end)
 
   it("children outlive a block that fails or runs out of time", function()
-    local child
+    local child ---@type swarm.Handle
     pcall(swarm.timeout, 1, function()
       child = swarm.spawn("sleeper", 20, { detached = true })
       swarm.sleep(50)
@@ -27,7 +27,7 @@ describe("detached", function()
   end)
 
   it("failures are not those of who spawned them nor of its scope", function()
-    local child
+    local child ---@type swarm.Handle
     local h = swarm.spawn(function()
       swarm.scope(function(scope)
         child = scope:spawn("fail_after", 1, { detached = true })
@@ -41,7 +41,7 @@ describe("detached", function()
   end)
 
   it("workers may join who spawned them", function()
-    local child
+    local child ---@type swarm.Handle
     local h = swarm.spawn(function(ctx)
       child = swarm.spawn(function()
         return swarm.result(ctx)
@@ -71,6 +71,7 @@ describe("detached", function()
 
   it("is said with true or false, and nothing else", function()
     for _, wrong in ipairs { "yes", 1, {} } do
+      ---@diagnostic disable-next-line: param-type-mismatch
       local ok, err = pcall(swarm.spawn, "sleeper", 1, { detached = wrong })
       assert.is_false(ok)
       assert.matches("spawn's option detached is true or false", err.message)

@@ -401,9 +401,9 @@ describe("errors that come out", function()
     for _, others in ipairs { 5, "text", {}, { 1, 2 }, true } do
       for _, field in ipairs { "others", "reason", "code", "task_id" } do
         local status, err = cancelled_in_wait(function()
-          local err = raised(swarm.sleep, 100)
-          err[field] = others
-          error(err, 0)
+          local cancel = raised(swarm.sleep, 100)
+          cancel[field] = others
+          error(cancel, 0)
         end, "enough")
         assert.equal("cancelled", status)
         assert.equal("enough", err.reason)
@@ -459,9 +459,9 @@ describe("errors that come out", function()
 
   it("are not lost where a cancel came while they were handled", function()
     local _, err = cancelled_in_wait(function()
-      local _, err = pcall(error, { code = "handled" })
+      local _, handled = pcall(error, { code = "handled" })
       pcall(swarm.sleep, 100) -- the cancel comes here
-      error(err, 0)
+      error(handled, 0)
     end, "enough")
     assert.equal("handled", err.code)
     assert.equal("enough", err.cancel_reason)

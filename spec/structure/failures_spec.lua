@@ -1,7 +1,7 @@
 -- Proves structure.md, "Failures".
 local outcomes = require "outcomes"
 local swarm = require "swarm"
-require "stock"
+require "structure_stock"
 require "stock_workers"
 
 local raised = outcomes.raised
@@ -35,7 +35,7 @@ describe("failures", function()
   end)
 
   it("are owned by a joiner that is neither parent nor sibling", function()
-    local child
+    local child ---@type swarm.Handle
     local parent = swarm.spawn(function()
       child = swarm.spawn("fail_after", 2)
       swarm.sleep(5)
@@ -99,7 +99,7 @@ describe("failures", function()
     local h = swarm.spawn(function()
       local child = swarm.spawn("fail_after", 2)
       for _ in swarm.follow(child) do
-        assert(false, "it says nothing")
+        error "it says nothing"
       end
       swarm.output_tail(child)
       return child.status

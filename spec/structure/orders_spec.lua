@@ -42,7 +42,7 @@ describe("shield", function()
   end)
 
   program("shield: its children are shielded with it", { "pass", "cancelled", "nil" }, function()
-    local inner
+    local inner ---@type swarm.Handle?
     local child = swarm.spawn(function()
       swarm.shield(function()
         inner = swarm.spawn(slow)
@@ -189,7 +189,8 @@ describe("scope", function()
   end)
 
   program("scope: spawned into by another worker", { "in", "too late" }, function()
-    local inside, face, status
+    local inside, status
+    local face ---@type swarm.Scope?
     local by = swarm.spawn(function()
       turns()
       if face then
@@ -254,7 +255,7 @@ end)
 
 describe("detached", function()
   program("detached: outlives its spawner", function()
-    local child
+    local child ---@type swarm.Handle
     local parent = swarm.spawn(function()
       child = swarm.spawn(function()
         turns(2)
@@ -266,7 +267,7 @@ describe("detached", function()
   end)
 
   program("detached: its spawner's cancel is not its own", function()
-    local child
+    local child ---@type swarm.Handle?
     local parent = swarm.spawn(function()
       child = swarm.spawn(slow, nil, { detached = true })
       turns()
@@ -303,7 +304,8 @@ describe("concurrency", function()
     return seen
   end
 
-  local seen -- a definition's workers share no closure: one program at a time has its own
+  -- A definition's workers share no closure: one program at a time has its own.
+  local seen ---@type table
 
   swarm.worker "one" {
     concurrency = 1,
@@ -381,7 +383,7 @@ describe("join and cancel, further", function()
     local joiner = swarm.spawn(function()
       swarm.join(ctx, { timeout = 9 })
     end)
-    local other
+    local other ---@type swarm.Handle
     local first = swarm.spawn(function()
       swarm.yield()
       swarm.cancel(other)
@@ -423,13 +425,15 @@ describe("join and cancel, further", function()
   end)
 
   program("scope: the children of a block that fails are cancelled at once", function()
-    for _, block in ipairs {
+    ---@type function[]
+    local blocks = {
       swarm.scope,
       swarm.shield,
       function(fn)
         swarm.timeout(5, fn)
       end,
-    } do
+    }
+    for _, block in ipairs(blocks) do
       local child
       local ok, err = pcall(block, function()
         child = swarm.spawn(sleeper, 4)

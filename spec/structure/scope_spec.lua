@@ -2,7 +2,7 @@
 local outcomes = require "outcomes"
 local stages = require "stages"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "structure_stock"
 require "stock_workers"
 
 local raised, code_of, seconds_of = outcomes.raised, outcomes.code_of, outcomes.seconds_of
@@ -20,7 +20,7 @@ describe("swarm.scope", function()
   end)
 
   it("returns when all of scope:spawn have settled", function()
-    local h
+    local h ---@type swarm.Handle
     local taken = seconds_of(function()
       assert.equal(
         "value",
@@ -153,7 +153,7 @@ describe("swarm.scope", function()
   end)
 
   it("takes workers from a block further in, which does not wait for them", function()
-    local h
+    local h ---@type swarm.Handle
     swarm.scope(function(scope)
       local taken = seconds_of(function()
         swarm.timeout(3, function()
@@ -198,7 +198,7 @@ describe("swarm.scope", function()
   end)
 
   it("refuses workers once it is closed", function()
-    local kept
+    local kept ---@type swarm.Scope
     swarm.scope(function(scope)
       kept = scope
     end)
@@ -259,7 +259,7 @@ end)
 
 describe("a scope", function()
   it("stays closed after it ended with an error", function()
-    local kept
+    local kept ---@type swarm.Scope
     pcall(swarm.scope, function(scope)
       kept = scope
       error { code = "mine" }
@@ -273,7 +273,7 @@ describe("a scope", function()
   end)
 
   it("is closed for everybody: other workers, functions and names that do not exist", function()
-    local kept
+    local kept ---@type swarm.Scope
     swarm.scope(function(scope)
       kept = scope
     end)
@@ -287,7 +287,7 @@ describe("a scope", function()
   end)
 
   it("of a worker that was cancelled is closed too", function()
-    local kept
+    local kept ---@type swarm.Scope
     cancelled_in_wait(function()
       swarm.scope(function(scope)
         kept = scope
@@ -327,6 +327,7 @@ describe("a scope", function()
   it("cannot be read beyond its methods, nor written to, nor called", function()
     swarm.scope(function(scope)
       local err = raised(function()
+        ---@diagnostic disable-next-line: undefined-field
         return scope.spwan
       end)
       assert.equal("unknown_name", err.code)
@@ -354,7 +355,7 @@ describe("a scope", function()
   end)
 
   it("hands a detached child to the run all the same", function()
-    local free
+    local free ---@type swarm.Handle
     assert.truthy(seconds_of(function()
       swarm.scope(function(scope)
         free = scope:spawn("sleeper", 5, { detached = true })
@@ -459,6 +460,7 @@ describe("a scope", function()
       local next_item = coroutine.wrap(function()
         swarm.timeout(5, function()
           child = swarm.spawn("sleeper", 100)
+          ---@diagnostic disable-next-line: await-in-sync
           coroutine.yield "out of the block"
         end)
       end)

@@ -59,7 +59,7 @@ describe("swarm.shield", function()
   end)
 
   it("hides outer cancels from the children spawned in it, and from theirs", function()
-    local inside, outside
+    local inside, outside ---@type swarm.Handle, swarm.Handle
     local h = swarm.spawn(function()
       outside = swarm.spawn("sleeper", 50)
       swarm.shield(function()
@@ -156,6 +156,7 @@ describe("swarm.shield", function()
   end)
 
   it("refuses an option that does not exist, and names the nearest", function()
+    ---@diagnostic disable-next-line: param-type-mismatch
     local ok, err = pcall(swarm.shield, swarm.yield, { timout = 3 })
     assert.is_false(ok)
     assert.equal("invalid_argument", err.code)

@@ -1,7 +1,7 @@
 -- Proves testing.md, Busted's words: specs that were written for busted and luassert run as they
 -- are.
 -- luacheck: ignore 111 112 113 143
-require "busted.runner"()
+require "busted.runner"() ---@diagnostic disable-line: unresolved-require
 local swarm = require "swarm"
 
 local order = {}

@@ -13,7 +13,7 @@ swarm.worker "weak" {
 
 describe("mock.exec", function()
   it("answers programs that swarm.exec starts, with what they are given", function()
-    local seen
+    local seen ---@type swarm.MockedInput
     local exec = mock.exec(function(command, given)
       seen = given
       return { exit_code = 3, stdout = "out of " .. command[1], stderr = "bad" }
@@ -70,6 +70,7 @@ describe("mock.exec", function()
   it("refuses what is no answer", function()
     for _, wrong in ipairs { 5, true, { stdout = 5 } } do
       mock.exec(function()
+        ---@diagnostic disable-next-line: return-type-mismatch
         return wrong
       end)
       assert.has_error(function()
@@ -77,6 +78,7 @@ describe("mock.exec", function()
       end, { code = "invalid_value" })
     end
     assert.has_error(function()
+      ---@diagnostic disable-next-line: param-type-mismatch
       mock.exec "x"
     end, { code = "invalid_argument" })
   end)
@@ -149,6 +151,7 @@ describe("mock.fs", function()
       swarm.fs.write("no/such/folder", "")
     end, { code = "io_error" })
     assert.has_error(function()
+      ---@diagnostic disable-next-line: assign-type-mismatch
       mock.fs { a = 5 }
     end, { code = "invalid_argument" })
   end)

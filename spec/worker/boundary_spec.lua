@@ -1,7 +1,7 @@
 -- Proves workers.md, "Values": what crosses the boundary of a worker.
 local stages = require "stages"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "worker_stock"
 require "stock_workers"
 
 local started, end_of = stages.started, stages.end_of
@@ -9,7 +9,7 @@ local types_of = stock.types_of
 
 describe("values at the boundary", function()
   it("are copied at spawn: later changes are not seen", function()
-    local input = { list = { 1, 2 } }
+    local input = { list = { 1, 2 } } ---@type table
     local h = swarm.spawn(function(_, got)
       return #got.list
     end, input)
@@ -141,7 +141,8 @@ describe("values at the boundary", function()
       return swarm.data "crossing"
     end
     local function refused(value)
-      assert.equal("invalid_value", select(2, pcall(cross, value)).code)
+      local _, err = pcall(cross, value)
+      assert.equal("invalid_value", err.code)
     end
     local forwards, fields = {}, {}
     for n = 1, 40 do

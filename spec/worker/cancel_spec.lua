@@ -1,7 +1,7 @@
 -- Proves workers.md, "Cancel", and cancel tokens.
 local stages = require "stages"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "worker_stock"
 require "stock_workers"
 
 local started, end_of = stages.started, stages.end_of
@@ -194,7 +194,7 @@ describe("cancel", function()
   end)
 
   it("gives children their parent's reason", function()
-    local child
+    local child ---@type swarm.Handle
     local h = started(function()
       child = swarm.spawn("sleeper")
       swarm.sleep(100)
@@ -310,13 +310,16 @@ describe("cancel", function()
     local h = started("sleeper")
     for _, wrong in ipairs { 5, {}, true } do
       assert.has_error(function()
+        ---@diagnostic disable-next-line: param-type-mismatch
         h:cancel(wrong)
       end, { code = "invalid_argument" })
     end
     assert.has_error(function()
+      ---@diagnostic disable-next-line: param-type-mismatch
       h:cancel("x", { wiat = true })
     end, { code = "invalid_argument", unknown = "wiat" })
     assert.has_error(function()
+      ---@diagnostic disable-next-line: param-type-mismatch
       h:cancel("x", true)
     end, { code = "invalid_argument" })
     assert.is_false(h.cancel_token.cancelled)
@@ -430,10 +433,12 @@ describe("a cancel token", function()
       token.cancelled = true
     end)
     local err = assert.has_error(function()
+      ---@diagnostic disable-next-line: undefined-field
       return token.canceled
     end, { code = "unknown_name" })
     assert.matches("did you mean cancelled%?", err.message)
     assert.has_error(function()
+      ---@diagnostic disable-next-line: missing-parameter
       token.wait()
     end, { code = "invalid_argument" })
   end)

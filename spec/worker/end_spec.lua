@@ -1,7 +1,7 @@
 -- Proves workers.md, "The end".
 local stages = require "stages"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "worker_stock"
 require "stock_workers"
 
 local started, end_of = stages.started, stages.end_of
@@ -159,7 +159,7 @@ describe("the end of a worker", function()
   end)
 
   it("cancels the children where the worker raises, then waits for them", function()
-    local child
+    local child ---@type swarm.Handle
     local h = swarm.spawn(function()
       child = started(function()
         pcall(swarm.sleep, 100)

@@ -1,7 +1,7 @@
 -- Proves workers.md, "Handles".
 local stages = require "stages"
 local swarm = require "swarm"
-require "stock"
+require "worker_stock"
 require "stock_workers"
 
 local started = stages.started
@@ -69,6 +69,7 @@ describe("a handle", function()
     local h = swarm.spawn("double", 1)
     for _, key in ipairs { 1, true, print } do
       assert.has_error(function()
+        ---@diagnostic disable-next-line: undefined-field
         return h[key]
       end, { code = "unknown_name" })
     end
@@ -80,6 +81,7 @@ describe("a handle", function()
       h.status = "pass"
     end)
     assert.has_error(function()
+      ---@diagnostic disable-next-line: inject-field
       h.mine = 1
     end)
     assert.has_error(function()
@@ -121,7 +123,7 @@ describe("a handle", function()
 
   it("is found by the task_id that an error carries", function()
     local _, err = swarm.join(swarm.spawn("boom"))
-    local ok, again = swarm.join(err.task_id)
+    local ok, again = swarm.join(assert(err.task_id))
     assert.is_nil(ok)
     assert.is_true(rawequal(err, again))
   end)
@@ -168,11 +170,13 @@ describe("a handle", function()
     for _, name in ipairs(calls) do
       for _, wrong in ipairs { 5, true, {}, "double", print, swarm.null, swarm } do
         local err = assert.has_error(function()
+          ---@diagnostic disable-next-line: param-type-mismatch
           swarm[name](wrong)
         end, { code = "invalid_argument" }, name)
         assert.matches("handle", err.message)
       end
       assert.has_error(function()
+        ---@diagnostic disable-next-line: param-type-mismatch
         swarm[name](nil)
       end, { code = "invalid_argument" }, name)
     end

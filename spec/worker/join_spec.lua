@@ -1,7 +1,7 @@
 -- Proves workers.md, "Join".
 local stages = require "stages"
 local swarm = require "swarm"
-require "stock"
+require "worker_stock"
 require "stock_workers"
 
 local started, end_of = stages.started, stages.end_of
@@ -135,12 +135,15 @@ describe("join", function()
   it("refuses options that do not exist, and timeouts that are no seconds", function()
     local h = swarm.spawn("double", 1)
     assert.has_error(function()
+      ---@diagnostic disable-next-line: param-type-mismatch
       swarm.join(h, { timout = 1 })
     end, { code = "invalid_argument", unknown = "timout" })
     assert.has_error(function()
+      ---@diagnostic disable-next-line: param-type-mismatch
       swarm.join(h, 5)
     end, { code = "invalid_argument" })
     assert.has_error(function()
+      ---@diagnostic disable-next-line: param-type-mismatch
       swarm.join(h, { timeout = "5" })
     end, { code = "invalid_argument" })
   end)

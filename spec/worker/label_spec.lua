@@ -70,11 +70,11 @@ describe("a label in a definition", function()
     local h = swarm.spawn("asks", { prompt = "go", list = { 1, { x = true } } })
     local json = '{"list":[1,{"x":true}],"prompt":"go"}'
     assert.equal("go|" .. json .. '|{"x":true}|' .. h.task_id .. "|{other}|{prompt}", h.label)
-    assert.equal('hi|"hi"|?|', (swarm.spawn("asks", "hi").label:match "^[^T]*"))
+    assert.equal('hi|"hi"|?|', (assert(swarm.spawn("asks", "hi").label):match "^[^T]*"))
   end)
 
   it("is one line, however long the input", function()
-    local label = swarm.spawn("review", { path = ("a\n"):rep(1000) }).label
+    local label = assert(swarm.spawn("review", { path = ("a\n"):rep(1000) }).label)
     assert.equal(200, #label)
     assert.equal("review a a a", label:sub(1, 12))
     assert.equal("...", label:sub(-3))
@@ -105,6 +105,7 @@ describe("a label of a spawn", function()
   end)
 
   it("is a text or false", function()
+    ---@diagnostic disable-next-line: param-type-mismatch
     local ok, err = pcall(swarm.spawn, "plain", 1, { label = 1 })
     assert.is_false(ok)
     assert.equal("invalid_argument", err.code)
@@ -221,7 +222,7 @@ describe("a label stands beside the name", function()
   end)
 
   it("in a cancel's message as it was at the end, whatever becomes of the input", function()
-    local given
+    local given ---@type table
     local h = swarm.spawn(function(ctx)
       given = ctx.input
       swarm.sleep(10)

@@ -49,7 +49,7 @@ describe("join", function()
   end)
 
   program("join: a chain of four", function()
-    local before
+    local before ---@type swarm.Handle
     for i = 1, 4 do
       local joined = before
       before = swarm.spawn(function()
@@ -134,7 +134,7 @@ describe("join", function()
   end)
 
   program("join: a nephew that joins its uncle", { "deadlock" }, function()
-    local uncle, code
+    local uncle, code ---@type swarm.Handle, string|false
     local parent = swarm.spawn(function()
       swarm.spawn(function()
         local ok, err = pcall(swarm.join, uncle)

@@ -1,7 +1,7 @@
 -- Proves workers.md, "Result and call" and "Blocked".
 local stages = require "stages"
 local swarm = require "swarm"
-require "stock"
+require "worker_stock"
 require "stock_workers"
 
 local end_of = stages.end_of

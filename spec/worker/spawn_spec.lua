@@ -72,16 +72,19 @@ describe("spawn", function()
   it("takes nothing but a name or a function", function()
     for _, wrong in ipairs { 5, true, {}, swarm.null } do
       assert.has_error(function()
+        ---@diagnostic disable-next-line: param-type-mismatch
         swarm.spawn(wrong)
       end, { code = "invalid_argument" })
     end
     assert.has_error(function()
+      ---@diagnostic disable-next-line: missing-parameter
       swarm.spawn()
     end, { code = "invalid_argument" })
   end)
 
   it("refuses an option that does not exist, and says which is meant", function()
     local err = assert.has_error(function()
+      ---@diagnostic disable-next-line: param-type-mismatch
       swarm.spawn("double", 1, { timout = 5 })
     end, { code = "invalid_argument", unknown = "timout" })
     assert.matches("did you mean timeout%?", err.message)
@@ -89,6 +92,7 @@ describe("spawn", function()
 
   it("refuses options that are not a table", function()
     assert.has_error(function()
+      ---@diagnostic disable-next-line: param-type-mismatch
       swarm.spawn("double", 1, 5)
     end, { code = "invalid_argument" })
   end)
@@ -96,6 +100,7 @@ describe("spawn", function()
   it("refuses a timeout that is not a number of seconds", function()
     for _, wrong in ipairs { "5", -1, 0 / 0, math.huge, true } do
       assert.has_error(function()
+        ---@diagnostic disable-next-line: param-type-mismatch
         swarm.spawn("double", 1, { timeout = wrong })
       end, { code = "invalid_argument" })
     end
@@ -108,6 +113,7 @@ describe("spawn", function()
     end, { fn = print })
     pcall(swarm.spawn, function()
       ran = true
+      ---@diagnostic disable-next-line: param-type-mismatch
     end, nil, { timout = 1 })
     swarm.sleep(1)
     assert.is_false(ran)
@@ -134,9 +140,9 @@ describe("spawn", function()
   it("gives children a copy of meta", function()
     local meta = { trace = { 1 } }
     local parent = swarm.spawn(function(ctx)
-      local child = swarm.spawn(function(child)
-        child.meta.trace[1] = "changed"
-        return child.meta.trace[1]
+      local child = swarm.spawn(function(own)
+        own.meta.trace[1] = "changed"
+        return own.meta.trace[1]
       end)
       return { child:result(), ctx.meta.trace[1] }
     end, nil, { meta = meta })

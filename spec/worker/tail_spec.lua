@@ -1,7 +1,7 @@
 -- Proves workers.md, "The output tail", and who follows it.
 local stages = require "stages"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "worker_stock"
 require "stock_workers"
 
 local started, end_of = stages.started, stages.end_of
@@ -79,6 +79,7 @@ describe("the output tail", function()
     local wrongs = { { attempt = 2 }, { attempt = "all" }, { sinse = 1 }, { since = "1" } }
     for _, wrong in ipairs(wrongs) do
       assert.has_error(function()
+        ---@diagnostic disable-next-line: param-type-mismatch
         h:output_tail(wrong)
       end, { code = "invalid_argument" })
     end
@@ -137,6 +138,7 @@ describe("the output tail", function()
     local h = swarm.spawn("double", 1)
     h:join()
     assert.has_error(function()
+      ---@diagnostic disable-next-line: undefined-field
       h:progress("late")
     end, { code = "invalid_argument" })
     assert.equal(1, #h:output_tail())
@@ -145,18 +147,23 @@ describe("the output tail", function()
   it("takes strings for stage, note and name", function(ctx)
     for _, wrong in ipairs {
       function()
+        ---@diagnostic disable-next-line: missing-parameter
         ctx:progress()
       end,
       function()
+        ---@diagnostic disable-next-line: param-type-mismatch
         ctx:progress(5)
       end,
       function()
+        ---@diagnostic disable-next-line: param-type-mismatch
         ctx:progress("a", 5)
       end,
       function()
+        ---@diagnostic disable-next-line: param-type-mismatch
         ctx:artifact(5, "x")
       end,
       function()
+        ---@diagnostic disable-next-line: missing-parameter, param-type-mismatch
         ctx.progress("a")
       end,
     } do
@@ -172,6 +179,7 @@ describe("the output tail", function()
       end, { code = "invalid_argument" })
     end
     assert.has_error(function()
+      ---@diagnostic disable-next-line: missing-parameter
       ctx:usage()
     end, { code = "invalid_argument" })
     ctx:usage { cost = 1, seq = 99, at = 0, type = "final", dropped = 7 }
@@ -407,6 +415,7 @@ describe("follow", function()
   it("refuses options that do not exist", function()
     local h = swarm.spawn("double", 1)
     assert.has_error(function()
+      ---@diagnostic disable-next-line: param-type-mismatch
       h:follow { form = 1 }
     end, { code = "invalid_argument" })
     assert.equal("final", h:follow { attempt = "all" }().type)

@@ -63,6 +63,21 @@ PLANTED = {
         REVIEW + ' swarm.after("review", function() end)' + MAIN % "",
         ["unused-worker 1:14"],
     ),
+    "unused worker below one that is marked": (
+        "---@serve\n"
+        + REVIEW
+        + '\n\nswarm.worker "b" { run = function() end }\nswarm.worker "c" { run = print }'
+        + MAIN % "",
+        ["unused-worker 4:14", "unused-worker 5:14"],
+    ),
+    "unused worker below a mark of another's": (
+        REVIEW + ' ---@serve\nswarm.worker "b" { run = print }' + MAIN % "",
+        ["unused-worker 2:14"],
+    ),
+    "unused worker apart from a mark": (
+        "---@serve\n\n" + REVIEW + MAIN % "",
+        ["unused-worker 3:14"],
+    ),
     "unmatched hook": (
         'swarm.after("rev*", function() end)' + MAIN % "",
         ["unmatched-hook 1:1"],
@@ -157,6 +172,17 @@ NEAR = {
     "a worker in a table of a supervisor uses it": REVIEW
     + MAIN % 'swarm.supervise { children = { { "review", 1 } } }',
     "workers without main are for others": REVIEW,
+    "a worker that is marked is for others": "---@serve\n" + REVIEW + MAIN % "",
+    "the mark may stand among comments": "---Reviews.\n--- @serve for a person\n-- soon\n"
+    + REVIEW
+    + MAIN % "",
+    "the mark may stand in the line": REVIEW + " ---@serve" + MAIN % "",
+    "an input of a worker that others spawn": "---@serve\n"
+    + CAT
+    + MAIN % 'swarm.call("a", { path = 1 })',
+    "a value that others take": "---@serve\n"
+    + 'swarm.worker "a" { run = function() return 1 end }'
+    + MAIN % 'swarm.spawn "a"',
     "a method called spawn of something else": MAIN
     % 'local pool = { spawn = print } pool:spawn("nobody")',
     "a hook on main": 'swarm.after("main", function() end)' + MAIN % "",

@@ -2,7 +2,8 @@
 
 A page names a script with ```` ```lua file=NAME ```` and shows runs with ```` ```console ````: the
 lines after ``$ swarm-host …`` are what stdout and stderr say together, ``[exit N]`` the exit
-status where it is not 0. On a page each log line was written at 12:00:00.
+status where it is not 0. On a page each log line was written at 12:00:00, and how to resume a run
+is left out.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "spec").rglob("*.md"))]
 TIME = re.compile(r"^\d\d:\d\d:\d\d (?=(?:debug|info|warn|error): |\[)", re.MULTILINE)
+HINT = re.compile(r"^resume it with: swarm-host resume [0-9a-f]{12}\n", re.MULTILINE)
 FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -72,7 +74,7 @@ def got_from(files: dict[str, str], command: str, tmp_path: Path) -> str:
         text=True,
         timeout=60,
     )
-    got = TIME.sub("12:00:00 ", done.stdout.rstrip("\n"))
+    got = TIME.sub("12:00:00 ", HINT.sub("", done.stdout).rstrip("\n"))
     if done.returncode != 0:
         got = f"{got}\n[exit {done.returncode}]".lstrip("\n")
     return got

@@ -43,6 +43,14 @@ def wait_for(file: Path, seconds: float = 20) -> None:
         time.sleep(0.01)
 
 
+def hold(condition: Callable[[], bool], seconds: float = 60) -> None:
+    """Waits until something is so, asking now and then."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"not so within {seconds} s"
+        time.sleep(0.02)
+
+
 def within(seconds: float, main: Callable[[], Any]) -> Any:
     """Runs an async function with a bound: a hang is a failure."""
 

@@ -7,7 +7,7 @@ import importlib.util
 import json
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,9 +114,14 @@ class Server:
 
 
 @contextmanager
-def server(folder: Path, types: Path) -> Iterator[Server]:
-    """A server for the scripts of a folder, which knows the definitions in another."""
-    settings = {"runtime.version": "LuaJIT", "workspace.library": [str(types)]}
+def server(folder: Path, *library: Path, without: Sequence[str] = ()) -> Iterator[Server]:
+    """A server for the Lua of a folder, which knows the definitions in the folders of ``library``
+    and finds nothing of the kinds ``without``."""
+    settings = {
+        "runtime.version": "LuaJIT",
+        "workspace.library": [str(one) for one in library],
+        "diagnostics.disable": list(without),
+    }
     (folder / ".luarc.json").write_text(json.dumps(settings))
     with subprocess.Popen(
         [str(binary(folder)), "--log-level", "error"],
@@ -129,7 +134,7 @@ def server(folder: Path, types: Path) -> Iterator[Server]:
             one = Server(process)
             uri = folder.as_uri()
             can = {"textDocument": {"diagnostic": {}}, "workspace": {"configuration": False}}
-            folders = [{"uri": uri, "name": "scripts"}]
+            folders = [{"uri": uri, "name": folder.name}]
             begin = {"processId": None, "rootUri": uri, "workspaceFolders": folders}
             one.ask("initialize", {**begin, "capabilities": can})
             one.tell({"method": "initialized", "params": {}})

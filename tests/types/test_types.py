@@ -376,6 +376,7 @@ def test_a_cancel_token_has_the_names_that_are_annotated(types: Types, survey: A
 def test_specs_have_the_words_that_are_annotated(types: Types, survey: Any) -> None:
     words = {name for name in types.functions if re.fullmatch(r"\w+", name)}
     globals_ = set(survey["parts"]["globals"]) - {"arg"}
+    words.remove("pcall")  # Lua's own, with what the host raises in it
     assert words | {"swarm", "assert", "clock", "mock", "spy", "stub", "match"} == globals_
     assert types.names("swarm.Clock") == set(survey["parts"]["clock"])
     assert types.names("swarm.Mock") == set(survey["parts"]["mock"])
@@ -529,6 +530,7 @@ def test_every_type_that_is_mentioned_is_declared(types: Types) -> None:
     assert types.mentioned - declared == set()
     assert declared - types.mentioned - {"swarm"} == set()
     known = {"meta", "class", "field", "alias", "param", "return", "overload", "generic"}
+    known.add("return_overload")
     assert types.tags <= known
 
 

@@ -30,10 +30,16 @@ class Loaded:
     error: dict[str, Any] | None = None
     is_spec: bool = False
 
-    @property
-    def workers(self) -> frozenset[str] | None:
-        """The names of the workers; None where they are not known."""
-        return None if self.definitions is None else frozenset(self.definitions["workers"] or ())
+    def named(self, what: str) -> frozenset[str] | None:
+        """The names of the workers, the roles or the pools; None where they are not known."""
+        if self.definitions is None:
+            return None
+        named = self.definitions["workers"] if what == "worker" else self.checked[f"{what}s"]
+        return frozenset(named or ())
+
+    def built_in(self, what: str) -> frozenset[str]:
+        """The names that every script has."""
+        return frozenset(self.checked["built_in"].get(what, ()))
 
     @property
     def globals(self) -> Sequence[str]:
@@ -48,16 +54,37 @@ class Loaded:
         return faces
 
 
-def findings(loaded: Loaded, script: str) -> list[Finding]:
-    """What loading found wrong: what ended it, wrong definitions, hooks that match nothing."""
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a definition.
+
+    :ivar field: such as ``env.KEY``; empty: none.
+    :ivar definition: the file and the line in which it begins.
+    :ivar is_elsewhere: what the field has does not stand there: a name does, or a call.
+    """
+
+    finding: Finding
+    field: str
+    definition: tuple[str, int]
+    is_elsewhere: bool
+
+
+def faults(loaded: Loaded, script: str) -> list[Fault]:
+    """What is wrong with definitions, each for itself."""
     found = []
     for fault in loaded.checked["faults"]:
         path, line = _place(fault.get("where"), script)
         column, (message, further) = int(fault.get("column") or 0), _lines(fault["message"])
-        found.append(
-            Finding(path, line, column, "error", "definition", message,
-                    notes=tuple(further), in_bytes=True)
-        )  # fmt: skip
+        finding = Finding(path, line, column, "error", "definition", message,
+                          notes=tuple(further), in_bytes=True)  # fmt: skip
+        definition = _place(fault.get("definition"), script)
+        found.append(Fault(finding, fault.get("field") or "", definition, fault["elsewhere"]))
+    return found
+
+
+def findings(loaded: Loaded, script: str) -> list[Finding]:
+    """What loading found wrong besides: what ended it, hooks that match nothing."""
+    found = []
     error = loaded.error
     if error is not None and not loaded.checked["gathered"]:
         found.append(_of_error(error, script))

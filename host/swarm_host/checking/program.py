@@ -43,6 +43,8 @@ class Definition:
     :ivar what: ``worker``, ``role`` and so on.
     :ivar name: None: it is computed.
     :ivar table: its fields; None: they are written elsewhere.
+    :ivar line: where the call begins, from 1.
+    :ivar is_served: ``---@serve`` says that it is spawned from outside the script, too.
     """
 
     source: Source
@@ -50,6 +52,8 @@ class Definition:
     name: str | None
     node: Node
     table: Node | None
+    line: int
+    is_served: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +110,14 @@ class Program:
                 if text is not None:
                     yield node, text
 
-    def workers(self) -> frozenset[str] | None:
-        """The names that workers have or may have; None: any."""
-        named = [one.name for one in self.definitions if one.what == "worker"]
+    def named(self, what: str) -> frozenset[str] | None:
+        """The names that workers, or roles, or pools, have or may have; None: any."""
+        named = [one.name for one in self.definitions if one.what == what]
         written = frozenset(name for name in named if name is not None)
-        if self.loaded.workers is not None:
-            return self.loaded.workers | written
+        written |= self.loaded.built_in(what)
+        loaded = self.loaded.named(what)
+        if loaded is not None:
+            return loaded | written
         if not self.is_read or self.elsewhere or None in named:
             return None
         if self.is_whole:
@@ -234,7 +240,9 @@ def _definition(call: Call, what: str) -> Definition:
     if table is not None and table.kind != "table_constructor":
         table = None
     name = call.argument(0)
-    return Definition(call.source, what, call.source.string(name), name or call.node, table)
+    written, line = call.source.string(name), call.node.row + 1
+    is_served = what == "worker" and call.source.is_served(line)
+    return Definition(call.source, what, written, name or call.node, table, line, is_served)
 
 
 def _is_handed_on(node: Node) -> bool:

@@ -11,6 +11,7 @@ from swarm_host.checking.finding import Finding
 from swarm_host.checking.loaded import Loaded
 from swarm_host.checking.program import Reading
 from swarm_host.checking.rules.all import RULES
+from swarm_host.checking.shared import told_once
 from swarm_host.view.source import column_in
 from swarm_host.vm.kernel import Kernel
 
@@ -28,12 +29,13 @@ def check(
     :param reads: else only what loading told is found.
     :return: what is found, by place, without what comments silence.
     """
-    found = loading.findings(loaded, script)
+    found, faults = loading.findings(loaded, script), loading.faults(loaded, script)
     if not reads:
-        return sorted(_placed(one) for one in found)
+        return sorted(_placed(one) for one in (*found, *told_once(faults, None)))
     kernel = Kernel()
     reading = Reading(script, lua_path, loaded)
     program = reading.read()
+    found += told_once(faults, program)
     sources = {source.path: source for source in program.sources}
     found += reading.findings
     told = {one.path for one in found if one.id == "syntax-error"}

@@ -12,6 +12,9 @@ from swarm_host.checking.tree import Node, Tree, read
 _SILENCED = re.compile(r"---\s*@diagnostic\s+([\w-]+)\s*(?::\s*(.*))?")
 """As lua-language-server has it."""
 
+_SERVED = re.compile(r"---\s*@serve\b")
+"""What a worker is marked with that others spawn, from outside the script."""
+
 _ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 
@@ -77,6 +80,20 @@ class Source:
             one.first <= finding.line <= one.last and (not one.ids or finding.id in one.ids)
             for one in self._silences
         )
+
+    def is_served(self, line: int) -> bool:
+        """Whether a comment in a line, or in the lines of comments above it, is ``---@serve``."""
+        comments = {one.row + 1: one for one in self.tree.comments}
+        own, above = comments.get(line), line - 1
+        block = [own] if own is not None else []
+        while above in comments and self._is_alone(comments[above]):
+            block.append(comments[above])
+            above -= 1
+        return any(_SERVED.match(self.text_of(one)) for one in block)
+
+    def _is_alone(self, node: Node) -> bool:
+        """Whether nothing stands before a node in its line."""
+        return not self.text[node.start - node.column : node.start].strip()
 
     def note_silences(self) -> None:
         """Reads the comments that silence rules."""

@@ -12,7 +12,8 @@ from swarm_host.cli.words import refuse
 from swarm_host.version import __version__
 
 COMMANDS = (
-    {name: name for name in ("check", "prune", "run", "serve", "test")}
+    {name: name for name in ("check", "prune", "resume", "run", "serve", "test")}
+    | {"rerun": "resume"}
     | {name: f"calls.{name}" for name in ("ps", "tail")}
     | dict.fromkeys(("cancel", "join", "spawn"), "calls.tasks")
 )
@@ -55,6 +56,8 @@ def main() -> None:
 
     \b
     swarm-host [OPTIONS] SCRIPT [ARGS...]   run a script (see swarm-host run --help)
+    swarm-host resume RUN                   go on with a run that was broken off
+    swarm-host rerun RUN --from TASK        run a part of it again
     swarm-host check SCRIPT                 load a script and say what it defines
     swarm-host test [PATHS...]              run the specs in *_spec.lua files
     swarm-host prune                        list the worktrees that runs have left

@@ -9,14 +9,17 @@ import os
 import sys
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import click
 
-from swarm_host.cli.words import DEBUG, LUA_PATH, TRUST, Amount, Seconds, refuse
+from swarm_host.cli.words import DEBUG, LUA_PATH, SYNC, TRUST, Amount, Seconds, refuse
 
 if TYPE_CHECKING:
+    from swarm_host.cli.running.journal_wish import JournalWish
     from swarm_host.cli.running.reload_wish import OnChange, ReloadWish
+    from swarm_host.journal.writer import Sync
     from swarm_host.view.fronts.shown import View
 
 
@@ -42,6 +45,8 @@ class RunWish(NamedTuple):
     :ivar token_keys: the files of the keys of tokens, the newest first; none: those of the
         environment, else a random key.
     :ivar reload: what happens when files change; None: nothing.
+    :ivar reuse: results of workers that ran Lua alone are used again.
+    :ivar journal: where what becomes of its tasks is kept; None: nowhere.
     """
 
     script: str
@@ -62,6 +67,8 @@ class RunWish(NamedTuple):
     spec: bool = False
     token_keys: tuple[str, ...] = ()
     reload: ReloadWish | None = None
+    reuse: bool = False
+    journal: JournalWish | None = None
 
 
 _WORDS = (
@@ -151,6 +158,20 @@ _LAST = (
     click.option(
         "--dry-run", is_flag=True, help="On a change only say what a reload would change."
     ),
+    click.option(
+        "--journal",
+        type=click.Path(),
+        metavar="FILE",
+        help="Keep there what the run has done, to resume it. Default: where swarm-host runs has"
+        " it.",
+    ),
+    click.option("--no-journal", is_flag=True, help="Keep nothing: the run cannot be resumed."),
+    SYNC,
+    click.option(
+        "--reuse",
+        is_flag=True,
+        help="Take results of before, of workers that ran Lua alone, where nothing has changed.",
+    ),
     DEBUG,
     TRUST,
     LUA_PATH,
@@ -194,7 +215,18 @@ def _wish(ctx: click.Context, words: dict[str, Any], serves: bool) -> RunWish:
     given = words.pop("input")
     if given is not None:
         given = read_input(given, words["timeout"])
-    return RunWish(input=given, reload=reload, **words)
+    journal = _journal_wish(words.pop("journal"), words.pop("no_journal"), words.pop("sync"))
+    return RunWish(input=given, reload=reload, journal=journal, **words)
+
+
+def _journal_wish(path: str | None, nowhere: bool, sync: Sync) -> JournalWish | None:
+    if nowhere:
+        if path is not None:
+            refuse("--journal does not go with --no-journal")
+        return None
+    from swarm_host.cli.running.journal_wish import JournalWish
+
+    return JournalWish(None if path is None else Path(path).absolute(), sync)
 
 
 def _reload_wish(

@@ -69,6 +69,13 @@ LUA_PATH = click.option(
 TRUST = click.option(
     "--trust", is_flag=True, help="Full Lua (io, os, ffi) instead of the guarded environment."
 )
+SYNC = click.option(
+    "--sync",
+    type=click.Choice(["full", "normal"]),
+    default="normal",
+    help="full: what the journal has is on the disk before anything follows from it; normal"
+    " (default): after a power cut its last moments may be missing. A kill loses nothing.",
+)
 DEBUG = click.option("--debug", is_flag=True, help="Debug logs, and the host's frames in errors.")
 
 

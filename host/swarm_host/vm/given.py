@@ -1,9 +1,12 @@
-"""Values that Python gives to Lua, as JSON; what JSON cannot say is named by its place."""
+"""What Python gives to Lua: values as JSON, where what JSON cannot say is named by its place, bytes
+and functions."""
 
 from __future__ import annotations
 
 import json
 import math
+import sys
+from collections.abc import Callable
 from typing import Any
 
 from swarm_host.errors import SwarmError
@@ -60,3 +63,32 @@ _DEEPEST = 100
 
 def _has_surrogates(text: str) -> bool:
     return any("\ud800" <= char <= "\udfff" for char in text)
+
+
+LARGE = 256 * 1024
+"""Bytes from which on a copy costs more than to find out where they are."""
+
+
+def passed(data: bytes | bytearray) -> tuple[object, object]:
+    """Bytes as Lua is given them: themselves, or where they are and how many. The latter must stay
+    until it has copied them."""
+    if isinstance(data, bytes):
+        return data, None
+    if len(data) < LARGE:
+        return bytes(data), None
+    import ctypes  # slow to import, and few have so much to say
+
+    return ctypes.addressof(ctypes.c_char.from_buffer(data)), len(data)
+
+
+def never_raises(function: Callable[..., object]) -> Callable[..., object]:
+    """Wraps a function for Lua: an exception is printed, never passed into the VM."""
+
+    def call(*arguments: object) -> object:
+        try:
+            return function(*arguments)
+        except BaseException as problem:  # Lua's pcall would swallow any, a cancel included
+            print(f"swarm-host: {problem!r} while taking output from Lua", file=sys.stderr)
+            return None
+
+    return call

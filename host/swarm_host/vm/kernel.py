@@ -10,19 +10,22 @@ tuple (vm/steps.py).
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from swarm_host.errors import OutOfMemory, SwarmError
 from swarm_host.outcome import Outcome
-from swarm_host.vm.given import to_json
+from swarm_host.vm.given import never_raises, passed, to_json
 from swarm_host.vm.luajit import VM, open_to_c_modules
 from swarm_host.vm.steps import Request, Said, Step
 from swarm_host.vm.turn import read_turn
 
 UNASKED = 32 * 1024
 """Bytes that need not be asked for: ``lua/swarm/scheduler/heap.lua`` keeps more of them free."""
+
+
+def _unwanted(*_: object) -> None:
+    """Where there is no journal."""
 
 
 class Kernel:
@@ -86,12 +89,18 @@ class Kernel:
         config: dict[str, Any],
         flush: Callable[[bytes, bytes], None],
         end: Callable[[float, bytes], None],
+        keep: Callable[..., None] = _unwanted,
+        find: Callable[[int, int, bytes, bytes, bytes], bytes | None] = _unwanted,
     ) -> None:
         """Begins.
 
         :param config: what the run is given (:meth:`swarm_host.options.Options.for_lua`).
         :param flush: takes what a flood has said within a step: out, and log entries.
         :param end: ends the process for a trusted script: its status, and events not yet taken.
+        :param keep: takes what a flood leaves for the journal within a step
+            (:meth:`take_journal`).
+        :param find: what the journal has of a task: the numbers of the one that spawns it
+            and of the nearest above with a name, its name, key and input.
         :raises SwarmError: ``invalid_value``: JSON cannot say the input.
         """
         try:
@@ -101,7 +110,8 @@ class Kernel:
             raise
         if config.get("trust"):
             open_to_c_modules()
-        self._give("boot", text.encode(), _never_raises(flush), _never_raises(end))
+        calls = [never_raises(call) for call in (flush, end, keep, find)]
+        self._give("boot", text.encode(), *calls)
 
     def turn_address(self) -> int:
         """Where :func:`swarm_host.vm.turn.read_turn` reads whose turn it is."""
@@ -116,6 +126,12 @@ class Kernel:
     def take_said(self) -> Said:
         """What was said since the last call."""
         return Said(*self._ask("take_said"))
+
+    def take_journal(self) -> tuple[bytes, ...]:
+        """Rows for the journal since the last call, as :class:`swarm_host.journal.writer.Writer`
+        has them."""
+        rows: tuple[bytes, ...] = self._ask("take_journal")
+        return rows
 
     def dispose(self) -> bool:
         """The run is over: begins what scripts want done then. Whether there is any."""
@@ -222,8 +238,8 @@ class Kernel:
 
     def checked(self) -> dict[str, Any]:
         """What was loaded last, well or not, has to do with (``lua/swarm/doors/checking.lua``):
-        ``globals``, ``faces``, ``faults`` and whether they ended the loading (``gathered``), and
-        where hooks match nothing (``idle``)."""
+        ``globals``, ``faces``, ``faults``, whether they ended the loading (``gathered``), hooks
+        that match nothing (``idle``), ``roles``, ``pools``, and what is ``built_in``."""
         checked: dict[str, Any] = self._ask_json("checked")
         return checked
 
@@ -362,39 +378,11 @@ class Kernel:
         """
         given: list[object] = []
         for part in data:
-            given += _passed(part)
+            given += passed(part)
         self._give("deliver", request, ok, answer, *given)
-
-
-LARGE = 256 * 1024
-"""Bytes from which on a copy costs more than to find out where they are."""
-
-
-def _passed(data: bytes | bytearray) -> tuple[object, object]:
-    """Bytes as Lua is given them: themselves, or where they are and how many. The latter must stay
-    until it has copied them."""
-    if isinstance(data, bytes):
-        return data, None
-    if len(data) < LARGE:
-        return bytes(data), None
-    import ctypes  # slow to import, and few have so much to say
-
-    return ctypes.addressof(ctypes.c_char.from_buffer(data)), len(data)
 
 
 def _numbers(values: Any) -> tuple[int, ...]:
     if values is None:
         return ()
     return values if isinstance(values, tuple) else (values,)
-
-
-def _never_raises(function: Callable[..., None]) -> Callable[..., None]:
-    """Wraps a function for Lua: an exception is printed, never passed into the VM."""
-
-    def call(*arguments: object) -> None:
-        try:
-            function(*arguments)
-        except BaseException as problem:  # Lua's pcall would swallow any, a cancel included
-            print(f"swarm-host: {problem!r} while taking output from Lua", file=sys.stderr)
-
-    return call

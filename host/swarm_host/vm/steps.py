@@ -17,6 +17,7 @@ class Step(NamedTuple):
     :ivar says: something was said.
     :ivar settles: workers that Python holds have settled.
     :ivar watches: there is more to watch than was asked for.
+    :ivar keeps: there is something for the journal.
     """
 
     more: bool
@@ -25,6 +26,7 @@ class Step(NamedTuple):
     says: bool
     settles: bool
     watches: bool
+    keeps: bool
 
 
 class Request(NamedTuple):

@@ -5,6 +5,7 @@ local closed = require "swarm.ground.closed"
 local globals = require "swarm.sandbox.globals"
 local hooks = require "swarm.layers.hooks"
 local json = require "swarm.values.json"
+local roles = require "swarm.rights.roles"
 local spelling = require "swarm.ground.spelling"
 local values = require "swarm.values.values"
 local text_of = json.text_of
@@ -29,22 +30,27 @@ end
 ---@param generation table the one that was loaded last, whatever became of it
 ---@return string JSON: `globals` that may be read, `faces` (what is written before a name, such as
 ---"swarm.fs." → the names), `faults`, whether they are what ended the loading (`gathered`), and the
----places of hooks that match nothing, `idle`
+---places of hooks that match nothing, `idle`; the names of the `roles` and `pools` that it defines,
+---and what every script has, `built_in`
 function checking.facts(generation)
   local face = generation.face or {}
-  local faces, faults = { ["swarm."] = names_of(face, { input = true }) }, {}
+  local faces = { ["swarm."] = names_of(face, { input = true }) }
   for name, value in pairs(face) do
     local members = closed.members(value)
     if members then
       faces["swarm." .. name .. "."] = names_of(members)
     end
   end
+  local faults = {}
   for i, fault in ipairs(generation.faults or {}) do
-    faults[i] = { message = fault.message, where = fault.where, column = fault.column }
+    faults[i] = fault
   end
   return text_of {
     globals = names_of(generation.env, generation.offered, globals.PROBED),
     faces = faces,
+    roles = names_of(generation.roles),
+    pools = names_of(generation.pools),
+    built_in = { role = names_of(roles.ROLES) },
     faults = values.array(faults),
     gathered = generation.faults ~= nil and generation.faults.ended == true,
     idle = values.array(generation.closed and hooks.idle(generation) or {}),

@@ -2,6 +2,7 @@
 -- has a method for each. Everything that crosses is a string of bytes, a number or a boolean, and
 -- nothing here raises towards the host: a function answers true and what it returns, false and the
 -- error as JSON, or false alone where memory has run out.
+local again = require "swarm.journal.again"
 local bridge = require "swarm.outside.bridge"
 local cancelling = require "swarm.scope.cancel"
 local checking = require "swarm.doors.checking"
@@ -21,6 +22,9 @@ local roles = require "swarm.rights.roles"
 local VERBS = require "swarm.rights.verbs"
 local raised = require "swarm.ground.raised"
 local random = require "swarm.ground.random"
+local records = require "swarm.journal.records"
+local reuse = require "swarm.layers.reuse"
+local replay = require "swarm.journal.replay"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
 local script = require "swarm.doors.run"
@@ -32,6 +36,7 @@ local tokens = require "swarm.outside.tokens"
 local unowned = require "swarm.events.unowned"
 local visits = require "swarm.doors.visits"
 local root = scopes.root
+local max, min = math.max, math.min
 
 require "swarm.doors.wiring"
 
@@ -80,12 +85,15 @@ local kernel = {
   hint = checking.hint,
 
   need_memory = heap.need,
+  take_journal = records.take,
 }
 
 ---@param config string JSON of what Host gives: args, input, run_id, version and the switches
 ---@param flush function flush(out, lines): takes what a flood has gathered within a tick
 ---@param exit function exit(status, events): ends the process, and what it has started
-function kernel.boot(config, flush, exit)
+---@param keep function keep(…): takes what records.take gives, within a tick
+---@param find function find(parent, name, key, input): what the journal has of a task, as JSON
+function kernel.boot(config, flush, exit, keep, find)
   config = json.decode(config)
   script.boot(config)
   modules.trust, searchers.lua_path = config.trust, config.lua_path
@@ -107,6 +115,15 @@ function kernel.boot(config, flush, exit)
   log.flush = function()
     flush(log.take())
   end
+  records.on = config.journal
+  reuse.all = config.reuse
+  again.seed = config.journal_seed or 0
+  records.flush = function()
+    keep(records.take())
+  end
+  if config.resumed then
+    replay.begin(find, config.resumed)
+  end
   modules.exit = function(status)
     log.flush()
     exit(status, events.take())
@@ -118,9 +135,14 @@ end
 ---@param slice number seconds
 ---@return boolean more, number? wait, boolean requests, boolean says, boolean settles
 ---@return boolean watches there is more to watch than was asked for
+---@return boolean keeps there is something for the journal
 function kernel.step(slice)
   heap.look()
   local more = S.step(slice)
+  local stop = replay.find and clock.real() + slice
+  while not more and stop and replay.next() do
+    more = S.step(max(0, stop - clock.real())) or clock.real() > stop
+  end
   unowned.look()
   local wait
   if not more then
@@ -134,13 +156,13 @@ function kernel.step(slice)
       end
     end
     local due = unowned.due() -- under a virtual clock nobody waits for it
-    deadline = deadline and due and math.min(deadline, due) or deadline or due
+    deadline = deadline and due and min(deadline, due) or deadline or due
     if deadline then
       wait = deadline - clock.monotonic()
     end
   end
   local says = log.waits() or events.waits()
-  return more, wait, bridge.waits(), says, held.any_settled(), script.watches()
+  return more, wait, bridge.waits(), says, held.any_settled(), script.watches(), records.waits()
 end
 
 ---The ids of the requests to cancel.

@@ -2,6 +2,7 @@
 -- conversation is held. An attempt is one turn of it, and further ones in the same session where
 -- its answer does not fit the schema.
 local acp = require "swarm.outside.agent.acp"
+local again = require "swarm.journal.again"
 local agents = require "swarm.outside.agent.definition"
 local asked = require "swarm.outside.agent.asked"
 local attempt = require "swarm.outside.process.attempt"
@@ -118,6 +119,7 @@ local function new_turn(plan, ctx, given)
     session = given.session,
     on_session = function(id)
       extra.session = id
+      again.give(task, "session", id)
     end,
     on_denied = function(name)
       if not plan.told_denied then

@@ -10,8 +10,10 @@ local gate = require "swarm.rights.gate"
 local holds = require "swarm.scope.holds"
 local json = require "swarm.values.json"
 local list = require "swarm.ground.list"
+local noting = require "swarm.journal.noting"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
+local values = require "swarm.values.values"
 local waiting = require "swarm.scope.waiting"
 local error, pcall = error, pcall
 local format, gsub = string.format, string.gsub
@@ -78,6 +80,7 @@ local function new_request(me, port, payload, data, on_event)
     on_cancel = on_cancel,
     parked = false, -- its worker waits for it
     list = nil, -- who else may wake its worker: a list of waiters
+    noted = nil, -- its payload, where a digest of its answer is wanted
     within = nil, -- the request that its worker waits for meanwhile
     cancelled = false,
     done = false,
@@ -165,6 +168,17 @@ local function answer_of(request, me, verb)
   local answer
   if request.answer then
     answer = json.decode(request.answer)
+  end
+  if request.noted and answer and answer.digest then
+    noting.has_read(me.task, request.port, request.noted, answer.digest)
+    if request.ok then
+      answer = answer.value
+      if answer == values.null then
+        answer = nil
+      end
+    else
+      answer.digest = nil
+    end
   end
   if request.ok then
     return answer, request.answer_data, request.more_data
@@ -256,7 +270,14 @@ function bridge.request(port, payload, data, options)
   if mock and mock.takes(me, payload) then
     return mock.answer(me, payload, data, options)
   end
+  local noted = noting.on
+    and noting.asks(me.task, port, payload)
+    and json.encode(payload, "payload")
+  if noted then
+    payload.noted = true
+  end
   local request = new_request(me, port, payload, data, options and options.on_event)
+  request.noted = noted
   if not bridge.wait(me, request, options and options.between) then
     return waiting.barred("a call that waits for the host")
   end

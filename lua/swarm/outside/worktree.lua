@@ -1,6 +1,7 @@
 -- worktree = { base, branch, keep } in a worker: a git worktree for each task, made as its first
 -- attempt begins, kept over its attempts, and ended as the task settles, before anybody hears of
 -- that. The port ends what an abandoned worker, or a run that was cut short, has left.
+local again = require "swarm.journal.again"
 local bridge = require "swarm.outside.bridge"
 local errors = require "swarm.ground.errors"
 local log = require "swarm.events.log"
@@ -102,11 +103,13 @@ local function make(def, ctx, input, shielded)
       return template.prompt(input)
     end))
   end
+  local before = again.given(task, "worktree")
   local payload = {
     op = "make",
+    before = before and before.path, -- in a run that is resumed: where it was
     name = def.name .. "-" .. tasks.task_id(task),
     base = filled "base",
-    branch = plan.branch and filled "branch",
+    branch = plan.branch and (before and before.branch or filled "branch"),
     keep = plan.keep,
   }
   local function keep(tree)
@@ -120,6 +123,7 @@ local function make(def, ctx, input, shielded)
         return end_tree(w, own, shielded)
       end,
     }
+    again.give(task, "worktree", { path = tree.path, branch = payload.branch })
   end
   -- It is told of before the answer: a cancel that comes meanwhile leaves none that nobody knows.
   keep((bridge.request("worktree", payload, nil, { on_event = keep })))

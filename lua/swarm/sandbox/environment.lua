@@ -1,10 +1,12 @@
 -- The environment of a generation, of the guarded tier or the trusted one. Both get coroutines that
 -- pass our yields through, and a `require` that is ours.
+local again = require "swarm.journal.again"
 local coroutines = require "swarm.scheduler.coroutines"
 local guarded = require "swarm.sandbox.guarded"
 local libraries = require "swarm.sandbox.libraries"
 local modules = require "swarm.sandbox.modules"
 local proof = require "swarm.sandbox.proof"
+local records = require "swarm.journal.records"
 local trusted = require "swarm.sandbox.trusted"
 require "swarm.sandbox.strings"
 
@@ -25,6 +27,9 @@ function environment.make(generation, swarm, args)
   else
     guarded(env, offered)
     proof.check(env)
+  end
+  if records.on then -- what is random is the same where a task runs again
+    env.math.random, env.math.randomseed = again.random, again.randomseed
   end
   local arg = { [0] = generation.line.script.path }
   for i = 1, #args do

@@ -106,6 +106,16 @@
 --   session   kinds/agent its conversation, which later attempts go on in
 --   used      tally       sums of what it has used, and all below it
 --   ends      tally       how many of its children have ended in each way, if somebody watches
+--   found     spawning/recorded  what the journal has of it from before (journal/replay.lua)
+--   let       spawning/recorded  it was held back while recorded ends were told
+--   lives     spawning/recorded  how often swarm.retry has begun it anew
+--   came_of   journal/noting  what its result comes of, where that may be used again
+--   reused    layers/reuse  its result is one of before
+--   shared    journal/shared  it has used what others use too
+--   touched   journal/shared  of whom the last such thing was
+--   recorded  journal/again  key → text of a value that is made once
+--   kept_counts  journal/again  how many of a kind it was given
+--   stream    journal/again  of its random numbers
 --   each_nodes, each_most  each  nodes of loops among its watchers
 local frames = require "swarm.ground.frames"
 local labels = require "swarm.scheduler.label"

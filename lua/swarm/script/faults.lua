@@ -38,9 +38,17 @@ local function finish(generation, where, ok, ...)
   if not gathered or not errors.is(err) or err.code ~= "load_error" or is_caught() then
     return error(mistakes.told(err, where), 0)
   end
-  local list = mistakes.located(err, where)
+  local list, elsewhere = mistakes.located(err, where)
   for i = 1, #list do
-    gathered[#gathered + 1] = list[i]
+    local one = list[i]
+    gathered[#gathered + 1] = {
+      message = one.message,
+      where = one.where,
+      column = one.column,
+      field = one.field,
+      definition = where,
+      elsewhere = elsewhere[one] or false,
+    }
   end
   return nothing -- stands for the function that takes the table of `swarm.worker "x"`
 end

@@ -60,6 +60,8 @@ local COMMON = {
   concurrency = "count",
   pool = "names",
   retries = "retries",
+  on_resume = "on_resume",
+  cache = "flag",
   ready = true, -- script/ready.lua
   start_timeout = "seconds",
   role = "string",
@@ -86,6 +88,12 @@ local checks = {
   end,
   authority = function(value)
     return value == "own", 'the word "own"'
+  end,
+  flag = function(value)
+    return type(value) == "boolean", "true or false"
+  end,
+  on_resume = function(value)
+    return value == "again" or value == "ask" or value == "fail", '"again", "ask" or "fail"'
   end,
   retries = function(value)
     return type(value) == "number" or type(value) == "table",

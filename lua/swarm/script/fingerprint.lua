@@ -109,6 +109,7 @@ function print_of(value, walk, out)
   local seen, lasting = walk.seen[value], walk.lasting[value]
   if lasting then
     out[#out + 1] = lasting
+    walk.lasts = true
     return
   elseif seen or walk.n >= MOST_ITEMS then
     out[#out + 1] = "#" .. tostring(seen)
@@ -188,6 +189,35 @@ local function own_globals(generation, given)
   return own
 end
 
+---Notes which workers name a global that has something of swarm.state in it, or names one.
+---@param globals table name → value
+---@param of function as in fingerprint.of_generation
+local function note_state_users(generation, prints, globals, of)
+  local texts, users, more = {}, {}, false
+  for name, value in pairs(globals) do
+    local text, lasts = of(value)
+    texts[name], users[name] = text, lasts or nil
+    more = more or lasts
+  end
+  while more do
+    more = false
+    for name, text in pairs(texts) do
+      for user in pairs(users) do
+        if not users[name] and find(text, user, 1, true) then
+          users[name], more = true, true
+          break
+        end
+      end
+    end
+  end
+  for name, def in pairs(generation.workers) do
+    for user in pairs(users) do
+      local text = prints["worker " .. name]
+      def.uses_state = def.uses_state or (text and find(text, user, 1, true) ~= nil) or false
+    end
+  end
+end
+
 -- Of a generation ---------------------------------------------------------------------------------
 
 ---@param generation table closed
@@ -201,17 +231,25 @@ function fingerprint.of_generation(generation, given)
 
   local function of(...)
     local out = {}
-    local walk = { n = 0, seen = {}, lasting = lasting, names = given.names, blind = false }
+    local walk = { n = 0, seen = {}, lasting = lasting, names = given.names }
+    walk.blind, walk.lasts = false, false
     for i = 1, select("#", ...) do
       print_of((select(i, ...)), walk, out)
     end
     blind = blind or walk.blind
-    return concat(out, "\n")
+    return concat(out, "\n"), walk.lasts, walk.blind
   end
 
   for _, kind in pairs { "worker", "role", "layer", "command", "pool" } do
     for name, fields in pairs(generation.given[kind]) do
-      prints[kind .. " " .. name] = of(fields)
+      local text, lasts, is_blind = of(fields)
+      prints[kind .. " " .. name] = text
+      if kind == "worker" then
+        local def = generation.workers[name]
+        if def then -- else it is wrong, as check tells
+          def.uses_state, def.is_blind = lasts, is_blind
+        end
+      end
     end
   end
   if generation.main then
@@ -231,6 +269,7 @@ function fingerprint.of_generation(generation, given)
   local globals = own_globals(generation, given)
   if next(globals) ~= nil then
     prints.globals = of(globals)
+    note_state_users(generation, prints, globals, of)
   end
   for _, kind in pairs { "on_reload", "on_dispose" } do
     if #generation[kind] > 0 then

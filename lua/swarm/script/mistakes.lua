@@ -17,6 +17,8 @@ local DEFINERS = { worker = true, role = true, layer = true, command = true }
 local OPENS = { ["{"] = true, ["("] = true, ["["] = true, ["function"] = true, ["do"] = true }
 OPENS["if"], OPENS["repeat"] = true, true
 local CLOSES = { ["}"] = true, [")"] = true, ["]"] = true, ["end"] = true, ["until"] = true }
+local VALUES = { ["true"] = true, ["false"] = true, ["nil"] = true, ["function"] = true }
+VALUES["not"] = true
 local BEFORE_A_FIELD = { ["{"] = true, [","] = true, [";"] = true }
 
 ---The end of a long bracket that opens at `at`, or nil where none does.
@@ -141,6 +143,7 @@ end
 ---@param field string such as "timeout", "env.KEY" or "command[2]"
 ---@return string? where
 ---@return integer? column of bytes, from 1
+---@return boolean? elsewhere what is meant does not stand there: a name does, or a call
 function mistakes.locate(where, field)
   local path, number = match(where, "^(.*):(%d+)$")
   local text = path and chunks.texts[path]
@@ -151,7 +154,7 @@ function mistakes.locate(where, field)
   for _ = 2, tonumber(number) do
     at = (find(text, "\n", at, true) or #text) + 1
   end
-  local inside, found = table_of(text, at), nil
+  local inside, found, elsewhere = table_of(text, at), nil, false
   for name in gmatch(gsub(field, "%[(%d+)%]", ".%1"), "[^.]+") do
     local from, value
     if inside then
@@ -163,10 +166,13 @@ function mistakes.locate(where, field)
     found = from
     local word, _, stop = token(text, value)
     inside = word == "{" and stop + 1 or nil
+    elsewhere = word ~= nil and find(word, "^[%a_]") ~= nil and not VALUES[word]
   end
   if found then
     local before = sub(text, 1, found - 1)
-    return path .. ":" .. select(2, gsub(before, "\n", "")) + 1, #match(before, "[^\n]*$") + 1
+    return path .. ":" .. select(2, gsub(before, "\n", "")) + 1,
+      #match(before, "[^\n]*$") + 1,
+      elsewhere
   end
 end
 
@@ -178,21 +184,22 @@ end
 ---@param err table what a definition raised
 ---@param where string? of the definition
 ---@return table[]
+---@return table elsewhere those of values that stand elsewhere → true
 function mistakes.located(err, where)
-  local list = err.mistakes or { err }
+  local list, elsewhere = err.mistakes or { err }, {}
   for i = 1, #list do
     local one = list[i]
     local place = where or one.where
     if place and one.field then
-      local found, column = mistakes.locate(place, one.field)
-      one.where, one.column = found or one.where, column
+      local found, column, is_elsewhere = mistakes.locate(place, one.field)
+      one.where, one.column, elsewhere[one] = found or one.where, column, is_elsewhere
     end
   end
   sort(list, function(a, b)
     local x, y = line_of(a), line_of(b)
     return x < y or x == y and a.message < b.message
   end)
-  return list
+  return list, elsewhere
 end
 
 ---What a definition's error becomes for its author: each mistake at its own line, and all of them

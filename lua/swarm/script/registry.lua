@@ -18,6 +18,7 @@ local pools = require "swarm.script.pools"
 local ready = require "swarm.script.ready"
 local roles = require "swarm.rights.roles"
 local S = require "swarm.scheduler.scheduler"
+local reuse = require "swarm.layers.reuse"
 local schema = require "swarm.outside.schema"
 local shown = require "swarm.ground.shown"
 local slots = require "swarm.worker.limits.slots"
@@ -79,6 +80,8 @@ local function define_worker(generation, name, fields, where)
     description = fields.description,
     label = type(fields.label) == "string" and label_of(name, fields.label) or fields.label,
     timeout = fields.timeout,
+    on_resume = fields.on_resume,
+    cache = fields.cache,
     retries = fields.retries and try(retries_of, name, fields.retries),
     ready = fields.ready ~= nil and try(ready.of, name, fields.ready, kind_name) or nil,
     start_timeout = try(ready.start_timeout, name, fields.ready, fields.start_timeout),
@@ -96,6 +99,7 @@ local function define_worker(generation, name, fields, where)
   local run = try(kind.start, def, fields, generation)
   tell()
   run = worktree.wrap(def, run, blocks.shielded)
+  run = reuse.wrap(def, run)
   local around_run = generation.line.script.around_run
   if around_run then
     run = around_run(def, run)

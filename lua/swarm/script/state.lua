@@ -9,6 +9,7 @@ local gate = require "swarm.rights.gate"
 local made = require "swarm.sharing.made"
 local opaque = require "swarm.ground.opaque"
 local S = require "swarm.scheduler.scheduler"
+local shared = require "swarm.journal.shared"
 local shown = require "swarm.ground.shown"
 local values = require "swarm.values.values"
 local waiting = require "swarm.scope.waiting"
@@ -111,6 +112,7 @@ end
 ---swarm.state(name, init?) → the table or object of that name, which lives as long as the run
 function state.get(generation, name, init)
   gate.check(S.current, "fetch_data")
+  shared.use(nil)
   if type(name) ~= "string" or name == "" then
     return arguments.wrong("swarm.state takes a name", name)
   elseif init ~= nil and type(init) ~= "function" and type(init) ~= "table" then

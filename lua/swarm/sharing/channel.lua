@@ -16,7 +16,7 @@ local table_new = require "table.new"
 local take_site, FORMAT, LEVELS = site.take, site.FORMAT, site.LEVELS
 local copy, null, raise = values.copy, values.null, cancelling.raise
 local give, wait = waiting.hand, waiting.for_handover
-local record_of, wanted = opaque.record, opaque.wanted
+local record_of, wanted = made.used, opaque.wanted
 
 local MOST = 1000000000 -- values that a channel may hold: it is always bounded
 local SMALL = 16 -- slots of a ring that is not worth shrinking

@@ -4,6 +4,7 @@ local cancelling = require "swarm.scope.cancel"
 local errors = require "swarm.ground.errors"
 local gate = require "swarm.rights.gate"
 local S = require "swarm.scheduler.scheduler"
+local shared = require "swarm.journal.shared"
 local shown = require "swarm.ground.shown"
 local values = require "swarm.values.values"
 local type, copy = type, values.copy
@@ -25,6 +26,7 @@ end
 function data.get(name)
   check_name(name, "swarm.data")
   gate.check(S.current, "fetch_data")
+  shared.use(nil)
   return copy(kept[name], "data")
 end
 
@@ -34,6 +36,7 @@ end
 function data.set(name, value)
   check_name(name, "swarm.set_data")
   gate.check(S.current, "fetch_data")
+  shared.use(nil)
   kept[name] = copy(value, "data")
 end
 

@@ -25,7 +25,7 @@ local methods = Event.methods
 
 ---event:set(): wakes all who wait
 function methods.set(object)
-  local event = opaque.record(Event, object, "event:set()")
+  local event = made.used(Event, object, "event:set()")
   event.is_set = true
   local waiters = event.waiters
   while waiters.head do
@@ -35,12 +35,12 @@ end
 
 ---event:clear(): from now on who waits has to wait
 function methods.clear(object)
-  opaque.record(Event, object, "event:clear()").is_set = false
+  made.used(Event, object, "event:clear()").is_set = false
 end
 
 ---event:wait(): until it is set
 function methods.wait(object)
-  local event = opaque.record(Event, object, "event:wait()")
+  local event = made.used(Event, object, "event:wait()")
   local me = cancelling.enter()
   if event.is_set then
     return

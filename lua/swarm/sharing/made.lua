@@ -4,6 +4,7 @@
 local opaque = require "swarm.ground.opaque"
 local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
+local shared = require "swarm.journal.shared"
 local concat = table.concat
 
 local made = {}
@@ -21,6 +22,7 @@ function made.seal(kind, of, site)
   local object = opaque.seal(kind, of, site)
   local me = S.current
   local generation = me and me.task.def.loading
+  of.maker = not generation and me and me.task or nil
   if generation then
     of.generation = generation.number
     generation.made[#generation.made + 1] = of
@@ -34,9 +36,20 @@ function made.seal(kind, of, site)
   return object
 end
 
+---The record behind an object that the running worker uses: what comes of it is not its own alone.
+---@param kind table
+---@param object any
+---@param call string as opaque.record has it
+---@return table
+function made.used(kind, object, call)
+  local of = opaque.record(kind, object, call)
+  shared.use(of.maker)
+  return of
+end
+
 ---The object belongs to the run and to no generation: it is in swarm.state.
 function made.keep(of)
-  of.generation = nil
+  of.generation, of.maker = nil, nil
 end
 
 ---Who uses an object, in words; nil where nobody does.

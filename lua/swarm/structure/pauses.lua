@@ -1,15 +1,20 @@
 -- Pauses: sleep, yield and checkpoint.
+local again = require "swarm.journal.again"
 local arguments = require "swarm.ground.arguments"
 local cancelling = require "swarm.scope.cancel"
 local clock = require "swarm.ground.clock"
 local list = require "swarm.ground.list"
+local records = require "swarm.journal.records"
+local replay = require "swarm.journal.replay"
 local S = require "swarm.scheduler.scheduler"
 local waiting = require "swarm.scope.waiting"
 
 -- Where many workers sleep, their stacks are most of what they cost: few slots are used here, and
 -- no call of C below them, which takes twenty.
 local check_seconds, monotonic = arguments.seconds, clock.monotonic
-local raise, sleep = cancelling.raise, S.sleep
+local max, raise, sleep = math.max, cancelling.raise, S.sleep
+
+local KEPT_SECONDS = 1 -- sleeps from here on are kept in the journal
 
 local pauses = {}
 
@@ -34,6 +39,31 @@ local function go_on(me, parked, call)
   end
 end
 
+---A sleep that goes on, where the run is resumed, until when it was to end.
+local function kept_sleep(me, seconds)
+  local task = me.task
+  local kept = again.sleep(task, seconds)
+  local parked
+  if kept.order then
+    local waits_for = { what = "the end of a sleep, as the journal has it", done = false }
+    replay.later(kept.order, task, function()
+      waits_for.done = true
+      if task.worker == me and me.waiting == waits_for then
+        S.ready(me)
+      end
+    end)
+    repeat
+      parked = S.park(me, waits_for)
+    until waits_for.done or me.scope.cancel or not parked
+  else
+    parked = sleep(me, SLEEP, monotonic() + max(0, kept.till - clock.wall()))
+  end
+  if not me.scope.cancel and parked and not kept.order then
+    again.woke(task, kept)
+  end
+  return go_on(me, parked, "swarm.sleep")
+end
+
 ---swarm.sleep(s)
 function pauses.sleep(seconds)
   check_seconds(seconds, "swarm.sleep")
@@ -41,7 +71,9 @@ function pauses.sleep(seconds)
   if me.scope.cancel then
     raise(me)
   end
-  if not sleep(me, SLEEP, monotonic() + seconds) then
+  if records.on and seconds >= KEPT_SECONDS then
+    return kept_sleep(me, seconds)
+  elseif not sleep(me, SLEEP, monotonic() + seconds) then
     return go_on(me, false, "swarm.sleep")
   elseif me.scope.cancel then
     raise(me)

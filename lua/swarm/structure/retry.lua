@@ -13,6 +13,8 @@ local pools = require "swarm.worker.limits.pools"
 local raised = require "swarm.ground.raised"
 local random = require "swarm.ground.random"
 local record = require "swarm.scheduler.record"
+local recorded = require "swarm.worker.spawning.recorded"
+local records = require "swarm.journal.records"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
 local settling = require "swarm.worker.settle"
@@ -213,6 +215,9 @@ local function again(w, status, value, err)
     tails.settled(task)
   end
   keep_aside(task, retries)
+  if records.on then
+    records.attempted(task, retries.number, status, err)
+  end
   local reason = errors.headline(err)
   tally.retried(task, retries, reason)
   if events.on then
@@ -245,6 +250,9 @@ local function once_more(task, w, by)
   keep_aside(task, retries)
   tally.begins_again(task)
   extra.owned, extra.handed = nil, nil
+  if records.on then
+    recorded.begins_anew(task)
+  end
   reset(w, retries)
 end
 

@@ -99,6 +99,7 @@ end
 local out = string_buffer.new()
 local nodes = 0
 local lossy, was_lossy = false, false
+local exact = false
 
 -- Writes a string from its first byte that is not plain ASCII.
 local function put_rest(p, i, length)
@@ -245,6 +246,9 @@ function put_table(t, depth)
   local is_array, is_object = false, false
   if getmetatable(t) ~= nil then
     is_array, is_object = values.is_array(t), values.is_object(t)
+    if exact and (not is_array or next(t) ~= nil) then
+      return false
+    end
     if not is_array and not is_object and not values.is_kept(t) then
       local stand_in = lossy and json.stand_in(t)
       if stand_in then
@@ -315,6 +319,26 @@ function json.encode(value, root, allow_lossy)
   values.outside(value, root, not lossy and text_fault or nil)
   local path = root or "value"
   return errors.throw("invalid_value", path .. " cannot be written as JSON", { path = path })
+end
+
+---Writes a value as JSON text from which exact.lua reads the very same value.
+---@return string? text nil: JSON alone cannot say it
+function json.exact(value)
+  out:reset()
+  nodes, lossy, exact = 0, false, true
+  local ok = put_item(value, 0)
+  exact = false
+  if not ok then
+    out:free()
+    return nil
+  end
+  return out:get()
+end
+
+---Whether a string is UTF-8.
+---@return boolean
+function json.is_text(text)
+  return text_fault(text) == nil
 end
 
 ---JSON text of a value for the host, whatever is in it: bytes that are not UTF-8 are replaced.

@@ -24,6 +24,7 @@ local bytes_type = ffi.typeof("const uint8_t *")
 -- bytes alive.
 local text, p = "", cast(bytes_type, "")
 local deepest = MAX_DECODE_DEPTH -- levels that this text may have
+local exact = false -- an empty object is a plain table
 local scratch = string_buffer.new()
 
 local QUOTE, BACKSLASH, COMMA, COLON, MINUS, DOT = byte('"\\,:-.', 1, 6)
@@ -235,7 +236,7 @@ local function read_object(i, depth)
   local c, key
   i, c = skip_space(i)
   if c == CLOSE_OBJECT then
-    return values.object(object), i + 1
+    return exact and object or values.object(object), i + 1
   end
   while true do
     if c ~= QUOTE then
@@ -291,12 +292,13 @@ end
 ---Reads strict JSON text. Bytes above 0x7F in strings are kept as they are.
 ---@param source string
 ---@param depth integer? levels of nesting that it may have, where that is fewer than 512
+---@param unmarked boolean? an empty object is a plain table
 ---@return any
-local function decode(source, depth)
+local function decode(source, depth, unmarked)
   if type(source) ~= "string" then
     errors.throw("invalid_value", "json.decode takes a string, not a " .. type(source))
   end
-  text, p = source, cast(bytes_type, source)
+  text, p, exact = source, cast(bytes_type, source), unmarked or false
   deepest = depth and min(depth, MAX_DECODE_DEPTH) or MAX_DECODE_DEPTH
   if sub(source, 1, 3) == "\239\187\191" then
     fail("a value, not a UTF-8 byte order mark,", 0)

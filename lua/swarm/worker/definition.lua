@@ -42,6 +42,11 @@ function definition.new(generation, of)
 
     -- How long, how often, how many.
     timeout = of.timeout, -- seconds
+    on_resume = of.on_resume, -- "again", "ask", "fail": where it was in flight; nil: again
+    cache = of.cache, -- layers/reuse: true: results are used again, whatever it ran; false: never
+    digest = nil, -- layers/reuse: of all that it consists of; false: it cannot be compared
+    is_blind = false, -- fingerprint, as loading ends: something in it cannot be compared
+    uses_state = false, -- fingerprint, as loading ends: something of swarm.state is in it
     retries = of.retries, -- a policy of attempts.lua
     ready = of.ready, -- what its supervisor waits for (script/ready.lua); nil: it is ready at once
     start_timeout = of.start_timeout, -- seconds until it is ready

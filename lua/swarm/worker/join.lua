@@ -13,6 +13,7 @@ local need_room = require "swarm.ground.room"
 local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
+local shared = require "swarm.journal.shared"
 local shown = require "swarm.ground.shown"
 local spawning = require "swarm.worker.spawn"
 local values = require "swarm.values.values"
@@ -99,6 +100,9 @@ local function settled_task(target, timeout, call, verb)
     gate.check(me, verb)
   end
   local task = handles.task(target, call)
+  if task.parent ~= me.task then
+    shared.ask(task)
+  end
   if task.worker and not wait_for(me, task, timeout) then
     return nil, task
   end

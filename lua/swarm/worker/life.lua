@@ -12,6 +12,8 @@ local holds = require "swarm.scope.holds"
 local pausing = require "swarm.worker.limits.pausing"
 local raised = require "swarm.ground.raised"
 local record = require "swarm.scheduler.record"
+local recorded = require "swarm.worker.spawning.recorded"
+local records = require "swarm.journal.records"
 local result = require "swarm.worker.result"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
@@ -147,6 +149,9 @@ local function begin(w)
   if tally.watched then
     tally.began(w)
   end
+  if records.on then
+    records.begun(task)
+  end
   if events.on then
     events.publish("task_attempt_started", task)
   end
@@ -169,6 +174,9 @@ end
 function life.begin(w)
   local task = w.task
   if task.extra then
+    if task.extra.found and recorded.begin(w) then
+      return nil
+    end
     attempts.begin(w)
   end
   if not pausing.admits(w) then

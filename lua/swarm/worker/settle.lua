@@ -11,6 +11,7 @@ local list = require "swarm.ground.list"
 local log = require "swarm.events.log"
 local raised = require "swarm.ground.raised"
 local record = require "swarm.scheduler.record"
+local records = require "swarm.journal.records"
 local result = require "swarm.worker.result"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
@@ -167,7 +168,8 @@ local function settle(w, status, value, err)
   if extra and extra.deadline then
     cancelling.disarm(w) -- its clock stands still while hooks and retries look at its end
   end
-  if def.settled then
+  local is_over = extra and extra.found and extra.found.reused -- it does not run: nothing is new
+  if def.settled and not is_over then
     def.settled(w, status, value, err or ends.err(task))
   end
   if extra and extra.retries then
@@ -209,6 +211,9 @@ local function settle(w, status, value, err)
   elseif status == "cancelled" and ends.others(task) and not extra.owned then
     scopes.keep_failed(owner, task) -- it is no failure; what broke below it was one
   end
+  if records.on and not is_over then
+    records.settled(task, status, value, err)
+  end
   if tally.watched then
     tally.settled(task)
   end
@@ -248,6 +253,11 @@ local function settle(w, status, value, err)
   end
   S.forget(w)
   return idle.give(w)
+end
+
+---Ends a worker that has not begun as the journal has it: it passed.
+function settling.recorded(w, value)
+  return settle(w, "pass", value, nil)
 end
 
 ---Ends a worker for what it was cancelled for.

@@ -1,7 +1,6 @@
 -- Spawning: one way in, whoever asks. A spawner is whoever has `rights` and a `task` (its `def`
 -- says what names mean, its `extra.meta` what children inherit): the running worker, somebody who
 -- stands for it, or the host. How deep a worker is nested follows its owner, who waits for it.
-local arguments = require "swarm.ground.arguments"
 local attempts = require "swarm.worker.attempts"
 local budgets = require "swarm.worker.limits.budget"
 local cancelling = require "swarm.scope.cancel"
@@ -10,7 +9,11 @@ local events = require "swarm.events.run"
 local gate = require "swarm.rights.gate"
 local handles = require "swarm.worker.handle"
 local idle = require "swarm.scheduler.idle"
-local record = require "swarm.scheduler.record"
+local noting = require "swarm.journal.noting"
+local options = require "swarm.worker.spawning.options"
+local recorded = require "swarm.worker.spawning.recorded"
+local records = require "swarm.journal.records"
+local replay = require "swarm.journal.replay"
 local roles = require "swarm.rights.roles"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
@@ -91,15 +94,18 @@ end
 spawning.enlist = enlist
 
 ---A new task, pending, and its worker, in its owner's care.
-local function create(owner, above, depth, def, run, input, extra, taken, rights)
-  ids = ids + 1
+local function create(owner, above, depth, def, run, input, extra, taken, rights, id)
+  if not id then
+    ids = ids + 1
+    id = ids
+  end
   local handle = {}
   local task = {
     __index = index,
     __newindex = newindex,
     __metatable = "swarm.worker",
     __tostring = handle_tostring,
-    id = ids,
+    id = id,
     def = def,
     run = run,
     input = input,
@@ -120,66 +126,21 @@ local function create(owner, above, depth, def, run, input, extra, taken, rights
   return handle, task
 end
 
--- Options -----------------------------------------------------------------------------------------
-
-local ELSEWHERE = {
-  concurrency = "it belongs to the worker's definition, or to swarm.map",
-  role = "it belongs to the worker's definition",
-  layers = "they belong to the worker's definition",
-  input = "the input comes before the options: spawn(name, input, opts)",
-}
-
-local SPAWN_OPTIONS =
-  { timeout = true, detached = true, meta = true, retries = true, label = true, key = true }
-
-local root_keys = {} -- of those at the top of the run
-
----Gives a task its key: no two children of one task have the same.
-local function take_key(above, key)
-  if type(key) ~= "string" or key == "" then
-    local got = shown.value(key)
-    return errors.throw("invalid_argument", "spawn's option key is a text, not " .. got)
-  end
-  local keys = root_keys
-  if above then
-    local extra = record.extra(above.task)
-    extra.keys = extra.keys or {}
-    keys = extra.keys
-  end
-  if keys[key] then
-    local message = "there is a task with the key " .. shown.value(key) .. " here already (T-%d)"
-    return errors.throw("invalid_argument", message:format(keys[key]))
-  end
-  return keys
-end
-
----@return table owner, table? extra, any retries
-local function read_options(owner, opts, extra)
-  arguments.options(opts, SPAWN_OPTIONS, "spawn", ELSEWHERE)
-  local detached = opts.detached
-  if detached ~= nil and type(detached) ~= "boolean" then
-    local got = shown.value(detached)
-    return errors.throw("invalid_argument", "spawn's option detached is true or false, not " .. got)
-  end
-  local timeout, meta, retries = opts.timeout, opts.meta, opts.retries
-  if timeout or meta ~= nil then
-    extra = extra or {}
-    extra.timeout = timeout and arguments.seconds(timeout, "spawn's option timeout") or nil
-    extra.meta = copy(meta, "meta")
-  end
-  local label = opts.label
-  if label ~= nil then
-    if label and type(label) ~= "string" then
-      local message = "spawn's option label is a text or false, not " .. shown.value(label)
-      return errors.throw("invalid_argument", message)
+---The same, of a task that is kept in the journal, or was before.
+local function create_kept(owner, above, depth, def, run, input, extra, taken, rights, by)
+  local kind, name, text = recorded.known_by(def, run, input)
+  local found, id = nil, nil
+  by = by.id and by or nil -- the host is none
+  if replay.find then
+    found = replay.match(by, def.run and name or "", extra and extra.key, text)
+    ids = ids < replay.fresh and by and replay.fresh or ids
+    if found then
+      run, id = recorded.instead(def, run, found), found.id
     end
-    extra = extra or {}
-    extra.label = label
   end
-  if retries ~= nil then
-    retries = attempts.policy(retries, "spawn's option retries") or false
-  end
-  return detached and root or owner, extra, retries
+  local handle, task = create(owner, above, depth, def, run, input, extra, taken, rights, id)
+  recorded.spawned(task, by, kind, name, text, by ~= nil and owner == root, found)
+  return handle, task
 end
 
 ---Raises where there is no room for so many more workers, on so many levels below `depth`.
@@ -221,7 +182,7 @@ local function spawn(owner, by, def, run, input, opts, taken, extra)
   local retries, given_by = def.retries, nil
   if opts ~= nil then
     local policy
-    owner, extra, policy = read_options(owner, opts, extra)
+    owner, extra, policy = options.read(owner, opts, extra)
     if opts.key ~= nil then
       extra = extra or {}
       extra.key = opts.key
@@ -269,8 +230,16 @@ local function spawn(owner, by, def, run, input, opts, taken, extra)
   elseif rights ~= lent and by ~= HOST and not def.authority then
     rights = rights.cuts[lent] or gate.cut(rights, lent)
   end
-  local keys = opts and opts.key ~= nil and take_key(above, opts.key)
-  local handle, task = create(owner, above, depth, def, run, input, extra, taken, rights)
+  local keys = opts and opts.key ~= nil and options.take_key(above, opts.key)
+  local handle, task
+  if records.on and records.is_kept(def) then
+    handle, task = create_kept(owner, above, depth, def, run, input, extra, taken, rights, by.task)
+  else
+    handle, task = create(owner, above, depth, def, run, input, extra, taken, rights)
+  end
+  if noting.on then
+    noting.spawned(task)
+  end
   if keys then
     keys[opts.key] = task.id
   end

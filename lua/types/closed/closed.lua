@@ -8,13 +8,15 @@
 
 ---@alias swarm.closed.AgentOverAcp { command: (string[]|fun(turn: swarm.closed.Turn): string[]), options?: swarm.AgentOption[], start_timeout?: number, [string]: nil }
 
----@alias swarm.closed.AttachOptions { role: string, ttl?: number, name?: string, caveats?: swarm.Caveats, [string]: nil }
+---@alias swarm.closed.AttachOptions { role: swarm.RoleName, ttl?: number, name?: string, caveats?: swarm.closed.Caveats, [string]: nil }
 
 ---@alias swarm.closed.Backoff { first: number, factor?: number, max?: number, [string]: nil }
 
 ---@alias swarm.closed.Budget { tokens?: number, cost?: number, seconds?: number, [string]: nil }
 
 ---@alias swarm.closed.CancelOptions { wait?: boolean, [string]: nil }
+
+---@alias swarm.closed.Caveats { verbs?: swarm.Verb[], paths?: string[], programs?: string[], hosts?: string[], ttl?: number, uses?: integer, budget?: swarm.closed.Budget, [string]: nil }
 
 ---@alias swarm.closed.ChildSpec { [1]: string|swarm.Run, [2]?: any, id?: string, restart?: "permanent"|"transient"|"temporary", shutdown?: number, timeout?: number, [string]: nil }
 
@@ -38,7 +40,7 @@
 
 ---@alias swarm.closed.JoinOptions { timeout?: number, [string]: nil }
 
----@alias swarm.closed.Layer { before?: (fun(ctx: swarm.Ctx, input: any, options?: table): any), after?: (fun(ctx: swarm.Ctx, result: swarm.Result, options?: table): swarm.Result?), around?: (fun(ctx: swarm.Ctx, next: swarm.Next, options?: table): swarm.Result), settled?: (fun(ctx: swarm.Ctx, outcome: swarm.Outcome, options?: table)), event?: swarm.EventHook, role?: string, [string]: nil }
+---@alias swarm.closed.Layer { before?: (fun(ctx: swarm.Ctx, input: any, options?: table): any), after?: (fun(ctx: swarm.Ctx, result: swarm.Result, options?: table): swarm.Result?), around?: (fun(ctx: swarm.Ctx, next: swarm.Next, options?: table): swarm.Result), settled?: (fun(ctx: swarm.Ctx, outcome: swarm.Outcome, options?: table)), event?: swarm.EventHook, role?: swarm.RoleName, [string]: nil }
 
 ---@alias swarm.closed.Main { run: swarm.MainRun, budget?: swarm.closed.Budget, [string]: nil }
 
@@ -60,7 +62,7 @@
 
 ---@alias swarm.closed.Retries { max: integer, backoff?: number, factor?: number, max_delay?: number, jitter?: boolean, max_wait?: number, on?: string|string[]|swarm.RetryDecision, [string]: nil }
 
----@alias swarm.closed.Role { extends?: string, allow?: table<integer|swarm.Verb, swarm.Verb|string[]|true>, deny?: swarm.Verb[], [string]: nil }
+---@alias swarm.closed.Role { extends?: swarm.RoleName, allow?: table<integer|swarm.Verb, swarm.Verb|string[]|true>, deny?: swarm.Verb[], [string]: nil }
 
 ---@alias swarm.closed.ShieldOptions { timeout?: number, [string]: nil }
 
@@ -76,4 +78,4 @@
 
 ---@alias swarm.closed.Worktree { base?: string, branch?: string, keep?: "changed"|"always"|"never", [string]: nil }
 
----@alias swarm.closed.Worker { kind?: "lua"|"process"|"agent", description?: string, label?: string|false, timeout?: number, concurrency?: integer, pool?: string|string[], retries?: integer|swarm.closed.Retries, ready?: true|swarm.closed.Ready, start_timeout?: number, role?: string, authority?: "own", layers?: (string|swarm.LayerEntry)[], budget?: swarm.closed.Budget, worktree?: boolean|swarm.closed.Worktree, input_schema?: table, output_schema?: table, run?: swarm.Run, command?: string[]|string, shell?: string, stdin?: swarm.Stdin, env?: table<string, string|swarm.Secret>, inherit_env?: string[]|false, cwd?: string, output?: swarm.closed.ProcessOutput, ok_codes?: integer[], exit?: "blocked"|"failed", kill_after?: number, idle?: number, linger?: number, limits?: swarm.closed.ProcessLimits, prompt?: string, pty?: boolean|swarm.closed.Terminal, restart?: boolean, agent?: "claude"|"codex"|"gemini"|"opencode"|string|swarm.closed.Agent, model?: string, protocol?: "stream"|"acp", permissions?: "read"|"edit"|"all"|"ask"|swarm.Permit, session?: "new"|string, max_turns?: integer, args?: string[], repairs?: integer, prices?: swarm.closed.Prices, [string]: nil }
+---@alias swarm.closed.Worker { kind?: "lua"|"process"|"agent", description?: string, label?: string|false, timeout?: number, concurrency?: integer, pool?: string|string[], retries?: integer|swarm.closed.Retries, on_resume?: "again"|"ask"|"fail", cache?: boolean, ready?: true|swarm.closed.Ready, start_timeout?: number, role?: swarm.RoleName, authority?: "own", layers?: (string|swarm.LayerEntry)[], budget?: swarm.closed.Budget, worktree?: boolean|swarm.closed.Worktree, input_schema?: table, output_schema?: table, run?: swarm.Run, command?: string[]|string, shell?: string, stdin?: swarm.Stdin, env?: table<string, string|swarm.Secret>, inherit_env?: string[]|false, cwd?: string, output?: swarm.closed.ProcessOutput, ok_codes?: integer[], exit?: "blocked"|"failed", kill_after?: number, idle?: number, linger?: number, limits?: swarm.closed.ProcessLimits, prompt?: string, pty?: boolean|swarm.closed.Terminal, restart?: boolean, agent?: "claude"|"codex"|"gemini"|"opencode"|string|swarm.closed.Agent, model?: string, protocol?: "stream"|"acp", permissions?: "read"|"edit"|"all"|"ask"|swarm.Permit, session?: "new"|string, max_turns?: integer, args?: string[], repairs?: integer, prices?: swarm.closed.Prices, [string]: nil }

@@ -76,7 +76,7 @@ it("a failure after it is the one that counts", function()
 end)
 
 it("it belongs to who asks", function()
-  local h
+  local h ---@type swarm.Handle
   swarm.scope(function()
     h = swarm.spawn(function(ctx)
       if ctx.attempt == 2 then
@@ -205,6 +205,7 @@ it("a worker reads what it was told, once", function()
     assert.same({ { "left", "right" }, { "stop" }, {} }, h:result())
     mistaken("has settled", swarm.direct, h, "too late")
     mistaken("takes a text, and got 5", swarm.direct, h, 5)
+    ---@diagnostic disable-next-line: undefined-field
     mistaken("use your own ctx", h.directives, h)
   end)
 end)
@@ -360,6 +361,7 @@ it("what makes no sense is told", function()
   mistaken('there is no caveat "verb"', swarm.attach, { role = "guest", caveats = { verb = 1 } })
   local s = swarm.attach { role = "guest" }
   mistaken('a session has no "tokn"', function()
+    ---@diagnostic disable-next-line: undefined-field
     return s.tokn
   end)
   s:detach()

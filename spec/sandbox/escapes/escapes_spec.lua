@@ -2,6 +2,9 @@
 -- tests/host/test_escapes.py runs the same in a trusted script, where many of them succeed: so they
 -- can fail.
 -- luacheck: ignore 122 142 143 512
+-- What is called wrongly here, or is not there, is so on purpose.
+---@diagnostic disable: access-invisible, await-in-sync, duplicate-require, missing-parameter
+---@diagnostic disable: param-type-mismatch, undefined-field, unresolved-require
 local attempts = require "attempts"
 local swarm = require "swarm"
 local as, attempt = attempts.as, attempts.attempt

@@ -1,6 +1,9 @@
 -- Ways to more rights than a worker has: without a verb, by forged handles, by rights that were
 -- lent to somebody else. Each attempt returns what it got hold of, if anything; nothing may.
 -- luacheck: ignore 122 142 143 512
+-- What is called wrongly here, or is not there, is so on purpose.
+---@diagnostic disable: missing-parameter, missing-return, param-type-mismatch, undefined-field
+---@diagnostic disable: unnecessary-if
 local attempts = require "attempts"
 local swarm = require "swarm"
 local as, attempt = attempts.as, attempts.attempt

@@ -40,6 +40,7 @@ swarm.worker "an hour" {
     swarm.sleep(3000)
     local left = ctx.budget.seconds
     swarm.call("plain", { seconds = 1000 }) -- it began in time
+    ---@diagnostic disable-next-line: preferred-local-alias
     return { left, raised(swarm.call, "plain", {}).what, ctx.budget.seconds }
   end,
 }
@@ -80,7 +81,7 @@ swarm.worker "takes" {
     local one = swarm.spawn("small", { cost = 1, seconds = 10 })
     local two = swarm.spawn("small", { seconds = 20 })
     swarm.sleep(1)
-    local seen = { ctx.budget.cost }
+    local seen = { ctx.budget.cost } ---@type any[]
     swarm.join(one)
     seen[2] = ctx.budget.cost + 1 -- 4 are taken, 1 is spent
     local big = swarm.spawn("small", { seconds = 1 })

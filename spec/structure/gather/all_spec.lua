@@ -1,7 +1,7 @@
 -- Proves gather.md, "all".
 local outcomes = require "outcomes"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "gather_stock"
 require "stock_workers"
 
 local raised, code_of, codes_of = outcomes.raised, outcomes.code_of, outcomes.codes_of

@@ -1,7 +1,7 @@
 -- Proves gather.md, "any".
 local outcomes = require "outcomes"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "gather_stock"
 require "stock_workers"
 
 local raised, codes_of = outcomes.raised, outcomes.codes_of

@@ -1,6 +1,6 @@
 -- Proves gather.md, "Cost".
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "gather_stock"
 
 local gives = stock.gives
 

@@ -1,7 +1,7 @@
 -- Proves gather.md, "Deadlock".
 local outcomes = require "outcomes"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "gather_stock"
 
 local raised, code_of = outcomes.raised, outcomes.code_of
 local CALLS, gives = stock.CALLS, stock.gives
@@ -30,7 +30,7 @@ describe("deadlock", function()
 
   it("is raised at once for a list that holds who joins the caller", function()
     for _, call in ipairs { "all", "settle" } do
-      local caller
+      local caller ---@type swarm.Handle
       local joiner = swarm.spawn(function()
         swarm.join(caller)
       end)
@@ -93,7 +93,7 @@ describe("deadlock", function()
   end)
 
   it("is none where a member that waits for the caller loses", function()
-    local caller
+    local caller ---@type swarm.Handle
     local joiner = swarm.spawn(function()
       swarm.join(caller)
     end)
@@ -108,7 +108,7 @@ describe("deadlock", function()
   end)
 
   it("is none for a join with a timeout", function()
-    local caller
+    local caller ---@type swarm.Handle
     local joiner = swarm.spawn(function()
       local _, err = swarm.join(caller, { timeout = 3 })
       return err.code

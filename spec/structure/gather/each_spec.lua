@@ -1,7 +1,7 @@
 -- Proves gather.md, "each".
 local outcomes = require "outcomes"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "gather_stock"
 require "stock_workers"
 
 local raised, code_of, codes_of = outcomes.raised, outcomes.code_of, outcomes.codes_of
@@ -96,7 +96,7 @@ describe("each", function()
         error(false, 0)
       end,
     }()
-    local ok, err = swarm.join(h)
+    local ok, err = swarm.join(assert(h))
     assert.is_nil(ok)
     assert.equal("failed", err.code)
   end)

@@ -1,7 +1,7 @@
 -- Proves gather.md, "Failures, cancels and deadlines".
 local outcomes = require "outcomes"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "gather_stock"
 require "stock_workers"
 
 local raised, code_of, codes_of = outcomes.raised, outcomes.code_of, outcomes.codes_of
@@ -18,7 +18,8 @@ swarm.worker "one_sleeper" {
 -- What the calls say to a script that loads.
 local while_loading = {}
 for _, call in ipairs { "all", "map", "any", "race", "settle", "each" } do
-  local ok, err = pcall(swarm[call], {})
+  local gather = swarm[call] ---@type function
+  local ok, err = pcall(gather, {})
   while_loading[call] = ok or err.code
 end
 
@@ -140,7 +141,7 @@ describe("failures, cancels and deadlines", function()
   end)
 
   it("raise a failure that came before the cancel", function()
-    local caller
+    local caller ---@type swarm.Handle
     caller = swarm.spawn(function()
       swarm.all {
         function()

@@ -1,7 +1,7 @@
 -- Proves gather.md, "Lists".
 local outcomes = require "outcomes"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "gather_stock"
 require "stock_workers"
 
 local raised, code_of, seconds_of = outcomes.raised, outcomes.code_of, outcomes.seconds_of
@@ -13,7 +13,8 @@ swarm.role "no_cancel" { extends = "worker", deny = { "cancel_task" } }
 local function tries_all()
   local codes = {}
   for _, call in ipairs(CALLS) do
-    local ok, err = pcall(swarm[call], {
+    local gather = swarm[call] ---@type fun(list: any[]): any...
+    local ok, err = pcall(gather, {
       function() end,
     })
     codes[call] = ok or err.verb
@@ -96,6 +97,7 @@ describe("a list", function()
 
   it("names the place of every kind of wrong member, and the place in the script", function()
     local err = raised(function()
+      ---@diagnostic disable-next-line: unknown-word
       swarm.all { gives(1), "double" }
     end)
     assert.matches('list%[2%].*"double"; swarm.spawn starts a worker by its name', err.message)

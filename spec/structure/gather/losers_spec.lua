@@ -1,6 +1,6 @@
 -- Proves gather.md, "Losers".
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "gather_stock"
 require "stock_workers"
 
 local gives, breaks, cleans = stock.gives, stock.breaks, stock.cleans
@@ -12,7 +12,8 @@ describe("losers", function()
       local handle = swarm.spawn(cleans(log, 3))
       local deciding = call == "all" and breaks("decides", 1) or gives("decides", 1)
       local start = swarm.monotonic()
-      pcall(swarm[call], { cleans(log, 5), handle, deciding })
+      local gather = swarm[call] ---@type fun(list: any[]): any...
+      pcall(gather, { cleans(log, 5), handle, deciding })
       assert.equal(6, swarm.monotonic() - start, call)
       assert.same({ start + 4, start + 6 }, log, call)
       assert.equal("cancelled", handle.status, call)
@@ -59,7 +60,8 @@ describe("losers", function()
       local code
       local caller = swarm.spawn(function()
         local list = { loser, cleans(log, 4), deciding }
-        local ok, err = pcall(swarm[call], list)
+        local gather = swarm[call] ---@type fun(list: any[]): any...
+        local ok, err = pcall(gather, list)
         code = not ok and err.code
         error(err)
       end)

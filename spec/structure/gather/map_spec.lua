@@ -1,7 +1,7 @@
 -- Proves gather.md, "map".
 local outcomes = require "outcomes"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "gather_stock"
 require "stock_workers"
 
 local raised, code_of, codes_of = outcomes.raised, outcomes.code_of, outcomes.codes_of
@@ -106,7 +106,7 @@ describe("map", function()
   end)
 
   it("copies items as they cross, and the list of them as it begins", function()
-    local items = { { n = 1 }, { n = 2 }, { n = 3 } }
+    local items = { { n = 1 }, { n = 2 }, { n = 3 } } ---@type table[]
     local values = swarm.map(function(_, item)
       items[3] = nil
       items[4] = { n = 9 }

@@ -1,6 +1,6 @@
 -- Proves gather.md, of calls in calls.
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "gather_stock"
 
 local gives, breaks, blocks, cleans = stock.gives, stock.breaks, stock.blocks, stock.cleans
 local drained = stock.drained
@@ -42,7 +42,7 @@ describe("whatever is nested in whatever", function()
 
     local function branch(depth)
       local calls = { "all", "any", "race", "settle", "each", "map" }
-      local call, n = calls[pick(6)], pick(4)
+      local call, n = assert(calls[pick(6)]), pick(4)
       return function()
         local open, list = 0, {}
         for i = 1, n do
@@ -50,12 +50,12 @@ describe("whatever is nested in whatever", function()
           list[i] = type(member) ~= "function" and member
             or function(...)
               open = open + 1
-              local results = { pcall(member, ...) }
+              local ok, value, reason = pcall(member, ...)
               open = open - 1
-              if not results[1] then
-                error(results[2], 0)
+              if not ok then
+                error(value, 0)
               end
-              return results[2], results[3]
+              return value, reason
             end
         end
         local ok, err = pcall(function()

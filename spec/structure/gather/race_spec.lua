@@ -1,6 +1,6 @@
 -- Proves gather.md, "race".
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "gather_stock"
 require "stock_workers"
 
 local gives, breaks, blocks, cleans = stock.gives, stock.breaks, stock.blocks, stock.cleans

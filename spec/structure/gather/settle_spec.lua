@@ -1,7 +1,7 @@
 -- Proves gather.md, "settle".
 local outcomes = require "outcomes"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "gather_stock"
 require "stock_workers"
 
 local seconds_of = outcomes.seconds_of

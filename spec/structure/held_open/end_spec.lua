@@ -2,7 +2,7 @@
 local notes = require "notes"
 local outcomes = require "outcomes"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "held_open_stock"
 
 local note, noted = notes.note, notes.noted
 local raised, code_of = outcomes.raised, outcomes.code_of
@@ -148,7 +148,7 @@ describe("sessions: the end", function()
   end)
 
   it("comes when the function of its block has returned", function()
-    local s
+    local s ---@type swarm.HeldOpen
     swarm.scope(function()
       s = swarm.open "unit"
       s:invoke()
@@ -159,7 +159,7 @@ describe("sessions: the end", function()
   end)
 
   it("waits for the running invocation where its block has returned", function()
-    local s, inside
+    local s, inside ---@type swarm.HeldOpen, swarm.Handle
     swarm.scope(function(scope)
       s = swarm.open "unit"
       inside = scope:spawn(function()
@@ -181,8 +181,8 @@ describe("sessions: the end", function()
   end)
 
   it("cancels the invocation where its block failed", function()
-    local s
-    local outside
+    local s ---@type swarm.HeldOpen
+    local outside ---@type swarm.Handle
     pcall(swarm.scope, function()
       s = swarm.open "unit"
       outside = swarm.spawn(function()
@@ -277,7 +277,7 @@ describe("sessions: the end", function()
   end)
 
   it("is bounded by the deadlines around it", function()
-    local s
+    local s ---@type swarm.HeldOpen
     assert.equal(
       "timeout",
       code_of(swarm.timeout, 3, function()

@@ -2,7 +2,7 @@
 local notes = require "notes"
 local outcomes = require "outcomes"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "held_open_stock"
 
 local note, noted = notes.note, notes.noted
 local raised, code_of = outcomes.raised, outcomes.code_of
@@ -198,6 +198,7 @@ describe("sessions: invoke", function()
     assert.equal("invalid_argument", s:invoke())
     for _, other in ipairs { s, swarm.spawn "identity" } do
       local err = raised(function()
+        ---@diagnostic disable-next-line: undefined-field
         return other.state
       end)
       assert.equal("invalid_argument", err.code)
@@ -336,7 +337,7 @@ describe("sessions: invoke", function()
   it("passes its turn on where an invoker is cancelled as its turn comes", function()
     local s = swarm.open "unit"
     invoker(s, { name = "a", seconds = 3 })
-    local b
+    local b ---@type swarm.Handle
     local a2 = swarm.spawn(function()
       swarm.sleep(3)
       b:cancel()

@@ -1,7 +1,7 @@
 -- Proves held_open.md, "swarm.open".
 local outcomes = require "outcomes"
 local swarm = require "swarm"
-require "stock"
+require "held_open_stock"
 
 local raised, code_of = outcomes.raised, outcomes.code_of
 
@@ -73,6 +73,7 @@ describe("sessions: swarm.open", function()
     }
     for i, opts in ipairs(wrong) do
       local err = raised(function()
+        ---@diagnostic disable-next-line: param-type-mismatch
         swarm.open("unit", opts)
       end)
       assert.equal("invalid_argument", err.code, i)

@@ -1,6 +1,6 @@
 -- Proves held_open.md in every order.
 local swarm = require "swarm"
-require "stock"
+require "held_open_stock"
 
 describe("sessions: in every order", function()
   it("two invokers, a cancel and a close leave nothing behind", function()

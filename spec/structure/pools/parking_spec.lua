@@ -57,7 +57,7 @@ describe("a parked pool", function()
   end)
 
   it("holds up nobody in another pool", function()
-    local list = { swarm.spawn("asks", 1000) }
+    local list = { swarm.spawn("asks", 1000) } ---@type swarm.Handle[]
     swarm.sleep(0)
     list[2] = swarm.spawn("asks others")
     list[3] = swarm.spawn("asks others")

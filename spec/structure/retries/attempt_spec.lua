@@ -1,7 +1,7 @@
 -- Proves retries.md, "An attempt".
 local notes = require "notes"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "retries_stock"
 
 local note, noted = notes.note, notes.noted
 local hooks_seen, try, fail, pass = stock.hooks_seen, stock.try, stock.fail, stock.pass
@@ -96,7 +96,7 @@ describe("retries: an attempt", function()
   end)
 
   it("gets the input as it was given", function()
-    local input = { list = { 1 }, deep = { {} } }
+    local input = { list = { 1 }, deep = { {} } } ---@type table
     local h = swarm.spawn(function(_, given)
       note(#given.list .. "/" .. #given.deep)
       given.list[#given.list + 1] = 2

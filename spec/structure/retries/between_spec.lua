@@ -1,8 +1,10 @@
 -- Proves retries.md, "Between two attempts".
+-- A handle tells of the latest attempt: a local keeps the id of an earlier one.
+---@diagnostic disable: preferred-local-alias
 local notes = require "notes"
 local outcomes = require "outcomes"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "retries_stock"
 
 local noted = notes.noted
 local code_of = outcomes.code_of
@@ -56,7 +58,8 @@ describe("retries: between two attempts", function()
   end)
 
   it("is no shorter for whoever begins to wait for its end", function()
-    for _, wait in ipairs { swarm.join, swarm.settle } do
+    local waits = { swarm.join, swarm.settle } ---@type function[]
+    for _, wait in ipairs(waits) do
       local since = swarm.monotonic()
       local h = swarm.spawn("flaky", { works_at = 2 })
       until_backoff(h)

@@ -2,7 +2,7 @@
 local notes = require "notes"
 local outcomes = require "outcomes"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "retries_stock"
 
 local note, noted = notes.note, notes.noted
 local code_of = outcomes.code_of
@@ -155,7 +155,7 @@ describe("retries: the task's end", function()
   end)
 
   it("is a deadlock where an attempt joins who waits for it", function()
-    local h
+    local h ---@type swarm.Handle
     local joiner = swarm.spawn(function()
       return h:result()
     end)

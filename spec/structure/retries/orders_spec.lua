@@ -1,6 +1,6 @@
 -- Proves retries.md in every order.
 local swarm = require "swarm"
-require "stock"
+require "retries_stock"
 
 describe("retries: in every order", function()
   it("a cancel at every moment leaves nothing behind", function()

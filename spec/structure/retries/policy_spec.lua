@@ -2,7 +2,7 @@
 local notes = require "notes"
 local outcomes = require "outcomes"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "retries_stock"
 
 local noted = notes.noted
 local code_of = outcomes.code_of
@@ -31,6 +31,7 @@ for name, policy in pairs {
   on_cancelled = { max = 1, on = { "failed", "cancelled" } },
   on_pass = { max = 1, on = "pass" },
 } do
+  ---@diagnostic disable-next-line: redundant-parameter
   local ok, err = pcall(swarm.worker, "wrong_" .. name, { run = function() end, retries = policy })
   wrong[name] = { policy = policy, ok = ok, err = err }
 end

@@ -1,7 +1,7 @@
 -- Proves retries.md, "Tails".
 local outcomes = require "outcomes"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "retries_stock"
 
 local code_of = outcomes.code_of
 local try, fail, pass, block = stock.try, stock.fail, stock.pass, stock.block
@@ -163,7 +163,7 @@ describe("retries: tails", function()
   end)
 
   it("are closed with their attempt", function()
-    local kept
+    local kept ---@type swarm.Ctx
     local h = try({
       function(ctx)
         kept = ctx

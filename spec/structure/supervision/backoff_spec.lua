@@ -2,13 +2,13 @@
 local notes = require "notes"
 local outcomes = require "outcomes"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "supervision_stock"
 
 local note, noted, seconds_of = notes.note, notes.noted, outcomes.seconds_of
 local supervised, unit, child = stock.supervised, stock.unit, stock.child
 local FAIL = stock.FAIL
 
-local begun
+local begun ---@type number[]
 
 ---Notes when it begins, and ends after `seconds`, or the next of them.
 local function crash(_, seconds)

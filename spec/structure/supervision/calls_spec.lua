@@ -2,7 +2,7 @@
 local notes = require "notes"
 local outcomes = require "outcomes"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "supervision_stock"
 
 local note, noted = notes.note, notes.noted
 local code_of, seconds_of = outcomes.code_of, outcomes.seconds_of
@@ -36,7 +36,7 @@ describe("sup:children", function()
         "c running temporary 0",
         list[3].id .. " " .. list[3].status .. " " .. list[3].restart .. " " .. list[3].restarts
       )
-      assert.equal(1, swarm.result(list[1].handle))
+      assert.equal(1, swarm.result(assert(list[1].handle)))
     end)
   end)
 

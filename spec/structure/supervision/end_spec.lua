@@ -2,7 +2,7 @@
 local notes = require "notes"
 local outcomes = require "outcomes"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "supervision_stock"
 
 local noted = notes.noted
 local code_of, seconds_of = outcomes.code_of, outcomes.seconds_of

@@ -1,7 +1,7 @@
 -- Proves supervision.md, "What it is given".
 local notes = require "notes"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "supervision_stock"
 
 local note, noted = notes.note, notes.noted
 local supervised, unit, ids = stock.supervised, stock.unit, stock.ids

@@ -2,7 +2,7 @@
 -- exploration.md.
 local programs = require "programs"
 local swarm = require "swarm"
-require "stock"
+require "supervision_stock"
 
 local program, turns, sleeper = programs.program, programs.turns, programs.sleeper
 local status_of = programs.status_of

@@ -3,7 +3,7 @@
 local notes = require "notes"
 local outcomes = require "outcomes"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "supervision_stock"
 
 local note, noted, raised, seconds_of =
   notes.note, notes.noted, outcomes.raised, outcomes.seconds_of
@@ -335,7 +335,7 @@ describe("a supervisor whose children start", function()
   end)
 
   it("raises deadlock for a child that waits for itself", function()
-    local sup
+    local sup ---@type swarm.Supervisor
     local codes = {}
     local stand_in = mock.worker("service", function(ctx)
       codes[#codes + 1] = raised(sup.ready, sup).code
@@ -409,9 +409,11 @@ describe("ctx:ready", function()
 
   it("is a worker's own to say", function()
     local h = swarm.spawn("service", { name = "s", lasts = 1 })
+    ---@diagnostic disable-next-line: undefined-field
     local err = raised(h.ready, h)
     assert.equal("invalid_argument", err.code)
     assert.matches('ctx of worker "service": use your own ctx', err.message)
+    ---@diagnostic disable-next-line: undefined-field
     assert.matches("write ctx:ready%(...%), with a colon", raised(h.ready).message)
     swarm.join(h)
   end)

@@ -9,6 +9,7 @@ describe("the fields", function()
   local function said(ready, fields)
     fields = fields or { run = run }
     fields.ready = ready
+    ---@diagnostic disable-next-line: redundant-parameter
     local ok, err = pcall(swarm.worker, "x", fields)
     if ok then
       return "nothing"

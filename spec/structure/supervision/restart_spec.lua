@@ -1,7 +1,7 @@
 -- Proves supervision.md, "Restart kinds".
 local notes = require "notes"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "supervision_stock"
 
 local note, noted = notes.note, notes.noted
 local runs, supervised, unit, child = stock.runs, stock.supervised, stock.unit, stock.child

@@ -1,7 +1,7 @@
 -- Proves supervision.md, "Strategies".
 local notes = require "notes"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "supervision_stock"
 
 local noted = notes.noted
 local supervised, unit, child, ids = stock.supervised, stock.unit, stock.child, stock.ids

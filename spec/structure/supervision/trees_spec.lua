@@ -2,7 +2,7 @@
 local notes = require "notes"
 local outcomes = require "outcomes"
 local swarm = require "swarm"
-local stock = require "stock"
+local stock = require "supervision_stock"
 
 local note, noted = notes.note, notes.noted
 local seconds_of = outcomes.seconds_of
@@ -79,7 +79,7 @@ describe("trees", function()
   end)
 
   it("forget the children that were started later when a house is restarted", function()
-    local inner
+    local inner ---@type swarm.Supervisor
     local item = {
       function()
         inner = swarm.supervise { intensity = 0, children = { unit "a" } }

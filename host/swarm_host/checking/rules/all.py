@@ -13,6 +13,7 @@ from swarm_host.checking.rules import (
     undefined_field,
     undefined_global,
     unknown_placeholder,
+    unknown_word,
     unknown_worker,
     unused_worker,
 )
@@ -25,6 +26,7 @@ RULES: tuple[Callable[[Program, Kernel], Iterator[Finding]], ...] = (
     undefined_field.check,
     undefined_global.check,
     unknown_placeholder.check,
+    unknown_word.check,
     unknown_worker.check,
     unused_worker.check,
 )

@@ -4,8 +4,9 @@ Whoever spawns a worker waits for it at the end of its block, and hears of its f
 is what gets lost. So it is found where a local takes a handle and is never read; and where nobody
 takes it and the function that runs is written out and returns something: the function itself, or a
 worker that no other place spawns. Left alone: names that begin with ``_``; workers whose name
-stands in another text or may be computed; scripts with hooks that see values (``after``,
-``around``, ``settled``); spec files, in which workers return for the sake of the spec.
+stands in another text or may be computed, or that others spawn (``---@serve``); scripts with hooks
+that see values (``after``, ``around``, ``settled``); spec files, in which workers return for the
+sake of the spec.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def _spawned_once(program: Program, dropped: list[Call]) -> dict[str, Node]:
     found = {}
     for one in program.definitions:
         function = function_at(field_of(one.source, one.table, "run"))
-        if one.what != "worker" or not one.name or function is None:
+        if one.what != "worker" or not one.name or one.is_served or function is None:
             continue
         if spawned[one.name] == named[one.name] - 1:
             found[one.name] = function

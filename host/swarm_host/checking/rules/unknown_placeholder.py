@@ -2,7 +2,8 @@
 
 An input is known where it is written out at every spawn, or where the worker's ``input_schema``
 allows no others. Left alone: workers that are spawned by a computed name or not at all, or named in
-another way; any script with ``before`` and ``around`` hooks or layers, which may change an input.
+another way; those that others spawn (``---@serve``); any script with ``before`` and ``around``
+hooks or layers, which may change an input.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def check(program: Program, kernel: Kernel) -> Iterator[Finding]:
         if one.what != "worker" or one.table is None or not one.source.is_own:
             continue
         known = _of_schema(one.source, one.table)
-        if known is None and knows_inputs:
+        if known is None and knows_inputs and not one.is_served:
             known = _of_uses(program, one)
         if known is None:
             continue

@@ -18,7 +18,7 @@ ID = "unknown-worker"
 
 def check(program: Program, kernel: Kernel) -> Iterator[Finding]:
     """Finds names of workers that do not exist."""
-    known = program.workers()
+    known = program.named("worker")
     if known is None:
         return
     for use in program.uses:

@@ -1,7 +1,8 @@
 """``unused-worker``: a worker that is defined and never named again.
 
 Left alone: all, where names are computed, where a file could not be read whole, in spec files, and
-without a ``swarm.main``: others spawn them; a worker whose name stands in any other text.
+without a ``swarm.main``: others spawn them; a worker whose name stands in any other text, or is
+marked ``---@serve``.
 """
 
 from __future__ import annotations
@@ -27,6 +28,10 @@ def check(program: Program, kernel: Kernel) -> Iterator[Finding]:
             passed_over |= {call.arguments[0], *call.arguments[0].below()}
     named = {text for node, text in program.strings() if node not in passed_over}
     for one in program.definitions:
-        if one.what == "worker" and one.name and one.name not in named and one.source.is_own:
-            message = f'worker "{one.name}" is never spawned'
+        if one.what != "worker" or one.is_served or not one.source.is_own:
+            continue
+        if one.name and one.name not in named:
+            message = (
+                f'worker "{one.name}" is never spawned; if others do that, write ---@serve above it'
+            )
             yield one.source.finding(one.node, "warning", ID, message)

@@ -15,14 +15,17 @@ import anyio
 from swarm_host.cli.running.lingering import lingering_told
 from swarm_host.cli.running.watchdog import LOOK_SECONDS, Watchdog
 from swarm_host.cli.wish import RunWish
-from swarm_host.cli.words import TIMED_OUT, first_fault
+from swarm_host.cli.words import TIMED_OUT, first_fault, refuse
 from swarm_host.entries import titled
 from swarm_host.errors import LoadError, OutOfMemory, SwarmError, WorkerCancelled
 from swarm_host.host import Host
+from swarm_host.journal.places import NoJournal
+from swarm_host.journal.recorder import JournalError
 from swarm_host.options import Options
 from swarm_host.outcome import Outcome
 from swarm_host.serving.listening import CannotListen, listening
 from swarm_host.threads.loop import LoopThread
+from swarm_host.version import __version__
 from swarm_host.view.fronts.following import Following
 from swarm_host.view.fronts.shown import SHOWN_SECONDS, View, default_view, rows_of, shown
 from swarm_host.view.lingering import cancelling
@@ -32,11 +35,17 @@ from swarm_host.view.summary import blocked, colour_of, named_in, summary_of, to
 
 if TYPE_CHECKING:
     from swarm_host.cli.running.reloading import WatchedRun
+    from swarm_host.journal.recorder import Recorder
     from swarm_host.view.fronts.log_dir import LogDir
 
 _EXIT = {"pass": 0, "failed": 1, "blocked": 3, "timeout": TIMED_OUT, "cancelled": 1}
 _LOAD_ERROR = 2
 _LISTENING = "serve takes work there: set XDG_RUNTIME_DIR to a folder of yours with a short path"
+_RECORDED = (
+    *("script", "args", "input", "timeout", "cancel_grace", "blocked", "budget"),
+    *("trust", "lua_path", "reuse", "token_keys"),
+)
+"""What a run is asked for that holds where it is resumed."""
 _PICTURED = 40
 """Rows of the run that are looked at for who is at work."""
 _MOST_LOGS = 5
@@ -108,6 +117,8 @@ class Running:
             write_events=None if events is None else screen.write_events,
             watched=self._view == "tree" and screen.terminal,
             before_exit=self._before_exit,
+            reuse=wish.reuse,
+            journal=self._journal_of(wish),
         )
         self._watched: WatchedRun | None = None
         on_hangup = None
@@ -125,6 +136,7 @@ class Running:
         screen.on_problem(lambda problem: self._thread.call(self._cancel, problem))
         self._host: Host | None = None
         self._exit = 1
+        self._spares = False  # to resume the run is less than to run it again
 
     def run(self) -> int:
         """Runs the script in a second thread, and returns the exit status."""
@@ -139,7 +151,7 @@ class Running:
         if self._log_dir is not None:
             self._log_dir.close()
         problem = self._thread.problem
-        if isinstance(problem, OutOfMemory):
+        if isinstance(problem, OutOfMemory | JournalError):
             self._tell_error(problem.error)
         elif problem is not None:
             self._fault(problem)
@@ -148,6 +160,30 @@ class Running:
             self._exit = self._exit or 1
         if self._watchdog.received is not None:
             self._screen.note(f"cancelled by {self._watchdog.received.name}")
+        self._tell_how_to_resume()
+
+    def _journal_of(self, wish: RunWish) -> Recorder | None:
+        """The run's journal, with what is needed to go on with it."""
+        if wish.journal is None or wish.spec or self._on_loaded is not None:
+            return None
+        try:
+            journal = wish.journal.recorder()
+        except NoJournal as problem:
+            refuse(str(problem))
+        journal.on_warning = lambda text: self._screen.note(f"warning: {text}")
+        if journal.resumed is None:
+            wishes = {name: getattr(wish, name) for name in _RECORDED}
+            journal.describe({"wish": wishes, "cwd": str(Path.cwd()), "version": __version__})
+        return journal
+
+    def _tell_how_to_resume(self) -> None:
+        """A run that has not come to its end can go on."""
+        journal = self._options.journal
+        if journal is None or not journal.is_on_disk or self._wish.quiet or self._serves:
+            return
+        broken_off = self._watchdog.received is not None or self._exit == TIMED_OUT
+        if broken_off or (self._exit and self._spares):
+            self._screen.note(f"resume it with: swarm-host resume {journal.name}")
 
     def _before_exit(self) -> None:
         """A trusted script ends the process: what it said is read first, save where it was to end
@@ -260,6 +296,7 @@ class Running:
             self._exit = _LOAD_ERROR
             return
         self._screen.clear()
+        self._spares = host.counts()["pass"] > 0
         self._tell(outcome)
 
     def _interrupt(self, reason: str) -> None:

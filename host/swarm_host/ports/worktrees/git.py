@@ -112,16 +112,22 @@ class Repository:
             raise failed(self.folder, f"base {base!r} is no commit of {self.folder}")
         return Tree(self.folder, path, said.out.strip(), branch, made=False)
 
-    async def add(self, tree: Tree) -> Tree:
+    async def add(self, tree: Tree, *, again: bool = False) -> Tree:
         """Makes a worktree as planned, with its files. Cancelled, it leaves none.
 
+        :param again: it was there before: its branch may be too, with its work.
         :raises PortError: ``io_error``, for a branch that exists too.
         """
         how = ("-b", tree.branch) if tree.branch else ("--detach",)
         words = ("worktree", "add", "--quiet", "--no-checkout", *how, tree.path, tree.base)
         async with self._turn:
             with anyio.CancelScope(shield=True):  # a git that is killed leaves its locks to all
+                if again:
+                    await git(self.folder, "worktree", "prune")
                 said = await git(self.folder, *words)
+                if again and not said.ok and _is_taken(tree.branch, said.err):
+                    words = (*words[:4], tree.path, tree.branch or "")
+                    said = await git(self.folder, *words)
         if not said.ok and _is_taken(tree.branch, said.err):
             raise failed(
                 self.folder,

@@ -27,7 +27,8 @@ class Worktrees:
         """Answers one request.
 
         :param payload: ``op`` ``make`` with ``name``, ``base``, ``branch`` (or none) and ``keep``
-            (what is to become of it); emits, and answers, ``path`` and ``branch``. Cancelled, it
+            (what is to become of it), and ``before``, its path in a run that is resumed, where it
+            goes on or is made anew; emits, and answers, ``path`` and ``branch``. Cancelled, it
             leaves no tree, or emits the one that there is. ``op`` ``end`` with ``path``, which is
             done whole, cancelled or not; answers ``holds``, where it was kept: what is in it.
         :param call: who asks.
@@ -58,11 +59,17 @@ class Worktrees:
         if self._records is None:
             self._records = Records()
         branch = payload.get("branch")
-        path = self._records.place(payload["name"])
+        path = payload.get("before")
+        if path is not None:
+            found = self._records.adopt(path)
+            if found is not None:
+                self._trees[path] = found, payload["keep"]
+                return {"path": path, "branch": branch}
+        path = path or self._records.place(payload["name"])
         plan = await repository.plan(path, payload["base"], branch)
         self._records.keep(plan)
         try:
-            tree = await repository.add(plan)
+            tree = await repository.add(plan, again=payload.get("before") is not None)
         except BaseException:
             self._records.forget(plan)
             raise

@@ -43,6 +43,7 @@ class Records:
         except OSError as problem:
             raise _no_place(self.folder, problem) from None
         fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._adopted: dict[Path, int] = {}  # folders of hosts that have ended, with their locks
 
     def place(self, name: str) -> str:
         """A path for a new tree."""
@@ -52,6 +53,34 @@ class Records:
             number += 1
             path = plain.with_name(f"{plain.name}-{number}")
         return str(path)
+
+    def adopt(self, path: str) -> Tree | None:
+        """A tree that a host has left which has ended; from now on it is this host's.
+
+        :return: what is known of it; None: it is not there any more, and may be made at the path.
+        :raises PortError: ``io_error``: it is another host's, which lives.
+        """
+        folder = Path(path).parent
+        if folder not in self._adopted and folder != self.folder:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                lock = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            except OSError as problem:
+                raise _no_place(folder, problem) from None
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(lock)
+                reason = "another run has it"
+                raise PortError(
+                    "io_error", f"worktree: {path}: {reason}", path=path, reason=reason
+                ) from None
+            self._adopted[folder] = lock
+        file = _file(Path(path))
+        if not file.exists() or not Path(path).exists():
+            return None
+        tree = Tree(**json.loads(file.read_text()))
+        return tree if tree.made else None
 
     def keep(self, tree: Tree) -> None:
         """Writes down what is known of a tree, before it is made or once more is known.
@@ -73,8 +102,9 @@ class Records:
 
     def close(self) -> None:
         """The host has ended; the folder goes where nothing is left in it."""
-        _drop(self.folder)
-        os.close(self._lock)
+        for folder, lock in ((self.folder, self._lock), *self._adopted.items()):
+            _drop(folder)
+            os.close(lock)
 
 
 def _no_place(path: Path, problem: OSError) -> PortError:

@@ -8,6 +8,7 @@ local cancelling = require "swarm.scope.cancel"
 local handles = require "swarm.worker.handle"
 local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
+local shared = require "swarm.journal.shared"
 local shown = require "swarm.ground.shown"
 local tails = require "swarm.worker.output.tail"
 local waiting = require "swarm.scope.waiting"
@@ -53,6 +54,7 @@ end
 function reading.page(target, opts, most)
   cancelling.not_while_loading()
   local task = handles.task(target, "output_tail")
+  shared.ask(task)
   check(task)
   local since, attempt = read_options(task, opts, "output_tail")
   return snapshot(attempts.of(task, attempt), since, most)
@@ -72,6 +74,7 @@ end
 function reading.follow(target, opts)
   cancelling.not_while_loading()
   local task = handles.task(target, "follow")
+  shared.ask(task)
   check(task)
   local since, attempt = read_options(task, opts, "follow")
   local all = attempt == "all"
@@ -111,6 +114,7 @@ end
 ---The last artifact of a name, or nil.
 function reading.artifact(target, name)
   local task = handles.task(target, "artifact")
+  shared.ask(task)
   check(task)
   local list = snapshot(task, 0)
   for i = #list, 1, -1 do

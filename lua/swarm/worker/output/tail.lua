@@ -11,6 +11,7 @@ local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
 local record_of = require "swarm.scheduler.record"
+local records = require "swarm.journal.records"
 local S = require "swarm.scheduler.scheduler"
 local tally = require "swarm.events.tally"
 local values = require "swarm.values.values"
@@ -179,6 +180,9 @@ local function record(task, event)
     if task.extra.budget then
       budgets.used(task.extra.budget, event)
     end
+  end
+  if records.on then
+    records.said(task, event)
   end
   if events.on then
     events.publish("worker_output", task, { event = event })

@@ -1,1 +1,1 @@
-package.loaded[...] = "set by itself"
+package.loaded[...] = "set by itself" ---@diagnostic disable-line: assign-type-mismatch

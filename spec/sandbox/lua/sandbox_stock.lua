@@ -21,6 +21,7 @@ local HOST_WORDS = {
   "\\x",
 }
 
+---@param text string
 local function assert_no_host(text)
   for _, word in ipairs(HOST_WORDS) do
     if text:find(word) then
@@ -29,8 +30,11 @@ local function assert_no_host(text)
   end
 end
 
--- Runs a call that may refuse its arguments; what it raises must be an error object of ours, or
--- what a function of the spec file raised.
+---Runs a call that may refuse its arguments; what it raises must be an error object of ours, or
+---what a function of the spec file raised.
+---@param name string
+---@param fn function
+---@param ... any its arguments
 local function survives(name, fn, ...)
   local ok, err = pcall(fn, ...)
   if not ok and type(err) == "string" then
@@ -45,13 +49,16 @@ local function survives(name, fn, ...)
   end
 end
 
--- The error of a worker that runs fn, from the place that joins it.
+---The error of a worker that runs fn, from the place that joins it.
+---@param fn any such as what `load` gave
+---@return swarm.Error?
 local function failure_of(fn)
   local ok, err = swarm.join(swarm.spawn(fn))
   assert.is_nil(ok)
   return err
 end
 
+---@return swarm.Handle
 local function child()
   local h = swarm.spawn(function()
     swarm.sleep(1000)

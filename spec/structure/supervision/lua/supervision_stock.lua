@@ -5,6 +5,7 @@ local swarm = require "swarm"
 local note = notes.note
 
 -- How often each unit ran.
+---@type table<string, integer>
 local runs = {}
 
 -- Notes "+name" as it begins and "-name" when it is told to stop. Run number n ends as `ends[n]`
@@ -68,6 +69,9 @@ swarm.worker "reader" {
 }
 
 ---Supervises while fn(sup) runs, and stops it then.
+---@param opts table of `swarm.supervise`
+---@param fn fun(sup: swarm.Supervisor)
+---@return swarm.Supervisor
 local function supervised(opts, fn)
   local sup = swarm.supervise(opts)
   local ok, err = pcall(fn, sup)
@@ -79,6 +83,9 @@ local function supervised(opts, fn)
 end
 
 ---A child that is a unit.
+---@param name string
+---@param fields? table
+---@return swarm.closed.ChildSpec
 local function unit(name, fields)
   fields = fields or {}
   local input = { name = name, ends = fields.ends, clean = fields.clean, breaks = fields.breaks }
@@ -92,6 +99,9 @@ local function unit(name, fields)
   }
 end
 
+---@param sup swarm.Supervisor
+---@param id string
+---@return any child as `sup:children` has it, if it is there
 local function child(sup, id)
   for _, one in ipairs(sup:children()) do
     if one.id == id then
@@ -100,6 +110,8 @@ local function child(sup, id)
   end
 end
 
+---@param sup swarm.Supervisor
+---@return string
 local function ids(sup)
   local list = {}
   for i, one in ipairs(sup:children()) do

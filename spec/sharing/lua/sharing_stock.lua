@@ -13,6 +13,9 @@ swarm.worker "receive_from" {
 }
 
 ---Calls a method, which must wait: it is left waiting for a second.
+---@param object any
+---@param method string
+---@param value? any
 local function must_wait(object, method, value)
   assert.equal(
     "timeout",
@@ -27,6 +30,9 @@ local function packed(...)
 end
 
 ---n workers that have begun and wait, in the order of their numbers.
+---@param n integer
+---@param fn fun(i: integer): any...
+---@return any[] handles
 local function crowd(n, fn)
   local list = {}
   for i = 1, n do
@@ -37,6 +43,7 @@ local function crowd(n, fn)
   return list
 end
 
+---@return number KiB
 local function memory()
   collectgarbage()
   collectgarbage()
@@ -123,6 +130,7 @@ local function waiting_calls()
 end
 
 ---Runs a spec for each kind of waiting call, each with objects of its own.
+---@param fn fun(call: { wait: function, free: function }, name: string)
 local function for_each_call(fn)
   local calls, unlocked = waiting_calls()
   for name, call in pairs(calls) do

@@ -17,7 +17,8 @@ swarm.worker "single" {
       return swarm.map("single", { "leaf", "leaf" })
     end
     local inner = swarm.spawn("single", "leaf")
-    local ok, err = pcall(swarm[how], { inner })
+    local gather = swarm[how] ---@type fun(list: any[]): any...
+    local ok, err = pcall(gather, { inner })
     swarm.cancel(inner)
     return not ok and err.code
   end,
@@ -26,6 +27,9 @@ swarm.worker "single" {
 local CALLS = { "all", "any", "race", "settle", "each" }
 
 ---A function that returns `value` after a while.
+---@param value any
+---@param seconds? number
+---@return function
 local function gives(value, seconds)
   return function()
     if seconds then
@@ -36,6 +40,9 @@ local function gives(value, seconds)
 end
 
 ---A function that fails after a while.
+---@param code string
+---@param seconds? number
+---@return function
 local function breaks(code, seconds)
   return function()
     if seconds then
@@ -45,6 +52,9 @@ local function breaks(code, seconds)
   end
 end
 
+---@param value any
+---@param reason any
+---@return function
 local function blocks(value, reason)
   return function()
     return value, reason
@@ -52,6 +62,10 @@ local function blocks(value, reason)
 end
 
 ---A function that takes `seconds` of clean-up when it is cancelled, and then fails, if so wanted.
+---@param log number[]
+---@param seconds number
+---@param code? string
+---@return function
 local function cleans(log, seconds, code)
   return function()
     local ok, err = pcall(swarm.sleep, 100)
@@ -69,6 +83,8 @@ local function cleans(log, seconds, code)
 end
 
 ---Every call that takes a list, as a function that waits for all that it gives.
+---@param call string
+---@return fun(list: any[]): any...
 local function drained(call)
   if call ~= "each" then
     return swarm[call]

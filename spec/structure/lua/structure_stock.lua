@@ -11,7 +11,7 @@ swarm.worker "brief" {
 }
 
 -- The order in which the workers below began: every spec has a host, and so a list, of its own.
-local began = {}
+local began = {} ---@type any[]
 
 swarm.worker "one_at_a_time" {
   concurrency = 1,
@@ -31,6 +31,10 @@ swarm.worker "one_at_a_time" {
 }
 
 ---A worker that notes, in `log`, when and why it was cancelled; clean-up takes `seconds`.
+---@param log table[]
+---@param name string
+---@param seconds? number
+---@return swarm.Run
 local function noting(log, name, seconds)
   return function()
     local ok, err = pcall(swarm.sleep, 100)

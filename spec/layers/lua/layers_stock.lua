@@ -1,7 +1,7 @@
 -- The workers and words that several specs of this chapter share.
 local swarm = require "swarm"
 
-local said = {} -- each `it` has a host of its own, and so a list of its own
+local said = {} ---@type string[] each `it` has a host of its own, and so a list of its own
 
 local function say(...)
   said[#said + 1] = table.concat({ ... }, " ")
@@ -12,6 +12,9 @@ local function echo(_, input)
 end
 
 ---Defines a worker that hands back its input, with the hooks that are given.
+---@param name string
+---@param hooks? table<string, function>
+---@param fields? table
 local function worker(name, hooks, fields)
   fields = fields or {}
   fields.run = fields.run or echo
@@ -21,6 +24,8 @@ local function worker(name, hooks, fields)
   end
 end
 
+---@param h swarm.Handle
+---@return swarm.Event[]
 local function finals_of(h)
   local list = {}
   for _, event in ipairs(h:output_tail()) do
@@ -54,6 +59,8 @@ end
 swarm.layer "used"(loud "used")
 swarm.use("used")
 
+---@param pattern string
+---@return string[]
 local function only(pattern)
   local list = {}
   for _, line in ipairs(said) do

@@ -7,6 +7,8 @@ swarm.worker "boom" {
   end,
 }
 
+---@param events swarm.Event[]
+---@return string[]
 local function types_of(events)
   local list = {}
   for i, event in ipairs(events) do

@@ -64,11 +64,17 @@ swarm.worker "itself" {
 }
 
 ---The code that an invocation raises.
+---@param s swarm.HeldOpen
+---@param input? any
+---@return string
 local function invoke_code(s, input)
   return code_of(s.invoke, s, input)
 end
 
 ---A worker that invokes, and notes how that went. It has called when this returns.
+---@param s swarm.HeldOpen
+---@param input table
+---@return swarm.Handle
 local function invoker(s, input)
   local h = swarm.spawn(function()
     local ok, value = pcall(s.invoke, s, input)

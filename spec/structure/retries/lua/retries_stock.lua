@@ -52,7 +52,7 @@ swarm.worker "tells_rights" {
   end,
 }
 
-local hooks_seen = {}
+local hooks_seen = {} ---@type string[]
 
 swarm.worker "hooked" {
   retries = { max = 2, backoff = 0 },
@@ -89,6 +89,10 @@ end)
 swarm.worker "settles" { retries = { max = 2, backoff = 10, jitter = false }, run = flaky }
 
 ---Spawns a function whose attempt n does what plan[n] says; the last stands for all further ones.
+---@param plan swarm.Run[]
+---@param retries any
+---@param opts? table of `swarm.spawn`
+---@return swarm.Handle
 local function try(plan, retries, opts)
   opts = opts or {}
   opts.retries = retries
@@ -115,6 +119,7 @@ local function wait()
 end
 
 ---Parks until a task backs off: its attempt has failed, and the next has a timer.
+---@param h swarm.Handle
 local function until_backoff(h)
   while not (h.status == "pending" and h.attempt > 1) do
     swarm.sleep(0)

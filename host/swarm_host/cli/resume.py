@@ -1,0 +1,144 @@
+"""``swarm-host resume`` and ``rerun``: a run goes on, and what it had done is not done again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from swarm_host.cli.words import SYNC, refuse
+
+if TYPE_CHECKING:
+    from swarm_host.cli.wish import RunWish
+    from swarm_host.journal.resumed import Decision, Resumed
+
+_WORDS = (
+    click.argument("run"),
+    click.option(
+        "--with",
+        "script",
+        type=click.Path(),
+        metavar="SCRIPT",
+        help="Go on with this script, as it is now. Default: as it was recorded.",
+    ),
+    click.option("--explain", is_flag=True, help="Say of each task why it runs again, or not."),
+    click.option("--quiet", is_flag=True, help="No progress and no logs below error."),
+    click.option("--json", "as_json", is_flag=True, help="stdout is main's result alone, as JSON."),
+    click.option("--debug", is_flag=True, help="Debug logs, and the host's frames in errors."),
+    SYNC,
+)
+
+
+def _words(function: Callable[..., None]) -> Callable[..., None]:
+    @wraps(function)
+    def command(**words: Any) -> None:
+        function(**words)
+
+    decorated: Callable[..., None] = command
+    for word in reversed(_WORDS):
+        decorated = word(decorated)
+    return decorated
+
+
+@click.command()
+@_words
+@click.option("--again", is_flag=True, help="Run what was in flight, whatever its on_resume says.")
+def resume(*, again: bool, **words: Any) -> None:
+    """Go on with a run: its script runs again from the start, and a task that had passed ends at
+    once as it has ended before.
+
+    RUN is its id, a unique prefix, last, or the path of its journal.
+    """
+    _go_on(again=again, drop="", **words)
+
+
+@click.command()
+@_words
+@click.option(
+    "--from",
+    "drop",
+    required=True,
+    metavar="TASK",
+    help="The task (T-7) that runs again, with what is below it and what began after it had ended.",
+)
+def rerun(*, drop: str, **words: Any) -> None:
+    """Run a part of a run again: a task, what is below it, and what was spawned after it had ended.
+
+    RUN is its id, a unique prefix, last, or the path of its journal.
+    """
+    _go_on(again=True, drop=drop, **words)
+
+
+def _go_on(
+    *,
+    run: str,
+    script: str | None,
+    explain: bool,
+    again: bool,
+    drop: str,
+    sync: Any,
+    **words: Any,
+) -> None:
+    from swarm_host.cli.run import run_wish
+    from swarm_host.cli.running.journal_wish import JournalWish
+    from swarm_host.cli.wish import RunWish
+    from swarm_host.journal.places import Lock, NoJournal, find
+    from swarm_host.journal.resumed import Resumed
+
+    try:
+        path = find(run).absolute()
+        lock = Lock(path)
+        resumed = Resumed(path, _explain if explain else None, drop=drop, again=again)
+    except NoJournal as problem:
+        refuse(str(problem))
+    recorded = resumed.meta["wish"]
+    if script is not None:
+        resumed.sources.clear()
+        recorded["script"] = str(Path(script).absolute())
+        if not Path(script).exists():
+            refuse(f"--with {script}: there is no such script")
+    _go_where(resumed.meta["cwd"])
+    _tell_differences(resumed)
+    for name in ("args", "lua_path", "token_keys"):
+        recorded[name] = tuple(recorded.get(name, ()))
+    recorded["budget"] = tuple((name, amount) for name, amount in recorded["budget"])
+    journal = JournalWish(path, sync, resumed.run_id, resumed, lock)
+    wish: RunWish = RunWish(**recorded, **words, journal=journal)
+    run_wish(wish)
+
+
+def _go_where(folder: str) -> None:
+    """Paths of the run are as it began."""
+    try:
+        os.chdir(folder)
+    except OSError:
+        refuse(f"the run was started in {folder}, which is not there any more")
+
+
+def _tell_differences(resumed: Resumed) -> None:
+    """Says which of the recorded sources differ from what is there now."""
+    changed = []
+    for path, content in sorted(resumed.sources.items()):
+        try:
+            if Path(path).read_bytes() != content:
+                changed.append(f"{path} has changed")
+        except OSError:
+            changed.append(f"{path} is not there any more")
+    if changed:
+        script = resumed.meta["wish"]["script"]
+        click.echo(
+            f"note: {', '.join(changed)} since the run began; it goes on as it was recorded "
+            f"(--with {script} takes what is there now)",
+            err=True,
+        )
+
+
+def _explain(decision: Decision) -> None:
+    what = decision.input if len(decision.input) <= 60 else decision.input[:57] + "..."
+    title = f"{decision.name}" + (f" {what}" if what else "")
+    why = "not run again: it had passed" if decision.why is None else f"run again: {decision.why}"
+    click.echo(f"T-{decision.task} {title}: {why}", err=True)

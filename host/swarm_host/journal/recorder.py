@@ -1,0 +1,301 @@
+"""The journal of a run that goes on: what the pump hands over is written down before anything
+outside is done that follows from it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import anyio
+
+from swarm_host.errors import SwarmError, words_of
+from swarm_host.journal.places import SUFFIX, Lock, NoJournal, folder
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from swarm_host.journal.resumed import Resumed
+    from swarm_host.journal.writer import Rows, Step, Sync, Writer
+
+HELD_SECONDS = 0.25
+"""For how long what a run does inside itself alone is not written down yet."""
+HELD_BYTES = 4 << 20
+AHEAD_BYTES = 32 << 20
+"""Bytes that may wait for the disk, before the run waits too."""
+
+
+class JournalError(SwarmError):
+    """The journal cannot be written any more: the run is over."""
+
+
+class Recorder:
+    """The journal of one run.
+
+    Nothing is on disk until there is something to lose: something outside is begun, or time goes
+    by.
+
+    :ivar status: how the run has ended, for who asks later.
+    :param run_id: the run's.
+    :ivar on_warning: called with a text where no journal can be kept that nobody asked for: the run
+        goes on without.
+    :param path: where; None: in the folder of this user's runs, if that can be.
+    :param sync: see :class:`~swarm_host.journal.writer.Writer`.
+    :param resumed: what is known of the run from before.
+    :param lock: held already, where it is resumed.
+    :raises NoJournal: there is a file at the path already.
+    """
+
+    def __init__(
+        self,
+        run_id: str | None = None,
+        path: Path | None = None,
+        sync: Sync = "normal",
+        *,
+        resumed: Resumed | None = None,
+        lock: Lock | None = None,
+    ) -> None:
+        self.run_id = run_id or os.urandom(6).hex()
+        self.path = path or folder() / (self.run_id + SUFFIX)
+        if resumed is None and self.path.exists():
+            raise NoJournal(
+                f"{self.path} is there already: a journal is of one run; name another file, or go "
+                f"on with its run: swarm-host resume {self.path}"
+            )
+        self.resumed = resumed
+        self.status = "cancelled"
+        self._is_asked_for = path is not None
+        self._is_off = False
+        self.on_warning: Callable[[str], object] = logging.getLogger("swarm_host").warning
+        self._sync: Sync = sync
+        self._lock = lock
+        known = {} if resumed is None else resumed.meta
+        self._seed = known.get("seed", int.from_bytes(os.urandom(6)))
+        self._meta: dict[str, Any] = {"run_id": self.run_id, "seed": self._seed}
+        self._writer: Writer | None = None
+        self._held: list[tuple[Rows | None, Step | None]] = []
+        self._held_bytes = 0
+        self._held_since = 0.0
+        self._waiting = 0  # bytes that the writer has, about
+        self._put = self._done = 0
+        self._changed: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._problem: Exception | None = None
+
+    @property
+    def name(self) -> str:
+        """What the command line knows the run by: its id, or the journal's path where that lies
+        elsewhere."""
+        return self.run_id if self.path == folder() / (self.run_id + SUFFIX) else str(self.path)
+
+    @property
+    def is_on_disk(self) -> bool:
+        """Whether there is a file."""
+        return self._writer is not None
+
+    @property
+    def holds(self) -> bool:
+        """Whether there is something that would be lost."""
+        return self._writer is None and self._held_bytes > 0
+
+    def for_lua(self) -> dict[str, Any]:
+        """What Lua is told (:meth:`swarm_host.options.Options.for_lua`)."""
+        config: dict[str, Any] = {"journal": True, "journal_seed": self._seed}
+        if self.resumed is not None:
+            config["resumed"] = self.resumed.state()
+        return config
+
+    def find(
+        self, parent: int, scope: int, name: bytes, key: bytes, input_text: bytes
+    ) -> bytes | None:
+        """What is known from before of a task that is spawned, as JSON."""
+        if self.resumed is None:
+            return None
+        return self.resumed.find(
+            int(parent), int(scope), name.decode(), key.decode(), input_text.decode()
+        )
+
+    def describe(self, meta: Mapping[str, Any]) -> None:
+        """Says what the run is: ``script``, ``args``, ``input``, ``cwd`` and the like."""
+        self._meta.update(meta)
+
+    def note(self, key: str, value: Any) -> None:
+        """Keeps something of the whole run."""
+        text = json.dumps(value)
+        self._take(None, lambda c: _set_meta(c, {key: text}))
+
+    def keep_source(self, path: str, content: bytes) -> None:
+        """Keeps what a script or a module of the run consists of."""
+        self._take(
+            None,
+            lambda c: void(
+                c.execute("INSERT OR REPLACE INTO sources VALUES(?,?)", (path, content))
+            ),
+        )
+
+    def keep(self, rows: Rows) -> None:
+        """Keeps rows of Lua's."""
+        if self._is_off:
+            return
+        size = sum(map(len, rows))
+        if not self._held_since:
+            self._held_since = time.monotonic()
+        self._held_bytes += size
+        self._take(rows, None)
+        late = time.monotonic() - self._held_since > HELD_SECONDS
+        if self._writer is None and (self._held_bytes > HELD_BYTES or late):
+            self._open()
+
+    def keep_rows(self, *rows: bytes) -> None:
+        """The same, for Lua."""
+        self.keep(cast("Rows", rows))
+
+    def _take(self, rows: Rows | None, step: Step | None) -> None:
+        if self._is_off:
+            return
+        if self._writer is None:
+            self._held.append((rows, step))
+        elif self._problem is None:
+            self._put = self._writer.put(rows, step)
+            self._waiting += 0 if rows is None else sum(map(len, rows))
+
+    def rest(self) -> None:
+        """Nobody has anything to do for a while: what there is is written down."""
+        if self.holds:
+            self._open()
+
+    async def durable(self) -> None:
+        """Waits until all that was kept so far is committed.
+
+        :raises JournalError: it cannot be.
+        """
+        self.rest()
+        await self._reach(self._put)
+
+    async def keep_pace(self) -> None:
+        """Waits where the disk is far behind.
+
+        :raises JournalError: nothing can be written any more.
+        """
+        if self._waiting > AHEAD_BYTES or self._problem is not None:
+            await self._reach(self._put)
+
+    async def _reach(self, number: int) -> None:
+        while self._done < number and self._problem is None:
+            self._changed = asyncio.Event()
+            await self._changed.wait()
+        if self._problem is not None:
+            raise JournalError(self._error())
+
+    def _unkept(self, problem: Exception) -> str:
+        return (
+            f"no journal can be kept at {self.path}: {_words(problem)}. This run cannot be resumed "
+            "(--no-journal says that this is meant, --journal FILE names another place)"
+        )
+
+    def _error(self) -> dict[str, Any]:
+        assert self._problem is not None
+        message = f"the journal {self.path} cannot be written: {_words(self._problem)}. "
+        if self._writer is None:
+            message += "Nothing was done; --no-journal runs without one"
+        else:
+            message += (
+                "The run has ended, so that nothing is done that it does not know of; with room "
+                f"again: swarm-host resume {self.name}"
+            )
+        return {"code": "journal_error", "message": message}
+
+    def _open(self) -> None:
+        """Begins to write. What is wrong with the place is said as with the disk."""
+        from swarm_host.journal.writer import Writer  # costs start-up, and short runs need none
+
+        self._loop = asyncio.get_running_loop()
+        session = 1 if self.resumed is None else self.resumed.session
+        try:
+            if self._lock is None:
+                self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                self._lock = Lock(self.path)
+        except (OSError, NoJournal) as problem:
+            self._held.clear()
+            self._held_bytes = 0
+            if self._is_asked_for:
+                self._problem = problem
+            else:
+                self._is_off = True
+                self.on_warning(self._unkept(problem))
+            return
+        self._writer = Writer(
+            self.path,
+            self._sync,
+            session,
+            fresh=self.resumed is None,
+            on_done=lambda number, problem: self._loop_call(number, problem),
+        )
+        meta = {key: json.dumps(value) for key, value in self._meta.items()}
+        began = time.time()
+
+        def begin(connection: sqlite3.Connection) -> None:
+            _set_meta(connection, meta)
+            connection.execute(
+                "INSERT INTO sessions VALUES(?,?,?,NULL,NULL)", (session, os.getpid(), began)
+            )
+
+        held, self._held = self._held, []
+        self._take(None, begin)
+        for rows, step in held:
+            self._take(rows, step)
+
+    def _loop_call(self, number: int, problem: Exception | None) -> None:
+        assert self._loop is not None
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(self._reached, number, problem)
+
+    def _reached(self, number: int, problem: Exception | None) -> None:
+        if problem is not None:
+            self._problem = problem
+        else:
+            self._done = number
+            if number == self._put:
+                self._waiting = 0
+        if self._changed is not None:
+            self._changed.set()
+
+    async def aclose(self) -> None:
+        """The process works on the run no longer."""
+        how = self.status
+        writer = self._writer
+        if writer is not None:
+            if self._problem is None:
+                session = 1 if self.resumed is None else self.resumed.session
+                ended = time.time()
+
+                def end(connection: sqlite3.Connection) -> None:
+                    _set_meta(connection, {"status": json.dumps(how)})
+                    connection.execute(
+                        "UPDATE sessions SET ended=?, how=? WHERE n=?", (ended, how, session)
+                    )
+
+                self._take(None, end)
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(writer.close)
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+
+def _words(problem: Exception) -> str:
+    return words_of(problem) if isinstance(problem, OSError) else str(problem)
+
+
+def _set_meta(connection: sqlite3.Connection, meta: Mapping[str, str]) -> None:
+    connection.executemany("INSERT OR REPLACE INTO meta VALUES(?,?)", list(meta.items()))
+
+
+def void(_: object) -> None:
+    """Drops a value."""
