@@ -531,3 +531,22 @@ def test_a_reload_in_the_middle_and_a_resume_take_the_last_sources() -> None:
 def source() -> bytes:
     with sqlite3.connect("file:j?mode=ro", uri=True) as db:
         return bytes(db.execute("SELECT content FROM sources").fetchone()[0])
+
+
+def test_who_asks_again_and_again_whether_a_worker_has_ended_is_told() -> None:
+    broken_off(
+        """
+        swarm.worker "w" { run = function(_, i) swarm.fs.append("ran", i .. " ") return i end }
+        swarm.main(function()
+          local sum = 0
+          for i = 1, 5 do
+            local h = swarm.spawn("w", i)
+            while h.status ~= "pass" do swarm.yield() end
+            sum = sum + swarm.result(h)
+          end
+        """
+        + END
+        + "return sum end)"
+    )
+    assert resumed() == 15
+    assert lines() == ["1", "2", "3", "4", "5"]

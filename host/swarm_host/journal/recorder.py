@@ -94,6 +94,15 @@ class Recorder:
         elsewhere."""
         return self.run_id if self.path == folder() / (self.run_id + SUFFIX) else str(self.path)
 
+    def told(self) -> list[str]:
+        """What there is to say at the end of a run that was resumed."""
+        counts = None if self.resumed is None else self.resumed.counts
+        if not counts or not counts["reused"]:
+            return []
+        return [
+            f"{counts['reused']} of {counts.total()} tasks had passed before and did not run again"
+        ]
+
     @property
     def is_on_disk(self) -> bool:
         """Whether there is a file."""
@@ -266,22 +275,30 @@ class Recorder:
         if self._changed is not None:
             self._changed.set()
 
+    def end_now(self, seconds: float) -> None:
+        """The process is about to end: writes what there is, within so many seconds."""
+        if self._writer is not None:
+            self._take_end()
+            self._writer.close(seconds)
+
+    def _take_end(self) -> None:
+        how, ended = self.status, time.time()
+        session = 1 if self.resumed is None else self.resumed.session
+
+        def end(connection: sqlite3.Connection) -> None:
+            _set_meta(connection, {"status": json.dumps(how)})
+            connection.execute(
+                "UPDATE sessions SET ended=?, how=? WHERE n=?", (ended, how, session)
+            )
+
+        self._take(None, end)
+
     async def aclose(self) -> None:
         """The process works on the run no longer."""
-        how = self.status
         writer = self._writer
         if writer is not None:
             if self._problem is None:
-                session = 1 if self.resumed is None else self.resumed.session
-                ended = time.time()
-
-                def end(connection: sqlite3.Connection) -> None:
-                    _set_meta(connection, {"status": json.dumps(how)})
-                    connection.execute(
-                        "UPDATE sessions SET ended=?, how=? WHERE n=?", (ended, how, session)
-                    )
-
-                self._take(None, end)
+                self._take_end()
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(writer.close)
         if self._lock is not None:

@@ -74,10 +74,10 @@ class Writer:
         self._queue.put((self._number, rows, step))
         return self._number
 
-    def close(self) -> None:
-        """Ends the thread once all is written, and waits for it."""
+    def close(self, seconds: float | None = None) -> None:
+        """Ends the thread once all is written, and waits for it, for so many seconds at most."""
         self._queue.put(None)
-        self._thread.join()
+        self._thread.join(seconds)
 
     def _run(self) -> None:
         number = 0

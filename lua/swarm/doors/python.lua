@@ -126,8 +126,27 @@ function kernel.boot(config, flush, exit, keep, find)
   end
   modules.exit = function(status)
     log.flush()
+    if records.on then
+      records.flush()
+    end
     exit(status, events.take())
   end
+end
+
+---Tells recorded ends, each once nobody else has anything to do; where somebody always has, as who
+---asks again and again whether a worker has ended, one a step.
+---@param more boolean somebody has
+---@return boolean more
+local function replayed(more, slice)
+  if more then
+    replay.next()
+    return true
+  end
+  local stop = clock.real() + slice
+  while not more and replay.next() do
+    more = S.step(max(0, stop - clock.real())) or clock.real() > stop
+  end
+  return more
 end
 
 ---One step. Where nobody is ready: under a virtual clock it jumps to the next timer; in a closed
@@ -139,9 +158,8 @@ end
 function kernel.step(slice)
   heap.look()
   local more = S.step(slice)
-  local stop = replay.find and clock.real() + slice
-  while not more and stop and replay.next() do
-    more = S.step(max(0, stop - clock.real())) or clock.real() > stop
+  if replay.find then
+    more = replayed(more, slice)
   end
   unowned.look()
   local wait

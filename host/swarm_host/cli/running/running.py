@@ -51,6 +51,8 @@ _PICTURED = 40
 _MOST_LOGS = 5
 _LOGS_SECONDS = 0.5
 """How long a process that ends at once waits until what was said is in --log-dir."""
+_JOURNAL_SECONDS = 5.0
+"""How long a process that a trusted script ends waits until its journal is whole."""
 _LIMITED = 75  # to be run again later: sysexits.h, EX_TEMPFAIL
 
 
@@ -191,6 +193,8 @@ class Running:
         self._screen.clear()
         if self._log_dir is not None:
             self._log_dir.close()
+        if self._options.journal is not None:
+            self._options.journal.end_now(_JOURNAL_SECONDS)
         while self._screen.unread and not self._watchdog.is_due:
             self._screen.wait(LOOK_SECONDS)
 
@@ -377,6 +381,8 @@ class Running:
                 listed = [*summary["failed"]["tasks"], *named_in(error)]
                 files = dict.fromkeys(filter(None, map(log_dir.file_of, listed)))
                 lines += [f"log: {file}" for file in [*files][:_MOST_LOGS]]
+            if self._options.journal is not None:
+                lines += self._options.journal.told()
         for line in lines:
             self._screen.note(line, colour_of(line))
 
