@@ -70,6 +70,16 @@ class RunWish(NamedTuple):
     reuse: bool = False
     journal: JournalWish | None = None
 
+    def recorded(self) -> dict[str, Any]:
+        """What of it holds where the run is resumed."""
+        return {name: getattr(self, name) for name in _RECORDED}
+
+
+_RECORDED = (
+    *("script", "args", "input", "timeout", "cancel_grace", "blocked", "budget"),
+    *("trust", "lua_path", "reuse", "token_keys"),
+)
+
 
 _WORDS = (
     click.option("--input", metavar="JSON|@FILE|-", help="What ctx.input of main is."),

@@ -41,11 +41,6 @@ if TYPE_CHECKING:
 _EXIT = {"pass": 0, "failed": 1, "blocked": 3, "timeout": TIMED_OUT, "cancelled": 1}
 _LOAD_ERROR = 2
 _LISTENING = "serve takes work there: set XDG_RUNTIME_DIR to a folder of yours with a short path"
-_RECORDED = (
-    *("script", "args", "input", "timeout", "cancel_grace", "blocked", "budget"),
-    *("trust", "lua_path", "reuse", "token_keys"),
-)
-"""What a run is asked for that holds where it is resumed."""
 _PICTURED = 40
 """Rows of the run that are looked at for who is at work."""
 _MOST_LOGS = 5
@@ -174,8 +169,8 @@ class Running:
             refuse(str(problem))
         journal.on_warning = lambda text: self._screen.note(f"warning: {text}")
         if journal.resumed is None:
-            wishes = {name: getattr(wish, name) for name in _RECORDED}
-            journal.describe({"wish": wishes, "cwd": str(Path.cwd()), "version": __version__})
+            began = {"cwd": str(Path.cwd()), "version": __version__}
+            journal.describe({"wish": wish.recorded(), **began})
         return journal
 
     def _tell_how_to_resume(self) -> None:
