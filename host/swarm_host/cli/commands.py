@@ -14,7 +14,7 @@ COMMANDS = (
     {name: name for name in ("check", "prune", "resume", "run", "serve", "test")}
     | {"rerun": "resume"}
     | dict.fromkeys(("cancel", "join", "ps", "spawn", "tail"), "calls.people")
-    | {name: f"looking.{name}" for name in ("runs", "show")}
+    | {name: f"looking.{name}" for name in ("export", "runs", "show")}
 )
 """Each command, and the module beside this one that has it as a function of its name."""
 
@@ -59,6 +59,7 @@ def main() -> None:
     swarm-host rerun RUN --from TASK        run a part of it again
     swarm-host runs                         list the runs that there were, and those that go on
     swarm-host show RUN [TASK]              what became of the tasks of a run, or of one
+    swarm-host export RUN                   all that is known of a run, for other programs
     swarm-host check SCRIPT                 load a script and say what it defines
     swarm-host test [PATHS...]              run the specs in *_spec.lua files
     swarm-host prune                        list the worktrees that runs have left

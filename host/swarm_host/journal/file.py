@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -68,8 +67,9 @@ class File:
     def rows(self, sql: str, values: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of a query."""
         try:
-            with closing(self._db.cursor()) as cursor:
-                yield from cursor.execute(sql, values)
+            # Who drops the rest may do so after the file is closed, when the cursor cannot be.
+            for row in self._db.execute(sql, values):  # noqa: UP028 - it would close the cursor
+                yield row
         except sqlite3.Error as problem:
             raise self._unreadable(problem) from None
 
