@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from swarm_host.journal.file import File
-from swarm_host.journal.places import NoJournal
+from swarm_host.journal.places import NoJournal, is_live
 from swarm_host.journal.readable import HIDDEN, label_of
 from swarm_host.journal.rows import Attempt, Known, Output, Run, Task
 
@@ -66,6 +66,7 @@ class Reader:
                 raise NoJournal(f"{path} is empty: its run was killed as it began; remove it")
             self._in_flight = self.live or self._sessions[-1][2] is None
             self._begun_status = "running" if self.live else "interrupted"
+            self._version = -1
             self._lives = {number: _End(*end) for number, *end in self._last_lives()}
         except BaseException:
             self._file.close()
@@ -96,6 +97,11 @@ class Reader:
     def run_id(self) -> str:
         """The run's id."""
         return str(self._meta.get("run_id"))
+
+    @property
+    def process(self) -> int:
+        """The process that worked on the run last, by its number."""
+        return int(self._file.one("SELECT pid FROM sessions ORDER BY n DESC LIMIT 1"))
 
     def run(self) -> Run:
         """What there is to know of the run."""
@@ -302,20 +308,46 @@ class Reader:
             yield Attempt(number, attempt, status, began or None, ended, self.value(error))
 
     def outputs(self, since: int = 0, task: Task | None = None) -> Iterator[Output]:
-        """Events of tails in the order in which they were written, after a row; of one task: those
-        of its last attempt."""
-        where, values = "rowid>?", [since]
+        """Events of tails in the order in which they were written.
+
+        :param since: the row (:class:`~swarm_host.journal.rows.Output`) after which they begin.
+        :param task: those of its last attempt, and of all further ones.
+        """
+        where: list[object] = [since]
+        sql = "SELECT rowid, task, attempt, event FROM outputs WHERE rowid>?"
         if task is not None:
             session = self._file.one("SELECT max(session) FROM outputs WHERE task=?", [task.id])
-            where, values = (
-                "rowid>? AND task=? AND attempt=? AND session=?",
-                [
-                    since,
-                    task.id,
-                    task.attempt,
-                    session or 0,
-                ],
-            )
-        sql = f"SELECT rowid, task, attempt, event FROM outputs WHERE {where} ORDER BY rowid"
-        for row, number, attempt, event in self._file.rows(sql, values):
+            sql += " AND task=? AND attempt>=? AND session=?"
+            where += [task.id, task.attempt, session or 0]
+        for row, number, attempt, event in self._file.rows(f"{sql} ORDER BY rowid", where):
             yield Output(row, number, attempt, self.value(event))
+
+    def ended_since(self, nth: int) -> list[tuple[int, int]]:
+        """Tasks that have ended, in the order in which they did.
+
+        :param nth: which of all the ends is the last that is known; below zero: so many of the last
+            ends.
+        :return: of each the number of its end, and its id.
+        """
+        ends = "SELECT nth, task FROM ends UNION ALL SELECT nth, task FROM lives"
+        if nth < 0:
+            return [*self._file.rows(f"{ends} ORDER BY 1 DESC LIMIT ?", [-nth])][::-1]
+        both = ends.replace(" UNION", f" WHERE nth>{nth:d} UNION") + f" WHERE nth>{nth:d}"
+        return [*self._file.rows(f"{both} ORDER BY 1")]
+
+    def last_row(self) -> int:
+        """The row of the last event of a tail; 0: there is none."""
+        return int(self._file.one("SELECT max(rowid) FROM outputs") or 0)
+
+    def has_changed(self) -> bool:
+        """Whether anything was written since the last time that this was asked; the first time
+        there was. What is read afterwards has it."""
+        version, self._version = self._version, self._file.one("PRAGMA data_version")
+        if version != self._version:
+            self._lives = {number: _End(*end) for number, *end in self._last_lives()}
+            self.__dict__.pop("_tried", None)
+        return version != self._version
+
+    def goes_on(self) -> bool:
+        """Whether somebody works on the run now."""
+        return is_live(self.path)

@@ -17,4 +17,4 @@ def journals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Journals:
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(home))
-    return Journals(tmp_path, state / "swarm-host" / "runs")
+    return Journals(tmp_path, state / "swarm-host" / "runs", home)

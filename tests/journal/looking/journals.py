@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,13 @@ class Journals:
 
     :param folder: where its scripts lie.
     :ivar place: where the journals lie.
+    :ivar home: where its runs listen.
     """
 
-    def __init__(self, folder: Path, place: Path) -> None:
+    def __init__(self, folder: Path, place: Path, home: Path) -> None:
         self.folder = folder
         self.place = place
+        self.home = home
 
     def ran(self, text: str, *words: str, name: str = "script.lua", status: int = 0) -> str:
         """Runs a script, and returns the run's id."""
@@ -65,10 +67,10 @@ class Journals:
         return [json.loads(line) for line in self.said(*words, "--json").splitlines()]
 
     @contextmanager
-    def running(self, text: str, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+    def running(self, text: str, args: Sequence[str] = ()) -> Iterator[subprocess.Popen[bytes]]:
         """A run that goes on, once its journal is there."""
         before = set(self.ids())
-        command = [*SWARM_HOST, *words, str(script(self.folder, text, "goes_on.lua"))]
+        command = [*SWARM_HOST, str(script(self.folder, text, "goes_on.lua")), *args]
         pipe = subprocess.PIPE
         with subprocess.Popen(command, cwd=self.folder, stdout=pipe, stderr=pipe) as process:
             try:

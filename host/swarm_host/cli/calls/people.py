@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +13,7 @@ from typing import Any
 import click
 
 from swarm_host.entries import harmless, one_line
-from swarm_host.serving.addresses import NoRun, Run, connect, find, runs
+from swarm_host.serving.addresses import HasEnded, NoRun, Run, connect, find, runs
 from swarm_host.serving.client import Client, Gone, Refused
 
 _FOLLOW_SECONDS = 30.0
@@ -31,7 +33,12 @@ def _spoken_to(run: str) -> Iterator[Client]:
         said = harmless(f"{problem} ({problem.error.get('code')})")
         raise click.ClickException(said) from None
     except (NoRun, Gone, OSError) as problem:
-        raise click.ClickException(harmless(str(problem))) from None
+        said = str(problem)
+        if isinstance(problem, NoRun) and not isinstance(problem, HasEnded) and run != "last":
+            from swarm_host.cli.looking.ended import how_it_ended
+
+            said = how_it_ended(run) or said
+        raise click.ClickException(harmless(said)) from None
 
 
 @click.command()
@@ -140,10 +147,19 @@ def join(run: str, task: str, timeout: float | None) -> None:
 
 @click.command()
 @RUN
-@TASK
+@click.argument("task", required=False)
 @click.option("-f", "--follow", is_flag=True, help="Go on until it has ended.")
-def tail(run: str, task: str, follow: bool) -> None:
-    """Print what TASK (T-7) of RUN has said, an event a line, as JSON."""
+@click.option("--json", "as_json", is_flag=True, help="An event a line, as JSON.")
+def tail(run: str, task: str | None, follow: bool, as_json: bool) -> None:
+    """Print what TASK (T-7) of RUN has said, an event a line; without TASK, what RUN did last.
+
+    Of a run that has ended it is read from its journal.
+    """
+    if task is None or not _listens(run):
+        from swarm_host.cli.looking.tail import tail_journal
+
+        tail_journal(run, task, follow, as_json)
+        return
     since, attempt = 0, None
     more: dict[str, int]
     with _spoken_to(run) as client:
@@ -160,13 +176,30 @@ def tail(run: str, task: str, follow: bool) -> None:
                 return
 
 
+def _listens(run: str) -> bool:
+    try:
+        find(run)
+    except (NoRun, OSError):
+        return False
+    return not run.endswith(".journal")
+
+
 @click.command()
 @RUN
-@TASK
+@click.argument("task", required=False)
 @click.argument("reason", required=False)
-def cancel(run: str, task: str, reason: str | None) -> None:
-    """Cancel TASK (T-7) of RUN, with all below it."""
+def cancel(run: str, task: str | None, reason: str | None) -> None:
+    """Cancel TASK (T-7) of RUN, with all below it; without TASK, the run, as Ctrl-C does."""
     why = {} if reason is None else {"reason": reason}
     with _spoken_to(run) as client:
-        if not client.ask("cancel_task", task_id=task, **why)["was_live"]:
+        if task is None:
+            client.ask("read_task_state")  # what the run has started itself is refused
+            _end(client.process())
+        elif not client.ask("cancel_task", task_id=task, **why)["was_live"]:
             raise click.ClickException(f"{task} has ended already")
+
+
+def _end(process: int) -> None:
+    if process == 0:
+        raise click.ClickException("its process is none of this container's: cancel it there")
+    os.kill(process, signal.SIGTERM)
