@@ -12,6 +12,7 @@ from queue import SimpleQueue
 from typing import Any, Literal
 
 from swarm_host.journal.places import files_of
+from swarm_host.journal.pruning import keep_bounds
 from swarm_host.journal.schema import LARGE, create
 
 Sync = Literal["full", "normal"]
@@ -101,6 +102,9 @@ class Writer:
                                 step(connection)
                     connection.execute("COMMIT")
                     self._on_done(number, None)
+                    if self._fresh:
+                        self._fresh = False
+                        keep_bounds(self._path)
                     if batches[-1] is None:
                         return
             finally:
