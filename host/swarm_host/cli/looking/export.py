@@ -117,7 +117,7 @@ def _slices(reader: Reader, run: Run) -> Iterator[tuple[Slice, dict[str, Any]]]:
             "status": task.status,
             "attempts": len(attempts),
             "usage": task.used,
-            "error": reason(task),
+            "error": reason(task, task.name),
         }
         known = {"name": title, "cat": task.kind, "args": {k: v for k, v in args.items() if v}}
         yield Slice(task.id, task.parent, start, end), known

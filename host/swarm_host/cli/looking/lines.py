@@ -14,7 +14,7 @@ from swarm_host.entries import harmless, one_line, reason_of
 from swarm_host.errors import headline
 from swarm_host.journal.places import NoJournal, find
 from swarm_host.journal.reader import Reader
-from swarm_host.journal.rows import Run, Task
+from swarm_host.journal.rows import Attempt, Run, Task
 from swarm_host.view.cells import duration, usage
 
 _MOST_SAID = 200
@@ -77,7 +77,7 @@ def task_line(task: Task, *, now: float | None, used: Mapping[str, Any] | None =
     words = [titled(task), task.status, seconds_of(task, now)]
     if task.attempt > 1:
         words.append(f"attempt {task.attempt}")
-    words += [usage(task.used or used or {}), reason(task)[:_MOST_SAID]]
+    words += [usage(task.used or used or {}), reason(task, task.name)[:_MOST_SAID]]
     return harmless("  ".join(word for word in words if word))
 
 
@@ -89,11 +89,15 @@ def seconds_of(task: Task, now: float | None) -> str:
     return "" if seconds is None else duration(max(0.0, seconds))
 
 
-def reason(task: Task) -> str:
-    """Why a task ended as it did, on one line; nothing where it passed."""
-    error = task.error
+def reason(ended: Task | Attempt, name: str) -> str:
+    """Why a task, or an attempt of it, ended as it did, on one line; nothing where it passed.
+
+    :param name: the task's.
+    """
+    error = ended.error
     if not error:
         return ""
-    of = {"name": error.get("name") or task.name, "label": error.get("label")}
-    said = error["reason"] if task.status == "blocked" and "reason" in error else headline(error)
+    of = {"name": error.get("name") or name, "label": error.get("label")}
+    is_said = ended.status == "blocked" and "reason" in error
+    said = str(error["reason"]) if is_said else headline(error)
     return one_line(reason_of({**of, "reason": said}))

@@ -15,13 +15,13 @@ from swarm_host.cli.looking.lines import (
     RUN,
     counted,
     journal_of,
+    reason,
     run_line,
     say,
     task_line,
     titled,
 )
-from swarm_host.entries import harmless, indented, one_line
-from swarm_host.errors import headline
+from swarm_host.entries import harmless, indented
 from swarm_host.journal.readable import json_of, masked
 from swarm_host.journal.reader import Reader
 from swarm_host.journal.rows import Attempt, Task
@@ -97,8 +97,7 @@ def _details(reader: Reader, task: Task) -> Iterator[str]:
     attempts = _attempts(reader, task)
     for one in attempts if len(attempts) > 1 else ():
         times = None if one.began is None or one.ended is None else one.ended - one.began
-        words = [one.status, "" if times is None else duration(times)]
-        words.append(one_line(headline(one.error)) if one.error else "")
+        words = [one.status, "" if times is None else duration(times), reason(one, task.name)]
         yield harmless(f"attempt {one.number}: {'  '.join(word for word in words if word)}")
     if task.error and task.status != "blocked":
         yield harmless(f"error: {render(task.error)}")

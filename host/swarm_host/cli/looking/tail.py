@@ -106,7 +106,7 @@ def _lines(said: _Said) -> Iterator[str]:
     if said.output is not None:
         yield from _said_by(said.output.event, who)
     else:
-        why = reason(task)
+        why = reason(task, task.name)
         yield harmless(f"{_clock(said.at)} {who}{task.status}{f': {why}' if why else ''}")
 
 
@@ -148,9 +148,9 @@ def _end_as(task: Task, followed: bool) -> None:
     elif task.status == "pass":
         click.echo(harmless(f"{titled(task)} passed"), err=True)
     elif task.status == "blocked":
-        click.echo(harmless(f"{titled(task)} is blocked: {reason(task)}"), err=True)
+        click.echo(harmless(f"{titled(task)} is blocked: {reason(task, task.name)}"), err=True)
         sys.exit(_BLOCKED)
     else:
-        why = reason(task)
+        why = reason(task, task.name)
         ended = f"{titled(task)} {task.status}{f': {why}' if why else ''}"
         raise click.ClickException(harmless(ended))
