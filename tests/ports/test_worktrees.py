@@ -235,7 +235,9 @@ def test_what_a_killed_host_left_is_found(repository: Path) -> None:
       swarm.sleep(3600)
     end"""
     (repository / "x.lua").write_text(worker(fields, 'swarm.map("w", { { id = 1 }, { id = 2 } })'))
-    host = subprocess.Popen([sys.executable, "-m", "swarm_host", "x.lua"], cwd=repository)
+    host = subprocess.Popen(
+        [sys.executable, "-m", "swarm_host", "--no-journal", "x.lua"], cwd=repository
+    )
     try:
         wait_for(repository / "ready1")
         wait_for(repository / "ready2")

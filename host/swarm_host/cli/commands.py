@@ -16,6 +16,7 @@ COMMANDS = (
     | {"rerun": "resume"}
     | {name: f"calls.{name}" for name in ("ps", "tail")}
     | dict.fromkeys(("cancel", "join", "spawn"), "calls.tasks")
+    | {name: f"looking.{name}" for name in ("export", "runs", "show")}
 )
 """Each command, and the module beside this one that has it as a function of its name."""
 
@@ -58,6 +59,9 @@ def main() -> None:
     swarm-host [OPTIONS] SCRIPT [ARGS...]   run a script (see swarm-host run --help)
     swarm-host resume RUN                   go on with a run that was broken off
     swarm-host rerun RUN --from TASK        run a part of it again
+    swarm-host runs                         list the runs that there were, and those that go on
+    swarm-host show RUN [TASK]              what became of the tasks of a run, or of one
+    swarm-host export RUN                   all that is known of a run, for other programs
     swarm-host check SCRIPT                 load a script and say what it defines
     swarm-host test [PATHS...]              run the specs in *_spec.lua files
     swarm-host prune                        list the worktrees that runs have left

@@ -29,14 +29,32 @@ def files_of(journal: Path) -> Path:
 
 
 def journals() -> list[Path]:
-    """The journals that there are, the oldest first."""
-    found = []
-    with suppress(FileNotFoundError):
-        for path in folder().iterdir():
-            if path.suffix == SUFFIX:
-                with suppress(OSError):
-                    found.append((path.stat().st_mtime, path))
-    return [path for _, path in sorted(found)]
+    """The journals that there are: of the run that began last, the last.
+
+    :raises NoJournal: nobody may look for them.
+    """
+    try:
+        found = [path for path in folder().iterdir() if path.suffix == SUFFIX]
+    except FileNotFoundError:
+        return []
+    except OSError as problem:
+        raise NoJournal(
+            f"the journals in {folder()} cannot be listed: {words_of(problem)}. See whose that "
+            "folder is, or set XDG_STATE_HOME to another"
+        ) from None
+    return sorted(found, key=_began)
+
+
+def _began(journal: Path) -> float:
+    """When a run began: its lock was made then, and never changes."""
+    for path in (_lock_of(journal), journal):
+        with suppress(OSError):
+            return path.stat().st_mtime
+    return 0.0
+
+
+def _lock_of(journal: Path) -> Path:
+    return journal.with_name(journal.name + ".lock")
 
 
 def find(run: str) -> Path:
@@ -76,7 +94,7 @@ class Lock:
     """
 
     def __init__(self, journal: Path) -> None:
-        path = journal.with_name(journal.name + ".lock")
+        path = _lock_of(journal)
         try:
             self._file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         except OSError as problem:
@@ -94,9 +112,8 @@ class Lock:
 
 def is_live(journal: Path) -> bool:
     """Whether somebody works on a run."""
-    path = journal.with_name(journal.name + ".lock")
     try:
-        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        file = os.open(_lock_of(journal), os.O_RDWR | os.O_CLOEXEC)
     except OSError:
         return False
     try:

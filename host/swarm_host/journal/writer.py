@@ -12,6 +12,7 @@ from queue import SimpleQueue
 from typing import Any, Literal
 
 from swarm_host.journal.places import files_of
+from swarm_host.journal.pruning import keep_bounds
 from swarm_host.journal.schema import LARGE, create
 
 Sync = Literal["full", "normal"]
@@ -28,11 +29,14 @@ _SQL = (
     "INSERT OR REPLACE INTO begins VALUES(?,?)",
     "INSERT OR REPLACE INTO ends VALUES(?,?,?,?,?,?,?,?,?,?,{session})",
     "INSERT OR REPLACE INTO lives VALUES(?,?,?,?,?,?,?,?,?,?,?,{session})",
-    "INSERT INTO attempts VALUES(?,?,?,?,?,?,{session})",
+    "INSERT INTO attempts VALUES(?1,?2,?3,iif(?4='',(SELECT at FROM begins WHERE task=?1),?4),"
+    "?5,?6,{session})",
     "INSERT INTO outputs VALUES(?,?,?,?,?,?,{session})",
     "INSERT OR REPLACE INTO kept VALUES(?,?,?,?,?)",
 )
-_BEGINS = 1
+_BEGINS, _ATTEMPTS = 1, 4
+_ORDER = (0, _ATTEMPTS, _BEGINS, 2, 3, 5, 6)
+"""When an attempt began is read before the beginning of the next takes its place."""
 CHECKPOINT_PAGES = 4000
 
 
@@ -98,6 +102,9 @@ class Writer:
                                 step(connection)
                     connection.execute("COMMIT")
                     self._on_done(number, None)
+                    if self._fresh:
+                        self._fresh = False
+                        keep_bounds(self._path)
                     if batches[-1] is None:
                         return
             finally:
@@ -118,7 +125,8 @@ class Writer:
         return connection
 
     def _write(self, connection: sqlite3.Connection, rows: Rows) -> None:
-        for nth, (sql, text) in enumerate(zip(self._sql, rows, strict=True)):
+        for nth in _ORDER:
+            sql, text = self._sql[nth], rows[nth]
             if not text:
                 continue
             lines = text.decode().split("\n")

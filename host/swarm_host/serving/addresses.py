@@ -28,6 +28,10 @@ class NoRun(Exception):
     """A run that cannot be spoken to; the text says why, and what to do."""
 
 
+class HasEnded(NoRun):
+    """A run of which it is known how it ended."""
+
+
 class Run(NamedTuple):
     """A run that may be listening.
 
@@ -151,7 +155,7 @@ def find(name: str) -> Run:
             end(run.path, "it was killed")
     for note, at in _entries(folder()):
         if note.endswith(ENDED) and note.startswith(name):
-            raise NoRun(_ended(note[: -len(ENDED)], folder() / note, at))
+            raise HasEnded(_ended(note[: -len(ENDED)], folder() / note, at))
     ids = ", ".join(run.id for run in listening)
     raise NoRun(f"there is no run {name}; " + (f"there are {ids}" if ids else "none listens"))
 

@@ -33,7 +33,7 @@ def is_person(connection: socket.socket) -> bool:
 
     :raises Stranger: it belongs to another user.
     """
-    pid, user = _credentials(connection)
+    pid, user = credentials(connection)
     if user != os.geteuid():
         raise Stranger(f"the run belongs to another user than {user}")
     alive = _pidfd(connection)
@@ -47,7 +47,8 @@ def is_person(connection: socket.socket) -> bool:
             os.close(alive)
 
 
-def _credentials(connection: socket.socket) -> tuple[int, int]:
+def credentials(connection: socket.socket) -> tuple[int, int]:
+    """The process at the other end (0: it cannot be told), and its user."""
     if hasattr(socket, "SO_PEERCRED"):
         size = _CREDENTIALS.size
         raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)

@@ -8,6 +8,7 @@ local exact = require "swarm.values.exact"
 local json = require "swarm.values.json"
 local masked = require "swarm.values.masked"
 local raised = require "swarm.ground.raised"
+local record = require "swarm.scheduler.record"
 local find, gsub, sub = string.find, string.gsub, string.sub
 local next = next
 local wall = clock.wall
@@ -76,6 +77,22 @@ local function is_kept(def)
 end
 records.is_kept = is_kept
 
+---What a task is to be shown by: nothing where its input in short stands for it, and a blank where
+---that must not be seen.
+local function label_field(task)
+  local extra = task.extra
+  local own = extra and extra.label
+  if own == nil then
+    own = task.def.label
+  end
+  if own == false then
+    return " "
+  elseif own or (extra and extra.item) then
+    return clean(record.label(task) or " ")
+  end
+  return ""
+end
+
 ---A task was made.
 ---@param task table
 ---@param by table? the task that spawned it
@@ -88,7 +105,7 @@ function records.born(task, by, kind, name, input, detached)
   tasks:put(task.id, SEP, by and by.id or 0, SEP, kind, SEP, name_field(name), SEP)
   tasks:put(extra and extra.key and clean(extra.key) or "", SEP)
   tasks:put(detached and 1 or 0, SEP, input, SEP)
-  tasks:put(extra and extra.label and clean(extra.label) or "", SEP, wall(), ROW)
+  tasks:put(label_field(task), SEP, wall(), ROW)
   room()
 end
 

@@ -12,7 +12,7 @@ import click
 
 from swarm_host.entries import harmless, indented, reason_of
 from swarm_host.errors import headline
-from swarm_host.serving.addresses import NoRun, connect, find
+from swarm_host.serving.addresses import HasEnded, NoRun, connect, find
 from swarm_host.serving.client import Client, Gone, Refused
 
 BLOCKED = 3
@@ -37,7 +37,21 @@ def spoken_to(run: str, *, as_person: bool = False) -> Iterator[Client]:
         said = harmless(f"{problem} ({problem.error.get('code')})")
         raise click.ClickException(said) from None
     except (NoRun, Gone, OSError) as problem:
-        raise click.ClickException(harmless(str(problem))) from None
+        said = str(problem)
+        if isinstance(problem, NoRun) and not isinstance(problem, HasEnded) and run != "last":
+            from swarm_host.cli.looking.ended import how_it_ended
+
+            said = how_it_ended(run) or said
+        raise click.ClickException(harmless(said)) from None
+
+
+def listens(run: str) -> bool:
+    """Whether there is a run to speak to."""
+    try:
+        find(run)
+    except (NoRun, OSError):
+        return False
+    return not run.endswith(".journal")
 
 
 def end_as(state: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from swarm_host.cli.calls.speaking import LIVE, RUN, TASK, end_as, spoken_to
+from swarm_host.cli.calls.speaking import LIVE, RUN, end_as, listens, spoken_to
 from swarm_host.entries import harmless
 from swarm_host.serving.client import Client
 from swarm_host.view.outputs import kind_of, text_of
@@ -19,17 +19,23 @@ _FOLLOW_SECONDS = 30.0
 
 @click.command()
 @RUN
-@TASK
+@click.argument("task", required=False)
 @click.option("-f", "--follow", is_flag=True, help="Go on until it has ended, by all attempts.")
 @click.option("--json", "as_json", is_flag=True, help="An event a line, as JSON.")
-def tail(run: str, task: str, follow: bool, as_json: bool) -> None:
-    """Print what TASK (T-7) of RUN has said.
+def tail(run: str, task: str | None, follow: bool, as_json: bool) -> None:
+    """Print what TASK (T-7) of RUN has said; without TASK, what RUN did last.
 
-    That is of its last attempt: a line each, with the time and what it is.
+    That is of its last attempt: a line each, with the time and what it is. Of a run that has ended
+    it is read from its journal.
 
     The last line, on standard error, says how the task ended, and the exit status is as that of
     join: 0 where it passed or goes on, 1 where it failed, 3 where it is blocked.
     """
+    if task is None or not listens(run):
+        from swarm_host.cli.looking.tail import tail_journal
+
+        tail_journal(run, task, follow, as_json)
+        return
     state: dict[str, Any] = {}
     with spoken_to(run) as client:
         for state in _states(client, task, follow):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import click
 
 from swarm_host.cli.calls.speaking import LIVE, RUN, TASK, end_as, spoken_to
@@ -59,11 +62,20 @@ def join(run: str, task: str, timeout: float | None) -> None:
 
 @click.command()
 @RUN
-@TASK
+@click.argument("task", required=False)
 @click.argument("reason", required=False)
-def cancel(run: str, task: str, reason: str | None) -> None:
-    """Cancel TASK (T-7) of RUN, with all below it."""
+def cancel(run: str, task: str | None, reason: str | None) -> None:
+    """Cancel TASK (T-7) of RUN, with all below it; without TASK, the run, as Ctrl-C does."""
     why = {} if reason is None else {"reason": reason}
-    with spoken_to(run) as client:
-        if not client.ask("cancel_task", task_id=task, **why)["was_live"]:
+    with spoken_to(run, as_person=task is None) as client:
+        if task is None:
+            client.ask("read_task_state")  # what the run has started itself is refused
+            _end(client.process())
+        elif not client.ask("cancel_task", task_id=task, **why)["was_live"]:
             raise click.ClickException(f"{task} has ended already")
+
+
+def _end(process: int) -> None:
+    if process == 0:
+        raise click.ClickException("its process is none of this container's: cancel it there")
+    os.kill(process, signal.SIGTERM)
