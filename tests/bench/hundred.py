@@ -91,7 +91,7 @@ def _left(folder: Path, repository: Path, word: str) -> list[str]:
     left = git("worktree", "list")[1:] + git("branch", "--format=%(refname:short)")[1:]
     for place in ("state", "temporary"):
         files = [path for path in (folder / place).rglob("*") if not path.is_dir()]
-        files = [path for path in files if path.suffix != ENDED]
+        files = [path for path in files if path.suffix != ENDED and ".journal" not in path.name]
         left += [str(path.relative_to(folder)) for path in files]
     deadline = time.monotonic() + 5
     while (running := with_word(word)) and time.monotonic() < deadline:

@@ -31,5 +31,13 @@ def run(command: list[str]) -> tuple[Result, float]:
 def ours(script: str, *args: object) -> tuple[Result, float]:
     """Runs a script of this folder through the command line, without a journal, whose cost
     ``journal`` measures: its result, and the peak in MB."""
-    command = [sys.executable, "-m", "swarm_host", "--json", "--no-journal", str(HERE / script), *map(str, args)]
+    command = [
+        sys.executable,
+        "-m",
+        "swarm_host",
+        "--json",
+        "--no-journal",
+        str(HERE / script),
+        *map(str, args),
+    ]
     return run(command)

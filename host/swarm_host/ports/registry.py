@@ -19,7 +19,7 @@ BUILT_IN = {
     "env": "swarm_host.ports.env:Env",
     "files": "swarm_host.ports.files.port:Files",
     "http": "swarm_host.ports.http.port:Http",
-    "reuse": "swarm_host.ports.reuse:Reuse",
+    "reuse": "swarm_host.journal.reuse:Reuse",
     "token": "swarm_host.ports.token:Tokens",
     "process": "swarm_host.ports.process.port:Process",
     "worktree": "swarm_host.ports.worktrees.port:Worktrees",

@@ -176,7 +176,7 @@ class Running:
     def _tell_how_to_resume(self) -> None:
         """A run that has not come to its end can go on."""
         journal = self._options.journal
-        if journal is None or not journal.is_on_disk or self._wish.quiet or self._serves:
+        if journal is None or not journal.is_on_disk or self._wish.quiet or self._stays:
             return
         broken_off = self._watchdog.received is not None or self._exit == TIMED_OUT
         if broken_off or (self._exit and self._spares):
