@@ -103,7 +103,7 @@ def _keep_bounds(found: list[Kept], since: float) -> None:
 
 def is_sound(journal: Path) -> bool:
     """Whether a journal can be read."""
-    from swarm_host.journal.reader import Reader  # a run that begins reads none
+    from swarm_host.journal.reading.reader import Reader  # a run that begins reads none
 
     try:
         with Reader(journal):

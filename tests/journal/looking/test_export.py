@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from swarm_host.journal.lanes import Lanes, Slice
+from swarm_host.journal.reading.lanes import Lanes, Slice
 from tests.journal.looking.journals import Journals
 
 SCRIPT = """

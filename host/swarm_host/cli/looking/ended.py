@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from swarm_host.journal.places import NoJournal, find
-from swarm_host.journal.reader import Reader
+from swarm_host.journal.reading.reader import Reader
 
 
 def how_it_ended(run: str) -> str | None:

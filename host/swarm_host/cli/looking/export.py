@@ -12,9 +12,9 @@ import click
 from swarm_host.cli.looking.lines import RUN, journal_of, reason, say
 from swarm_host.cli.looking.runs import as_object
 from swarm_host.cli.looking.show import attempt_object, last_attempt, task_object
-from swarm_host.journal.lanes import Lanes, Slice
-from swarm_host.journal.reader import Reader
-from swarm_host.journal.rows import Attempt, Run, Task
+from swarm_host.journal.reading.lanes import Lanes, Slice
+from swarm_host.journal.reading.reader import Reader
+from swarm_host.journal.reading.rows import Attempt, Run, Task
 
 _OF_THE_RUN = 1
 """The one process of the trace."""

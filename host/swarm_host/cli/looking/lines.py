@@ -13,8 +13,8 @@ import click
 from swarm_host.entries import harmless, one_line, reason_of
 from swarm_host.errors import headline
 from swarm_host.journal.places import NoJournal, find
-from swarm_host.journal.reader import Reader
-from swarm_host.journal.rows import Attempt, Run, Task
+from swarm_host.journal.reading.reader import Reader
+from swarm_host.journal.reading.rows import Attempt, Run, Task
 from swarm_host.view.cells import duration, usage
 
 _MOST_SAID = 200

@@ -11,8 +11,8 @@ import click
 from swarm_host.cli.looking.lines import AS_JSON, run_line, told
 from swarm_host.entries import harmless
 from swarm_host.journal.places import NoJournal, journals
-from swarm_host.journal.reader import Reader
-from swarm_host.journal.rows import Run
+from swarm_host.journal.reading.reader import Reader
+from swarm_host.journal.reading.rows import Run
 
 
 @click.command()

@@ -22,10 +22,10 @@ from swarm_host.cli.looking.lines import (
     titled,
 )
 from swarm_host.entries import harmless, indented
-from swarm_host.journal.readable import json_of, masked
-from swarm_host.journal.reader import Reader
-from swarm_host.journal.rows import Attempt, Task
-from swarm_host.journal.tree import Row, tree, whole_tree
+from swarm_host.journal.reading.readable import json_of, masked
+from swarm_host.journal.reading.reader import Reader
+from swarm_host.journal.reading.rows import Attempt, Task
+from swarm_host.journal.reading.tree import Row, tree, whole_tree
 from swarm_host.view.cells import duration, usage
 from swarm_host.view.errors import render
 

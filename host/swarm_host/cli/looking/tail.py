@@ -13,8 +13,8 @@ import click
 
 from swarm_host.cli.looking.lines import journal_of, reason, say, titled
 from swarm_host.entries import harmless, worker_of
-from swarm_host.journal.reader import Reader
-from swarm_host.journal.rows import Output, Task
+from swarm_host.journal.reading.reader import Reader
+from swarm_host.journal.reading.rows import Output, Task
 from swarm_host.view.outputs import kind_of, text_of
 
 _LAST = 20

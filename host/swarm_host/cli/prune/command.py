@@ -15,7 +15,7 @@ from swarm_host.entries import harmless
 from swarm_host.errors import words_of
 from swarm_host.journal.places import NoJournal, folder
 from swarm_host.journal.pruning import Kept, kept, remove
-from swarm_host.journal.reader import Reader
+from swarm_host.journal.reading.reader import Reader
 from swarm_host.ports.contract import PortError
 from swarm_host.ports.worktrees.git import Repository, Tree
 from swarm_host.ports.worktrees.records import forget, left

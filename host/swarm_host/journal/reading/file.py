@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from swarm_host.errors import words_of
 from swarm_host.journal.places import NoJournal, files_of, is_live
-from swarm_host.journal.readable import value_of
+from swarm_host.journal.reading.readable import value_of
 from swarm_host.journal.schema import VERSION, check
 
 _PRIMARY = 0xFF

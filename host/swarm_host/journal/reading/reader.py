@@ -13,10 +13,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from swarm_host.journal.file import File
 from swarm_host.journal.places import NoJournal, is_live
-from swarm_host.journal.readable import HIDDEN, label_of
-from swarm_host.journal.rows import Attempt, Known, Output, Run, Task
+from swarm_host.journal.reading.file import File
+from swarm_host.journal.reading.readable import HIDDEN, label_of
+from swarm_host.journal.reading.rows import Attempt, Known, Output, Run, Task
 
 _MOST_PARAMETERS = 500
 _MOST_LABELLED = 1 << 20
@@ -310,7 +310,7 @@ class Reader:
     def outputs(self, since: int = 0, task: Task | None = None) -> Iterator[Output]:
         """Events of tails in the order in which they were written.
 
-        :param since: the row (:class:`~swarm_host.journal.rows.Output`) after which they begin.
+        :param since: the row (:class:`~swarm_host.journal.reading.rows.Output`) after which they begin.
         :param task: those of its last attempt, and of all further ones.
         """
         where: list[object] = [since]

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from swarm_host.journal.reader import Reader
-from swarm_host.journal.rows import Known, Task
+from swarm_host.journal.reading.reader import Reader
+from swarm_host.journal.reading.rows import Known, Task
 
 _NOTABLE = ("failed", "timeout", "blocked")
 _IN_FLIGHT = ("running", "interrupted")

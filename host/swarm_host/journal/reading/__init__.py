@@ -1,0 +1,1 @@
+"""What a journal has, read without changing it: for who looks at runs."""
