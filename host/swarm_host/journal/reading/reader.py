@@ -310,7 +310,7 @@ class Reader:
     def outputs(self, since: int = 0, task: Task | None = None) -> Iterator[Output]:
         """Events of tails in the order in which they were written.
 
-        :param since: the row (:class:`~swarm_host.journal.reading.rows.Output`) after which they begin.
+        :param since: the row (an :class:`Output`) after which they begin.
         :param task: those of its last attempt, and of all further ones.
         """
         where: list[object] = [since]
