@@ -68,13 +68,18 @@ class Journals:
 
     @contextmanager
     def running(self, text: str, args: Sequence[str] = ()) -> Iterator[subprocess.Popen[bytes]]:
-        """A run that goes on, once its journal is there."""
+        """A run that goes on, once there is something in its journal."""
         before = set(self.ids())
         command = [*SWARM_HOST, str(script(self.folder, text, "goes_on.lua")), *args]
         pipe = subprocess.PIPE
         with subprocess.Popen(command, cwd=self.folder, stdout=pipe, stderr=pipe) as process:
             try:
-                self.until(lambda: set(self.ids()) - before)
+                self.until(
+                    lambda: any(
+                        one["run_id"] not in before and one.get("counts")
+                        for one in self.objects("runs")
+                    )
+                )
                 yield process
             finally:
                 process.kill()

@@ -152,6 +152,21 @@ def test_a_journal_that_cannot_be_read_is_told_of_and_left(
     assert (path.is_dir() or path.read_bytes()) == before
 
 
+def test_a_killed_run_in_a_folder_that_cannot_be_written_to(journals: Journals) -> None:
+    with journals.running(GOES_ON) as process:
+        journals.until(lambda: journals.objects("runs")[0].get("counts") == {"running": 2})
+        process.kill()
+        process.wait()
+    [name] = journals.ids()
+    beside = Path(f"{journals.path(name)}-shm")
+    beside.unlink()
+    beside.symlink_to(beside)  # as little as in such a folder can SQLite make its file there
+    assert journals.error("show", name) == (
+        f"{journals.path(name)} cannot be read: unable to open database file. Where its folder "
+        "cannot be written to, copy the journal with all that is beside it"
+    )
+
+
 def test_a_folder_that_cannot_be_listed_is_told_of(journals: Journals) -> None:
     journals.place.parent.mkdir(parents=True)
     journals.place.touch()

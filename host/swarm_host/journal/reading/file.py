@@ -31,8 +31,11 @@ class File:
         self.live = is_live(path)
         self._db = self._connect()
         try:
+            if not self.one("SELECT count(*) FROM sqlite_master"):
+                raise self.nothing()
+            version = self.one("PRAGMA user_version")
             check(self._db, str(path), migrate=False)
-            if self.one("PRAGMA user_version") < VERSION:
+            if version < VERSION:
                 raise NoJournal(
                     f"{path} was written by an older swarm-host: use that one, or go on with the "
                     "run, which brings the journal up to date (swarm-host resume)"
@@ -49,7 +52,7 @@ class File:
         except OSError as problem:
             raise NoJournal(f"{path} cannot be read: {words_of(problem)}") from None
         if is_empty:
-            raise NoJournal(f"{path} is empty: its run was killed as it began; remove it")
+            raise self.nothing()
         # What a writer has left beside the file is read with it, and for that SQLite needs a file
         # more. Where there is nothing, none is made: the folder may be somebody else's.
         log = path.with_name(path.name + "-wal")
@@ -99,6 +102,11 @@ class File:
             return value_of(self.content(text))
         except (ValueError, TypeError, AttributeError, LookupError):
             raise self._damaged(f"{text[:40]!r} is no value") from None
+
+    def nothing(self) -> NoJournal:
+        """What there is to say where nothing is written in it."""
+        why = "has just begun" if self.live else "was killed as it began; remove it"
+        return NoJournal(f"{self.path} is empty: its run {why}")
 
     def _damaged(self, problem: object) -> NoJournal:
         return NoJournal(f"{self.path} is damaged: {problem}. It was left as it is")

@@ -63,7 +63,7 @@ class Reader:
             self._meta = {key: self._file.value(text) for key, text in rows("SELECT * FROM meta")}
             self._sessions = list(rows("SELECT n, began, ended, how FROM sessions ORDER BY n"))
             if not self._sessions:
-                raise NoJournal(f"{path} is empty: its run was killed as it began; remove it")
+                raise self._file.nothing()
             self._in_flight = self.live or self._sessions[-1][2] is None
             self._begun_status = "running" if self.live else "interrupted"
             self._version = -1
