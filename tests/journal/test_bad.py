@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from swarm_host.journal import schema
 from tests.support.command_line import SWARM_HOST, popen, run, script
 from tests.support.waiting import hold, wait_for
 
@@ -188,3 +189,16 @@ def test_a_clock_that_jumps_changes_nothing(broken_off: Path) -> None:
     done = run("resume", "./j")
     assert (done.returncode, done.stdout) == (0, b"done\n")
     assert ran(broken_off) == ["1", "2", "3", "4", "5"]
+
+
+def test_an_older_journal_is_brought_up_to_date(
+    broken_off: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "VERSION", 2)
+    monkeypatch.setitem(schema._MIGRATIONS, 1, "ALTER TABLE meta ADD COLUMN more TEXT;")
+    with sqlite3.connect("j") as db:
+        schema.check(db, "j", migrate=False)
+        assert db.execute("PRAGMA user_version").fetchone() == (1,)
+        schema.check(db, "j", migrate=True)
+        assert db.execute("PRAGMA user_version").fetchone() == (2,)
+        assert db.execute("SELECT more FROM meta").fetchone() == (None,)
