@@ -22,6 +22,8 @@ _LAST = 20
 _LOOK_SECONDS = 0.2
 _REST = 5
 """While a run is followed, so many times as long as a look took nobody looks again."""
+_DIGITS = 4
+"""Of a second, with which a journal says when a task ended; what it said then came before."""
 _BLOCKED = 3
 
 
@@ -75,7 +77,7 @@ def _tail_run(reader: Reader, follow: bool, as_json: bool) -> None:
         tasks = {task.id: task for task in reader.tasks(wanted)}
         said = [_Said(one.event["at"], tasks[one.task], one) for one in outputs]
         said += [_Said(tasks[one].ended or 0.0, tasks[one], None) for _, one in ends]
-        said.sort(key=lambda one: one.at)
+        said.sort(key=lambda one: round(one.at, _DIGITS))
         for one in said[0 if first else -_LAST :]:
             say([json.dumps(_object(one))] if as_json else _lines(one))
     with Reader(reader.path) as now:
