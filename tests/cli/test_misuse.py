@@ -14,7 +14,7 @@ CLI = Path(__file__).resolve().parents[2] / "spec/host/cli.md"
 RUN_COMMANDS = {"cancel", "join", "spawn", "tail"}
 WRONG = [
     *([name, "--nonsense"] for name in COMMANDS),
-    *([name] for name in COMMANDS if name not in ("ps", "prune", "test")),
+    *([name] for name in COMMANDS if name not in ("ps", "prune", "runs", "test")),
     *([name, "nowhere", "T-1"] for name in RUN_COMMANDS),
     ["ps", "nowhere"],
     ["--nonsense"],

@@ -64,7 +64,7 @@ def main() -> None:
     swarm-host export RUN                   all that is known of a run, for other programs
     swarm-host check SCRIPT                 load a script and say what it defines
     swarm-host test [PATHS...]              run the specs in *_spec.lua files
-    swarm-host prune                        list the worktrees that runs have left
+    swarm-host prune                        list what runs have left: worktrees, journals
     swarm-host worker --help                what the program of a worker says to its run
     swarm-host serve SCRIPT                 keep its workers up, and take work from outside
     swarm-host ps [RUN]                     list runs, or who is at work in one

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterator
 from typing import Any
 
+from swarm_host.entries import harmless
 from swarm_host.view.cells import usage, without_colours
 
 _OF_EVENTS = ("type", "at", "seq", "dropped")
@@ -49,6 +52,18 @@ def text_of(event: dict[str, Any]) -> str:
         return usage(amounts) or _json(amounts)
     value = event["text"] if "text" in event else _value(event.get(_CONTENTS.get(kind, "")) or {})
     return (value if isinstance(value, str) else _json(value)).removesuffix("\n")
+
+
+def lines_of(event: dict[str, Any], who: str = "") -> Iterator[str]:
+    """An event of an output tail as lines, each with the time, and what it is.
+
+    :param who: said it, with a blank behind.
+    """
+    if event.get("dropped"):
+        yield f"{event['dropped']} events before this one are not kept any more"
+    clock = time.strftime("%H:%M:%S", time.localtime(event["at"]))
+    for line in text_of(event).split("\n"):
+        yield harmless(f"{clock} {who}{kind_of(event)}: {line}")
 
 
 def _value(content: dict[str, Any]) -> Any:

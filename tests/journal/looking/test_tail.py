@@ -81,9 +81,9 @@ def test_json_is_as_events_are(journals: Journals) -> None:
 @pytest.mark.parametrize(
     ("task", "status", "lines", "end"),
     [
-        ("T-2", 0, ["progress: tries: passes 2", "usage: 1.2k tokens"], "T-2 step [passes] passed"),
-        ("T-4", 1, ["progress: tries: fails 2"], "T-4 step [fails] failed: script.lua:5: no luck"),
-        ("T-6", 3, ["progress: tries: asks 1"], "T-6 step [asks] is blocked: needs a person"),
+        ("T-2", 0, ["progress: tries: passes 2", "usage: 1.2k tokens"], "T-2 passed"),
+        ("T-4", 1, ["progress: tries: fails 2"], "T-4 failed: script.lua:5: no luck"),
+        ("T-6", 3, ["progress: tries: asks 1"], "T-6 is blocked: needs a person"),
     ],
 )
 def test_of_a_task_it_has_the_last_attempt_and_ends_as_that_did(
@@ -147,7 +147,7 @@ def test_a_run_that_was_killed_ends_who_follows_it(journals: Journals) -> None:
             assert end.endswith(": interrupted\n")
             assert tail.returncode == 1
     [name] = journals.ids()
-    assert journals.error("tail", name, "T-1") == "T-1 main interrupted"
+    assert journals.error("tail", name, "T-1") == "T-1 interrupted: its run was killed"
 
 
 def test_a_task_that_there_is_not(journals: Journals, tmp_path: Path) -> None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import click
 
 from swarm_host.cli.calls.speaking import LIVE, RUN, end_as, listens, spoken_to
-from swarm_host.entries import harmless
 from swarm_host.serving.client import Client
-from swarm_host.view.outputs import kind_of, text_of
+from swarm_host.view.outputs import lines_of
 
 _FOLLOW_SECONDS = 30.0
 
@@ -42,7 +40,7 @@ def tail(run: str, task: str | None, follow: bool, as_json: bool) -> None:
             if state["began"] and not as_json:
                 click.echo(f"attempt {state['began']}")
             for event in state["events"]:
-                for line in [json.dumps(event)] if as_json else _lines(event):
+                for line in [json.dumps(event)] if as_json else lines_of(event):
                     click.echo(line)
     if state["status"] in LIVE:
         more = "" if follow else "; tail -f goes on until it has ended"
@@ -76,11 +74,3 @@ def _states(client: Client, task: str, follow: bool) -> Iterator[dict[str, Any]]
             since = 0
         elif state["status"] not in LIVE:
             return
-
-
-def _lines(event: dict[str, Any]) -> Iterator[str]:
-    if event.get("dropped"):
-        yield f"{event['dropped']} events before this one are not kept any more"
-    clock = time.strftime("%H:%M:%S", time.localtime(event["at"]))
-    for line in text_of(event).split("\n"):
-        yield harmless(f"{clock} {kind_of(event)}: {line}")

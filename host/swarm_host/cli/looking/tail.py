@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 
 import click
 
-from swarm_host.cli.looking.lines import journal_of, reason, say, titled
+from swarm_host.cli.calls.speaking import BLOCKED, LIVE, end_as
+from swarm_host.cli.looking.lines import journal_of, reason, say
 from swarm_host.entries import harmless, worker_of
 from swarm_host.journal.reading.reader import Reader
 from swarm_host.journal.reading.rows import Output, Task
-from swarm_host.view.outputs import kind_of, text_of
+from swarm_host.view.outputs import lines_of
 
 _LAST = 20
 """Events and ends of tasks of a whole run that are told."""
@@ -24,7 +25,6 @@ _REST = 5
 """While a run is followed, so many times as long as a look took nobody looks again."""
 _DIGITS = 4
 """Of a second, with which a journal says when a task ended; what it said then came before."""
-_BLOCKED = 3
 
 
 def tail_journal(run: str, task: str | None, follow: bool, as_json: bool) -> None:
@@ -85,7 +85,7 @@ def _tail_run(reader: Reader, follow: bool, as_json: bool) -> None:
     more = "" if follow or status != "running" else "; tail -f goes on until it has ended"
     click.echo(f"run {reader.run_id}: {status}{more}", err=True)
     if status == "blocked":
-        sys.exit(_BLOCKED)
+        sys.exit(BLOCKED)
     if status not in ("pass", "running"):
         sys.exit(1)
 
@@ -106,17 +106,10 @@ def _lines(said: _Said) -> Iterator[str]:
     task = said.task
     who = worker_of({"name": task.name, "task_id": task.task_id, "label": task.label})
     if said.output is not None:
-        yield from _said_by(said.output.event, who)
+        yield from lines_of(said.output.event, who)
     else:
         why = reason(task, task.name)
         yield harmless(f"{_clock(said.at)} {who}{task.status}{f': {why}' if why else ''}")
-
-
-def _said_by(event: dict[str, Any], who: str = "") -> Iterator[str]:
-    if event.get("dropped"):
-        yield f"{event['dropped']} events before this one are not kept any more"
-    for line in text_of(event).split("\n"):
-        yield harmless(f"{_clock(event['at'])} {who}{kind_of(event)}: {line}")
 
 
 def _clock(at: float) -> str:
@@ -135,7 +128,7 @@ def _tail_task(reader: Reader, name: str, follow: bool, as_json: bool) -> None:
             if output.attempt > attempt and not as_json:
                 say([f"attempt {output.attempt}"])
             attempt = max(attempt, output.attempt)
-            say([json.dumps(output.event)] if as_json else _said_by(output.event))
+            say([json.dumps(output.event)] if as_json else lines_of(output.event))
         if reader.task(name).ended is not None:
             break
     with Reader(reader.path) as now:
@@ -144,15 +137,12 @@ def _tail_task(reader: Reader, name: str, follow: bool, as_json: bool) -> None:
 
 def _end_as(task: Task, followed: bool) -> None:
     """Ends the command as the task has ended."""
-    if task.status in ("pending", "running"):
+    if task.status in LIVE:
         more = "" if followed else "; tail -f goes on until it has ended"
-        click.echo(harmless(f"{titled(task)} is {task.status}{more}"), err=True)
-    elif task.status == "pass":
-        click.echo(harmless(f"{titled(task)} passed"), err=True)
-    elif task.status == "blocked":
-        click.echo(harmless(f"{titled(task)} is blocked: {reason(task, task.name)}"), err=True)
-        sys.exit(_BLOCKED)
-    else:
-        why = reason(task, task.name)
-        ended = f"{titled(task)} {task.status}{f': {why}' if why else ''}"
-        raise click.ClickException(harmless(ended))
+        click.echo(f"{task.task_id} is {task.status}{more}", err=True)
+        return
+    known = {"name": task.name, "label": task.label, "error": task.error}
+    if task.status == "interrupted":
+        known["error"] = {"message": "its run was killed"}
+    end_as({"task_id": task.task_id, "status": task.status, **known})
+    click.echo(f"{task.task_id} passed", err=True)
