@@ -20,7 +20,7 @@ WRONG = {
     'swarm.worker "x" {}': '1: worker "x" does not say what it runs: it needs ',
     'swarm.worker "x" { rnu = print }': '1: worker "x" has no field "rnu"; did you mean run?',
     'swarm.worker "x" { run = print, timeot = 1 }': 'has no field "timeot"; did you mean timeout?',
-    'swarm.worker "x" { run = print, zzzzzz = 1 }': "its fields are authority, budget, concurr",
+    'swarm.worker "x" { run = print, zzzzzz = 1 }': "its fields are authority, budget, cache, conc",
     'swarm.worker "x" { run = print, 5 }': 'worker "x" has no field 1',
     'swarm.worker "x" { run = 5 }': "run must be a function, and is 5",
     'swarm.worker "x" { run = print, timeout = "5" }': "timeout must be a number of seconds",

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 HELD_SECONDS = 0.25
 """For how long what a run does inside itself alone is not written down yet."""
 HELD_BYTES = 4 << 20
-AHEAD_BYTES = 32 << 20
+AHEAD_BYTES = 8 << 20
 """Bytes that may wait for the disk, before the run waits too."""
 
 

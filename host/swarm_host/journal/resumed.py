@@ -18,13 +18,8 @@ SHORT = 64
 """Characters of an input that are compared as they are; a longer one by its digest."""
 
 
-class _What(NamedTuple):
-    """What a task is known by among those of one parent: its name, and its key or its input."""
-
-    name: str
-    has_key: bool
-    text: str | bytes
-
+_Index = dict[str, int | deque[int]]
+"""What tasks are known by → the number of one, or those of several in their order."""
 
 _END = "attempt, status, nth, reusable, value, used, session, at"
 
@@ -109,8 +104,10 @@ class Resumed:
 
     def _index(self) -> None:
         """Notes who may be asked for, and whose end does not stand for all that it has begun."""
-        self._known: dict[tuple[int, _What], deque[int]] = {}
-        self._below: dict[tuple[int, _What], deque[int]] = {}  # of functions below a task
+        # A function without a key → the nearest task above that is known.
+        self._functions: dict[int, int] = {}
+        self._known: _Index = {}
+        self._below: _Index = {}  # of functions below a task
         self._leading: set[int] = set()  # tasks that spawned others
         self._taken: set[int] = set()
         self._open: set[int] = set()
@@ -133,18 +130,18 @@ class Resumed:
             "OR t.parent IN (SELECT value FROM json_each(?)) ORDER BY t.id",
             (json.dumps([*self._open, *self._drop]),),
         )
-        scopes: dict[int, int] = {}  # of a function → of the nearest task above that is known
+        scopes = self._functions
         for number, parent, kind, name, key, text in rows:
             scope = scopes.get(parent, parent)
             if kind == "function":
                 name = ""
                 if not key:
                     scopes[number] = scope
-            what = _What(name, bool(key), key or _short(text))
-            self._known.setdefault((parent, what), deque()).append(number)
+            _note(self._known, _known_by(parent, name, key, text), number)
             self._leading.add(parent)
             if scope != parent:
-                self._below.setdefault((scope, what), deque()).append(number)
+                _note(self._below, _known_by(scope, name, key, text), number)
+        self._saying = {task for (task,) in self._db.execute("SELECT DISTINCT task FROM outputs")}
 
     def state(self) -> dict[str, int]:
         """What Lua begins with: the highest id (``last``), and the order of what happened last."""
@@ -169,11 +166,12 @@ class Resumed:
         if scope < 0:
             found = self._life(parent, -scope)
             return None if found is None else json.dumps(found).encode()
-        what = _What(name, bool(key), key or _short(self._stored(text)))
-        number = self._first(self._known.get((parent, what)), last=not parent)
+        stored = self._stored(text)
+        known_by = _known_by(parent, name, key, stored)
+        number = self._first(self._known, known_by, last=not parent)
         if number is None and name and scope != parent:
             # Below a function that is not the same as before: it may have been below another.
-            number = self._first(self._below.get((scope, what)))
+            number = self._first(self._below, _known_by(scope, name, key, stored))
         if number is None:
             self.counts["new"] += 1
             return None
@@ -184,12 +182,15 @@ class Resumed:
             self._on_decision(Decision(number, name or "function", text, found["again"]))
         return json.dumps(found).encode()
 
-    def _first(self, waiting: deque[int] | None, *, last: bool = False) -> int | None:
+    def _first(self, index: _Index, known_by: str, *, last: bool = False) -> int | None:
         """The first that nobody has taken yet.
 
         :param last: the last instead: of main there is one for each time that it ran in one
             process, and the last is the run's.
         """
+        waiting = index.get(known_by)
+        if isinstance(waiting, int):
+            return None if waiting in self._taken else waiting
         while waiting:
             number = waiting.pop() if last else waiting.popleft()
             if number not in self._taken:
@@ -231,9 +232,13 @@ class Resumed:
     def _end(self, number: int, row: tuple[Any, ...]) -> dict[str, Any]:
         """How a task has ended that does not run again."""
         attempt, _, nth, _, value, used, session, at = row
-        outputs = self._db.execute(
-            "SELECT event FROM outputs WHERE task=? AND attempt=? AND session=? ORDER BY seq",
-            (number, attempt, session),
+        outputs = (
+            self._db.execute(
+                "SELECT event FROM outputs WHERE task=? AND attempt=? AND session=? ORDER BY seq",
+                (number, attempt, session),
+            )
+            if number in self._saying
+            else ()
         )
         end = {"attempt": attempt, "order": nth, "at": at, "value": self._content(value)}
         end["outputs"] = [self._content(text) for (text,) in outputs]
@@ -267,8 +272,7 @@ class Resumed:
             return "its result came of something from outside of it, or is alive"
         if number in self._open:
             return "a detached worker of it had not ended"
-        kind, key = self._db.execute("SELECT kind, key FROM tasks WHERE id=?", (number,)).fetchone()
-        if kind == "function" and not key:
+        if number in self._functions:
             return "it was made from a function, and has no key"
         return None
 
@@ -297,5 +301,20 @@ class Resumed:
         self._db.close()
 
 
-def _short(text: str) -> str | bytes:
-    return text if len(text) <= SHORT else blake2b(text.encode(), digest_size=16).digest()
+def _known_by(parent: int, name: str, key: str, text: str) -> str:
+    """What a task is known by: who spawned it, its name, and its key or its input."""
+    if key:
+        return f"{parent} {name}\0{key}"
+    if len(text) > SHORT:
+        text = blake2b(text.encode(), digest_size=16).hexdigest()
+    return f"{parent} {name}\1{text}"
+
+
+def _note(index: _Index, known_by: str, number: int) -> None:
+    """Most are the only one of their kind, and a queue of one takes as much as ten of them."""
+    before = index.setdefault(known_by, number)
+    if isinstance(before, int):
+        if before != number:
+            index[known_by] = deque((before, number))
+    else:
+        before.append(number)
