@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from swarm_host.cli.words import SYNC, refuse
+from swarm_host.cli.words import SYNC, Amount, Seconds, refuse
+from swarm_host.entries import harmless
 
 if TYPE_CHECKING:
     from swarm_host.cli.wish import RunWish
@@ -29,6 +30,17 @@ _WORDS = (
     click.option("--quiet", is_flag=True, help="No progress and no logs below error."),
     click.option("--json", "as_json", is_flag=True, help="stdout is main's result alone, as JSON."),
     click.option("--debug", is_flag=True, help="Debug logs, and the host's frames in errors."),
+    click.option(
+        "--budget",
+        type=Amount(),
+        multiple=True,
+        metavar="K=V",
+        help="What the run may use, with all that it has used already. Default: as it was said.",
+    ),
+    click.option("--timeout", type=Seconds(), metavar="S", help="Seconds from now on."),
+    click.option("--view", type=click.Choice(["tree", "lines", "plain", "off"])),
+    click.option("--events", type=click.Path(), metavar="FILE", help="Write the events there."),
+    click.option("--log-dir", type=click.Path(), metavar="DIR", help="What each attempt says."),
     SYNC,
 )
 
@@ -95,20 +107,33 @@ def _go_on(
         resumed = Resumed(path, _explain if explain else None, drop=drop, again=again)
     except NoJournal as problem:
         refuse(str(problem))
-    recorded = resumed.meta["wish"]
-    if script is not None:
-        resumed.sources.clear()
-        recorded["script"] = str(Path(script).absolute())
-        if not Path(script).exists():
-            refuse(f"--with {script}: there is no such script")
-    _go_where(resumed.meta["cwd"])
-    _tell_differences(resumed)
-    for name in ("args", "lua_path", "token_keys"):
-        recorded[name] = tuple(recorded.get(name, ()))
-    recorded["budget"] = tuple((name, amount) for name, amount in recorded["budget"])
-    journal = JournalWish(path, sync, resumed.run_id, resumed, lock)
-    wish: RunWish = RunWish(**recorded, **words, journal=journal)
+    if "wish" not in resumed.meta:
+        refuse(f"the run of {path} was not started by the command line, and is not resumed by it")
+    try:
+        recorded = _recorded(resumed.meta["wish"], RunWish._fields)
+        if script is not None:
+            resumed.takes(sources=False)
+            if not Path(script).exists():
+                refuse(f"--with {script}: there is no such script")
+            recorded["script"] = str(Path(script).absolute())
+        _go_where(resumed.meta["cwd"])
+        _tell_differences(resumed, recorded["script"])
+        journal = JournalWish(path, sync, resumed.run_id, resumed, lock)
+        recorded |= {name: given for name, given in words.items() if given or name not in recorded}
+        wish: RunWish = RunWish(**recorded, journal=journal)
+    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        refuse(f"{path} is damaged: {problem!r}. It was left as it is")
     run_wish(wish)
+
+
+def _recorded(known: dict[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
+    """What was asked for as the run began; what this version has no word for is left out."""
+    recorded = {name: value for name, value in known.items() if name in fields}
+    for name in ("args", "lua_path", "token_keys"):
+        recorded[name] = tuple(str(one) for one in recorded.get(name, ()))
+    recorded["budget"] = tuple((name, float(amount)) for name, amount in recorded["budget"])
+    recorded["script"] = str(recorded["script"])
+    return recorded
 
 
 def _go_where(folder: str) -> None:
@@ -119,7 +144,7 @@ def _go_where(folder: str) -> None:
         refuse(f"the run was started in {folder}, which is not there any more")
 
 
-def _tell_differences(resumed: Resumed) -> None:
+def _tell_differences(resumed: Resumed, script: str) -> None:
     """Says which of the recorded sources differ from what is there now."""
     changed = []
     for path, content in sorted(resumed.sources.items()):
@@ -129,7 +154,6 @@ def _tell_differences(resumed: Resumed) -> None:
         except OSError:
             changed.append(f"{path} is not there any more")
     if changed:
-        script = resumed.meta["wish"]["script"]
         click.echo(
             f"note: {', '.join(changed)} since the run began; it goes on as it was recorded "
             f"(--with {script} takes what is there now)",
@@ -138,7 +162,6 @@ def _tell_differences(resumed: Resumed) -> None:
 
 
 def _explain(decision: Decision) -> None:
-    what = decision.input if len(decision.input) <= 60 else decision.input[:57] + "..."
-    title = f"{decision.name}" + (f" {what}" if what else "")
+    label = f" [{decision.label}]" if decision.label else ""
     why = "not run again: it had passed" if decision.why is None else f"run again: {decision.why}"
-    click.echo(f"T-{decision.task} {title}: {why}", err=True)
+    click.echo(harmless(f"T-{decision.task} {decision.name}{label}: {why}"), err=True)

@@ -236,7 +236,7 @@ def _journal_wish(path: str | None, nowhere: bool, sync: Sync) -> JournalWish | 
         return None
     from swarm_host.cli.running.journal_wish import JournalWish
 
-    return JournalWish(None if path is None else Path(path).absolute(), sync)
+    return JournalWish(None if path is None else Path(path).resolve(), sync)
 
 
 def _reload_wish(

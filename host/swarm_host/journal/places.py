@@ -5,12 +5,14 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import time
 from contextlib import suppress
 from pathlib import Path
 
 from swarm_host.errors import words_of
 
 SUFFIX = ".journal"
+_TRIES, _BETWEEN_TRIES = 5, 0.01
 
 
 class NoJournal(Exception):
@@ -66,7 +68,7 @@ def find(run: str) -> Path:
     if "/" in run or run.endswith(SUFFIX):
         if not Path(run).is_file():
             raise NoJournal(f"there is no journal {run}")
-        return Path(run)
+        return Path(run).resolve()  # by whichever name: it is locked by its own
     known = journals()
     if run == "last":
         if not known:
@@ -99,15 +101,25 @@ class Lock:
             self._file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         except OSError as problem:
             raise NoJournal(f"no journal can be kept at {journal}: {words_of(problem)}") from None
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(self._file)
-            raise NoJournal(f"the run of {journal} goes on: another process has it") from None
+        for left in reversed(range(_TRIES)):  # who only looks has it for a moment
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except OSError:
+                if left:
+                    time.sleep(_BETWEEN_TRIES)
+        os.close(self._file)
+        raise NoJournal(f"the run of {journal} goes on: another process has it")
 
     def close(self) -> None:
         """Lets go of it."""
         os.close(self._file)
+
+
+def number_of(task: str) -> int:
+    """The number of a task's name, such as ``T-7``; -1 for what is none."""
+    named = re.fullmatch("T-([0-9]{1,18})", task)
+    return int(named[1]) if named else -1
 
 
 def is_live(journal: Path) -> bool:
@@ -117,7 +129,7 @@ def is_live(journal: Path) -> bool:
     except OSError:
         return False
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
         return True
     finally:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from swarm_host.errors import SwarmError, words_of
 from swarm_host.journal.places import SUFFIX, Lock, NoJournal, folder
@@ -87,6 +88,7 @@ class Recorder:
         self._changed: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._problem: Exception | None = None
+        self._is_told = False
 
     @property
     def name(self) -> str:
@@ -99,6 +101,8 @@ class Recorder:
         counts = None if self.resumed is None else self.resumed.counts
         if not counts or not counts["reused"]:
             return []
+        if counts.total() == 1:
+            return ["the run had passed before: this is what it came to"]
         return [
             f"{counts['reused']} of {counts.total()} tasks had passed before and did not run again"
         ]
@@ -126,9 +130,13 @@ class Recorder:
         """What is known from before of a task that is spawned, as JSON."""
         if self.resumed is None:
             return None
-        return self.resumed.find(
-            int(parent), int(scope), name.decode(), key.decode(), input_text.decode()
-        )
+        try:
+            return self.resumed.find(
+                int(parent), int(scope), name.decode(), key.decode(), input_text.decode()
+            )
+        except Exception as problem:  # Lua cannot be given it: it ends the run at the next commit
+            self._problem = self._problem or problem
+            return None
 
     def describe(self, meta: Mapping[str, Any]) -> None:
         """Says what the run is: ``script``, ``args``, ``input``, ``cwd`` and the like."""
@@ -158,7 +166,8 @@ class Recorder:
         self._held_bytes += size
         self._take(rows, None)
         late = time.monotonic() - self._held_since > HELD_SECONDS
-        if self._writer is None and (self._held_bytes > HELD_BYTES or late):
+        known = self.resumed is not None  # there is a file that says something else
+        if self._writer is None and (self._held_bytes > HELD_BYTES or late or known):
             self._open()
 
     def keep_rows(self, *rows: bytes) -> None:
@@ -200,6 +209,7 @@ class Recorder:
             self._changed = asyncio.Event()
             await self._changed.wait()
         if self._problem is not None:
+            self._is_told = True
             raise JournalError(self._error())
 
     def _unkept(self, problem: Exception) -> str:
@@ -251,6 +261,8 @@ class Recorder:
 
         def begin(connection: sqlite3.Connection) -> None:
             _set_meta(connection, meta)
+            if self.resumed is not None:
+                self.resumed.prepare(connection)
             connection.execute(
                 "INSERT INTO sessions VALUES(?,?,?,NULL,NULL)", (session, os.getpid(), began)
             )
@@ -294,16 +306,22 @@ class Recorder:
         self._take(None, end)
 
     async def aclose(self) -> None:
-        """The process works on the run no longer."""
+        """The process works on the run no longer.
+
+        :raises JournalError: not all of it could be written, and nobody was told yet.
+        """
         writer = self._writer
         if writer is not None:
             if self._problem is None:
                 self._take_end()
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(writer.close)
+                await checkpoint()  # what the writer has said last is heard
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+        if self._problem is not None and not self._is_told:
+            raise JournalError(self._error())
 
 
 def _words(problem: Exception) -> str:

@@ -10,9 +10,12 @@ from collections.abc import Callable
 from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
-from swarm_host.journal.places import NoJournal, files_of
+from swarm_host.journal.contents import content_of
+from swarm_host.journal.places import NoJournal, number_of
 from swarm_host.journal.schema import INDEXES, LARGE, check
+from swarm_host.journal.usage import add_usage
 
 SHORT = 64
 """Characters of an input that are compared as they are; a longer one by its digest."""
@@ -27,12 +30,13 @@ _END = "attempt, status, nth, reusable, value, used, session, at"
 class Decision(NamedTuple):
     """What became of a task that was there before.
 
+    :ivar label: what tells it from others of its name.
     :ivar why: why it runs again; None: it does not.
     """
 
     task: int
     name: str
-    input: str
+    label: str | None
     why: str | None
 
 
@@ -58,8 +62,12 @@ class Resumed:
         self._path = path
         self._on_decision = on_decision
         self._again_anyway = again
+        self._takes_sources = True
         self.counts: Counter[str] = Counter()
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+        uri = f"file:{quote(str(path))}?mode=rw"
+        self._db = sqlite3.connect(
+            uri, uri=True, isolation_level=None, check_same_thread=False, timeout=60
+        )
         check(self._db, str(path), migrate=True)
         try:
             if self._one("PRAGMA quick_check(1)") != "ok":
@@ -72,11 +80,17 @@ class Resumed:
             self.sources: dict[str, bytes] = dict(
                 self._db.execute("SELECT path, content FROM sources")
             )
+            if not self.meta:
+                raise NoJournal(
+                    f"{path} is empty: its run was killed as it began, and had done nothing yet; "
+                    "start it anew"
+                )
             self.run_id = str(self.meta["run_id"])
             self._drop = self._dropped(drop)
             self._index()
-        except sqlite3.Error as problem:
-            raise NoJournal(f"{path} is damaged: {problem}. It was left as it is") from None
+        except (sqlite3.Error, KeyError, TypeError, ValueError, RecursionError) as problem:
+            said = str(problem) if isinstance(problem, sqlite3.Error) else repr(problem)
+            raise NoJournal(f"{path} is damaged: {said}. It was left as it is") from None
 
     def _one(self, sql: str, *values: object) -> Any:
         row = self._db.execute(sql, values).fetchone()
@@ -86,7 +100,7 @@ class Resumed:
         """A task, those above and below it, and what was spawned after it had ended."""
         if not task:
             return frozenset()
-        number = int(task[2:]) if task[:2] == "T-" and task[2:].isdigit() else -1
+        number = number_of(task)
         if self._one("SELECT id FROM tasks WHERE id=?", number) is None:
             raise NoJournal(
                 f"there is no task {task} in this run; swarm-host show {self.run_id} has them"
@@ -113,7 +127,7 @@ class Resumed:
         self._open: set[int] = set()
         unsettled = self._db.execute(
             "SELECT t.id, t.parent FROM tasks t LEFT JOIN ends e ON e.task=t.id "
-            "WHERE e.task IS NULL OR (t.detached AND e.status='cancelled')"
+            "WHERE t.detached AND (e.task IS NULL OR e.status='cancelled')"
         ).fetchall()
         for _, parent in unsettled:
             while parent and parent not in self._open:
@@ -141,7 +155,26 @@ class Resumed:
             self._leading.add(parent)
             if scope != parent:
                 _note(self._below, _known_by(scope, name, key, text), number)
+        sql = "SELECT DISTINCT task FROM kept WHERE kind IN ('session', 'worktree')"
+        self._keeping = {task for (task,) in self._db.execute(sql)}
         self._saying = {task for (task,) in self._db.execute("SELECT DISTINCT task FROM outputs")}
+
+    def takes(self, sources: bool) -> None:
+        """Says whether the run goes on with its recorded sources; else with others, which take
+        their place."""
+        self._takes_sources = sources
+        if not sources:
+            self.sources.clear()
+
+    def prepare(self, connection: sqlite3.Connection) -> None:
+        """Takes out of the journal what does not hold any more, as the run goes on."""
+        dropped = json.dumps([*self._drop])
+        for table in ("ends", "lives"):
+            connection.execute(
+                f"DELETE FROM {table} WHERE task IN (SELECT value FROM json_each(?))", (dropped,)
+            )
+        if not self._takes_sources:
+            connection.execute("DELETE FROM sources")
 
     def state(self) -> dict[str, int]:
         """What Lua begins with: the highest id (``last``), and the order of what happened last."""
@@ -179,8 +212,17 @@ class Resumed:
         found = self._found(number)
         self.counts["reused" if found["again"] is None else "again"] += 1
         if self._on_decision is not None:
-            self._on_decision(Decision(number, name or "function", text, found["again"]))
+            self._on_decision(self._decision(number, found["again"]))
         return json.dumps(found).encode()
+
+    def _decision(self, number: int, why: str | None) -> Decision:
+        from swarm_host.journal.reading.readable import label_of, value_of
+
+        name, key, label, text = self._db.execute(
+            "SELECT name, key, label, input FROM tasks WHERE id=?", (number,)
+        ).fetchone()
+        read = "..." if text.startswith("@") else value_of(text)
+        return Decision(number, name, label_of(label, key, lambda: read), why)
 
     def _first(self, index: _Index, known_by: str, *, last: bool = False) -> int | None:
         """The first that nobody has taken yet.
@@ -220,6 +262,11 @@ class Resumed:
             found["in_flight"] = begun is not None and not self._again_anyway
         else:
             found["again"] = self._again(number, row[1], row[3])
+            if found["again"] is not None and self._was_mended(number, row[1]):
+                # swarm.retry followed, which passed: the script comes to that again.
+                found["again"] = None
+                error = self._one("SELECT error FROM ends WHERE task=?", number)
+                found |= {"status": row[1], "error": json.loads(self._content(error))}
             if found["again"] is None:
                 return found | self._end(number, row)
         used = self._used(number)
@@ -228,6 +275,13 @@ class Resumed:
         interrupted = row is None or row[1] in ("cancelled", "pass") or not self._parent(number)
         found["kept"] = self._kept(number, everything=interrupted)
         return found
+
+    def _was_mended(self, number: int, status: str) -> bool:
+        """Whether a failure was followed by a life of the task that passed."""
+        if status not in ("failed", "timeout") or number in self._drop:
+            return False
+        sql = "SELECT count(*) FROM lives WHERE task=? AND status='pass' AND reusable"
+        return bool(self._one(sql, number))
 
     def _end(self, number: int, row: tuple[Any, ...]) -> dict[str, Any]:
         """How a task has ended that does not run again."""
@@ -240,7 +294,10 @@ class Resumed:
             if number in self._saying
             else ()
         )
-        end = {"attempt": attempt, "order": nth, "at": at, "value": self._content(value)}
+        end = {"attempt": attempt, "order": float(nth), "at": float(at)}
+        end["value"] = self._content(value)
+        if number in self._keeping:
+            end["kept"] = self._kept(number, everything=True)
         end["outputs"] = [self._content(text) for (text,) in outputs]
         return end | ({"used": json.loads(used)} if used else {})
 
@@ -264,6 +321,8 @@ class Resumed:
     def _again(self, number: int, status: str, reusable: int) -> str | None:
         if number in self._drop:
             return "it was asked for"
+        if not self._parent(number) and (self._again_anyway or not self._takes_sources):
+            return "it was asked for"
         if status != "pass":
             return {"failed": "it failed", "timeout": "it ran out of time"}.get(
                 status, f"it was {status}"
@@ -278,23 +337,17 @@ class Resumed:
 
     def _used(self, number: int) -> dict[str, float]:
         """What a task that runs again has used itself."""
-        sums: Counter[str] = Counter()
+        sums: dict[str, float] = {}
         for (text,) in self._db.execute(
             "SELECT event FROM outputs WHERE task=? AND type='usage'", (number,)
         ):
-            for name, amount in json.loads(self._content(text)).items():
-                if isinstance(amount, int | float) and name not in ("seq", "at", "dropped"):
-                    sums[name] += amount  # type: ignore[assignment]
-        return dict(sums)
+            add_usage(sums, json.loads(self._content(text)))
+        return sums
 
     def _content(self, text: str) -> str:
         if not text.startswith("@"):
             return text
-        path = files_of(self._path) / text[1:]
-        try:
-            return path.read_text()
-        except OSError as problem:
-            raise NoJournal(f"{path} is missing: {problem.strerror}") from None
+        return content_of(self._path, text)
 
     def close(self) -> None:
         """Lets go of the file."""

@@ -21,6 +21,8 @@ VERSION = 1
 KEPT_SECONDS = 30 * 86400.0
 MOST_ENTRIES = 100_000
 
+_READS = frozenset(("exists", "first", "glob", "list", "read", "source", "stat"))
+
 _TABLE = """
 CREATE TABLE IF NOT EXISTS results(key TEXT PRIMARY KEY, entry TEXT, used REAL) WITHOUT ROWID;
 """
@@ -58,21 +60,45 @@ class Reuse:
             text = await anyio.to_thread.run_sync(_get, key)
         except (OSError, sqlite3.Error):
             return Answer()  # without the file nothing is used again
-        entry = None if text is None else json.loads(text)
-        if entry is None or not await self._is_as_it_was(entry["reads"]):
-            return Answer()
+        try:
+            entry = None if text is None else _checked(json.loads(text))
+            if entry is None or not await self._is_as_it_was(entry["reads"]):
+                return Answer()
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return Answer()  # somebody else has written it
         return Answer(entry)
 
     async def _is_as_it_was(self, reads: dict[str, str]) -> bool:
         for what, was in reads.items():
-            name, _, payload = what.partition(" ")
+            name, _, text = what.partition(" ")
+            payload = json.loads(text)
+            if name != "env" and payload["op"] not in _READS:
+                return False  # nobody of ours has noted that
             try:
-                answer: Answer | PortError = await self._ports[name](json.loads(payload), Call(0))
+                answer: Answer | PortError = await self._ports[name](payload, Call(0))
             except PortError as problem:
                 answer = problem
             if await digest_of(answer) != was:
                 return False
         return True
+
+
+def _checked(entry: Any) -> dict[str, Any]:
+    """An entry as it is written, and nothing else.
+
+    :raises TypeError: it is none.
+    """
+    for name, kind in (("reads", dict), ("workers", dict), ("outputs", list)):
+        entry[name] = entry[name] or kind()  # Lua has one table for both
+        if not isinstance(entry[name], kind):
+            raise TypeError(name)
+    if not isinstance(entry["value"], str) or not isinstance(entry["outside"], bool):
+        raise TypeError("value")
+    texts = [*entry["reads"].values(), *entry["workers"].values(), *entry["outputs"]]
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("texts")
+    known: dict[str, Any] = entry
+    return known
 
 
 def _open() -> sqlite3.Connection:

@@ -75,12 +75,19 @@ def check(connection: sqlite3.Connection, name: str, *, migrate: bool) -> None:
         raise NoJournal(f"{name} is damaged: {problem}. It was left as it is") from None
     if application != APPLICATION:
         raise NoJournal(f"{name} is no journal of swarm-host")
+    odd = connection.execute(
+        "SELECT type, name FROM sqlite_master WHERE type NOT IN ('table', 'index')"
+    ).fetchone()
+    if odd is not None:
+        raise NoJournal(f"{name} is damaged: somebody has put a {odd[0]} {odd[1]!r} into it")
     if version > VERSION:
         raise NoJournal(
             f"{name} was written by a newer swarm-host (version {version} of its format; this one "
             f"reads up to {VERSION}): use that one"
         )
     while version < VERSION and migrate:
+        if version not in _MIGRATIONS:
+            raise NoJournal(f"{name} is damaged: its format is said to be version {version}")
         connection.executescript(
             f"BEGIN; {_MIGRATIONS[version]} PRAGMA user_version={version + 1}; COMMIT;"
         )

@@ -38,6 +38,8 @@ _BEGINS, _ATTEMPTS = 1, 4
 _ORDER = (0, _ATTEMPTS, _BEGINS, 2, 3, 5, 6)
 """When an attempt began is read before the beginning of the next takes its place."""
 CHECKPOINT_PAGES = 4000
+PRUNING_SECONDS = 2.0
+"""How long the end of a run waits until what is too old is removed."""
 
 
 class Writer:
@@ -66,7 +68,8 @@ class Writer:
         self._fresh = fresh
         self._on_done = on_done
         self._sql = [sql.format(session=session) for sql in _SQL]
-        self._replaces_ends = session > 1
+        self._session = session
+        self._pruning: threading.Thread | None = None
         self._queue: SimpleQueue[tuple[int, Rows | None, Step | None] | None] = SimpleQueue()
         self._number = 0
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
@@ -82,6 +85,8 @@ class Writer:
         """Ends the thread once all is written, and waits for it, for so many seconds at most."""
         self._queue.put(None)
         self._thread.join(seconds)
+        if self._pruning is not None:
+            self._pruning.join(PRUNING_SECONDS)
 
     def _run(self) -> None:
         number = 0
@@ -104,7 +109,11 @@ class Writer:
                     self._on_done(number, None)
                     if self._fresh:
                         self._fresh = False
-                        keep_bounds(self._path)
+                        # In a thread of its own: what is old may be much.
+                        self._pruning = threading.Thread(
+                            target=keep_bounds, args=(self._path,), daemon=True
+                        )
+                        self._pruning.start()
                     if batches[-1] is None:
                         return
             finally:
@@ -116,7 +125,7 @@ class Writer:
         if self._fresh:
             # Its name is the user's own: nobody else reads what a run has said.
             os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        connection = sqlite3.connect(self._path, isolation_level=None, timeout=10)
+        connection = sqlite3.connect(self._path, isolation_level=None, timeout=60)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute(f"PRAGMA synchronous={self._sync}")
         connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
@@ -136,8 +145,11 @@ class Writer:
                 for line, row in zip(lines, fields, strict=True):
                     if len(line) > LARGE:
                         row[:] = map(self._small, row)
-            if nth == _BEGINS and self._replaces_ends:
-                connection.executemany("DELETE FROM ends WHERE task=?", [row[:1] for row in fields])
+            if nth == _BEGINS and self._session > 1:
+                begun = [(row[0], self._session) for row in fields]
+                for table in ("ends", "lives"):  # of a process before
+                    sql = f"DELETE FROM {table} WHERE task=? AND session<?"
+                    connection.executemany(sql, begun)
             connection.executemany(sql, fields)
 
     def _small(self, field: str) -> str:
@@ -151,10 +163,14 @@ class Writer:
         path = place / digest
         if not path.exists():
             new = path.with_suffix(".new")
-            with new.open("wb") as file:
+            with open(new, "wb", opener=_private) as file:
                 file.write(content)
                 if self._sync == "full":
                     file.flush()
                     os.fsync(file.fileno())
             new.replace(path)
         return f"@{digest}"
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)

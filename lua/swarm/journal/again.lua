@@ -46,10 +46,13 @@ function again.recorded(task, key)
   local text = memory and memory[key]
   if not text then
     local kept = kept_of(task, "recorded")
-    text = kept and kept[key]
+    text = kept and kept[records.field(key)]
   end
   if text then
-    return true, text ~= "" and exact.decode(text) or nil
+    if text == "" then
+      return true, nil
+    end
+    return true, exact.decode(text)
   end
   return false
 end
@@ -109,7 +112,7 @@ end
 function again.sleep(task, seconds)
   local text, n = next_of(task, "sleep")
   local sleep = text and exact.decode(text)
-  if sleep and sleep.seconds == seconds then
+  if sleep and sleep.seconds == seconds and not sleep.cut then
     sleep.n = n
     return sleep
   end
@@ -117,6 +120,12 @@ function again.sleep(task, seconds)
   records.kept(task, "sleep", n, "", sleep)
   sleep.n = n
   return sleep
+end
+
+---It was cut short, by a time limit of its script's own: where that runs again, so does the sleep.
+function again.cut(task, sleep)
+  local kept = { seconds = sleep.seconds, till = sleep.till, cut = true }
+  records.kept(task, "sleep", sleep.n, "", kept)
 end
 
 ---It has ended.

@@ -9,7 +9,7 @@ local json = require "swarm.values.json"
 local masked = require "swarm.values.masked"
 local raised = require "swarm.ground.raised"
 local record = require "swarm.scheduler.record"
-local find, gsub, sub = string.find, string.gsub, string.sub
+local find = string.find
 local next = next
 local wall = clock.wall
 
@@ -33,14 +33,19 @@ local function room()
   end
 end
 
----A text of the author's as a field: it may hold any byte.
+---A text of the author's as a field: it may hold any byte, and no two have the same field. What
+---would end a field, or looks like what follows, stands as `exact` writes it.
 local function clean(text)
-  if not find(text, "[%c\127-\255]") then
-    return text
+  if masked.any() then
+    text = masked.text(text)
   end
-  text = json.is_text(text) and text or sub(json.text_of(text), 2, -2)
-  return (gsub(text, "%c", " "))
+  if find(text, '^[%s"]') or find(text, "[%c\127-\255]") then
+    return exact.encode(text)
+  end
+  return text
 end
+
+records.field = clean
 
 local names = {} -- of definitions and places → as a field
 
@@ -87,7 +92,7 @@ local function label_field(task)
   end
   if own == false then
     return " "
-  elseif own or (extra and extra.item) then
+  elseif own or (extra and (extra.item or extra.by_input)) then
     return clean(record.label(task) or " ")
   end
   return ""
@@ -103,7 +108,7 @@ end
 function records.born(task, by, kind, name, input, detached)
   local extra = task.extra
   tasks:put(task.id, SEP, by and by.id or 0, SEP, kind, SEP, name_field(name), SEP)
-  tasks:put(extra and extra.key and clean(extra.key) or "", SEP)
+  tasks:put(extra and extra.key and not extra.by_input and clean(extra.key) or "", SEP)
   tasks:put(detached and 1 or 0, SEP, input, SEP)
   tasks:put(label_field(task), SEP, wall(), ROW)
   room()
@@ -174,7 +179,18 @@ end
 ---@param n integer which of that kind, or 0
 ---@param key string
 function records.kept(task, kind, n, key, value)
-  values:put(task.id, SEP, kind, SEP, n, SEP, clean(key), SEP, records.text(value), ROW)
+  values:put(
+    task.id,
+    SEP,
+    kind,
+    SEP,
+    n,
+    SEP,
+    key == "" and "" or clean(key),
+    SEP,
+    records.text(value),
+    ROW
+  )
   room()
 end
 

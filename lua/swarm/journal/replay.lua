@@ -43,7 +43,8 @@ end
 ---@param input string its text
 ---@return table? found { id, attempt, order, again: why it runs again, leads, value, outputs, … }
 function replay.match(by, name, key, input)
-  return read(replay.find(by and by.id or 0, scope_of(by), name, key or "", input))
+  name, key = name ~= "" and records.field(name) or "", key and records.field(key) or ""
+  return read(replay.find(by and by.id or 0, scope_of(by), name, key, input))
 end
 
 ---How a task ended that swarm.retry begins once more, in that life of it.

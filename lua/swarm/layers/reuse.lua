@@ -2,14 +2,17 @@
 -- its result came of has changed, that result is taken and the worker does not run.
 local bridge = require "swarm.outside.bridge"
 local exact = require "swarm.values.exact"
+local json = require "swarm.values.json"
 local log = require "swarm.events.log"
 local noting = require "swarm.journal.noting"
 local output = require "swarm.worker.output.say"
 local record = require "swarm.scheduler.record"
 local records = require "swarm.journal.records"
 local S = require "swarm.scheduler.scheduler"
+local settling = require "swarm.worker.settle"
 local tails = require "swarm.worker.output.tail"
-local find, format, pairs = string.find, string.format, pairs
+local find, format = string.find, string.format
+local ipairs, pairs, pcall = ipairs, pairs, pcall
 
 local reuse = {
   all = false, -- results of all workers that ran Lua alone are used again
@@ -27,6 +30,12 @@ local function digest_of(def)
     if text and find(text, "require", 1, true) then
       for name, print in pairs(around) do
         text = find(name, "^module ") and text .. "\n" .. name .. "\n" .. print or text
+      end
+    end
+    local given = def.generation.line.script.run
+    for _, name in ipairs { "args", "input" } do
+      if text and find(text, name, 1, true) then -- it may be what the run was given
+        text = text .. "\n" .. json.text_of(given[name])
       end
     end
     def.digest = text and bridge.request("reuse", { op = "digest" }, text) or false
@@ -54,6 +63,18 @@ local function digests_of(workers, names)
   return digests
 end
 
+---The same of workers that were all asked for before; it does not wait.
+local function known_digests(workers, names)
+  local digests = {}
+  for name in pairs(workers) do
+    digests[name] = names[name] and names[name].digest
+    if not digests[name] then
+      return nil
+    end
+  end
+  return digests
+end
+
 local function repeat_outputs(task, outputs)
   for i = 1, #outputs do
     local event = exact.decode(outputs[i])
@@ -75,26 +96,39 @@ local function outputs_of(task)
   return outputs
 end
 
+---Has a result kept, if its task passes with it: workers below may still read something, or fail.
 local function keep(task, key, text, value)
-  local came_of = noting.take(task)
   local def = task.def
-  if task.extra.shared or def.uses_state or (came_of.outside and not def.cache) then
+  local value_text, same = records.text(value)
+  local outputs = same and outputs_of(task)
+  if not outputs or not digests_of(task.extra.came_of.workers, def.names) then
     return
   end
-  local value_text, same = records.text(value)
-  local workers, outputs = digests_of(came_of.workers, def.names), outputs_of(task)
-  if same and workers and outputs then
-    bridge.request("reuse", {
-      op = "put",
-      key = key,
-      entry = {
+  local function settled()
+    local came_of = noting.take(task)
+    local workers = known_digests(came_of.workers, def.names)
+    local alone = not task.extra.shared and not def.uses_state
+    if task.status == "pass" and workers and alone and (def.cache or not came_of.outside) then
+      local entry = {
         reads = came_of.reads,
         workers = workers,
         outside = came_of.outside,
         value = value_text,
         outputs = outputs,
-      },
-    }, text)
+      }
+      bridge.send("reuse", { op = "put", key = key, entry = entry }, text)
+    end
+  end
+  settling.watch(task, { settled = settled, queue = false, queue_prev = nil, queue_next = nil })
+end
+
+---The value of an entry; raises where there is none, or somebody else has written it.
+local function value_of(entry)
+  for i = 1, #entry.outputs do
+    exact.decode(entry.outputs[i])
+  end
+  if entry.value ~= "" then
+    return exact.decode(entry.value)
   end
 end
 
@@ -108,21 +142,27 @@ function reuse.wrap(def, run)
   noting.on = true
   return function(ctx, input)
     local task = S.current.task
-    local text, same = records.text(input)
+    local given, extra = input, task.extra
+    if extra and (extra.needs or extra.meta) then
+      given = { input = input, needs = extra.needs, meta = extra.meta }
+    end
+    local text, same = records.text(given)
     local digest = same and digest_of(def)
     if not digest then
       return run(ctx, input)
     end
     local key = def.name .. " " .. digest
     local entry = bridge.request("reuse", { op = "get", key = key }, text)
-    if entry and digests_of(entry.workers, def.names) then
+    local known, value = pcall(value_of, entry)
+    if known and digests_of(entry.workers, def.names) then
       noting.inherit(task, entry)
       repeat_outputs(task, entry.outputs)
       record.extra(task).reused = true
-      return entry.value ~= "" and exact.decode(entry.value) or nil
+      return value
     end
     noting.begin(task)
-    local value, reason = run(ctx, input)
+    local reason
+    value, reason = run(ctx, input)
     if reason == nil then
       keep(task, key, text, value)
     end

@@ -295,6 +295,11 @@ function bridge.answer(me, request, verb)
   return answer_of(request, me, verb)
 end
 
+---Asks a port, and does not wait for its answer.
+function bridge.send(port, payload, data)
+  new_request(nil, port, payload, data)
+end
+
 ---Tells the port of a request something while it is under way. Never waits.
 ---@param message table JSON-like
 ---@param data string? bytes beside it

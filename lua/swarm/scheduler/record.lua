@@ -58,6 +58,7 @@
 --   timeout   spawn       seconds, where they are not the definition's
 --   label     spawn       its own, or false: see scheduler/label.lua
 --   key       graph, spawn  its name among its siblings: stands where there is no label
+--   by_input  graph       it is known again by its input and needs, and not by its key
 --   needs     graph       name → value that it needs
 --   item      gather      its number among those of a map
 --   deadline  cancel      the timer of its attempt, while that runs

@@ -187,7 +187,7 @@ local function start(group, node)
   if group.over then
     return -- somebody failed while its input was made
   end
-  local extra = { key = node.name, needs = needs, watchers = nil }
+  local extra = { key = node.name, by_input = true, needs = needs, watchers = nil }
   return groups.spawn(group, node.name, node.worker, input, extra)
 end
 

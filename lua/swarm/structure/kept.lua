@@ -4,11 +4,14 @@ local again = require "swarm.journal.again"
 local arguments = require "swarm.ground.arguments"
 local cancelling = require "swarm.scope.cancel"
 local clock = require "swarm.ground.clock"
+local errors = require "swarm.ground.errors"
 local random = require "swarm.ground.random"
 local records = require "swarm.journal.records"
 local S = require "swarm.scheduler.scheduler"
 local values = require "swarm.values.values"
 local type = type
+
+local MOST_KEY = 1000 -- bytes
 
 local kept = {}
 
@@ -18,6 +21,9 @@ local kept = {}
 function kept.recorded(key, fn)
   if type(key) ~= "string" or key == "" then
     return arguments.wrong('swarm.recorded takes a key first, such as "issue"', key)
+  elseif #key > MOST_KEY then
+    local message = "swarm.recorded: a key has at most " .. MOST_KEY .. " bytes"
+    return errors.throw("invalid_argument", message .. ", and this one has " .. #key)
   elseif type(fn) ~= "function" then
     return arguments.wrong("swarm.recorded takes a function after its key", fn)
   end

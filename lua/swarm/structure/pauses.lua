@@ -12,6 +12,7 @@ local waiting = require "swarm.scope.waiting"
 -- Where many workers sleep, their stacks are most of what they cost: few slots are used here, and
 -- no call of C below them, which takes twenty.
 local check_seconds, monotonic = arguments.seconds, clock.monotonic
+local root = require("swarm.scope.scope").root
 local max, raise, sleep = math.max, cancelling.raise, S.sleep
 
 local KEPT_SECONDS = 1 -- sleeps from here on are kept in the journal
@@ -58,7 +59,10 @@ local function kept_sleep(me, seconds)
   else
     parked = sleep(me, SLEEP, monotonic() + max(0, kept.till - clock.wall()))
   end
-  if not me.scope.cancel and parked and not kept.order then
+  local cause = me.scope.cancel
+  if not kept.order and (cause and cause.kind == "timeout" and cause.scope ~= root) then
+    again.cut(task, kept)
+  elseif not cause and parked and not kept.order then
     again.woke(task, kept)
   end
   return go_on(me, parked, "swarm.sleep")

@@ -37,7 +37,7 @@ local function walk_list(list)
       return nil
     end
   end
-  return values.array(walked)
+  return #walked > 0 and walked or values.array(walked)
 end
 
 local function walk_fields(value)
@@ -69,15 +69,20 @@ function walk(value)
   if kind == "string" then
     return walk_text(value)
   elseif kind ~= "table" then
-    return (kind == "number" or kind == "boolean" or value == values.null) and value or nil
+    if kind == "number" or kind == "boolean" or value == values.null then
+      return value
+    end
+    return nil
   end
   local meta = debug_getmetatable(value)
   if meta == nil then
     return #value > 0 and walk_list(value) or #value == 0 and walk_fields(value) or nil
   elseif kinds.is_array(value) then
-    return { ["$array"] = walk_list(value) }
+    local list = walk_list(value)
+    return list and { ["$array"] = list }
   elseif kinds.is_object(value) then
-    return { ["$object"] = walk_fields(value) }
+    local fields = walk_fields(value)
+    return fields and { ["$object"] = fields }
   elseif kinds.is_file(value) then
     local path, mime = kinds.file_parts(value)
     return { ["$file"] = { walk_text(path), mime and walk_text(mime) } }

@@ -255,9 +255,9 @@ local function settle(w, status, value, err)
   return idle.give(w)
 end
 
----Ends a worker that has not begun as the journal has it: it passed.
-function settling.recorded(w, value)
-  return settle(w, "pass", value, nil)
+---Ends a worker that has not begun as the journal has it.
+function settling.recorded(w, status, value, err)
+  return settle(w, status, value, err)
 end
 
 ---Ends a worker for what it was cancelled for.

@@ -9,6 +9,7 @@ local events = require "swarm.events.run"
 local gate = require "swarm.rights.gate"
 local handles = require "swarm.worker.handle"
 local idle = require "swarm.scheduler.idle"
+local masked = require "swarm.values.masked"
 local noting = require "swarm.journal.noting"
 local options = require "swarm.worker.spawning.options"
 local recorded = require "swarm.worker.spawning.recorded"
@@ -128,18 +129,28 @@ end
 
 ---The same, of a task that is kept in the journal, or was before.
 local function create_kept(owner, above, depth, def, run, input, extra, taken, rights, by)
-  local kind, name, text = recorded.known_by(def, run, input)
+  local kind, name, text, same = recorded.known_by(def, run, input, extra)
   local found, id = nil, nil
   by = by.id and by or nil -- the host is none
   if replay.find then
-    found = replay.match(by, def.run and name or "", extra and extra.key, text)
+    local key = extra and not extra.by_input and extra.key
+    found = replay.match(by, def.run and name or "", key, text)
     ids = ids < replay.fresh and by and replay.fresh or ids
     if found then
       run, id = recorded.instead(def, run, found), found.id
     end
   end
   local handle, task = create(owner, above, depth, def, run, input, extra, taken, rights, id)
-  recorded.spawned(task, by, kind, name, text, by ~= nil and owner == root, found)
+  recorded.spawned(
+    task,
+    by,
+    kind,
+    name,
+    text,
+    same or not masked.any(),
+    by ~= nil and owner == root,
+    found
+  )
   return handle, task
 end
 

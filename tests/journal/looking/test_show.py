@@ -276,7 +276,7 @@ def test_a_large_value_that_is_not_there_is_told_of(journals: Journals) -> None:
     assert journals.lines("show", name)[-1] == "  T-3 takes [...]  pass  -"
     said = journals.error("show", name, "T-2")
     assert said.startswith(f"{files}/")
-    assert said.endswith(", a part of the journal, cannot be read: no such file or directory")
+    assert said.endswith(": No such file or directory")
 
 
 def test_a_task_that_was_begun_anew_is_as_it_ended_last(journals: Journals) -> None:

@@ -38,6 +38,9 @@ def told() -> Iterator[None]:
         yield
     except NoJournal as problem:
         raise click.ClickException(harmless(str(problem))) from None
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError) as odd:
+        said = f"the journal cannot be read ({odd!r}): is it damaged? It was left as it is"
+        raise click.ClickException(harmless(said)) from None
 
 
 def say(lines: Iterable[str]) -> None:

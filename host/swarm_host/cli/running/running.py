@@ -168,9 +168,9 @@ class Running:
         except NoJournal as problem:
             refuse(str(problem))
         journal.on_warning = lambda text: self._screen.note(f"warning: {text}")
+        journal.describe({"wish": wish.recorded()})  # a script that it goes on with is its own
         if journal.resumed is None:
-            began = {"cwd": str(Path.cwd()), "version": __version__}
-            journal.describe({"wish": wish.recorded(), **began})
+            journal.describe({"cwd": str(Path.cwd()), "version": __version__})
         return journal
 
     def _tell_how_to_resume(self) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from swarm_host.errors import words_of
+from swarm_host.journal.contents import content_of
 from swarm_host.journal.places import NoJournal, files_of, is_live
 from swarm_host.journal.reading.readable import value_of
 from swarm_host.journal.schema import VERSION, check
@@ -56,7 +57,11 @@ class File:
         # What a writer has left beside the file is read with it, and for that SQLite needs a file
         # more. Where there is nothing, none is made: the folder may be somebody else's.
         log = path.with_name(path.name + "-wal")
-        whole = not self.live and not (log.exists() and log.stat().st_size)
+        try:
+            waits = log.stat().st_size > 0
+        except OSError:
+            waits = False
+        whole = not self.live and not waits
         uri = f"file:{quote(str(path.absolute()))}?mode=ro" + ("&immutable=1" if whole else "")
         try:
             return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=10)
@@ -83,18 +88,11 @@ class File:
 
     def content(self, text: str) -> str:
         """The whole of a text, which may lie in a file of its own."""
-        if not text.startswith("@"):
-            return text
-        path = self.content_path(text)
-        try:
-            return path.read_text()
-        except (OSError, UnicodeDecodeError) as problem:
-            why = words_of(problem) if isinstance(problem, OSError) else str(problem)
-            raise NoJournal(f"{path}, a part of the journal, cannot be read: {why}") from None
+        return content_of(self.path, text)
 
     def content_path(self, text: str) -> Path:
         """Where a large text lies."""
-        return files_of(self.path) / text[1:]
+        return files_of(self.path) / Path(text[1:]).name
 
     def value(self, text: str) -> Any:
         """The value of a text, as JSON can say it; None for none."""

@@ -13,10 +13,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from swarm_host.journal.places import NoJournal, is_live
+from swarm_host.journal.places import NoJournal, is_live, number_of
 from swarm_host.journal.reading.file import File
 from swarm_host.journal.reading.readable import HIDDEN, label_of
 from swarm_host.journal.reading.rows import Attempt, Known, Output, Run, Task
+from swarm_host.journal.usage import add_usage
 
 _MOST_PARAMETERS = 500
 _MOST_LABELLED = 1 << 20
@@ -167,9 +168,7 @@ class Reader:
         sums: dict[str, float] = {}
         of = "" if task is None else f" AND task={task:d}"
         for (text,) in self._file.rows(f"SELECT event FROM outputs WHERE type='usage'{of}"):
-            for name, amount in self.value(text).items():
-                if isinstance(amount, int | float) and name not in ("seq", "at", "dropped"):
-                    sums[name] = sums.get(name, 0) + amount
+            add_usage(sums, self.value(text))
         return sums
 
     # Tasks. ----------------------------------------------------------------------------------
@@ -244,10 +243,10 @@ class Reader:
 
         :raises NoJournal: there is none.
         """
-        number = int(name[2:]) if name[:2] == "T-" and name[2:].isdecimal() else 0
+        number = number_of(name)
         found = next(self.tasks([number]), None)
         if found is None:
-            what = "is no task" if number == 0 else "is none of its tasks"
+            what = "is no task" if number < 0 else "is none of its tasks"
             raise NoJournal(f"{name} {what}: `swarm-host show {self.run_id} --all` lists them")
         return found
 

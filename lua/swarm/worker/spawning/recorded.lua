@@ -25,10 +25,14 @@ local FUNCTION = "function"
 ---What a task is known by.
 ---@return string kind "function" of what has no definition of its own
 ---@return string name of its definition, or where its function stands
----@return string input
-function recorded.known_by(def, run, input)
+---@return string input with the needs of a node of a graph
+---@return boolean same there is nothing else that would have the same text
+function recorded.known_by(def, run, input, extra)
   local kind = def.run and def.kind or FUNCTION
-  return kind, def.name or record.place_of(record.wrapped[run] or run), (records.text(input))
+  if extra and extra.by_input then
+    input = { node = extra.key, input = input, needs = extra.needs }
+  end
+  return kind, def.name or record.place_of(record.wrapped[run] or run), records.text(input)
 end
 
 -- What ends in place of a task that was in flight, where its worker says so.
@@ -60,11 +64,12 @@ end
 ---A task was spawned that may be one of before.
 ---@param task table
 ---@param by table? the task that has spawned it
+---@param same boolean as recorded.known_by has it: else its result stands for no other
 ---@param detached boolean nobody waits for it but the run
 ---@param found table? of the journal's
-function recorded.spawned(task, by, kind, name, input, detached, found)
+function recorded.spawned(task, by, kind, name, input, same, detached, found)
   local extra = task.extra
-  if task.def.uses_state or (extra and extra.invoked_by) then
+  if task.def.uses_state or (extra and extra.invoked_by) or not same then
     extra = record.extra(task)
     extra.shared = true
   end
@@ -91,7 +96,7 @@ local WAITS = { what = "what the journal has" }
 ---Begins a task that was held back.
 local function let_begin(task)
   local w = task.worker
-  if w and task.status == "pending" then
+  if w and task.status == "pending" and not w.cancel then
     task.extra.found = task.extra.found ~= NEW and task.extra.found or nil
     task.extra.let = true
     w.waiting = nil
@@ -106,7 +111,7 @@ function recorded.begin(w)
   local task = w.task
   local extra = task.extra
   local found = extra.found
-  if extra.let or (not found.reused and (found.leads or not replay.waits())) then
+  if extra.let or w.cancel or (not found.reused and (found.leads or not replay.waits())) then
     return false
   end
   w.waiting = WAITS
@@ -128,10 +133,12 @@ end
 ---Ends a task as it has ended before.
 function recorded.settle(task)
   local w = task.worker
-  if not w then
+  if not w or w.cancel then
     return -- it was cancelled meanwhile
   end
   local extra = task.extra
+  local tree = again.given(task, "worktree")
+  extra.worktree_path = tree and tree.path
   local found = extra.found
   w.waiting = nil
   if extra.retries then
@@ -149,13 +156,15 @@ function recorded.settle(task)
       extra.tail.final = { value = tails.value_of(event.content), reason = event.reason }
     end
   end
-  local value = replay.value(found)
-  if extra.tail and not extra.tail.final then
+  local value, status, err = replay.value(found), found.status or "pass", nil
+  if status ~= "pass" then
+    err = errors.new(found.error.code, found.error.message, found.error)
+  elseif extra.tail and not extra.tail.final then
     local final = { type = "final", ok = true, content = tails.content_of(value) }
     extra.tail:append(final, found.at)
     extra.tail.final = { value = value, reason = nil }
   end
-  settling.recorded(w, value)
+  settling.recorded(w, status, value, err)
   task.since = task.since - max(0, clock.wall() - found.at) -- it has ended when it has ended
 end
 
