@@ -220,6 +220,9 @@ class Recorder:
 
     def _error(self) -> dict[str, Any]:
         assert self._problem is not None
+        if not isinstance(self._problem, OSError | NoJournal | _sqlite_error()):
+            message = f"the journal {self.path} is damaged: {self._problem!r}. It was left as it is"
+            return {"code": "journal_error", "message": message}
         message = f"the journal {self.path} cannot be written: {_words(self._problem)}. "
         if self._writer is None:
             message += "Nothing was done; --no-journal runs without one"
@@ -322,6 +325,12 @@ class Recorder:
             self._lock = None
         if self._problem is not None and not self._is_told:
             raise JournalError(self._error())
+
+
+def _sqlite_error() -> type[Exception]:
+    import sqlite3
+
+    return sqlite3.Error
 
 
 def _words(problem: Exception) -> str:

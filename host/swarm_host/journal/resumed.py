@@ -141,7 +141,7 @@ class Resumed:
             # What swarm.retry has begun anew does run, where it did not come to its end.
             "OR t.at > coalesce((SELECT max(l.at) FROM lives l WHERE l.task=t.parent "
             "AND l.status='pass' AND l.reusable), e.at) "
-            "OR t.parent IN (SELECT value FROM json_each(?)) ORDER BY t.id",
+            "OR p.parent=0 OR t.parent IN (SELECT value FROM json_each(?)) ORDER BY t.id",
             (json.dumps([*self._open, *self._drop]),),
         )
         scopes = self._functions
@@ -296,6 +296,8 @@ class Resumed:
         )
         end = {"attempt": attempt, "order": float(nth), "at": float(at)}
         end["value"] = self._content(value)
+        if value:
+            json.loads(end["value"])  # or it is found out where nothing can be said of it
         if number in self._keeping:
             end["kept"] = self._kept(number, everything=True)
         end["outputs"] = [self._content(text) for (text,) in outputs]

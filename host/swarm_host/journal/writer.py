@@ -145,11 +145,12 @@ class Writer:
                 for line, row in zip(lines, fields, strict=True):
                     if len(line) > LARGE:
                         row[:] = map(self._small, row)
-            if nth == _BEGINS and self._session > 1:
-                begun = [(row[0], self._session) for row in fields]
-                for table in ("ends", "lives"):  # of a process before
-                    sql = f"DELETE FROM {table} WHERE task=? AND session<?"
-                    connection.executemany(sql, begun)
+            if nth == _BEGINS:
+                # What is begun from its start, and not anew by swarm.retry, has no end of before.
+                begun = [(row[0], self._session) for row in fields if row.pop() == "0"]
+                for table in ("ends", "lives") if self._session > 1 else ():
+                    gone = f"DELETE FROM {table} WHERE task=? AND session<?"
+                    connection.executemany(gone, begun)
             connection.executemany(sql, fields)
 
     def _small(self, field: str) -> str:

@@ -25,6 +25,7 @@ local records = {
 local tasks, begins, ends = buffer.new(), buffer.new(), buffer.new()
 local lives, attempts = buffer.new(), buffer.new()
 local outputs, values = buffer.new(), buffer.new()
+local anew = {} -- id → of these, those that swarm.retry has begun anew
 local begun = {} -- id → when its attempt began, of those that have not ended and are in no row yet
 
 local function room()
@@ -118,6 +119,7 @@ end
 function records.begun(task)
   if is_kept(task.def) then
     begun[task.id] = wall()
+    anew[task.id] = task.extra and task.extra.lives
   end
 end
 
@@ -129,7 +131,7 @@ end
 ---When an attempt began, where no row says so yet.
 local function take_begun(id)
   local at = begun[id]
-  begun[id] = nil
+  begun[id], anew[id] = nil, nil
   return at or ""
 end
 
@@ -210,8 +212,8 @@ end
 ---@return string ...
 function records.take()
   for id, at in next, begun do
-    begins:put(id, SEP, at, ROW)
-    begun[id] = nil
+    begins:put(id, SEP, at, SEP, anew[id] and 1 or 0, ROW)
+    begun[id], anew[id] = nil, nil
   end
   return tasks:get(),
     begins:get(),
