@@ -135,22 +135,29 @@ def test_each_task_has_random_numbers_of_its_own() -> None:
 
 
 def test_a_sleep_ends_when_it_was_to_end() -> None:
-    killed(
-        """
-        swarm.main(function()
-          swarm.exec { "touch", "now" }
-          swarm.sleep(4)
-          swarm.sleep(swarm.fs.exists("mended") and 1 or 600)
-          return "slept"
-        end)
-        """
-    )
-    time.sleep(4)  # it has passed while nobody was there
-    began = time.monotonic()
+    text = """
+    swarm.main(function()
+      swarm.sleep(4)
+      swarm.sleep(swarm.fs.exists("mended") and 1 or 600)
+      return "slept"
+    end)
+    """
+    with popen("--journal", "j", script(Path(), text)) as process:
+        hold(lambda: kept("sleep") == 1)
+        process.send_signal(signal.SIGKILL)
+    Path("mended").touch()
+    [before] = sleeps()
+    time.sleep(max(0, before["till"] - time.time()))  # it has passed while nobody was there
     assert resumed() == "slept"
-    took = time.monotonic() - began
+    first, second = sleeps()
+    assert first == {**before, "order": 1}
+    assert second["order"] == 2
+
+
+def sleeps() -> list[dict[str, float]]:
     with sqlite3.connect("j") as db:
-        assert took < 4, db.execute("SELECT * FROM kept").fetchall()
+        rows = db.execute("SELECT value FROM kept WHERE kind='sleep' ORDER BY nth").fetchall()
+    return [json.loads(text) for (text,) in rows]
 
 
 def test_what_used_a_channel_of_others_runs_again_and_what_used_its_own_does_not() -> None:
