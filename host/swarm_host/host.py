@@ -118,6 +118,7 @@ class Host:
         """
         self.script = str(script)
         await self._generations.load(script)
+        self._note_generation()
 
     async def reload(self, dry_run: bool = False, *, fresh: bool = False) -> Reloaded:
         """Loads the script anew; where all is well, what it defines takes over in one step, save
@@ -128,7 +129,14 @@ class Host:
         :return: what changed.
         :raises LoadError: it cannot be loaded, or a hook refused; the last good generation stays.
         """
-        return await self._generations.reload(dry_run, fresh)
+        reloaded = await self._generations.reload(dry_run, fresh)
+        self._note_generation()
+        return reloaded
+
+    def _note_generation(self) -> None:
+        if self._journal is not None:
+            newest = (one["number"] for one in self.kernel.generations() if one["newest"])
+            self._journal.note_generation(next(newest, 0))
 
     def watched(self) -> dict[str, list[str]]:
         """What the newest generation came from, and the last attempt at the next: ``files``,

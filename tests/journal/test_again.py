@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from swarm_host.tokens.token import fingerprint
 from tests.journal.test_cases import passed
 from tests.support.command_line import popen, run, script
 from tests.support.waiting import hold, wait_for
@@ -559,3 +560,23 @@ def test_who_asks_again_and_again_whether_a_worker_has_ended_is_told() -> None:
     )
     assert resumed() == 15
     assert lines() == ["1", "2", "3", "4", "5"]
+
+
+def test_what_the_run_was_is_kept_its_generations_and_fingerprints_of_its_tokens() -> None:
+    text = """
+    swarm.worker "w" {
+      command = { "sh", "-c", "printf %s $T > token" }, env = { T = "{token}" },
+    }
+    swarm.main(function() swarm.call("w") end)
+    """
+    assert run("--journal", "j", script(Path(), text), "arg").returncode == 0
+    token = Path("token").read_text()
+    with sqlite3.connect("j") as db:
+        meta = {key: json.loads(text) for key, text in db.execute("SELECT * FROM meta")}
+        [(task, known)] = db.execute("SELECT task, key FROM kept WHERE kind='token'").fetchall()
+    assert (task, known) == (2, fingerprint(token))
+    assert meta["wish"]["args"] == ["arg"]
+    assert {"python", "system", "version", "cwd", "run_id", "status"} <= meta.keys()
+    assert list(meta["generation 1.1"]["sources"]) == ["script.lua"]
+    for file in Path().glob("j*"):
+        assert token.encode() not in file.read_bytes()

@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -89,6 +90,8 @@ class Recorder:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._problem: Exception | None = None
         self._is_told = False
+        self._generations: set[int] = set()
+        self._digests: dict[str, str] = {}  # of sources, by their paths
 
     @property
     def name(self) -> str:
@@ -147,8 +150,18 @@ class Recorder:
         text = json.dumps(value)
         self._take(None, lambda c: _set_meta(c, {key: text}))
 
+    def note_generation(self, number: int) -> None:
+        """A generation of the script has taken over: when, and what it was read from, by the first
+        digits of its SHA-256."""
+        if number not in self._generations:
+            self._generations.add(number)
+            session = 1 if self.resumed is None else self.resumed.session
+            known = {"at": time.time(), "sources": dict(self._digests)}
+            self.note(f"generation {session}.{number}", known)
+
     def keep_source(self, path: str, content: bytes) -> None:
         """Keeps what a script or a module of the run consists of."""
+        self._digests[path] = sha256(content).hexdigest()[:16]
         self._take(
             None,
             lambda c: void(

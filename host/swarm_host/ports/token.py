@@ -52,7 +52,7 @@ class Tokens:
             ttl=payload["ttl"],
             caveats=payload["caveats"],
         )
-        return Answer(data=made.encode())
+        return Answer(fingerprint(made), made.encode())
 
     def _attenuate(self, payload: dict[str, Any], text: str) -> Answer:
         return Answer(data=self._authority.attenuate(text, payload["caveats"]).encode())

@@ -10,6 +10,7 @@ local caveats = require "swarm.rights.caveats"
 local errors = require "swarm.ground.errors"
 local gate = require "swarm.rights.gate"
 local handles = require "swarm.worker.handle"
+local records = require "swarm.journal.records"
 local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
 local shown = require "swarm.ground.shown"
@@ -130,7 +131,7 @@ function tokens.mint(task, given)
     extra.spoken_for, spoken_n = true, spoken_n + 1
     spoken_for[spoken_n] = task
   end
-  local _, text = ask({
+  local fingerprint, text = ask({
     op = "mint",
     over = take_over(),
     agent = task.def.name or "main",
@@ -140,6 +141,9 @@ function tokens.mint(task, given)
     ttl = ttl,
     caveats = values.object(left),
   })
+  if records.on then
+    records.kept(task, "token", 0, fingerprint, attempts.number(task))
+  end
   return text
 end
 

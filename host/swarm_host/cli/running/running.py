@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
@@ -171,6 +172,7 @@ class Running:
         journal.describe({"wish": wish.recorded()})  # a script that it goes on with is its own
         if journal.resumed is None:
             journal.describe({"cwd": str(Path.cwd()), "version": __version__})
+            journal.describe({"python": sys.version.split()[0], "system": sys.platform})
         return journal
 
     def _tell_how_to_resume(self) -> None:
