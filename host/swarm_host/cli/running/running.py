@@ -169,24 +169,23 @@ class Running:
         except NoJournal as problem:
             refuse(str(problem))
         journal.on_warning = lambda text: self._screen.note(f"warning: {text}")
-        journal.describe({"wish": wish.recorded()})  # a script that it goes on with is its own
+        journal.describe({"wish": wish.recorded()})
         if journal.resumed is None:
-            journal.describe({"cwd": str(Path.cwd()), "version": __version__})
-            journal.describe({"python": sys.version.split()[0], "system": sys.platform})
+            on = {"python": sys.version.split()[0], "system": sys.platform}
+            journal.describe({"cwd": str(Path.cwd()), "version": __version__, **on})
         return journal
 
     def _tell_how_to_resume(self) -> None:
         """A run that has not come to its end can go on."""
         journal = self._options.journal
-        if journal is None or not journal.is_on_disk or self._wish.quiet or self._stays:
+        if not journal or not journal.is_on_disk or self._wish.quiet or self._stays:
             return
         broken_off = self._watchdog.received is not None or self._exit == TIMED_OUT
         if broken_off or (self._exit and self._spares):
             self._screen.note(f"resume it with: swarm-host resume {journal.name}")
 
     def _before_exit(self) -> None:
-        """A trusted script ends the process: what it said is read first, save where it was to end
-        already; a signal ends the wait."""
+        """A trusted script ends the process: what it said is read first; a signal ends the wait."""
         self._screen.clear()
         if self._log_dir is not None:
             self._log_dir.close()
