@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from swarm_host.cli.words import SYNC, Amount, Seconds, refuse
+from swarm_host.cli.words import (
+    AS_JSON,
+    DEBUG,
+    EVENTS,
+    LOG_DIR,
+    QUIET,
+    SYNC,
+    VIEW,
+    Amount,
+    Seconds,
+    refuse,
+    with_words,
+)
 from swarm_host.entries import harmless
 
 if TYPE_CHECKING:
@@ -27,9 +38,9 @@ _WORDS = (
         help="Go on with this script, as it is now. Default: as it was recorded.",
     ),
     click.option("--explain", is_flag=True, help="Say of each task why it runs again, or not."),
-    click.option("--quiet", is_flag=True, help="No progress and no logs below error."),
-    click.option("--json", "as_json", is_flag=True, help="stdout is main's result alone, as JSON."),
-    click.option("--debug", is_flag=True, help="Debug logs, and the host's frames in errors."),
+    QUIET,
+    AS_JSON,
+    DEBUG,
     click.option(
         "--budget",
         type=Amount(),
@@ -38,22 +49,15 @@ _WORDS = (
         help="What the run may use, with all that it has used already. Default: as it was said.",
     ),
     click.option("--timeout", type=Seconds(), metavar="S", help="Seconds from now on."),
-    click.option("--view", type=click.Choice(["tree", "lines", "plain", "off"])),
-    click.option("--events", type=click.Path(), metavar="FILE", help="Write the events there."),
-    click.option("--log-dir", type=click.Path(), metavar="DIR", help="What each attempt says."),
+    VIEW,
+    EVENTS,
+    LOG_DIR,
     SYNC,
 )
 
 
 def _words(function: Callable[..., None]) -> Callable[..., None]:
-    @wraps(function)
-    def command(**words: Any) -> None:
-        function(**words)
-
-    decorated: Callable[..., None] = command
-    for word in reversed(_WORDS):
-        decorated = word(decorated)
-    return decorated
+    return with_words(_WORDS, function)
 
 
 @click.command()

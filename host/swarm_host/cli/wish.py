@@ -14,7 +14,21 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import click
 
-from swarm_host.cli.words import DEBUG, LUA_PATH, SYNC, TRUST, Amount, Seconds, refuse
+from swarm_host.cli.words import (
+    AS_JSON,
+    DEBUG,
+    EVENTS,
+    LOG_DIR,
+    LUA_PATH,
+    QUIET,
+    SYNC,
+    TRUST,
+    VIEW,
+    Amount,
+    Seconds,
+    refuse,
+    with_words,
+)
 
 if TYPE_CHECKING:
     from swarm_host.cli.running.journal_wish import JournalWish
@@ -109,21 +123,10 @@ _WORDS = (
         metavar="K=V",
         help="What the run may use: cost=20 (USD), tokens=1000000, seconds=3600. May be repeated.",
     ),
-    click.option(
-        "--events", type=click.Path(), metavar="FILE", help="Write the run's events there."
-    ),
-    click.option("--json", "as_json", is_flag=True, help="stdout is main's result alone, as JSON."),
-    click.option(
-        "--view",
-        type=click.Choice(["tree", "lines", "plain", "off"]),
-        help="What shows the run while it goes on. Default: tree at a terminal, else plain.",
-    ),
-    click.option(
-        "--log-dir",
-        type=click.Path(),
-        metavar="DIR",
-        help="Write there what each attempt says: NAME-TASK.ATTEMPT.log.",
-    ),
+    EVENTS,
+    AS_JSON,
+    VIEW,
+    LOG_DIR,
     click.option(
         "--token-key",
         "token_keys",
@@ -133,7 +136,7 @@ _WORDS = (
         help="The key of tokens, in a file of mode 600. Twice: the new one, which makes tokens, "
         "and the old one, which still verifies. Default: what SWARM_TOKEN_KEYS names, else random.",
     ),
-    click.option("--quiet", is_flag=True, help="No progress and no logs below error."),
+    QUIET,
 )
 
 _RUNNING = (
@@ -204,10 +207,7 @@ def words_of_a_run(
         def command(ctx: click.Context, /, **words: Any) -> None:
             function(_wish(ctx, words, serves))
 
-        decorated: Callable[..., None] = command
-        for word in reversed([*_WORDS, *(_SERVING if serves else _RUNNING), *_LAST]):
-            decorated = word(decorated)
-        return decorated
+        return with_words([*_WORDS, *(_SERVING if serves else _RUNNING), *_LAST], command)
 
     return decorate
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import click
@@ -76,7 +77,34 @@ SYNC = click.option(
     help="full: what the journal has is on the disk before anything follows from it; normal"
     " (default): after a power cut its last moments may be missing. A kill loses nothing.",
 )
+EVENTS = click.option(
+    "--events", type=click.Path(), metavar="FILE", help="Write the run's events there."
+)
+AS_JSON = click.option(
+    "--json", "as_json", is_flag=True, help="stdout is main's result alone, as JSON."
+)
+VIEW = click.option(
+    "--view",
+    type=click.Choice(["tree", "lines", "plain", "off"]),
+    help="What shows the run while it goes on. Default: tree at a terminal, else plain.",
+)
+LOG_DIR = click.option(
+    "--log-dir",
+    type=click.Path(),
+    metavar="DIR",
+    help="Write there what each attempt says: NAME-TASK.ATTEMPT.log.",
+)
+QUIET = click.option("--quiet", is_flag=True, help="No progress and no logs below error.")
 DEBUG = click.option("--debug", is_flag=True, help="Debug logs, and the host's frames in errors.")
+
+
+def with_words(
+    words: Sequence[Callable[..., Any]], command: Callable[..., None]
+) -> Callable[..., None]:
+    """A function with options and arguments, in the order in which help lists them."""
+    for word in reversed(words):
+        command = word(command)
+    return command
 
 
 def first_fault(problem: UnicodeDecodeError) -> str:

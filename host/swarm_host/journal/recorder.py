@@ -43,14 +43,14 @@ class Recorder:
     Nothing is on disk until there is something to lose: something outside is begun, or time goes
     by.
 
-    :ivar status: how the run has ended, for who asks later.
     :param run_id: the run's.
-    :ivar on_warning: called with a text where no journal can be kept that nobody asked for: the run
-        goes on without.
     :param path: where; None: in the folder of this user's runs, if that can be.
     :param sync: see :class:`~swarm_host.journal.writer.Writer`.
     :param resumed: what is known of the run from before.
     :param lock: held already, where it is resumed.
+    :ivar status: how the run has ended, for who asks later.
+    :ivar on_warning: called with a text where no journal can be kept that nobody asked for: the run
+        goes on without.
     :raises NoJournal: there is a file at the path already.
     """
 
@@ -77,6 +77,7 @@ class Recorder:
         self.on_warning: Callable[[str], object] = logging.getLogger("swarm_host").warning
         self._sync: Sync = sync
         self._lock = lock
+        self._session = 1 if resumed is None else resumed.session
         known = {} if resumed is None else resumed.meta
         self._seed = known.get("seed", int.from_bytes(os.urandom(6)))
         self._meta: dict[str, Any] = {"run_id": self.run_id, "seed": self._seed}
@@ -155,37 +156,27 @@ class Recorder:
         digits of its SHA-256."""
         if number not in self._generations:
             self._generations.add(number)
-            session = 1 if self.resumed is None else self.resumed.session
             known = {"at": time.time(), "sources": dict(self._digests)}
-            self.note(f"generation {session}.{number}", known)
+            self.note(f"generation {self._session}.{number}", known)
 
     def keep_source(self, path: str, content: bytes) -> None:
         """Keeps what a script or a module of the run consists of."""
         self._digests[path] = sha256(content).hexdigest()[:16]
-        self._take(
-            None,
-            lambda c: void(
-                c.execute("INSERT OR REPLACE INTO sources VALUES(?,?)", (path, content))
-            ),
-        )
+        row = path, content
+        self._take(None, lambda c: c.execute("INSERT OR REPLACE INTO sources VALUES(?,?)", row))
 
-    def keep(self, rows: Rows) -> None:
-        """Keeps rows of Lua's."""
+    def keep_rows(self, *rows: bytes) -> None:
+        """Keeps rows of Lua's (:data:`swarm_host.journal.writer.Rows`)."""
         if self._is_off:
             return
-        size = sum(map(len, rows))
         if not self._held_since:
             self._held_since = time.monotonic()
-        self._held_bytes += size
-        self._take(rows, None)
+        self._held_bytes += sum(map(len, rows))
+        self._take(cast("Rows", rows), None)
         late = time.monotonic() - self._held_since > HELD_SECONDS
         known = self.resumed is not None  # there is a file that says something else
         if self._writer is None and (self._held_bytes > HELD_BYTES or late or known):
             self._open()
-
-    def keep_rows(self, *rows: bytes) -> None:
-        """The same, for Lua."""
-        self.keep(cast("Rows", rows))
 
     def _take(self, rows: Rows | None, step: Step | None) -> None:
         if self._is_off:
@@ -251,7 +242,6 @@ class Recorder:
         from swarm_host.journal.writer import Writer  # costs start-up, and short runs need none
 
         self._loop = asyncio.get_running_loop()
-        session = 1 if self.resumed is None else self.resumed.session
         try:
             if self._lock is None:
                 self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -268,9 +258,9 @@ class Recorder:
         self._writer = Writer(
             self.path,
             self._sync,
-            session,
+            self._session,
             fresh=self.resumed is None,
-            on_done=lambda number, problem: self._loop_call(number, problem),
+            on_done=self._call_back,
         )
         meta = {key: json.dumps(value) for key, value in self._meta.items()}
         began = time.time()
@@ -280,7 +270,7 @@ class Recorder:
             if self.resumed is not None:
                 self.resumed.prepare(connection)
             connection.execute(
-                "INSERT INTO sessions VALUES(?,?,?,NULL,NULL)", (session, os.getpid(), began)
+                "INSERT INTO sessions VALUES(?,?,?,NULL,NULL)", (self._session, os.getpid(), began)
             )
 
         held, self._held = self._held, []
@@ -288,7 +278,7 @@ class Recorder:
         for rows, step in held:
             self._take(rows, step)
 
-    def _loop_call(self, number: int, problem: Exception | None) -> None:
+    def _call_back(self, number: int, problem: Exception | None) -> None:
         assert self._loop is not None
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             self._loop.call_soon_threadsafe(self._reached, number, problem)
@@ -311,12 +301,11 @@ class Recorder:
 
     def _take_end(self) -> None:
         how, ended = self.status, time.time()
-        session = 1 if self.resumed is None else self.resumed.session
 
         def end(connection: sqlite3.Connection) -> None:
             _set_meta(connection, {"status": json.dumps(how)})
             connection.execute(
-                "UPDATE sessions SET ended=?, how=? WHERE n=?", (ended, how, session)
+                "UPDATE sessions SET ended=?, how=? WHERE n=?", (ended, how, self._session)
             )
 
         self._take(None, end)
@@ -336,6 +325,8 @@ class Recorder:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+        if self.resumed is not None:
+            self.resumed.close()
         if self._problem is not None and not self._is_told:
             raise JournalError(self._error())
 
@@ -352,7 +343,3 @@ def _words(problem: Exception) -> str:
 
 def _set_meta(connection: sqlite3.Connection, meta: Mapping[str, str]) -> None:
     connection.executemany("INSERT OR REPLACE INTO meta VALUES(?,?)", list(meta.items()))
-
-
-def void(_: object) -> None:
-    """Drops a value."""

@@ -126,10 +126,10 @@ class Resumed:
         self._taken: set[int] = set()
         self._open: set[int] = set()
         unsettled = self._db.execute(
-            "SELECT t.id, t.parent FROM tasks t LEFT JOIN ends e ON e.task=t.id "
+            "SELECT t.parent FROM tasks t LEFT JOIN ends e ON e.task=t.id "
             "WHERE t.detached AND (e.task IS NULL OR e.status='cancelled')"
         ).fetchall()
-        for _, parent in unsettled:
+        for (parent,) in unsettled:
             while parent and parent not in self._open:
                 self._open.add(parent)
                 parent = self._one("SELECT parent FROM tasks WHERE id=?", parent)
@@ -347,8 +347,6 @@ class Resumed:
         return sums
 
     def _content(self, text: str) -> str:
-        if not text.startswith("@"):
-            return text
         return content_of(self._path, text)
 
     def close(self) -> None:

@@ -14,14 +14,12 @@ import anyio
 
 from swarm_host.ports.contract import Answer, Call, Port, PortError
 from swarm_host.ports.env import Env
-from swarm_host.ports.files.port import Files
+from swarm_host.ports.files.port import READS, Files
 from swarm_host.ports.noting import digest_of
 
 VERSION = 1
 KEPT_SECONDS = 30 * 86400.0
 MOST_ENTRIES = 100_000
-
-_READS = frozenset(("exists", "first", "glob", "list", "read", "source", "stat"))
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS results(key TEXT PRIMARY KEY, entry TEXT, used REAL) WITHOUT ROWID;
@@ -72,7 +70,7 @@ class Reuse:
         for what, was in reads.items():
             name, _, text = what.partition(" ")
             payload = json.loads(text)
-            if name != "env" and payload["op"] not in _READS:
+            if name != "env" and payload["op"] not in READS:
                 return False  # nobody of ours has noted that
             try:
                 answer: Answer | PortError = await self._ports[name](payload, Call(0))

@@ -21,7 +21,7 @@ Rows = tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes]
 """What Lua has gathered (``lua/swarm/journal/records.lua``): rows of tasks, begins, ends, lives,
 attempts, outputs and kept."""
 
-Step = Callable[[sqlite3.Connection], None]
+Step = Callable[[sqlite3.Connection], object]
 """Something else that is written."""
 
 _SQL = (

@@ -6,7 +6,17 @@ local floor, format, byte, sub = math.floor, string.format, string.byte, string.
 local band, bxor, rshift, char, concat = bit.band, bit.bxor, bit.rshift, string.char, table.concat
 local type, tonumber = type, tonumber
 
-local random = {}
+local random = {
+  GOLDEN = 0x9E3779B97F4A7C15ULL, -- by which splitmix64 goes on
+}
+
+---What splitmix64 makes of a state.
+---@param z any 64 bits
+function random.mixed(z)
+  z = bxor(z, rshift(z, 30)) * 0xBF58476D1CE4E5B9ULL
+  z = bxor(z, rshift(z, 27)) * 0x94D049BB133111EBULL
+  return bxor(z, rshift(z, 31))
+end
 
 local BATCH = 512 -- bytes read at once
 local bytes, at = "", 1
@@ -38,10 +48,8 @@ function random.seed(seed)
   random.take_from(function()
     local list = {}
     for word = 0, 1 do
-      state = state + 0x9E3779B97F4A7C15ULL
-      local z = bxor(state, rshift(state, 30)) * 0xBF58476D1CE4E5B9ULL
-      z = bxor(z, rshift(z, 27)) * 0x94D049BB133111EBULL
-      z = bxor(z, rshift(z, 31))
+      state = state + random.GOLDEN
+      local z = random.mixed(state)
       for i = 1, 8 do
         list[word * 8 + i] = char(tonumber(band(rshift(z, 8 * (i - 1)), 0xff)))
       end
@@ -58,14 +66,12 @@ local function take(n)
   return sub(bytes, at - n, at - 1)
 end
 
----A number in [0, 1), or a whole number in [1, m] or [m, n].
+---A number in [0, 1) as it is, or as a whole number in [1, m] or [m, n].
+---@param unit number
 ---@param m integer?
 ---@param n integer?
 ---@return number
-function random.random(m, n)
-  local a, b, c, d, e, f = byte(take(6), 1, 6)
-  local unit = ((((a * 256 + b) * 256 + c) * 256 + d) * 256 + e) * 256 + f
-  unit = unit / 2 ^ 48
+function random.within(unit, m, n)
   if m == nil then
     return unit
   end
@@ -76,6 +82,16 @@ function random.random(m, n)
     return errors.throw("invalid_argument", "swarm.random takes whole numbers m <= n")
   end
   return m + floor(unit * (n - m + 1))
+end
+
+---A number in [0, 1), or a whole number in [1, m] or [m, n].
+---@param m integer?
+---@param n integer?
+---@return number
+function random.random(m, n)
+  local a, b, c, d, e, f = byte(take(6), 1, 6)
+  local unit = ((((a * 256 + b) * 256 + c) * 256 + d) * 256 + e) * 256 + f
+  return random.within(unit / 2 ^ 48, m, n)
 end
 
 ---A random UUID (RFC 9562, version 4).

@@ -10,8 +10,7 @@ local random = require "swarm.ground.random"
 local record = require "swarm.scheduler.record"
 local records = require "swarm.journal.records"
 local S = require "swarm.scheduler.scheduler"
-local bxor, rshift = bit.bxor, bit.rshift
-local floor, tonumber, tostring, type = math.floor, tonumber, tostring, type
+local rshift, tonumber, tostring = bit.rshift, tonumber, tostring
 
 local again = {
   seed = 0, -- of the run, 0 to 2^53
@@ -49,25 +48,18 @@ function again.recorded(task, key)
     text = kept and kept[records.field(key)]
   end
   if text then
-    if text == "" then
-      return true, nil
-    end
-    return true, exact.decode(text)
+    return true, records.value(text)
   end
   return false
 end
 
 ---Records the value of a key.
 function again.record(task, key, value)
-  local text = ""
-  if value ~= nil then
-    local same
-    text, same = records.text(value)
-    if not same then
-      local message = "swarm.recorded: its value cannot be kept: there is a secret in it, or a "
-        .. "live object such as a channel"
-      return errors.throw("invalid_value", message, { path = "value" })
-    end
+  local text, same = records.text(value)
+  if not same then
+    local message = "swarm.recorded: its value cannot be kept: there is a secret in it, or a "
+      .. "live object such as a channel"
+    return errors.throw("invalid_value", message, { path = "value" })
   end
   local extra = record.extra(task)
   extra.recorded = extra.recorded or {}
@@ -138,13 +130,7 @@ end
 
 -- Random numbers: a stream for each task (splitmix64), so that who runs first changes nothing -----
 
-local GOLDEN = 0x9E3779B97F4A7C15ULL
-
-local function mixed(z)
-  z = bxor(z, rshift(z, 30)) * 0xBF58476D1CE4E5B9ULL
-  z = bxor(z, rshift(z, 27)) * 0x94D049BB133111EBULL
-  return bxor(z, rshift(z, 31))
-end
+local GOLDEN, mixed = random.GOLDEN, random.mixed
 
 ---The stream of the running worker's task.
 local function stream()
@@ -176,15 +162,7 @@ end
 ---@param m number?
 ---@param n number?
 function again.random(m, n)
-  if m == nil then
-    return unit()
-  elseif n == nil then
-    m, n = 1, m
-  end
-  if type(m) ~= "number" or type(n) ~= "number" or m > n then
-    return errors.throw("invalid_argument", "swarm.random takes whole numbers m <= n")
-  end
-  return m + floor(unit() * (n - m + 1))
+  return random.within(unit(), m, n)
 end
 
 ---math.randomseed: of the running worker's own numbers.

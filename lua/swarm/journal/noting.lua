@@ -22,7 +22,7 @@ local NOTHING = { schema = true, reuse = true }
 
 ---Begins to note what comes of a task.
 function noting.begin(task)
-  record.extra(task).came_of = { reads = {}, workers = {}, outside = false, n = 0 }
+  record.extra(task).came_of = { reads = {}, workers = {}, outside = false }
 end
 
 ---What was noted of a task; it is noted no longer.

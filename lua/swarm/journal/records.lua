@@ -17,6 +17,7 @@ local SEP, ROW = "\31", "\n"
 local FLUSH_AT = 262144 -- bytes gathered before the host is called within a tick
 
 local records = {
+  MOST_KEY = 1000, -- bytes of a key of an author's
   on = false, -- the run has a journal
   flush = nil, -- kernel: hands over what is gathered, now
   order = 0, -- of what happens to tasks from outside their own code: ends, and wakings
@@ -74,6 +75,14 @@ function records.text(value)
     return seen, same and seen == text
   end
   return text, same
+end
+
+---The value of a text that records.text has made, and which is the very same.
+function records.value(text)
+  if text == "" then
+    return nil
+  end
+  return exact.decode(text)
 end
 
 ---Whether anything of a task is kept: a script that loads is no task of the run.
@@ -181,18 +190,7 @@ end
 ---@param n integer which of that kind, or 0
 ---@param key string
 function records.kept(task, kind, n, key, value)
-  values:put(
-    task.id,
-    SEP,
-    kind,
-    SEP,
-    n,
-    SEP,
-    key == "" and "" or clean(key),
-    SEP,
-    records.text(value),
-    ROW
-  )
+  values:put(task.id, SEP, kind, SEP, n, SEP, clean(key), SEP, records.text(value), ROW)
   room()
 end
 

@@ -1,7 +1,6 @@
 -- What is known of a run that is resumed: which tasks of before are those that are spawned again,
 -- and in which order their ends are told. An end that was recorded is told once nobody else has
 -- anything to do, the earliest first: so what follows from the order of ends follows again.
-local exact = require "swarm.values.exact"
 local json = require "swarm.values.json"
 local records = require "swarm.journal.records"
 
@@ -56,10 +55,7 @@ end
 
 ---The recorded value of one that is not run again.
 function replay.value(found)
-  if found.value == "" then
-    return nil
-  end
-  return exact.decode(found.value)
+  return records.value(found.value)
 end
 
 -- Ends in their order -----------------------------------------------------------------------------

@@ -127,9 +127,7 @@ local function value_of(entry)
   for i = 1, #entry.outputs do
     exact.decode(entry.outputs[i])
   end
-  if entry.value ~= "" then
-    return exact.decode(entry.value)
-  end
+  return records.value(entry.value)
 end
 
 ---A worker's `run` whose results are used again: `run` itself where they are not to be.

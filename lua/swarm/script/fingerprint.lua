@@ -269,7 +269,9 @@ function fingerprint.of_generation(generation, given)
   local globals = own_globals(generation, given)
   if next(globals) ~= nil then
     prints.globals = of(globals)
-    note_state_users(generation, prints, globals, of)
+    if next(lasting) ~= nil then
+      note_state_users(generation, prints, globals, of)
+    end
   end
   for _, kind in pairs { "on_reload", "on_dispose" } do
     if #generation[kind] > 0 then

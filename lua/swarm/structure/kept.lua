@@ -11,8 +11,6 @@ local S = require "swarm.scheduler.scheduler"
 local values = require "swarm.values.values"
 local type = type
 
-local MOST_KEY = 1000 -- bytes
-
 local kept = {}
 
 ---swarm.recorded(key, fn) → what fn returned, the first time
@@ -21,8 +19,8 @@ local kept = {}
 function kept.recorded(key, fn)
   if type(key) ~= "string" or key == "" then
     return arguments.wrong('swarm.recorded takes a key first, such as "issue"', key)
-  elseif #key > MOST_KEY then
-    local message = "swarm.recorded: a key has at most " .. MOST_KEY .. " bytes"
+  elseif #key > records.MOST_KEY then
+    local message = "swarm.recorded: a key has at most " .. records.MOST_KEY .. " bytes"
     return errors.throw("invalid_argument", message .. ", and this one has " .. #key)
   elseif type(fn) ~= "function" then
     return arguments.wrong("swarm.recorded takes a function after its key", fn)

@@ -233,7 +233,8 @@ _OPERATIONS: dict[str, Callable[[Request], Answer]] = {
 }
 
 
-_READS = frozenset(("exists", "first", "glob", "list", "read", "source", "stat"))
+READS = frozenset(("exists", "first", "glob", "list", "read", "source", "stat"))
+"""Operations that change nothing."""
 _LOADING = frozenset(("first", "source"))
 
 
@@ -277,7 +278,7 @@ class Files:
             # A read that hangs (a file system that is gone) is left behind when its worker is
             # cancelled; a write is waited for, so that nobody finds half of it, and a copy until
             # it has looked up and removed what it has.
-            return await threads.run(run, abandon=op in _READS)
+            return await threads.run(run, abandon=op in READS)
         except transfer.Failed as failed:
             path, problem = failed.path, failed.problem
         except OSError as caught:

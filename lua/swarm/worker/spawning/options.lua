@@ -3,6 +3,7 @@ local arguments = require "swarm.ground.arguments"
 local attempts = require "swarm.worker.attempts"
 local errors = require "swarm.ground.errors"
 local record = require "swarm.scheduler.record"
+local records = require "swarm.journal.records"
 local scopes = require "swarm.scope.scope"
 local shown = require "swarm.ground.shown"
 local values = require "swarm.values.values"
@@ -20,8 +21,6 @@ local ELSEWHERE = {
 local SPAWN_OPTIONS =
   { timeout = true, detached = true, meta = true, retries = true, label = true, key = true }
 
-local MOST_KEY = 1000
-
 local root_keys = {} -- of those at the top of the run
 
 ---Gives a task its key: no two children of one task have the same.
@@ -29,9 +28,9 @@ function options.take_key(above, key)
   if type(key) ~= "string" or key == "" then
     local got = shown.value(key)
     return errors.throw("invalid_argument", "spawn's option key is a text, not " .. got)
-  elseif #key > MOST_KEY then
+  elseif #key > records.MOST_KEY then
     local message = "spawn's option key has at most %d bytes, and this one has %d"
-    return errors.throw("invalid_argument", message:format(MOST_KEY, #key))
+    return errors.throw("invalid_argument", message:format(records.MOST_KEY, #key))
   end
   local keys = root_keys
   if above then
