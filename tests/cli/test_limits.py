@@ -79,7 +79,7 @@ def test_children_have_the_limits_that_the_host_was_started_with(tmp_path: Path)
 
 
 EATS = """
-swarm.worker "nap" { command = { "sh", "-c", "echo $$ > pid; exec sleep 600" } }
+swarm.worker "nap" { command = { "sh", "-c", "echo $$ > new; mv new pid; exec sleep 600" } }
 local kept = {}
 swarm.worker "eats" { run = function()
   while true do

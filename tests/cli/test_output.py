@@ -19,7 +19,7 @@ from tests.support.command_line import MAIN, SWARM_HOST, popen, script
 from tests.support.waiting import wait_for, wait_for_end
 
 CLEANS_UP = """
-swarm.worker "nap" {{ command = {{ "sh", "-c", "echo $$ > pid; exec sleep 600" }} }}
+swarm.worker "nap" {{ command = {{ "sh", "-c", "echo $$ > new; mv new pid; exec sleep 600" }} }}
 swarm.main(function(_, ctx)
   pcall(function()
     swarm.spawn "nap"
@@ -167,7 +167,9 @@ def test_a_file_that_fills_up_keeps_what_it_could_take(tmp_path: Path) -> None:
 # Nobody reads. ------------------------------------------------------------------------------------
 
 FLOOD = """
-swarm.worker "nap" { command = { "sh", "-c", "echo $$ > pid; exec sleep 600" }, timeout = 1 }
+swarm.worker "nap" {
+  command = { "sh", "-c", "echo $$ > new; mv new pid; exec sleep 600" }, timeout = 1,
+}
 swarm.worker "beat" { run = function()
   while true do swarm.sleep(0.05) swarm.fs.append("beats", ".") end
 end }

@@ -283,7 +283,7 @@ def test_no_worker_s_process_is_left_over(tmp_path: Path, holds: str) -> None:
 # Other signals, and other times. ------------------------------------------------------------------
 
 NAPS = """
-swarm.worker "nap" { command = { "sh", "-c", "echo $$ > pid; exec sleep 600" } }
+swarm.worker "nap" { command = { "sh", "-c", "echo $$ > new; mv new pid; exec sleep 600" } }
 swarm.main(function()
   swarm.spawn "nap"
   while not swarm.fs.exists "pid" do swarm.sleep(0.01) end
