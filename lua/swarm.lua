@@ -1,4 +1,5 @@
 -- require "swarm": the public face of a generation. Nothing but names handed on.
+local ask = require "swarm.outside.ask"
 local blocks = require "swarm.structure.blocks"
 local channel = require "swarm.sharing.channel"
 local clock = require "swarm.ground.clock"
@@ -41,6 +42,7 @@ local temporary = require "swarm.outside.temporary"
 local tokens = require "swarm.outside.tokens"
 local tracing = require "swarm.worker.output.trace"
 local values = require "swarm.values.values"
+local verdicts = require "swarm.people.verdicts"
 
 -- swarm.fs: what asks the port, and what is a block besides.
 local files = { temp_dir = temporary.in_blocks(blocks.scope, blocks.shielded) }
@@ -66,7 +68,11 @@ return function(generation, run)
     spawn = spawning.spawn,
     join = join.join,
     cancel = join.cancel,
-    mark = join.mark,
+    mark = verdicts.face_mark,
+    override = verdicts.face_override,
+    ask = ask.ask,
+    answer = ask.answer,
+    pending = ask.pending,
     retry = dispatching.retry,
     attach = sessions.attach,
     pause = loop.pause,
@@ -133,6 +139,9 @@ return function(generation, run)
       return lines.hook(generation, "on_dispose", fn)
     end,
     watch_file = sources.watch_file,
+    operator = function(id, fn)
+      return registry.operator(generation, id, fn)
+    end,
     main = function(fn)
       return registry.main(generation, fn, run.args)
     end,

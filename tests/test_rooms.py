@@ -20,6 +20,7 @@ STOREYS = (
     ("scope",),
     ("rights",),
     ("worker",),
+    ("people",),
     ("structure", "sharing", "outside"),
     ("kinds", "layers"),
     ("sandbox",),

@@ -39,7 +39,7 @@ class Ending:
         if error and outcome.status in ("pass", "blocked"):
             status = "timeout" if error.get("of_run") else "failed"
             return Outcome(status, outcome.value, error, outcome)
-        if error and error["code"] in ("deadlock", "limited"):
+        if error and error["code"] in ("deadlock", "limited", "unanswered"):
             return Outcome("failed", None, error)
         return outcome
 

@@ -202,7 +202,8 @@ class Host:
         """
         outcome = await self._ending.of_run(main, again=again)
         if self._journal is not None:
-            self._journal.status = outcome.status
+            waits = outcome.error is not None and outcome.error["code"] == "unanswered"
+            self._journal.status = "waiting" if waits else outcome.status
         return outcome
 
     def spawn(self, name: str, value: Any = None, timeout: float | None = None) -> Handle:

@@ -28,6 +28,9 @@ class Options:
     :ivar helper: a module that each spec file finds loaded; "": none.
     :ivar seed: what random numbers come from, 0 to 2^53; None: from the system.
     :ivar closed_world: nobody outside spawns or cancels, so that silence is a deadlock.
+    :ivar on_ask: what becomes of a run that only answers to questions can move, where nobody
+        outside can give them while it waits (``closed_world``): ``exit``: it ends, with the error
+        ``unanswered``, and can be resumed; ``wait``: it waits.
     :ivar cancel_grace: seconds that a worker may go on after its cancel, by catching what that
         raises, until it is abandoned.
     :ivar blocked: ``fail``: a run in which tasks ended blocked has failed.
@@ -67,6 +70,7 @@ class Options:
     helper: str = ""
     seed: int | None = None
     closed_world: bool = False
+    on_ask: Literal["exit", "wait"] = "exit"
     cancel_grace: float = 10
     blocked: Literal["warn", "fail"] = "warn"
     budget: Mapping[str, float] = field(default_factory=dict)
@@ -106,6 +110,7 @@ class Options:
             "names_prints": self.names_prints,
             "copies_prints": self.copies_prints,
             "closed_world": self.closed_world,
+            "waits_for_answers": self.on_ask == "wait",
             "cancel_grace": self.cancel_grace,
             "blocked_fails": self.blocked == "fail",
             "eager": self.eager,

@@ -154,7 +154,7 @@ class Pump:
         """What comes of a step is known before it is done."""
         if step.keeps:
             journal.keep_rows(*self._kernel.take_journal())
-        if step.requests:
+        if step.requests or step.urgent:
             await journal.durable()
         await journal.keep_pace()
 

@@ -481,6 +481,20 @@ function Turn:unknown(name) end
 ---@field input? any the same
 ---@field needs? string[] nodes that must have passed
 
+---What `swarm.ask` is given beside the question.
+---@class swarm.AskOptions
+---@field to? string who is asked: "main"
+---@field choices? string[] what can be answered
+---@field schema? table a JSON Schema of the answer (extra `schema`)
+---@field default? any what counts where nobody has answered in time
+---@field timeout? number seconds; then the default counts, or `timeout` is raised
+---@field show? string|swarm.File what is put beside the question, such as a diff
+
+---What `swarm.answer` is given beside the answer.
+---@class swarm.AnswerOptions
+---@field by? string who answers: the worker's name and label
+---@field reason? string
+
 ---Options of `shield`.
 ---@class swarm.ShieldOptions
 ---@field timeout? number seconds: 30

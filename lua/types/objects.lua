@@ -7,7 +7,8 @@
 ---@alias swarm.Target swarm.Handle|string
 
 ---`pass`, `blocked`, `failed`, `cancelled` and `timeout` are final.
----@alias swarm.Status "pending"|"running"|"pass"|"blocked"|"failed"|"cancelled"|"timeout"
+---@alias swarm.Status "pending"|"running"|"suspended"|"pass"|"blocked"|"failed"|"cancelled"
+---| "timeout"
 
 -- Workers -----------------------------------------------------------------------------------------
 
@@ -20,6 +21,7 @@
 ---@field attempt integer from 1
 ---@field name string? the worker's name; nil for a function
 ---@field label string? which of many it is: what it was labelled with, else its input in short
+---@field overridden boolean a senior has put another result in the place of its own
 ---@field status swarm.Status
 ---@field generation integer the generation whose code it runs
 ---@field input any a copy of its input; in the worker itself the input
@@ -249,6 +251,15 @@ function Scope:spawn(name, input, opts) end
 ---| "task_attempt_started"
 ---| "worker_output" # `event`: what it has said
 ---| "task_attempt_completed" # with its `status`
+---| "task_suspended" # `key`: it waits for an answer
+---| "task_resumed" # `key`
+---| "question_asked" # `key`, `to`, `question`, `choices`, and what else is shown
+---| "question_answered" # `key`, `to`, `value`, `by`, `via`, `reason`
+---| "question_withdrawn" # `key`, `to`, `reason`: nobody needs an answer any more
+---| "senior_queried" # a question to "senior", in the same words
+---| "senior_answered"
+---| "task_overridden" # `value`, `ok`, `by`, `via`, `reason`
+---| "task_marked" # `verdict`, `by`, `via`, `reason`
 ---| "retry" # `delay`, `reason`: another attempt comes
 ---| "task_pass"
 ---| "task_blocked"
@@ -288,6 +299,10 @@ function Scope:spawn(name, input, opts) end
 ---| "closed" # a channel
 ---| "limited" # { retry_at, pool }
 ---| "interrupted" # it was in flight as the run broke off, and its on_resume is "fail"
+---| "question_not_found" # { key }
+---| "already_answered" # { key, by, via }: who was faster
+---| "operator_failed" # the function of an operator raised, refused, or gave what does not fit
+---| "unanswered" # { many }: only answers to so many questions can move the run
 ---| "skipped" # { need }, of a node of a graph
 ---| "not_registered" # { name }
 ---| "unknown_name" # { name }
@@ -371,6 +386,10 @@ function Scope:spawn(name, input, opts) end
 ---@field session string? agent_failed, limited, idle_timeout of an agent
 ---@field last string? of these: what the agent said last
 ---@field exit_code integer? process_failed
+---@field key string? of a question
+---@field by string? already_answered: who has answered
+---@field via string? already_answered: from where
+---@field many integer? unanswered: how many questions wait
 ---@field signal string? process_failed
 ---@field stderr string? process_failed: its last 4 KiB
 ---@field stdout any process_failed: as `output` made it; with a `reason` the text
@@ -474,3 +493,34 @@ function Lock:with(fn) end
 ---@field added string[] such as "worker count"
 ---@field removed string[]
 ---@field changed string[]
+
+---A question that nobody has answered yet.
+---@class swarm.Question
+---@field key string by which it is answered
+---@field nth integer which it is of all of the run
+---@field question string
+---@field to string who is asked
+---@field kind "question"|"approval"|"attempt"
+---@field choices? string[]
+---@field schema? table
+---@field default? any
+---@field show? string|swarm.File
+---@field details? table what is known besides, of an approval or an attempt
+---@field since number Unix seconds
+---@field task_id string of who asks
+---@field name? string
+---@field label? string
+
+---What the function of an operator is given.
+---@class swarm.Request : swarm.Question
+---@field role? string of who asks
+---@field input any
+---@field prompt? string of an attempt
+
+---How a question was answered.
+---@class swarm.Answer
+---@field value any
+---@field by? string who has answered
+---@field via string "operator", "lua", "terminal", "socket", "journal" or "default"
+---@field reason? string
+---@field at number Unix seconds

@@ -72,11 +72,45 @@ function swarm.call(name, input, opts) end
 ---@return boolean
 function swarm.cancel(target, reason, opts) end
 
----Ends a task that waits for an answer. Until questions come with a later version every mark raises
----`invalid_argument`.
+---Asks a person, or whoever answers for `to`, and waits. The worker is `suspended` meanwhile, and
+---its time limits, and those of the workers above it, stand still. Verb ask_operator; of a senior
+---(`to = "senior"`), query_senior.
+---@param question string at most 65,536 bytes
+---@param opts? swarm.closed.AskOptions
+---@return any answer one of the choices, what fits the schema, or a text
+---@return swarm.Answer answered by whom, and from where
+function swarm.ask(question, opts) end
+
+---Answers a question. Who asks, and workers below that, cannot. Verb answer_query.
+---@param key string
+---@param value any a JSON-like value, not nil
+---@param opts? swarm.closed.AnswerOptions
+function swarm.answer(key, value, opts) end
+
+---The questions that nobody has answered yet, the oldest first. Verb read_task_state.
+---@return swarm.Question[]
+function swarm.pending() end
+
+---Has a function answer what is put to an id. It runs beside the run's workers, as an operator. Nil
+---leaves the question to somebody else; a second value, or an error, fails who asks.
+---@param id string
+---@param fn fun(request: swarm.Request): any, any
+function swarm.operator(id, fn) end
+
+---Puts another result in the place of a settled task's: `result` gives it from now on, the status
+---stays. Verb override_verdict.
+---@param target swarm.Target
+---@param value any a JSON-like value
+---@param ok? boolean false: it is blocked; true by default
+---@param reason? string
+function swarm.override(target, value, ok, reason) end
+
+---Ends a task that waits for an answer. Verb mark_pass, or mark_blocked.
 ---@param target swarm.Target
 ---@param verdict "pass"|"blocked"
-function swarm.mark(target, verdict) end
+---@param value? any what its result is
+---@param reason? string
+function swarm.mark(target, verdict, value, reason) end
 
 ---The events of an attempt so far, in order; never waits.
 ---@param target swarm.Target

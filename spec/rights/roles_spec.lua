@@ -525,7 +525,7 @@ describe("swarm.mark", function()
     local err = assert.has_error(function()
       swarm.mark(h, "pass")
     end, { code = "invalid_argument" })
-    assert.matches("running: only a suspended task", err.message)
+    assert.matches("running: only a task that waits for an answer", err.message)
     assert.has_error(function()
       ---@diagnostic disable-next-line: param-type-mismatch
       swarm.mark(h, "fine")

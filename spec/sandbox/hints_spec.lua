@@ -44,7 +44,6 @@ describe("a word of another library", function()
   end
 
   for name, right in pairs {
-    ask = "swarm.input, or swarm.blocked",
     model = "swarm.http.request, or swarm.worker",
     llm = "swarm.http.request, or swarm.worker",
   } do

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 def run(wish: RunWish) -> None:
     """Run SCRIPT: its swarm.main gets ARGS.
 
-    Exit status: 0 pass, 1 failed, 2 usage or load error, 3 blocked, 124 timeout, 130 Ctrl-C,
-    143 SIGTERM.
+    Exit status: 0 pass, 1 failed, 2 usage or load error, 3 blocked, 75 waits for an answer,
+    124 timeout, 130 Ctrl-C, 143 SIGTERM.
     """
     run_wish(wish)
 

@@ -46,6 +46,7 @@ class RunWish(NamedTuple):
     :ivar timeout: seconds for everything, or None.
     :ivar cancel_grace: seconds that a worker may go on after its cancel.
     :ivar blocked: what tasks that ended blocked make of the run.
+    :ivar on_ask: what becomes of the run where only answers to questions can move it.
     :ivar budget: how much the run may use: names and amounts.
     :ivar events: the file for events of the run, or None.
     :ivar as_json: stdout is the result alone.
@@ -69,6 +70,7 @@ class RunWish(NamedTuple):
     timeout: float | None = None
     cancel_grace: float = 10
     blocked: Literal["warn", "fail"] = "warn"
+    on_ask: Literal["exit", "wait"] = "exit"
     budget: tuple[tuple[str, float], ...] = ()
     events: str | None = None
     as_json: bool = False
@@ -90,7 +92,7 @@ class RunWish(NamedTuple):
 
 
 _RECORDED = (
-    *("script", "args", "input", "timeout", "cancel_grace", "blocked", "budget"),
+    *("script", "args", "input", "timeout", "cancel_grace", "blocked", "on_ask", "budget"),
     *("trust", "lua_path", "reuse", "token_keys"),
 )
 
@@ -115,6 +117,13 @@ _WORDS = (
         type=click.Choice(["warn", "fail"]),
         default="warn",
         help="Whether tasks that ended blocked are told of (default), or have the run fail too.",
+    ),
+    click.option(
+        "--on-ask",
+        type=click.Choice(["exit", "wait"]),
+        default="exit",
+        help="What a run does that only answers to questions can move, without a terminal: end "
+        "with status 75, to be resumed (default), or wait.",
     ),
     click.option(
         "--budget",

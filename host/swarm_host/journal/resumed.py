@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from swarm_host.journal.contents import content_of
 from swarm_host.journal.places import NoJournal, number_of
+from swarm_host.journal.questions import questions
 from swarm_host.journal.schema import INDEXES, LARGE, check
 from swarm_host.journal.usage import add_usage
 
@@ -155,7 +156,7 @@ class Resumed:
             self._leading.add(parent)
             if scope != parent:
                 _note(self._below, _known_by(scope, name, key, text), number)
-        sql = "SELECT DISTINCT task FROM kept WHERE kind IN ('session', 'worktree')"
+        sql = "SELECT DISTINCT task FROM kept WHERE kind IN ('session', 'worktree', 'override')"
         self._keeping = {task for (task,) in self._db.execute(sql)}
         self._saying = {task for (task,) in self._db.execute("SELECT DISTINCT task FROM outputs")}
 
@@ -176,14 +177,20 @@ class Resumed:
         if not self._takes_sources:
             connection.execute("DELETE FROM sources")
 
-    def state(self) -> dict[str, int]:
-        """What Lua begins with: the highest id (``last``), and the order of what happened last."""
+    def state(self) -> dict[str, Any]:
+        """What Lua begins with: the highest id (``last``), the order of what happened last, and the
+        keys of questions that nobody has answered (``asked``)."""
         return {
+            "asked": [
+                question.key for question in questions(self._db, self._path) if question.is_open
+            ],
             "last": int(self._one("SELECT coalesce(max(id),0) FROM tasks")),
             "order": int(
                 self._one(
                     "SELECT max(coalesce((SELECT max(nth) FROM ends),0), "
-                    "coalesce((SELECT max(nth) FROM lives),0))"
+                    "coalesce((SELECT max(nth) FROM lives),0), "
+                    "coalesce((SELECT max(json_extract(value,'$.order')) FROM kept "
+                    "WHERE kind='answer' AND json_valid(value)),0))"
                 )
             ),
         }
@@ -262,8 +269,11 @@ class Resumed:
             found["in_flight"] = begun is not None and not self._again_anyway
         else:
             found["again"] = self._again(number, row[1], row[3])
-            if found["again"] is not None and self._was_mended(number, row[1]):
-                # swarm.retry followed, which passed: the script comes to that again.
+            if found["again"] is not None and (
+                self._was_mended(number, row[1]) or self._is_overridden(number)
+            ):
+                # swarm.retry followed, which passed, or a senior's word: the script comes to that
+                # again.
                 found["again"] = None
                 error = self._one("SELECT error FROM ends WHERE task=?", number)
                 found |= {"status": row[1], "error": json.loads(self._content(error))}
@@ -282,6 +292,13 @@ class Resumed:
             return False
         sql = "SELECT count(*) FROM lives WHERE task=? AND status='pass' AND reusable"
         return bool(self._one(sql, number))
+
+    def _is_overridden(self, number: int) -> bool:
+        """Whether a senior has put a result in the place of a task's, and that is a good one."""
+        if number not in self._keeping or number in self._drop:
+            return False
+        text = self._one("SELECT value FROM kept WHERE task=? AND kind='override'", number)
+        return text is not None and bool(json.loads(self._content(text))["ok"])
 
     def _end(self, number: int, row: tuple[Any, ...]) -> dict[str, Any]:
         """How a task has ended that does not run again."""

@@ -42,6 +42,20 @@ class Schemas:
         return await to_thread.run_sync(_check, schema, value)
 
 
+def misfit(schema: Any, value: Any) -> str | None:
+    """What is wrong with a value, for who is no worker; None: it fits.
+
+    :raises PortError: the extra is missing.
+    """
+    text = json.dumps(schema).encode()
+    _compile(text)
+    problem = _check(text, json.dumps(value).encode()).value
+    if problem is None:
+        return None
+    at = "".join(f"[{step!r}]" for step in problem["path"])
+    return f"{at}: {problem['message']}" if at else str(problem["message"])
+
+
 @lru_cache(CACHED_SCHEMAS)
 def _validator(schema: bytes) -> Validator:
     """The compiled schema; without a network, and with ``format`` checked.

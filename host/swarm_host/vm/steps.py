@@ -18,6 +18,7 @@ class Step(NamedTuple):
     :ivar settles: workers that Python holds have settled.
     :ivar watches: there is more to watch than was asked for.
     :ivar keeps: there is something for the journal.
+    :ivar urgent: that must be on the disk before anybody is told more.
     """
 
     more: bool
@@ -27,6 +28,7 @@ class Step(NamedTuple):
     settles: bool
     watches: bool
     keeps: bool
+    urgent: bool
 
 
 class Request(NamedTuple):

@@ -8,6 +8,7 @@ local failures = require "swarm.events.failures"
 local frames = require "swarm.ground.frames"
 local held = require "swarm.doors.held"
 local picture = require "swarm.doors.picture"
+local questions = require "swarm.people.questions"
 local pools = require "swarm.worker.limits.pools"
 local raised = require "swarm.ground.raised"
 local record = require "swarm.scheduler.record"
@@ -25,6 +26,7 @@ local format = string.format
 local ending = {
   closed_world = false, -- nobody outside can spawn or cancel: silence is a deadlock
   blocked_fails = false, -- tasks that ended blocked fail the run
+  waits_for_answers = false, -- a run that only answers can move waits; else it ends
 }
 
 local bounded -- main's task: its deadline, if it has one, is the run's, and that timer wakes nobody
@@ -34,6 +36,7 @@ local run_error -- a deadlock, or the end of its time: fails the run whatever ma
 
 local PICTURED = 40 -- rows
 local closing = false -- a run that takes work from outside takes no more
+local asked -- the questions for whose answers the run has ended
 local ran_late -- who was alive as the run's time was over: { live = how many, rows }, or nil
 
 local function look_who_runs()
@@ -78,7 +81,7 @@ function ending.begin()
   for status in pairs(record.final) do
     ended_before[status] = settling.counts[status] - settling.loading[status]
   end
-  run_error, failures.list, ran_late = nil, {}, nil
+  run_error, failures.list, ran_late, asked = nil, {}, nil, nil
   S.drop_timer(late)
   tally.begin()
   scopes.forget_failed(root)
@@ -156,8 +159,8 @@ end
 
 ---What there is to tell of the run's tasks, main aside, as JSON: `failed`, `blocked` and `retried`,
 ---each how `many` there are and the first `tasks`; those that took longest, `slowest`; what was
----`used`; the `worktrees` that stay; and who was alive as the run's time was over, `late`: how many
----were `live`, and the `rows` of a picture.
+---`used`; the `worktrees` that stay; who was alive as the run's time was over, `late`: how many
+---were `live`, and the `rows` of a picture; and the questions that it waits for, `asked`.
 ---@return string
 function ending.summary()
   return text_of {
@@ -167,6 +170,7 @@ function ending.summary()
     slowest = tally.all_slowest(bounded),
     used = tally.all_used(),
     late = ran_late,
+    asked = asked,
     worktrees = tally.all_kept(),
   }
 end
@@ -200,6 +204,7 @@ local function named(task)
 end
 
 local DEADLOCK_SHOWN = 20
+local ASKED_SHOWN = 20
 local LINGERING_SHOWN = 5
 
 ---@param with_generation boolean? objects are named with the generation that made them
@@ -290,6 +295,19 @@ local function over_limit(pool)
   cancelling.children(root, { kind = "deadlock", reason = reason, scope = root })
 end
 
+---Nothing but answers can move the run: it ends, and goes on once they are there.
+local function unanswered()
+  local many = questions.count
+  local message = many == 1 and "a question waits for an answer"
+    or many .. " questions wait for an answer"
+  run_error = errors.new("unanswered", message, {
+    of_run = true,
+    many = many,
+  })
+  asked = questions.list(nil, ASKED_SHOWN)
+  cancelling.children(root, { kind = "asks", reason = message, scope = root })
+end
+
 ---Every live worker waits, and nothing outside can wake one: cancels the run.
 local function deadlock()
   local pool = pools.over()
@@ -330,7 +348,12 @@ function ending.if_deadlocked()
     and not S.has_timers(bounded and bounded.extra and bounded.extra.deadline)
     and not run_error
   then
-    if not subscriptions.close_all() then
+    if questions.count > 0 then
+      if ending.waits_for_answers then
+        return false
+      end
+      unanswered()
+    elseif not subscriptions.close_all() then
       deadlock()
     end
     return true

@@ -19,6 +19,7 @@ local log = require "swarm.events.log"
 local modules = require "swarm.sandbox.modules"
 local picture = require "swarm.doors.picture"
 local roles = require "swarm.rights.roles"
+local questions = require "swarm.people.questions"
 local VERBS = require "swarm.rights.verbs"
 local raised = require "swarm.ground.raised"
 local random = require "swarm.ground.random"
@@ -102,6 +103,7 @@ function kernel.boot(config, flush, exit, keep, find)
   events.on, tally.watched = config.events or config.events_shown, config.watched
   log.names_prints, log.copies_prints = config.names_prints, config.copies_prints
   ending.closed_world, ending.blocked_fails = config.closed_world, config.blocked_fails
+  ending.waits_for_answers = config.waits_for_answers
   cancelling.grace = config.cancel_grace
   if config.seed then
     random.seed(config.seed)
@@ -123,6 +125,7 @@ function kernel.boot(config, flush, exit, keep, find)
   end
   if config.resumed then
     replay.begin(find, config.resumed)
+    questions.begin(config.resumed.asked)
   end
   modules.exit = function(status)
     log.flush()
@@ -155,6 +158,7 @@ end
 ---@return boolean more, number? wait, boolean requests, boolean says, boolean settles
 ---@return boolean watches there is more to watch than was asked for
 ---@return boolean keeps there is something for the journal
+---@return boolean urgent that must be on disk before anybody is told more
 function kernel.step(slice)
   heap.look()
   local more = S.step(slice)
@@ -179,8 +183,10 @@ function kernel.step(slice)
       wait = deadline - clock.monotonic()
     end
   end
-  local says = log.waits() or events.waits()
-  return more, wait, bridge.waits(), says, held.any_settled(), script.watches(), records.waits()
+  local says, settles = log.waits() or events.waits(), held.any_settled()
+  local keeps, urgent = records.waits(), records.urgent
+  records.urgent = false
+  return more, wait, bridge.waits(), says, settles, script.watches(), keeps, urgent
 end
 
 ---The ids of the requests to cancel.

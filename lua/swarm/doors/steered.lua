@@ -1,8 +1,13 @@
 -- What can be asked for from outside beside a worker's own: verb → function(who, params, of) →
 -- value. `of` has `param` and `target` of visits.lua.
+local blocks = require "swarm.structure.blocks"
+local cancelling = require "swarm.scope.cancel"
 local dispatching = require "swarm.structure.dispatching"
+local errors = require "swarm.ground.errors"
 local loop = require "swarm.structure.loop"
+local questions = require "swarm.people.questions"
 local recent = require "swarm.doors.recent"
+local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
 local sessions = require "swarm.script.sessions"
@@ -11,6 +16,9 @@ local trace = require "swarm.worker.output.trace"
 local types = require "swarm.events.types"
 local values = require "swarm.values.values"
 local raised = require "swarm.ground.raised"
+local verdicts = require "swarm.people.verdicts"
+
+local MOST_QUESTIONS = 1000 -- in one answer
 
 local methods = {}
 
@@ -48,6 +56,58 @@ end
 function methods.inject_directive(who, params, of)
   loop.direct(of.target(who, params).handle, of.param(params, "text", "string", true))
 end
+
+---Who answers, or says what a task comes to: a worker by its token, or a person.
+local function answerer(who, params, of)
+  local by = of.param(params, "by", "string")
+  return {
+    by = who.task and (who.task.def.name or record.title(who.task)) or by or "a person",
+    via = of.param(params, "via", "string") or "socket",
+    reason = of.param(params, "reason", "string"),
+    task = who.task,
+  }
+end
+
+---Answers a question; without a key, tells which there are beyond the `beyond`-th, and waits for a
+---further one for so many seconds.
+function methods.answer_query(who, params, of)
+  local key = of.param(params, "key", "string")
+  if not key then
+    local beyond = of.param(params, "beyond", "number") or 0
+    local seconds, rows = of.param(params, "wait", "number"), questions.list(beyond, MOST_QUESTIONS)
+    if not rows[1] and seconds then
+      pcall(blocks.timeout, seconds, questions.wait, beyond)
+      cancelling.enter()
+      rows = questions.list(beyond, MOST_QUESTIONS)
+    end
+    return { questions = values.array(rows), open = questions.count }
+  end
+  local value = params.value
+  if value == nil or value == values.null then
+    return errors.throw("invalid_argument", "an answer needs a value")
+  end
+  questions.answer(key, value, answerer(who, params, of))
+end
+
+function methods.override_verdict(who, params, of)
+  local value = params.value
+  if value == values.null then
+    value = nil
+  end
+  local ok = of.param(params, "ok", "boolean")
+  verdicts.override(of.target(who, params), value, ok ~= false, answerer(who, params, of))
+end
+
+local function mark(verdict)
+  return function(who, params, of)
+    local value = params.value
+    if value == values.null then
+      value = nil
+    end
+    verdicts.mark(of.target(who, params), verdict, value, answerer(who, params, of))
+  end
+end
+methods.mark_pass, methods.mark_blocked = mark "pass", mark "blocked"
 
 function methods.heartbeat(who, params, of)
   sessions.heartbeat(of.target(who, params))

@@ -22,6 +22,7 @@ local settling = require "swarm.worker.settle"
 local supervisors = require "swarm.structure.supervise.calls"
 local tokens = require "swarm.outside.tokens"
 local values = require "swarm.values.values"
+local verdicts = require "swarm.people.verdicts"
 local worktree = require "swarm.outside.worktree"
 
 -- Slots: the scheduler begins workers, a cancel ends those that never began, an end asks for
@@ -64,6 +65,7 @@ handles.offer(loop.methods)
 handles.offer(nil, cancel_token.getters)
 handles.offer(nil, blocks.getters)
 handles.offer(nil, graph.getters)
+handles.offer(nil, verdicts.getters)
 handles.offer(nil, worktree.getters)
 handles.offer(held_open.methods, held_open.getters)
 handles.offer(supervisors.methods)

@@ -124,7 +124,6 @@ spelling.FIRST_GUESSES = {
 -- What comes later, and what does for it until then.
 spelling.LATER = {
   ["swarm."] = {
-    ask = "swarm.input, or swarm.blocked for what a person has to decide",
     kind = "swarm.worker with run or command",
     llm = "swarm.http.request, or swarm.worker with a command that asks it",
     model = "swarm.http.request, or swarm.worker with a command that asks it",

@@ -96,6 +96,21 @@ function again.given(task, kind)
   return kept and exact.decode(kept["1"])
 end
 
+---What was kept of a kind under a key of the host's own, or nil.
+function again.recorded_as(task, kind, key)
+  local kept = kept_of(task, kind)
+  return kept and kept[key] and exact.decode(kept[key])
+end
+
+---The question that a task asked as its n-th, and what it came to, as the journal has them.
+---@param n string
+---@return table? asked { about, since }, table? answer { value, by, via, … } or { withdrawn }
+function again.asked(task, n)
+  local asked, answers = kept_of(task, "question"), kept_of(task, "answer")
+  local answer = answers and answers[n]
+  return asked and asked[n] and exact.decode(asked[n]), answer and exact.decode(answer)
+end
+
 -- Sleeps ------------------------------------------------------------------------------------------
 
 ---When a sleep that begins now ends.

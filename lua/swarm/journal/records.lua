@@ -20,6 +20,7 @@ local records = {
   MOST_KEY = 1000, -- bytes of a key of an author's
   on = false, -- the run has a journal
   flush = nil, -- kernel: hands over what is gathered, now
+  urgent = false, -- what is gathered must be on disk before anybody is told of it
   order = 0, -- of what happens to tasks from outside their own code: ends, and wakings
 }
 

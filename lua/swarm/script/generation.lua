@@ -22,6 +22,7 @@ function generation.new(number, line)
     commands = {}, -- name → { fields, where }
     agents = {}, -- name → { agent, where }
     pools = {}, -- name → { fields, where }
+    operators = {}, -- id → { fn, where }
     hooks = {}, -- in the order of registration
     uses = {}, -- the layers that are on every worker
     on_reload = {}, -- functions

@@ -13,6 +13,7 @@ local faults = require "swarm.script.faults"
 local frames = require "swarm.ground.frames"
 local hooks = require "swarm.layers.hooks"
 local kinds = require "swarm.kinds.all"
+local operators = require "swarm.people.operators"
 local pipeline = require "swarm.layers.pipeline"
 local pools = require "swarm.script.pools"
 local ready = require "swarm.script.ready"
@@ -193,6 +194,12 @@ end)
 registry.use = faults.gathering(function(generation, name, options)
   still_loading(generation, "swarm.use")
   return hooks.use(generation, name, options)
+end)
+
+---swarm.operator(id, fn)
+registry.operator = faults.gathering(function(generation, id, fn)
+  still_loading(generation, "swarm.operator")
+  return operators.define(generation, id, fn)
 end)
 
 local MAIN_FIELDS = { run = true, budget = true }

@@ -249,7 +249,7 @@ local function once_more(task, w, by)
   retries.policy, retries.stopped = attempts.NONE, false -- it alone
   keep_aside(task, retries)
   tally.begins_again(task)
-  extra.owned, extra.handed = nil, nil
+  extra.owned, extra.handed, extra.overridden = nil, nil, nil
   if records.on then
     recorded.begins_anew(task)
   end

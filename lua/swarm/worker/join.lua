@@ -4,6 +4,7 @@ local arguments = require "swarm.ground.arguments"
 local cancelling = require "swarm.scope.cancel"
 local clock = require "swarm.ground.clock"
 local deadlock = require "swarm.worker.deadlock"
+local ends = require "swarm.scope.ends"
 local errors = require "swarm.ground.errors"
 local frames = require "swarm.ground.frames"
 local gate = require "swarm.rights.gate"
@@ -11,6 +12,7 @@ local handles = require "swarm.worker.handle"
 local list = require "swarm.ground.list"
 local need_room = require "swarm.ground.room"
 local record = require "swarm.scheduler.record"
+local results = require "swarm.worker.result"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
 local shared = require "swarm.journal.shared"
@@ -138,18 +140,30 @@ function joining.join(target, opts)
       )
   end
   local status = task.status
-  if status == "pass" or status == "blocked" then
+  if status == "pass" or status == "blocked" or (task.extra and task.extra.overridden) then
     return true
   end
   own(task)
   return nil, scopes.error_for(task, S.current.rights)
 end
 
+---What a senior has put in the place of a result (people/verdicts.lua).
+local function overridden(task, by)
+  local value = copy(by.value, "result")
+  if by.ok then
+    return value
+  end
+  local reason = results.reason(by.reason or "overridden by " .. by.by)
+  return value, ends.stamp(task, results.blocked_error(value, reason))
+end
+
 ---swarm.result(h) → value · value, err (blocked); raises the error of any other end
 function joining.result(target)
   local task = settled_task(target, nil, "result", "poll_task")
   local status, value = task.status, task.value
-  if status == "pass" then
+  if task.extra and task.extra.overridden then
+    return overridden(task, task.extra.overridden)
+  elseif status == "pass" then
     if type(value) == "table" then
       return copy(value, "result")
     end
@@ -201,28 +215,6 @@ function joining.cancel(target, reason, opts)
     return live and task.status == "cancelled"
   end
   return live and not (before and before.kind == "timeout" and before.scope == w)
-end
-
----swarm.mark(h, "pass" | "blocked", value?): ends a task that waits for an answer. Tasks are
----suspended by questions and operators; until a script can ask, every mark is refused.
-function joining.mark(target, verdict)
-  cancelling.not_while_loading()
-  if verdict ~= "pass" and verdict ~= "blocked" then
-    return errors.throw(
-      "invalid_argument",
-      'mark takes "pass" or "blocked" second, and got ' .. shown.value(verdict)
-    )
-  end
-  gate.check(S.current, "mark_" .. verdict)
-  local task = handles.task(target, "mark")
-  return errors.throw(
-    "invalid_argument",
-    "worker "
-      .. named(task)
-      .. " is "
-      .. task.status
-      .. ": only a suspended task, or one that an operator answers, can be marked"
-  )
 end
 
 return joining

@@ -265,6 +265,9 @@ end
 ---@param untaken table? more of them
 local function settle_cancelled(w, cause, others, untaken)
   local task = w.task
+  if cause.kind == "mark" and cause.scope == w then -- a person has said what it comes to
+    return settle(w, cause.verdict, cause.value, cause.err and stamp(task, cause.err))
+  end
   if cause.kind == "timeout" and cause.scope == w then
     local err = scopes.with_others(ends.by(task, cause, true), others)
     err.abandoned = task.extra.abandoned

@@ -8,6 +8,10 @@
 
 ---@alias swarm.closed.AgentOverAcp { command: (string[]|fun(turn: swarm.closed.Turn): string[]), options?: swarm.AgentOption[], start_timeout?: number, [string]: nil }
 
+---@alias swarm.closed.AnswerOptions { by?: string, reason?: string, [string]: nil }
+
+---@alias swarm.closed.AskOptions { to?: string, choices?: string[], schema?: table, default?: any, timeout?: number, show?: string|swarm.File, [string]: nil }
+
 ---@alias swarm.closed.AttachOptions { role: swarm.RoleName, ttl?: number, name?: string, caveats?: swarm.closed.Caveats, [string]: nil }
 
 ---@alias swarm.closed.Backoff { first: number, factor?: number, max?: number, [string]: nil }

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import anyio
 
 from swarm_host.cli.running.lingering import lingering_told
+from swarm_host.cli.running.status import asks, status_of
+from swarm_host.cli.running.telling import told_at_end
 from swarm_host.cli.running.watchdog import LOOK_SECONDS, Watchdog
 from swarm_host.cli.wish import RunWish
 from swarm_host.cli.words import TIMED_OUT, first_fault, refuse
@@ -28,28 +30,25 @@ from swarm_host.serving.listening import CannotListen, listening
 from swarm_host.threads.loop import LoopThread
 from swarm_host.version import __version__
 from swarm_host.view.fronts.following import Following
-from swarm_host.view.fronts.shown import SHOWN_SECONDS, View, default_view, rows_of, shown
+from swarm_host.view.fronts.shown import View, default_view, rows_of, shown
 from swarm_host.view.lingering import cancelling
 from swarm_host.view.outputs import result_of
 from swarm_host.view.screen import Screen
-from swarm_host.view.summary import blocked, colour_of, named_in, summary_of, told_in
+from swarm_host.view.summary import colour_of
 
 if TYPE_CHECKING:
     from swarm_host.cli.running.reloading import WatchedRun
     from swarm_host.journal.recorder import Recorder
     from swarm_host.view.fronts.log_dir import LogDir
 
-_EXIT = {"pass": 0, "failed": 1, "blocked": 3, "timeout": TIMED_OUT, "cancelled": 1}
 _LOAD_ERROR = 2
 _LISTENING = "serve takes work there: set XDG_RUNTIME_DIR to a folder of yours with a short path"
 _PICTURED = 40
 """Rows of the run that are looked at for who is at work."""
-_MOST_LOGS = 5
 _LOGS_SECONDS = 0.5
 """How long a process that ends at once waits until what was said is in --log-dir."""
 _JOURNAL_SECONDS = 5.0
 """How long a process that a trusted script ends waits until its journal is whole."""
-_LIMITED = 75  # to be run again later: sysexits.h, EX_TEMPFAIL
 
 
 class Running:
@@ -97,6 +96,7 @@ class Running:
             trust=wish.trust,
             lua_path=wish.lua_path,
             debug=wish.debug,
+            on_ask="wait" if wish.journal is None else wish.on_ask,
             closed_world=reload is None or not reload.wakes_main,
             cancel_grace=wish.cancel_grace,
             blocked=wish.blocked,
@@ -134,6 +134,7 @@ class Running:
         screen.on_problem(lambda problem: self._thread.call(self._cancel, problem))
         self._host: Host | None = None
         self._exit = 1
+        self._asks = False  # it has ended because only answers can move it
         self._spares = False  # to resume the run is less than to run it again
 
     def run(self) -> int:
@@ -181,7 +182,9 @@ class Running:
         if not journal or not journal.is_on_disk or self._wish.quiet or self._stays:
             return
         broken_off = self._watchdog.received is not None or self._exit == TIMED_OUT
-        if broken_off or (self._exit and self._spares):
+        if self._asks:
+            self._screen.note(f"answer with: swarm-host answer {journal.name} KEY VALUE")
+        if broken_off or self._asks or (self._exit and self._spares):
             self._screen.note(f"resume it with: swarm-host resume {journal.name}")
 
     def _before_exit(self) -> None:
@@ -342,9 +345,7 @@ class Running:
             self._screen.note(f"{one['task_id']} {titled(one)} at {place} waits for {waits_for}")
 
     def _tell(self, outcome: Outcome) -> None:
-        limited = outcome.error is not None and outcome.error["code"] == "limited"
-        over = limited and (outcome.error or {}).get("of_run")
-        self._exit = _LIMITED if over else _EXIT[outcome.status]
+        self._exit, self._asks = status_of(outcome), asks(outcome)
         if not self._serves:
             self._tell_summary(outcome)
         of_main = outcome.main or outcome  # what fails the run takes nothing of what main returned
@@ -354,9 +355,13 @@ class Running:
             self._print_result(of_main.value)
         if outcome.status == "blocked" and outcome.error is not None:
             self._screen.note(str(outcome.error["message"]))
-        elif outcome.error is not None and not (
-            # Who cancelled it is told at the end.
-            outcome.status == "cancelled" and (self._watchdog.received or self._screen.problem)
+        elif (
+            outcome.error is not None
+            and not (
+                # Who cancelled it is told at the end.
+                outcome.status == "cancelled" and (self._watchdog.received or self._screen.problem)
+            )
+            and not self._asks
         ):
             self._tell_error(outcome.error)
 
@@ -364,21 +369,10 @@ class Running:
         """Says what there is to tell beside the result; with --quiet only what fails the run."""
         if self._host is None:
             return
-        summary, seconds = self._host.summary(), self._host.seconds()
-        if self._wish.quiet:
-            lines = blocked(summary["blocked"]) if self._wish.blocked == "fail" else []
-        else:
-            total = self._options.watched and seconds >= SHOWN_SECONDS
-            error = None if outcome is None else outcome.error
-            told = told_in(error)
-            counts, log_dir = self._host.counts(), self._log_dir
-            lines = summary_of(summary, counts, seconds, told=told, total=total)
-            if log_dir is not None:
-                listed = [*summary["failed"]["tasks"], *named_in(error)]
-                files = dict.fromkeys(filter(None, map(log_dir.file_of, listed)))
-                lines += [f"log: {file}" for file in [*files][:_MOST_LOGS]]
-            if self._options.journal is not None:
-                lines += self._options.journal.told()
+        options, watched = self._options, self._options.watched
+        lines = told_at_end(
+            self._host, outcome, self._wish, self._log_dir, options.journal, watched=watched
+        )
         for line in lines:
             self._screen.note(line, colour_of(line))
 

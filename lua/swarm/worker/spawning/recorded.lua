@@ -165,6 +165,8 @@ function recorded.settle(task)
     extra.tail.final = { value = value, reason = nil }
   end
   settling.recorded(w, status, value, err)
+  local overridden = extra.found.kept and again.recorded_as(task, "override", "last")
+  extra.overridden = overridden or extra.overridden
   task.since = task.since - max(0, clock.wall() - found.at) -- it has ended when it has ended
 end
 

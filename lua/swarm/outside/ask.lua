@@ -1,0 +1,205 @@
+-- swarm.ask, answer and pending: what scripts have of the questions of a run.
+local arguments = require "swarm.ground.arguments"
+local asking = require "swarm.people.asking"
+local bridge = require "swarm.outside.bridge"
+local cancelling = require "swarm.scope.cancel"
+local errors = require "swarm.ground.errors"
+local gate = require "swarm.rights.gate"
+local json = require "swarm.values.json"
+local noting = require "swarm.journal.noting"
+local operators = require "swarm.people.operators"
+local questions = require "swarm.people.questions"
+local record = require "swarm.scheduler.record"
+local S = require "swarm.scheduler.scheduler"
+local shown = require "swarm.ground.shown"
+local values = require "swarm.values.values"
+local concat, format, pairs, type = table.concat, string.format, pairs, type
+
+local ask = {}
+
+local FIELDS =
+  { to = true, choices = true, schema = true, default = true, timeout = true, show = true }
+local MOST_TEXT = 65536 -- bytes of a question
+
+local function wrong(message, ...)
+  return errors.throw("invalid_argument", format(message, ...))
+end
+
+-- What answers may be -----------------------------------------------------------------------------
+
+---The choices as texts, or nil.
+local function choices_of(given)
+  if given == nil then
+    return nil
+  end
+  local n = type(given) == "table" and arguments.length(given)
+  if not n or n == 0 then
+    return wrong('swarm.ask\'s choices are a list of texts, such as { "yes", "no" }')
+  end
+  local seen = {}
+  for i = 1, n do
+    local choice = given[i]
+    if type(choice) ~= "string" or choice == "" then
+      return wrong("swarm.ask's choices[%d] is a text, and not %s", i, shown.value(choice))
+    elseif seen[choice] then
+      return wrong("swarm.ask's choices have %s twice", shown.value(choice))
+    end
+    seen[choice] = true
+  end
+  return values.copy(given, "choices")
+end
+
+---What sees that an answer is one of the choices.
+local function one_of(choices)
+  return function(value)
+    for i = 1, #choices do
+      if choices[i] == value then
+        return value
+      end
+    end
+    local message = "the answer is one of %s, and not %s"
+    return wrong(message, concat(choices, ", "), shown.value(value))
+  end
+end
+
+---What sees that an answer fits a schema.
+local function fits(schema)
+  local ok, text = pcall(json.encode, schema, "schema")
+  local problem
+  if ok then
+    problem = bridge.request("schema", { op = "compile" }, text)
+  else
+    problem = text
+  end
+  if problem then
+    return wrong("swarm.ask's %s: %s", values.path("schema", problem.path or {}), problem.message)
+  end
+  return function(value)
+    local misfit =
+      bridge.request("schema", { op = "check" }, text .. "\n" .. json.encode(value, "answer"))
+    if misfit then
+      local path = values.path("answer", misfit.path)
+      local message = path .. " does not fit: " .. misfit.message
+      return errors.throw("invalid_value", message, { path = path })
+    end
+    return value
+  end
+end
+
+local function a_text(value)
+  if type(value) ~= "string" then
+    return wrong("the answer is a text, and not %s", shown.value(value))
+  end
+  return value
+end
+
+---What is put beside a question.
+local function to_show(show)
+  if show == nil or type(show) == "string" or values.is_file(show) then
+    return show
+  end
+  return wrong("swarm.ask's show is a text or swarm.file, and not %s", shown.value(show))
+end
+
+-- The calls ---------------------------------------------------------------------------------------
+
+---Whether the running worker may ask there.
+local function check_verb(me, to)
+  return gate.check(me, to == "senior" and "query_senior" or "ask_operator")
+end
+
+---Puts a question, for the running worker.
+---@param about table as questions.ask has it
+---@param seconds number?
+---@return table answer
+function ask.put(about, seconds)
+  local me = cancelling.enter()
+  cancelling.not_while_loading()
+  check_verb(me, about.to)
+  if noting.on then
+    noting.asks(me.task, "ask", {})
+  end
+  about.offer = operators.offer
+  return asking.ask(me, about, seconds)
+end
+
+---swarm.ask(question, opts?) → answer
+---@param question string
+---@param opts table?
+---@return any answer
+function ask.ask(question, opts)
+  if type(question) ~= "string" or question == "" then
+    return arguments.wrong('swarm.ask takes a question, such as "Go on?"', question)
+  elseif #question > MOST_TEXT then
+    local message = "swarm.ask: a question has at most %d bytes, and this one %d: show takes more"
+    return wrong(message, MOST_TEXT, #question)
+  end
+  opts = opts or {}
+  arguments.options(opts, FIELDS, "swarm.ask")
+  local to = opts.to == nil and "main" or opts.to
+  if type(to) ~= "string" or to == "" then
+    return wrong("swarm.ask's option to is who is asked, a text, and not %s", shown.value(to))
+  elseif opts.choices ~= nil and opts.schema ~= nil then
+    return wrong("swarm.ask takes choices or a schema, and not both")
+  end
+  local me = cancelling.enter()
+  cancelling.not_while_loading()
+  check_verb(me, to)
+  local choices = choices_of(opts.choices)
+  local check
+  if opts.schema ~= nil then
+    check = fits(opts.schema)
+  else
+    check = choices and one_of(choices) or a_text
+  end
+  local default = values.copy(opts.default, "default")
+  if default ~= nil then
+    check(default)
+  end
+  local seconds = opts.timeout and arguments.seconds(opts.timeout, "swarm.ask's option timeout")
+  local about = {
+    question = question,
+    to = to,
+    kind = "question",
+    choices = choices,
+    schema = values.copy(opts.schema, "schema"),
+    default = default,
+    show = to_show(opts.show),
+    check = check,
+  }
+  local answer = ask.put(about, seconds)
+  return values.copy(answer.value, "answer"), answer
+end
+
+local BY = { by = true, reason = true }
+
+---swarm.answer(key, value, opts?), verb answer_query
+function ask.answer(key, value, opts)
+  local me = cancelling.enter()
+  cancelling.not_while_loading()
+  gate.check(me, "answer_query")
+  opts = opts or {}
+  arguments.options(opts, BY, "swarm.answer")
+  for name in pairs(BY) do
+    if opts[name] ~= nil and type(opts[name]) ~= "string" then
+      return wrong("swarm.answer's option %s is a text, and not %s", name, shown.value(opts[name]))
+    end
+  end
+  local by = opts.by or me.task.def.name or record.title(me.task)
+  value = values.copy(value, "answer")
+  return questions.answer(key, value, {
+    by = by,
+    via = "lua",
+    reason = opts.reason,
+    task = me.task,
+  })
+end
+
+---swarm.pending() → list of the open questions, the oldest first; verb read_task_state
+function ask.pending()
+  cancelling.not_while_loading()
+  gate.check(S.current, "read_task_state")
+  return questions.list()
+end
+
+return ask
