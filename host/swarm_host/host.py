@@ -232,6 +232,45 @@ class Host:
         """
         return self._handle(self.kernel.visit(method, params, person))
 
+    def pending(self, most: int = 1000) -> list[dict[str, Any]]:
+        """The questions that nobody has answered yet, the oldest first.
+
+        :param most: how many at most.
+        :return: of each ``key``, ``nth`` (which it is of all), ``question``, ``to``, ``kind``,
+            ``since`` (Unix seconds), ``task_id``, and where they are there ``name``, ``label``,
+            ``choices``, ``schema``, ``default``, ``show`` and ``details``.
+        """
+        return self.kernel.pending(most)
+
+    async def answer(
+        self,
+        key: str,
+        value: Any,
+        *,
+        by: str | None = None,
+        reason: str | None = None,
+        via: str = "host",
+    ) -> None:
+        """Answers a question; where the run has a journal, the answer is in it afterwards.
+
+        :param key: the question's.
+        :param value: anything but None that JSON can say.
+        :param by: who answers.
+        :param reason: why.
+        :param via: from where.
+        :raises WorkerFailed: with the ``code`` of its ``error``: ``question_not_found``;
+            ``already_answered``, with ``by`` and ``via`` of who was faster; ``invalid_argument`` or
+            ``invalid_value``: the answer does not fit.
+        """
+        said = {"by": by, "reason": reason}
+        params = {"key": key, "value": value, "via": via}
+        params |= {name: text for name, text in said.items() if text is not None}
+        await self.visit("answer_query", params, person=True).result()
+
+    def on_asked(self, tell: Callable[[], None] | None) -> None:
+        """Has a function called, on the loop, when a question was opened or closed; None: none."""
+        self._pump.on_asked = tell
+
     async def call(self, name: str, value: Any = None) -> Any:
         """:meth:`spawn` and :meth:`Handle.result` in one. Cancelling it cancels its worker, whose
         clean-up goes on afterwards: leaving the host waits for that."""

@@ -45,6 +45,7 @@ class Pump:
     :param show: takes what ports say for people, each with its worker's task.
     :param journal: what is to be written down before anything outside begins.
     :ivar is_over: it does not tick any more, and nothing comes to an end.
+    :ivar on_asked: called after each tick in which a question was opened or closed.
     :ivar on_watches: called after each tick in which there is more to watch than was asked for.
     """
 
@@ -69,6 +70,7 @@ class Pump:
         self._ticked: anyio.Event | None = None
         self._stopping = False
         self.is_over = False
+        self.on_asked: Callable[[], None] | None = None
         self.on_watches: Callable[[], None] | None = None
 
     def poke(self) -> None:
@@ -145,6 +147,8 @@ class Pump:
             self._tell_settled()
         if step.watches and self.on_watches is not None:
             self.on_watches()
+        if step.asks and self.on_asked is not None:
+            self.on_asked()
         self._tell_ticked()
         if step.more or self._answers:
             return 0

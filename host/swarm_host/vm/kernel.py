@@ -170,6 +170,11 @@ class Kernel:
         listed: list[dict[str, Any]] = self._ask_json("overview", rows)
         return listed
 
+    def pending(self, most: int) -> list[dict[str, Any]]:
+        """The open questions, the oldest first, so many at most."""
+        listed: list[dict[str, Any]] = self._ask_json("pending", most)
+        return listed
+
     def cancel_all(self, reason: str) -> None:
         """Cancels every live worker."""
         self._ask("cancel_all", reason.encode())

@@ -19,6 +19,7 @@ class Step(NamedTuple):
     :ivar watches: there is more to watch than was asked for.
     :ivar keeps: there is something for the journal.
     :ivar urgent: that must be on the disk before anybody is told more.
+    :ivar asks: a question was opened or closed.
     """
 
     more: bool
@@ -29,6 +30,7 @@ class Step(NamedTuple):
     watches: bool
     keeps: bool
     urgent: bool
+    asks: bool
 
 
 class Request(NamedTuple):

@@ -35,6 +35,7 @@ local text_of = json.text_of
 local turn = require "swarm.scheduler.turn"
 local tokens = require "swarm.outside.tokens"
 local unowned = require "swarm.events.unowned"
+local values = require "swarm.values.values"
 local visits = require "swarm.doors.visits"
 local root = scopes.root
 local max, min = math.max, math.min
@@ -159,6 +160,7 @@ end
 ---@return boolean watches there is more to watch than was asked for
 ---@return boolean keeps there is something for the journal
 ---@return boolean urgent that must be on disk before anybody is told more
+---@return boolean asks a question was opened or closed
 function kernel.step(slice)
   heap.look()
   local more = S.step(slice)
@@ -184,9 +186,9 @@ function kernel.step(slice)
     end
   end
   local says, settles = log.waits() or events.waits(), held.any_settled()
-  local keeps, urgent = records.waits(), records.urgent
-  records.urgent = false
-  return more, wait, bridge.waits(), says, settles, script.watches(), keeps, urgent
+  local keeps, urgent, asks = records.waits(), records.urgent, questions.changed
+  records.urgent, questions.changed = false, false
+  return more, wait, bridge.waits(), says, settles, script.watches(), keeps, urgent, asks
 end
 
 ---The ids of the requests to cancel.
@@ -203,6 +205,11 @@ end
 function kernel.take_said()
   local out, lines = log.take()
   return out, lines, events.take()
+end
+
+---The open questions, the oldest first, so many at most, as JSON.
+function kernel.pending(most)
+  return text_of(values.array(questions.list(nil, most)))
 end
 
 ---The verbs and who has them, as JSON, for spec/rights/roles.md.

@@ -18,6 +18,7 @@ local format, match, tonumber, type = string.format, string.match, tonumber, typ
 
 local questions = {
   count = 0, -- that nobody has answered
+  changed = false, -- one was opened or closed since the host has looked
 }
 
 local MOST_PAST = 10000 -- answered questions whose answers are remembered, for who comes late
@@ -97,7 +98,7 @@ function questions.open(me, task, n, key, about)
   }
   open[key] = question
   list.push_back(queue, question)
-  questions.count = questions.count + 1
+  questions.count, questions.changed = questions.count + 1, true
   S.ready_all(askers)
   local seen = questions.told(about)
   if records.on and records.is_kept(task.def) then
@@ -126,7 +127,7 @@ end
 function questions.close(question)
   open[question.key] = nil
   list.remove(question)
-  questions.count = questions.count - 1
+  questions.count, questions.changed = questions.count - 1, true
   question.done = true
   local helper = question.helper
   if helper and helper.worker and helper.worker ~= S.current then
