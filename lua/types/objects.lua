@@ -508,7 +508,7 @@ function Lock:with(fn) end
 ---@field details? table what is known besides, of an approval or an attempt
 ---@field since number Unix seconds
 ---@field task_id string of who asks
----@field name? string
+---@field name string its name, or where its function stands
 ---@field label? string
 
 ---What the function of an operator is given.
@@ -516,11 +516,3 @@ function Lock:with(fn) end
 ---@field role? string of who asks
 ---@field input any
 ---@field prompt? string of an attempt
-
----How a question was answered.
----@class swarm.Answer
----@field value any
----@field by? string who has answered
----@field via string "operator", "lua", "terminal", "socket", "journal" or "default"
----@field reason? string
----@field at number Unix seconds

@@ -78,7 +78,6 @@ function swarm.cancel(target, reason, opts) end
 ---@param question string at most 65,536 bytes
 ---@param opts? swarm.closed.AskOptions
 ---@return any answer one of the choices, what fits the schema, or a text
----@return swarm.Answer answered by whom, and from where
 function swarm.ask(question, opts) end
 
 ---Answers a question. Who asks, and workers below that, cannot. Verb answer_query.

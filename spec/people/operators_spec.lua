@@ -47,12 +47,6 @@ describe("an operator", function()
     assert.equal("somebody", request.label)
   end)
 
-  it("is told of its name as the one who answered", function()
-    local _, about = swarm.ask("Go?", { to = "yes" })
-    assert.equal("yes", about.by)
-    assert.equal("operator", about.via)
-  end)
-
   it("leaves a question to others", function()
     local h = swarm.spawn("asks", "nobody")
     swarm.sleep(1)

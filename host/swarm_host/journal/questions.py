@@ -8,12 +8,16 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from swarm_host.journal.contents import content_of
-from swarm_host.journal.places import Lock, NoJournal
+from swarm_host.journal.places import Lock, NoJournal, number_of
 from swarm_host.journal.schema import check
+
+_NAMED = 10
+"""Open questions that a message names."""
 
 
 class Question(NamedTuple):
@@ -42,23 +46,29 @@ class NotAnswered(Exception):
     """An answer was not taken: there is no such question, or it does not fit."""
 
 
-def questions(connection: sqlite3.Connection, journal: Path) -> Iterator[Question]:
-    """All questions of a journal, in the order in which they were asked.
+def questions(
+    connection: sqlite3.Connection, journal: Path, key: str | None = None
+) -> Iterator[Question]:
+    """The questions of a journal, in the order of their tasks.
 
+    :param key: of the one that is meant; None: all.
     :raises NoJournal: what one consists of is missing.
     """
+    task, _, nth = (key or "").rpartition(".")
+    which = "" if key is None else "AND q.task=? AND q.key=? "
     rows = connection.execute(
         "SELECT q.task, q.key, q.value, a.value FROM kept q LEFT JOIN kept a ON a.task=q.task "
         "AND a.kind='answer' AND a.nth=0 AND a.key=q.key LEFT JOIN ends e ON e.task=q.task "
         "WHERE q.kind='question' AND (e.task IS NULL OR e.status<>'pass' OR a.task IS NOT NULL) "
-        "ORDER BY q.task, CAST(q.key AS INTEGER)"
+        f"{which}ORDER BY q.task, CAST(q.key AS INTEGER)",
+        [] if key is None else [number_of(task), nth],
     )
-    for task, key, asked, answered in rows:
+    for number, nth, asked, answered in rows:
         text = json.loads(content_of(journal, asked))
         answer = None if answered is None else json.loads(content_of(journal, answered))
         if answer is not None and answer.get("open"):
             answer = None
-        yield Question(f"T-{task}.{key}", task, text["about"], text["since"], answer)
+        yield Question(f"T-{number}.{nth}", number, text["about"], text["since"], answer)
 
 
 def answer(path: Path, key: str, value: Any, by: str, reason: str | None) -> Question:
@@ -75,10 +85,10 @@ def answer(path: Path, key: str, value: Any, by: str, reason: str | None) -> Que
             check(connection, str(path), migrate=True)
             with connection:
                 connection.execute("PRAGMA synchronous=full")
-                known = list(questions(connection, path))
-                found = next((one for one in known if one.key == key), None)
+                found = next(questions(connection, path, key), None)
                 if found is None:
-                    open_ = ", ".join(one.key for one in known if one.is_open)
+                    known = questions(connection, path)
+                    open_ = ", ".join(islice((one.key for one in known if one.is_open), _NAMED))
                     raise NotAnswered(
                         f"there is no question {key}" + (f"; open are {open_}" if open_ else "")
                     )

@@ -167,8 +167,7 @@ function ask.ask(question, opts)
     show = to_show(opts.show),
     check = check,
   }
-  local answer = ask.put(about, seconds)
-  return values.copy(answer.value, "answer"), answer
+  return values.copy(ask.put(about, seconds).value, "answer")
 end
 
 local BY = { by = true, reason = true }

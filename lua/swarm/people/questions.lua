@@ -253,7 +253,7 @@ end
 local function row(question)
   local task, about = question.task, values.copy(questions.told(question.about), "question")
   about.key, about.since, about.nth = question.key, question.since, question.nth
-  about.task_id, about.name = tasks.task_id(task), task.def.name
+  about.task_id, about.name = tasks.task_id(task), task.def.name or record.title(task)
   about.label = record.label(task)
   return about
 end

@@ -21,7 +21,7 @@ BLOCKED = 3
 RUN = click.argument("run")
 TASK = click.argument("task")
 
-LIVE = ("pending", "running")
+LIVE = ("pending", "running", "suspended")
 
 
 @contextmanager
