@@ -77,7 +77,7 @@ def test_bad_answers_to_a_run_that_has_ended(tmp_path: Path) -> None:
         answer(path, "T-4.1", "perhaps", "Ann", None)
     with pytest.raises(NotAnswered, match=r"there is no question T-9.1; open are T-\d.1, T-\d.1"):
         answer(path, "T-9.1", "yes", "Ann", None)
-    key = next(iter(_open(path)))
+    key = next(iter(open_questions(path)))
     answer(path, key, "yes", "Ann", None)
     with pytest.raises(NotAnswered, match=rf"{key} was answered already by Ann \(journal\)"):
         answer(path, key, "no", "Bob", None)
@@ -86,7 +86,7 @@ def test_bad_answers_to_a_run_that_has_ended(tmp_path: Path) -> None:
         answer(tmp_path / "text", key, "no", "Bob", None)
 
 
-def _open(journal: Path) -> dict[str, Any]:
+def open_questions(journal: Path) -> dict[str, Any]:
     from swarm_host.journal.questions import questions
 
     with sqlite3.connect(journal) as connection:
@@ -169,7 +169,7 @@ def test_what_runs_goes_on_until_only_answers_are_left(tmp_path: Path) -> None:
     assert run("--journal", "j", "script.lua").returncode == 75
     assert Path("slow").read_text() == "done\n"
     Path("slow").unlink()
-    answer(Path("j"), next(iter(_open(Path("j")))), "yes", "Ann", None)
+    answer(Path("j"), next(iter(open_questions(Path("j")))), "yes", "Ann", None)
     assert run("resume", "./j").stdout == b"yes\n"
     assert not Path("slow").exists()
 
@@ -231,7 +231,7 @@ def test_many_questions_lose_nothing_and_cross_nothing_killed_or_not(tmp_path: P
             process.kill()
             process.wait()
         assert process.returncode == -signal.SIGKILL
-        open_ = _open(tmp_path / "j")
+        open_ = open_questions(tmp_path / "j")
         assert not told.keys() & open_.keys(), nth  # what was told to be there is there
         for key in dice.sample([*open_], min(len(open_), COUNT // 20)):  # nobody works on the run
             value = open_[key]["question"].split()[1].rstrip("?")
