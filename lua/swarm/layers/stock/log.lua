@@ -2,7 +2,7 @@
 local attempts = require "swarm.worker.attempts"
 local log = require "swarm.events.log"
 local options = require "swarm.layers.options"
-local debug_getmetatable, format = debug.getmetatable, string.format
+local debug_getmetatable, floor, format = debug.getmetatable, math.floor, string.format
 
 local LEVELS = { debug = true, info = true, warn = true, error = true, off = true }
 
@@ -30,7 +30,8 @@ return {
     local task = debug_getmetatable(ctx)
     local text = format("attempt %d ended: %s", attempts.number(task), outcome.status)
     local seconds = outcome.started and outcome.ended - outcome.started
-    local after = seconds and format(" after %.3g s", seconds) or " before it began"
+    local after = seconds and format(" after %g s", floor(seconds * 1000 + 0.5) / 1000)
+      or " before it began"
     return log.entry(given.level, text .. after, nil, task)
   end,
 }
