@@ -126,6 +126,41 @@ end)
     assert "asks with [redacted]" in events
 
 
+ESCALATED = """
+swarm.operator("senior", function()
+  if swarm.fs.exists("decided") then return { verdict = "go on" } end
+end)
+swarm.worker "asks" {
+  layers = { "senior_escalation" },
+  run = function() return "half", "who decides?" end,
+}
+swarm.main(function() return swarm.call("asks") end)
+"""
+
+
+def test_a_run_waits_for_its_senior_ends_and_is_resumed(tmp_path: Path) -> None:
+    waits = load(tmp_path, ESCALATED, "--journal", "run.journal")
+    assert waits.status == 75
+    assert 'T-2.1 "asks": worker "asks" ended blocked: who decides? (to senior)' in waits.err
+    (tmp_path / "decided").touch()
+    done = swarm_host(tmp_path, "resume", "run.journal")
+    assert done.status == 0, done
+    assert json.loads(done.out) == {"original": "half", "senior_answer": {"verdict": "go on"}}
+
+
+def test_long_hold_does_not_hold_up_a_run_that_waits_for_answers(tmp_path: Path) -> None:
+    waits = load(
+        tmp_path,
+        """
+swarm.use("long_hold", { after = 3600 })
+swarm.worker "asks" { layers = { "operator_delegate" }, run = print }
+swarm.main(function() return swarm.call("asks") end)
+""",
+        *("--journal", "run.journal"),
+    )
+    assert waits.status == 75
+
+
 KINDS = """
 swarm.operator_kind = "main_ai"
 swarm.spawn_hook { before = function(ctx) print(ctx.name) end }
@@ -276,7 +311,15 @@ WRONG = {
     'swarm.use("redact", { patterns = { "%d*" } })': 'the pattern "%d*" finds nothing at all too, '
     "and so would mask everywhere",
     'swarm.worker "v" { run = print, layers = { "long_hol" } }': "did you mean long_hold?",
-    'swarm.use "nothing"': 'there is no layer "nothing"; layers: log, long_hold, main_ai, redact',
+    'swarm.use "nothing"': 'there is no layer "nothing"; layers: log, long_hold, main_ai, '
+    "operator_delegate, redact, senior_escalation",
+    'swarm.use("senior_escalation", { on = "blocked" })': "on must be a list of statuses, such as "
+    '{ "blocked" }, and is "blocked"',
+    'swarm.use("senior_escalation", { on = { "timeout" } })': '"pass", "blocked" or "failed"',
+    'swarm.use("senior_escalation", { to = 5 })': "to must be who is asked, a text, and is 5",
+    'swarm.use("senior_escalation", { timeout = 0 })': "timeout must be a number of seconds above "
+    "zero, and is 0",
+    'swarm.use("operator_delegate", { to = "" })': "to must be the id of an operator, a text",
     'swarm.layer "l" { options = function() return 5 end } swarm.use "l"': "its function options "
     "returns a table, or false, and returned 5",
     'swarm.layer "l" { options = function() error("odd", 0) end } swarm.use "l"': 'layer "l": odd',

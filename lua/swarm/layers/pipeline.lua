@@ -121,9 +121,11 @@ end
 
 local function with_around(inner, hook)
   return function(ctx, input)
-    local w = debug_getmetatable(ctx).worker
+    local task = debug_getmetatable(ctx)
+    local w = task.worker
     local own = w.rights
     local runs, inside = true, false
+    task.input = input -- as hooks outside of this one have made it: it may run nothing further in
     local function following(...)
       if not runs then
         return errors.throw("invalid_argument", "next was kept beyond its hook: " .. hook.what)

@@ -4,5 +4,7 @@ return {
   log = true,
   long_hold = true,
   main_ai = true,
+  operator_delegate = true,
   redact = true,
+  senior_escalation = true,
 }
