@@ -42,6 +42,7 @@ SWITCHES = {
     "log",
     "modules",
     "noting",
+    "operator_kind",
     "records",
     "reuse",
     "searchers",

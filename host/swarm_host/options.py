@@ -34,6 +34,8 @@ class Options:
     :ivar cancel_grace: seconds that a worker may go on after its cancel, by catching what that
         raises, until it is abandoned.
     :ivar blocked: ``fail``: a run in which tasks ended blocked has failed.
+    :ivar operator_kind: the kind of operator over the run's workers, which goes before what
+        definitions and the script say; None: as those say.
     :ivar budget: how much the run may use: ``cost`` (USD), ``tokens``, ``seconds``.
     :ivar eager: what scripts say is handed over at once, not once a tick: for a terminal, where
         the last words before an endless loop matter.
@@ -73,6 +75,7 @@ class Options:
     on_ask: Literal["exit", "wait"] = "exit"
     cancel_grace: float = 10
     blocked: Literal["warn", "fail"] = "warn"
+    operator_kind: Literal["main_ai", "automate", "composite"] | None = None
     budget: Mapping[str, float] = field(default_factory=dict)
     eager: bool = False
     write_out: Callable[[bytes], None] | None = None
@@ -120,6 +123,8 @@ class Options:
             config |= self.journal.for_lua()
         if self.input is not None:
             config["input"] = self.input
+        if self.operator_kind is not None:
+            config["operator_kind"] = self.operator_kind
         if self.budget:
             config["budget"] = dict(self.budget)
         if self.seed is not None:

@@ -27,6 +27,7 @@
 ---@field input any a copy of its input; in the worker itself the input
 ---@field prompt string the input as text: a string, its `prompt`, or its JSON
 ---@field role string
+---@field operator_kind swarm.OperatorKind the kind of operator that holds for it
 ---@field session string? the session of an agent's
 ---@field depth integer how many workers are above it
 ---@field worktree string? the path of the task's worktree, once its first attempt has begun
@@ -267,6 +268,7 @@ function Scope:spawn(name, input, opts) end
 ---| "task_cancelled"
 ---| "task_timeout"
 ---| "abandoned" # it did not let its cancel through
+---| "long_hold" # `elapsed`, `after`: seconds that it has run, and after which the layer tells
 ---| "refused" # a hook or a role did not let it
 ---| "pool_parked" # `pool`, `retry_at`
 ---| "pool_unparked" # `pool`, `by`

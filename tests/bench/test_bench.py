@@ -26,6 +26,7 @@ ATTEMPTS = 3
         "startup",
         "fairness",
         "hooks",
+        "layers",
         "channel",
         "semaphore",
         "sleepers",

@@ -47,6 +47,7 @@ class RunWish(NamedTuple):
     :ivar cancel_grace: seconds that a worker may go on after its cancel.
     :ivar blocked: what tasks that ended blocked make of the run.
     :ivar on_ask: what becomes of the run where only answers to questions can move it.
+    :ivar operator_kind: the kind of operator over its workers; None: as the script says.
     :ivar budget: how much the run may use: names and amounts.
     :ivar events: the file for events of the run, or None.
     :ivar as_json: stdout is the result alone.
@@ -71,6 +72,7 @@ class RunWish(NamedTuple):
     cancel_grace: float = 10
     blocked: Literal["warn", "fail"] = "warn"
     on_ask: Literal["exit", "wait"] = "exit"
+    operator_kind: Literal["main_ai", "automate", "composite"] | None = None
     budget: tuple[tuple[str, float], ...] = ()
     events: str | None = None
     as_json: bool = False
@@ -92,7 +94,8 @@ class RunWish(NamedTuple):
 
 
 _RECORDED = (
-    *("script", "args", "input", "timeout", "cancel_grace", "blocked", "on_ask", "budget"),
+    *("script", "args", "input", "timeout", "cancel_grace", "blocked", "on_ask"),
+    *("operator_kind", "budget"),
     *("trust", "lua_path", "reuse", "token_keys"),
 )
 
@@ -124,6 +127,11 @@ _WORDS = (
         default="exit",
         help="What a run does that only answers to questions can move, without a terminal: end "
         "with status 75, to be resumed (default), or wait.",
+    ),
+    click.option(
+        "--operator-kind",
+        type=click.Choice(["main_ai", "automate", "composite"]),
+        help="The kind of operator over workers, before what the script says of it.",
     ),
     click.option(
         "--budget",

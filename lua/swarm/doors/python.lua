@@ -17,6 +17,7 @@ local idle = require "swarm.scheduler.idle"
 local json = require "swarm.values.json"
 local log = require "swarm.events.log"
 local modules = require "swarm.sandbox.modules"
+local operator_kind = require "swarm.worker.spawning.operator_kind"
 local picture = require "swarm.doors.picture"
 local roles = require "swarm.rights.roles"
 local questions = require "swarm.people.questions"
@@ -118,6 +119,7 @@ function kernel.boot(config, flush, exit, keep, find)
   log.flush = function()
     flush(log.take())
   end
+  operator_kind.of_run = config.operator_kind
   records.on = config.journal
   reuse.all = config.reuse
   again.seed = config.journal_seed or 0

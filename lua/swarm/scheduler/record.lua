@@ -62,6 +62,8 @@
 --   needs     graph       name → value that it needs
 --   item      gather      its number among those of a map
 --   deadline  cancel      the timer of its attempt, while that runs
+--   alarms    layers/stock  the first of timers that end with its attempt
+--   operator_kind  spawn  its own (worker/spawning/operator_kind.lua)
 --   on_late   ending      called before its time cancels it, of the run's main
 --   cancelled cancel      the error that its own cause raised
 --   owned     scope, spawn  its failure is somebody's already, or was promised to be

@@ -99,6 +99,7 @@ class Running:
             on_ask="wait" if wish.journal is None else wish.on_ask,
             closed_world=reload is None or not reload.wakes_main,
             cancel_grace=wish.cancel_grace,
+            operator_kind=wish.operator_kind,
             blocked=wish.blocked,
             checked=on_loaded is not None,
             spec=wish.spec,
