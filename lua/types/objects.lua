@@ -111,9 +111,10 @@ function Ctx:directives() end
 ---@field token string for whoever acts in the session
 ---@field task_id string what is started in it is below this task
 ---@field handle swarm.Handle
+---@field attached boolean somebody holds it: a heartbeat came within its `ttl`
 local Session = {}
 
----A sign of life: it goes on for another `ttl` seconds. Raises `session_not_found` once it is over.
+---A sign of life: somebody holds it, for another `ttl` seconds. Raises `session_not_found` once it is over.
 function Session:heartbeat() end
 
 ---Ends it; what was started in it is waited for.

@@ -466,8 +466,9 @@ function swarm.subscribe(select) end
 ---@return swarm.TraceOfAttempt[]
 function swarm.trace(target) end
 
----A session for somebody outside, who acts in a role: `ttl` seconds without a heartbeat end it, as
----do `s:detach()` and the end of the worker that made it. Verb attach_session.
+---A session for somebody outside, who acts in a role. `ttl` seconds after the last heartbeat nobody
+---is attached, until the next one; `s:detach()` and the end of the worker that made it end it. Verb
+---attach_session.
 ---@param options swarm.closed.AttachOptions
 ---@return swarm.Session
 function swarm.attach(options) end
