@@ -114,7 +114,8 @@ function Ctx:directives() end
 ---@field attached boolean somebody holds it: a heartbeat came within its `ttl`
 local Session = {}
 
----A sign of life: somebody holds it, for another `ttl` seconds. Raises `session_not_found` once it is over.
+---A sign of life: somebody holds it, for another `ttl` seconds. Raises `session_not_found` once it
+---is over.
 function Session:heartbeat() end
 
 ---Ends it; what was started in it is waited for.

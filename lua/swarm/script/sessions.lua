@@ -1,7 +1,7 @@
 -- swarm.attach: a session, for somebody outside who acts in a role of the script's. It is a worker
 -- that does nothing but be there: what is started in the session is below it, and its token speaks
--- for it. Where no heartbeat has come for its `ttl` nobody is attached, until the next one: what was
--- started goes on. It ends with detach, or with its owner.
+-- for it. Where no heartbeat has come for its `ttl` nobody is attached, until the next one comes:
+-- what was started goes on. It ends with detach, or with its owner.
 local arguments = require "swarm.ground.arguments"
 local cancelling = require "swarm.scope.cancel"
 local clock = require "swarm.ground.clock"
@@ -120,15 +120,19 @@ function Session.__index(session, key)
   elseif key == "token" then
     return of(task).token
   elseif key == "attached" then
-    local session = task.worker and task.extra.session_of
-    return session ~= nil and session.attached
+    local is_live = task.worker ~= nil
+    return is_live and task.extra.session_of.attached
   elseif key == "task_id" then
     return tasks.task_id(task)
   elseif key == "handle" then
     return task.handle
   end
   local message = "a session has no " .. shown.value(key) .. "; it has heartbeat, detach, token, "
-  return errors.throw("unknown_name", message .. "attached, task_id and handle", { unknown = tostring(key) })
+  return errors.throw(
+    "unknown_name",
+    message .. "attached, task_id and handle",
+    { unknown = tostring(key) }
+  )
 end
 
 function Session.__newindex()
