@@ -24,7 +24,7 @@
 ---@field pool? string|string[] the pools that it takes a slot of, all or none
 ---@field retries? integer|swarm.Retries how often a failed attempt is followed by another
 ---@field on_resume? "again"|"ask"|"fail" where a run is resumed: a task that was in flight runs
----again, ends blocked until that is said, or fails: "again"
+---again, asks first whether it is to, or fails: "again"
 ---@field cache? boolean true: results of before are taken where nothing that they came of has
 ---changed, whatever it ran; false: not with --reuse either
 ---@field ready? true|swarm.Ready when a supervisor takes it to have started; at once by default

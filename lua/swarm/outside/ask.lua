@@ -13,7 +13,7 @@ local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
 local shown = require "swarm.ground.shown"
 local values = require "swarm.values.values"
-local concat, format, pairs, type = table.concat, string.format, pairs, type
+local format, pairs, type = string.format, pairs, type
 
 local ask = {}
 
@@ -47,19 +47,6 @@ local function choices_of(given)
     seen[choice] = true
   end
   return values.copy(given, "choices")
-end
-
----What sees that an answer is one of the choices.
-local function one_of(choices)
-  return function(value)
-    for i = 1, #choices do
-      if choices[i] == value then
-        return value
-      end
-    end
-    local message = "the answer is one of %s, and not %s"
-    return wrong(message, concat(choices, ", "), shown.value(value))
-  end
 end
 
 ---What sees that an answer fits a schema.
@@ -150,7 +137,7 @@ function ask.ask(question, opts)
   if opts.schema ~= nil then
     check = fits(opts.schema)
   else
-    check = choices and one_of(choices) or a_text
+    check = choices and questions.one_of(choices) or a_text
   end
   local default = values.copy(opts.default, "default")
   if default ~= nil then

@@ -5,7 +5,9 @@ local cancelling = require "swarm.scope.cancel"
 local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
+local log = require "swarm.events.log"
 local questions = require "swarm.people.questions"
+local raised = require "swarm.ground.raised"
 local record = require "swarm.scheduler.record"
 local records = require "swarm.journal.records"
 local replay = require "swarm.journal.replay"
@@ -38,13 +40,18 @@ local function wait_in_order(me, task, order)
   end
 end
 
----Whether an answer that nobody has looked at yet is one.
-local function fits(about, answer)
+---Whether an answer that nobody has looked at yet is one; where not, that is told.
+local function fits(me, key, about, answer)
   local ok, value = true, answer.value
   if about.check then
     ok, value = pcall(about.check, value)
   end
-  answer.value = value
+  if ok then
+    answer.value = value
+  elseif not me.scope.cancel then
+    local why = errors.headline(raised.from_raised(value))
+    log.entry("warn", "the answer to " .. key .. " is no answer: " .. why, nil, me.task)
+  end
   return ok
 end
 
@@ -57,12 +64,12 @@ local function known(me, task, n, key, about)
     if answer.order then
       wait_in_order(me, task, answer.order)
       return answer
-    elseif fits(about, answer) then
+    elseif fits(me, key, about, answer) then
       return answer
     end
   end
   local given = questions.take_early(key)
-  if same and given and fits(about, given) then
+  if same and given and fits(me, key, about, given) then
     return given
   elseif answer or given then
     -- What it came to was of another question, or of another time.
@@ -121,7 +128,7 @@ end
 ---@param about table question: a text; to: who is meant; kind: "question", "approval" or "attempt";
 ---choices, schema, default, show, details: what is shown besides; check: function(value) → value,
 ---which raises for an answer that does not fit, and may wait; offer: function(question), called
----once it is open
+---once it is open; n: its own word in the key, in place of a number
 ---@param seconds number? until the default counts, or `timeout` is raised
 ---@return table answer { value, by, via, reason }
 function asking.ask(me, about, seconds)
@@ -130,9 +137,11 @@ function asking.ask(me, about, seconds)
   end
   local task = me.task
   local extra = record.extra(task)
-  local number = (extra.asked or 0) + 1
-  extra.asked = number
-  local n = format("%d", number)
+  local n = about.n
+  if not n then
+    extra.asked = (extra.asked or 0) + 1
+    n = format("%d", extra.asked)
+  end
   local key = tasks.task_id(task) .. "." .. n
   local answer = known(me, task, n, key, about)
   if answer then

@@ -14,7 +14,8 @@ local spelling = require "swarm.ground.spelling"
 local tasks = require "swarm.scope.tasks"
 local values = require "swarm.values.values"
 local waiting = require "swarm.scope.waiting"
-local format, match, tonumber, type = string.format, string.match, tonumber, type
+local concat, format, match, tonumber, type =
+  table.concat, string.format, string.match, tonumber, type
 
 local questions = {
   count = 0, -- that nobody has answered
@@ -192,6 +193,22 @@ function questions.fail(question, err)
   end
 end
 
+---What sees that an answer is one of the choices.
+---@param choices string[]
+---@return function
+function questions.one_of(choices)
+  return function(value)
+    for i = 1, #choices do
+      if choices[i] == value then
+        return value
+      end
+    end
+    local message = "the answer is one of %s, and not %s"
+    message = format(message, concat(choices, ", "), shown.value(value))
+    return errors.throw("invalid_argument", message)
+  end
+end
+
 -- Answering ---------------------------------------------------------------------------------------
 
 local function unknown(key)
@@ -225,7 +242,7 @@ function questions.answer(key, value, by)
     if early[key] ~= true then
       return unknown(key)
     end
-    local id, n = match(key, "^T%-(%d+)%.(%d+)$")
+    local id, n = match(key, "^T%-(%d+)%.(%w+)$")
     early[key] = { value = value, by = by.by, via = by.via, reason = by.reason }
     return questions.keep({ id = tonumber(id) }, n, early[key])
   end

@@ -17,6 +17,7 @@ local operators = require "swarm.people.operators"
 local pipeline = require "swarm.layers.pipeline"
 local pools = require "swarm.script.pools"
 local ready = require "swarm.script.ready"
+local resuming = require "swarm.people.resuming"
 local roles = require "swarm.rights.roles"
 local S = require "swarm.scheduler.scheduler"
 local reuse = require "swarm.layers.reuse"
@@ -103,6 +104,9 @@ local function define_worker(generation, name, fields, where)
   tell()
   run = worktree.wrap(def, run, blocks.shielded)
   run = reuse.wrap(def, run)
+  if def.on_resume == "ask" then
+    run = resuming.wrap(run)
+  end
   local around_run = generation.line.script.around_run
   if around_run then
     run = around_run(def, run)
