@@ -123,7 +123,7 @@ local function created(task)
   rows:put ',"type":"task_created"}\n'
 end
 
-local function ended(kind, task, fields)
+local function ended(kind, task)
   local extra = task.extra
   local retries, err = extra and extra.retries, extra and extra.err
   rows:put('{"at":', wall())
@@ -133,8 +133,8 @@ local function ended(kind, task, fields)
   if err and err.code then
     rows:put(',"code":', text_of(err.code))
   end
-  if kind == "task_cancelled" and fields.reason then
-    rows:put(',"reason":', text_of(fields.reason))
+  if err and kind == "task_cancelled" and err.reason then
+    rows:put(',"reason":', text_of(err.reason)) -- its message tells of an input in short
   end
   if extra and extra.found and extra.found.reused then
     rows:put ',"reused":true' -- it had passed before the run was resumed
@@ -169,7 +169,7 @@ function audit.event(kind, task, fields)
     created(task)
     return room()
   elseif ENDS[kind] then
-    ended(kind, task, fields)
+    ended(kind, task)
     return room()
   end
   local row = {}
