@@ -14,6 +14,7 @@ import pytest
 
 from swarm_host import Host, LoadError, Options
 from swarm_host.audit.audit import Audit
+from swarm_host.journal import questions
 from swarm_host.vm.luajit import VM
 from tests.audit.trails import head, of_type, rows, verified
 from tests.serving.running import asked, bearing, listening
@@ -321,6 +322,66 @@ def test_questions_answers_and_verdicts_are_told_as_they_are_published() -> None
     assert (answered["by"], answered["via"]) == ("ann", "terminal")
     assert told["task_overridden"] == {"value": 1, "ok": True, "by": "ann", "via": "lua"}
     assert told["task_marked"] == {"verdict": "pass", "by": "ann", "via": "socket"}
+
+
+def test_a_question_is_told_as_it_was_shown_and_its_answer_whoever_gave_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = """
+    swarm.operator("bob", function() return "fine", nil end)
+    swarm.main(function()
+      local first = swarm.ask("and you?", { to = "bob" })
+      local choices = { "yes", "no" }
+      return first .. ", " .. swarm.ask("ship it?", { choices = choices, show = "- old\\n+ new" })
+    end)
+    """
+    script(tmp_path, text)
+    done = run("--journal", "j", "--audit", "trail", "script.lua")
+    assert done.returncode == 75, done
+    path = tmp_path / "trail"
+    of_bob, of_main = of_type(path, "question_asked")
+    assert (of_bob["question"], of_bob["to"]) == ("and you?", "bob")
+    shown = ("ship it?", ["yes", "no"], "- old\n+ new")
+    assert (of_main["question"], of_main["choices"], of_main["show"]) == shown
+    [answered] = of_type(path, "question_answered")
+    assert (answered["value"], answered["by"], answered["key"]) == ("fine", "bob", of_bob["key"])
+    questions.answer(Path("j"), of_main["key"], "yes", "ann", "I have read it")
+    done = run("resume", "./j")
+    assert (done.returncode, done.stdout) == (0, b"fine, yes\n"), done
+    _, answered = of_type(path, "question_answered")
+    assert (answered["value"], answered["by"], answered["reason"]) == (
+        "yes",
+        "ann",
+        "I have read it",
+    )
+    assert answered["key"] == of_main["key"]
+    assert verified(path)["runs"] == 2
+
+
+def test_an_override_and_a_mark_are_told_with_who_made_them(tmp_path: Path) -> None:
+    text = """
+    swarm.worker "w" { run = function() return swarm.blocked("no", "I dare not") end }
+    swarm.worker "senior" { role = "senior", authority = "own",
+      run = function(_, h) swarm.override(h, "yes", true) end }
+    swarm.worker "asks" { run = function() return swarm.ask "may I?" end }
+    swarm.main(function()
+      local h = swarm.spawn "w"
+      swarm.join(h)
+      swarm.call("senior", h)
+      local asks = swarm.spawn "asks"
+      while #swarm.pending() == 0 do swarm.yield() end
+      swarm.mark(asks, "pass", "done by hand")
+      return swarm.result(h) .. ", " .. swarm.result(asks)
+    end)
+    """
+    path = trail_of(tmp_path, text)
+    [overridden] = of_type(path, "task_overridden")
+    assert (overridden["task_id"], overridden["value"], overridden["ok"]) == ("T-2", "yes", True)
+    [marked] = of_type(path, "task_marked")
+    assert (marked["task_id"], marked["verdict"]) == ("T-4", "pass")
+    assert overridden["by"]
+    assert marked["by"]
 
 
 @pytest.mark.parametrize("signals", [1, 2])

@@ -136,8 +136,7 @@ class Kernel:
         return rows
 
     def take_audit(self) -> bytes:
-        """Rows for the audit since the last call, as :class:`swarm_host.audit.writer.Writer` has
-        them."""
+        """Rows for the audit since the last call."""
         rows: bytes = self._ask("take_audit")
         return rows
 
