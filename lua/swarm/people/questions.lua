@@ -151,19 +151,19 @@ function questions.tell_answer(task, key, about, answer)
   if not events.on then
     return
   end
-  local function publish_as(kind)
-    return events.publish(kind, task, {
+  local function fields()
+    return {
       key = key,
       to = about.to,
       value = values.copy(answer.value, "value"),
       by = answer.by,
       via = answer.via,
       reason = answer.reason,
-    })
+    }
   end
-  publish_as "question_answered"
+  events.publish("question_answered", task, fields())
   if about.to == "senior" then
-    publish_as "senior_answered"
+    events.publish("senior_answered", task, fields())
   end
 end
 
