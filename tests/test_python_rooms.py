@@ -13,7 +13,7 @@ HOST = Path(__file__).resolve().parents[1] / "host" / "swarm_host"
 STOREYS = (
     ("entries", "errors", "outcome", "tokens", "version"),
     ("ports", "vm"),
-    ("journal",),
+    ("journal", "audit"),
     ("options", "pump", "threads"),
     ("handle", "sinks"),
     ("ending", "reload"),

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from swarm_host.ending import Ending
-from swarm_host.errors import LoadError, SwarmError
+from swarm_host.errors import LoadError, OutOfMemory, SwarmError
 from swarm_host.handle import Handle
 from swarm_host.options import Options
 from swarm_host.outcome import Outcome, Reloaded
@@ -22,6 +22,9 @@ from swarm_host.reload.generations import Generations
 from swarm_host.sinks import Sinks
 from swarm_host.version import __version__
 from swarm_host.vm.kernel import Kernel
+
+if TYPE_CHECKING:
+    from swarm_host.audit.audit import Audit
 
 __all__ = ["Handle", "Host", "Options", "Outcome", "Reloaded"]
 
@@ -48,16 +51,29 @@ class Host:
             from swarm_host.journal.sources import Sources
 
             given["files"] = Sources(journal)
+        audit = self._audit = options.audit
+        if audit is not None:
+            from swarm_host.audit.sources import AuditedSources
+
+            given["files"] = AuditedSources(audit, Ports(given).get("files"))
+        self._about = {"args": len(options.args), "version": __version__}
+        self._about["resumed"] = journal is not None and journal.resumed is not None
         self._ports = Ports(given)
         sinks = Sinks(options)
         names = self._ports.names() if options.spec else ()
         config = options.for_lua(self.run_id, __version__, names)
-        if journal is None:
-            self.kernel.boot(config, sinks.flush, sinks.end)
-        else:
-            self.kernel.boot(config, sinks.flush, sinks.end, journal.keep_rows, journal.find)
+        given_calls: dict[str, Any] = (
+            {} if journal is None else {"keep": journal.keep_rows, "find": journal.find}
+        )
+        if audit is not None:
+            given_calls["note"] = audit.keep_rows
+        self.kernel.boot(config, sinks.flush, sinks.end, **given_calls)
         self.turn_address = self.kernel.turn_address()  # nobody can ask while Lua is held
-        self._pump = Pump(self.kernel, self._ports, sinks.take, options.write_output, journal)
+        self._pump = Pump(
+            self.kernel, self._ports, sinks.take, options.write_output, journal, audit
+        )
+        if audit is not None:
+            audit.on_problem = self._pump.poke
         self._generations = Generations(self.kernel, self._pump)
         self._ending = Ending(self.kernel, self._pump)
         self.script = ""
@@ -98,11 +114,22 @@ class Host:
                             await self._ending.of_host()
         finally:
             with anyio.CancelScope(shield=True):
-                await self._ports.aclose()
-                if self._journal is not None:
-                    await self._journal.aclose()
+                try:
+                    await self._ports.aclose()
+                    if self._journal is not None:
+                        await self._journal.aclose()
+                finally:
+                    if self._audit is not None:
+                        await self._end_audit(self._audit, failed=bool(problems))
         if problems:
             raise problems[0]
+
+    async def _end_audit(self, audit: Audit, *, failed: bool) -> None:
+        with suppress(OutOfMemory):
+            audit.keep_rows(self.kernel.take_audit())  # of after the last tick
+        if failed:
+            audit.status = "failed"
+        await audit.aclose()
 
     async def _drive(self, block: anyio.CancelScope, problems: list[BaseException]) -> None:
         try:
@@ -117,7 +144,14 @@ class Host:
         :raises LoadError: it cannot be loaded.
         """
         self.script = str(script)
-        await self._generations.load(script)
+        if self._audit is not None:
+            self._audit.begin(self.run_id, self.script, self._about)
+        try:
+            await self._generations.load(script)
+        except LoadError:
+            if self._audit is not None:
+                self._audit.status = "load_error"
+            raise
         self._note_generation()
 
     async def reload(self, dry_run: bool = False, *, fresh: bool = False) -> Reloaded:
@@ -134,9 +168,13 @@ class Host:
         return reloaded
 
     def _note_generation(self) -> None:
+        if self._journal is None and self._audit is None:
+            return
+        newest = next((one["number"] for one in self.kernel.generations() if one["newest"]), 0)
         if self._journal is not None:
-            newest = (one["number"] for one in self.kernel.generations() if one["newest"])
-            self._journal.note_generation(next(newest, 0))
+            self._journal.note_generation(newest)
+        if self._audit is not None:
+            self._audit.note_generation(newest, self.watched()["files"])
 
     def watched(self) -> dict[str, list[str]]:
         """What the newest generation came from, and the last attempt at the next: ``files``,
@@ -204,6 +242,8 @@ class Host:
         if self._journal is not None:
             waits = outcome.error is not None and outcome.error["code"] == "unanswered"
             self._journal.status = "waiting" if waits else outcome.status
+        if self._audit is not None:
+            self._audit.status = outcome.status
         return outcome
 
     def spawn(self, name: str, value: Any = None, timeout: float | None = None) -> Handle:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from swarm_host.ports.contract import Port
 
 if TYPE_CHECKING:
+    from swarm_host.audit.audit import Audit
     from swarm_host.journal.recorder import Recorder
 
 
@@ -58,6 +59,8 @@ class Options:
         (:func:`swarm_host.tokens.keys.find_keys`); none: a random one.
     :ivar reuse: results of workers that ran Lua alone are used again, in other runs too.
     :ivar journal: where what becomes of the run's tasks is kept; None: nowhere.
+    :ivar audit: where it is told who did what, and no script can take that away; None: nowhere. A
+        run whose audit cannot be written ends.
     :ivar ports: ports that go before those of installed packages.
     """
 
@@ -90,6 +93,7 @@ class Options:
     token_keys: Sequence[bytes] = field(default=(), repr=False)
     reuse: bool = False
     journal: Recorder | None = None
+    audit: Audit | None = None
     ports: dict[str, Port] = field(default_factory=dict)
 
     def for_lua(self, run_id: str, version: str, ports: Sequence[str]) -> dict[str, Any]:
@@ -118,6 +122,7 @@ class Options:
             "blocked_fails": self.blocked == "fail",
             "eager": self.eager,
             "reuse": self.reuse,
+            "audit": self.audit is not None,
         }
         if self.journal is not None:
             config |= self.journal.for_lua()

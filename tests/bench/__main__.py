@@ -28,7 +28,7 @@ import anyio
 
 from swarm_host import Host, Options
 from swarm_host.vm.kernel import Kernel
-from tests.bench import emit, hundred, journal, mappers, processes, reloads, tokens, views
+from tests.bench import audit, emit, hundred, journal, mappers, processes, reloads, tokens, views
 from tests.bench.running import HERE, PEERS, Result, ours, run
 
 HELLO = HERE.parents[1] / "scripts" / "hello.lua"
@@ -300,6 +300,7 @@ BENCHMARKS: dict[str, Callable[[bool], Result]] = {
     **tokens.BENCHMARKS,
     **emit.BENCHMARKS,
     **journal.BENCHMARKS,
+    **audit.BENCHMARKS,
     **views.BENCHMARKS,
     **hundred.BENCHMARKS,
 }

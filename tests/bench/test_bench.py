@@ -40,6 +40,7 @@ ATTEMPTS = 3
         "tokens",
         "emit",
         "journal",
+        "audit",
         "resume",
         "million",
         "view",

@@ -12,7 +12,7 @@ from swarm_host.cli.words import refuse
 from swarm_host.version import __version__
 
 COMMANDS = (
-    {name: name for name in ("check", "prune", "resume", "run", "serve", "test")}
+    {name: name for name in ("audit", "check", "prune", "resume", "run", "serve", "test")}
     | {"rerun": "resume"}
     | {name: f"calls.{name}" for name in ("ps", "tail")}
     | dict.fromkeys(("cancel", "join", "spawn"), "calls.tasks")
@@ -62,6 +62,7 @@ def main() -> None:
     swarm-host runs                         list the runs that there were, and those that go on
     swarm-host show RUN [TASK]              what became of the tasks of a run, or of one
     swarm-host export RUN                   all that is known of a run, for other programs
+    swarm-host audit verify FILE            whether an audit is what was written
     swarm-host check SCRIPT                 load a script and say what it defines
     swarm-host test [PATHS...]              run the specs in *_spec.lua files
     swarm-host prune                        list what runs have left: worktrees, journals

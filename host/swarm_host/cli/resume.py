@@ -11,6 +11,7 @@ import click
 
 from swarm_host.cli.words import (
     AS_JSON,
+    AUDIT,
     DEBUG,
     EVENTS,
     LOG_DIR,
@@ -51,6 +52,7 @@ _WORDS = (
     click.option("--timeout", type=Seconds(), metavar="S", help="Seconds from now on."),
     VIEW,
     EVENTS,
+    AUDIT,
     LOG_DIR,
     SYNC,
 )
@@ -123,6 +125,8 @@ def _go_on(
         _go_where(resumed.meta["cwd"])
         _tell_differences(resumed, recorded["script"])
         journal = JournalWish(path, sync, resumed.run_id, resumed, lock)
+        if words["audit"] is not None:
+            words["audit"] = str(Path(words["audit"]).absolute())
         recorded |= {name: given for name, given in words.items() if given or name not in recorded}
         wish: RunWish = RunWish(**recorded, journal=journal)
     except (KeyError, TypeError, ValueError, AttributeError) as problem:

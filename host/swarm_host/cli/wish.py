@@ -16,6 +16,7 @@ import click
 
 from swarm_host.cli.words import (
     AS_JSON,
+    AUDIT,
     DEBUG,
     EVENTS,
     LOG_DIR,
@@ -50,6 +51,7 @@ class RunWish(NamedTuple):
     :ivar operator_kind: the kind of operator over its workers; None: as the script says.
     :ivar budget: how much the run may use: names and amounts.
     :ivar events: the file for events of the run, or None.
+    :ivar audit: the file of its audit, or None.
     :ivar as_json: stdout is the result alone.
     :ivar quiet: no progress, no logs below error.
     :ivar log_dir: the folder for what each attempt says, or None.
@@ -75,6 +77,7 @@ class RunWish(NamedTuple):
     operator_kind: Literal["main_ai", "automate", "composite"] | None = None
     budget: tuple[tuple[str, float], ...] = ()
     events: str | None = None
+    audit: str | None = None
     as_json: bool = False
     quiet: bool = False
     view: View | None = None
@@ -96,7 +99,7 @@ class RunWish(NamedTuple):
 _RECORDED = (
     *("script", "args", "input", "timeout", "cancel_grace", "blocked", "on_ask"),
     *("operator_kind", "budget"),
-    *("trust", "lua_path", "reuse", "token_keys"),
+    *("trust", "lua_path", "reuse", "token_keys", "audit"),
 )
 
 
@@ -141,6 +144,7 @@ _WORDS = (
         help="What the run may use: cost=20 (USD), tokens=1000000, seconds=3600. May be repeated.",
     ),
     EVENTS,
+    AUDIT,
     AS_JSON,
     VIEW,
     LOG_DIR,
@@ -243,6 +247,8 @@ def _wish(ctx: click.Context, words: dict[str, Any], serves: bool) -> RunWish:
     if given is not None:
         given = read_input(given, words["timeout"])
     journal = _journal_wish(words.pop("journal"), words.pop("no_journal"), words.pop("sync"))
+    if words["audit"] is not None:
+        words["audit"] = str(Path(words["audit"]).absolute())
     return RunWish(input=given, reload=reload, journal=journal, **words)
 
 

@@ -80,6 +80,12 @@ SYNC = click.option(
 EVENTS = click.option(
     "--events", type=click.Path(), metavar="FILE", help="Write the run's events there."
 )
+AUDIT = click.option(
+    "--audit",
+    type=click.Path(),
+    metavar="FILE",
+    help="Write there who did what, in a chain of hashes. A run that cannot write it ends.",
+)
 AS_JSON = click.option(
     "--json", "as_json", is_flag=True, help="stdout is main's result alone, as JSON."
 )

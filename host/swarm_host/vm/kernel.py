@@ -25,7 +25,7 @@ UNASKED = 32 * 1024
 
 
 def _unwanted(*_: object) -> None:
-    """Where there is no journal."""
+    """Where there is no journal, or no audit."""
 
 
 class Kernel:
@@ -91,6 +91,7 @@ class Kernel:
         end: Callable[[float, bytes], None],
         keep: Callable[..., None] = _unwanted,
         find: Callable[[int, int, bytes, bytes, bytes], bytes | None] = _unwanted,
+        note: Callable[[bytes], None] = _unwanted,
     ) -> None:
         """Begins.
 
@@ -101,6 +102,7 @@ class Kernel:
             (:meth:`take_journal`).
         :param find: what the journal has of a task: the numbers of the one that spawns it
             and of the nearest above with a name, its name, key and input.
+        :param note: takes what a flood leaves for the audit within a step (:meth:`take_audit`).
         :raises SwarmError: ``invalid_value``: JSON cannot say the input.
         """
         try:
@@ -110,7 +112,7 @@ class Kernel:
             raise
         if config.get("trust"):
             open_to_c_modules()
-        calls = [never_raises(call) for call in (flush, end, keep, find)]
+        calls = [never_raises(call) for call in (flush, end, keep, find, note)]
         self._give("boot", text.encode(), *calls)
 
     def turn_address(self) -> int:
@@ -131,6 +133,11 @@ class Kernel:
         """Rows for the journal since the last call, as :class:`swarm_host.journal.writer.Writer`
         has them."""
         rows: tuple[bytes, ...] = self._ask("take_journal")
+        return rows
+
+    def take_audit(self) -> bytes:
+        """Rows for the audit since the last call."""
+        rows: bytes = self._ask("take_audit")
         return rows
 
     def dispose(self) -> bool:

@@ -150,6 +150,7 @@ function asking.ask(me, about, seconds)
       records.order = records.order + 1
       answer.order = records.order
       questions.keep(task, n, answer)
+      questions.tell_answer(task, key, about, answer) -- it came while no run was there to tell
     end
     return answer
   end

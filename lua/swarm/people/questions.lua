@@ -146,6 +146,28 @@ function questions.keep(task, n, answer)
   end
 end
 
+---Tells who listens that a question was answered.
+---@param about table what was asked
+function questions.tell_answer(task, key, about, answer)
+  if not events.on then
+    return
+  end
+  local function fields()
+    return {
+      key = key,
+      to = about.to,
+      value = values.copy(answer.value, "value"),
+      by = answer.by,
+      via = answer.via,
+      reason = answer.reason,
+    }
+  end
+  events.publish("question_answered", task, fields())
+  if about.to == "senior" then
+    events.publish("senior_answered", task, fields())
+  end
+end
+
 ---@param answer table { value, by, via, reason }
 function questions.settle(question, answer)
   local task = question.task
@@ -156,20 +178,7 @@ function questions.settle(question, answer)
   questions.close(question)
   questions.remember(question.key, answer)
   questions.keep(task, question.n, answer)
-  if events.on then
-    local function fields()
-      return {
-        value = values.copy(answer.value, "value"),
-        by = answer.by,
-        via = answer.via,
-        reason = answer.reason,
-      }
-    end
-    publish("question_answered", question, fields())
-    if question.about.to == "senior" then
-      publish("senior_answered", question, fields())
-    end
-  end
+  questions.tell_answer(task, question.key, question.about, answer)
   wake(question)
 end
 

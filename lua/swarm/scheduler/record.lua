@@ -104,6 +104,7 @@
 --   spoken_for  tokens    there are tokens that speak for it
 --   token_budgets  tokens  those of caveats, by what they are known by, and `many`
 --   bears     visits      the task for which it speaks, of one that serves a token's bearer
+--   visitor   visits      { by = "person" } or { token: its fingerprint }, for the audit
 --   lossy     visits      what it gives may have text that is not UTF-8
 --   posted    visits      { attempt, value, reason }: the result that its program has posted
 --   session   kinds/agent its conversation, which later attempts go on in

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import anyio
 
+from swarm_host.cli.running.auditing import Audited
 from swarm_host.cli.running.lingering import lingering_told
 from swarm_host.cli.running.status import asks, status_of
-from swarm_host.cli.running.telling import told_at_end
+from swarm_host.cli.running.telling import fault, told_at_end
 from swarm_host.cli.running.watchdog import LOOK_SECONDS, Watchdog
 from swarm_host.cli.wish import RunWish
 from swarm_host.cli.words import TIMED_OUT, first_fault, refuse
 from swarm_host.entries import titled
-from swarm_host.errors import LoadError, OutOfMemory, SwarmError, WorkerCancelled
+from swarm_host.errors import LoadError, SwarmError, WorkerCancelled
 from swarm_host.host import Host
 from swarm_host.journal.places import NoJournal
-from swarm_host.journal.recorder import JournalError
 from swarm_host.options import Options
 from swarm_host.outcome import Outcome
 from swarm_host.serving.listening import CannotListen, listening
@@ -48,7 +48,7 @@ _PICTURED = 40
 _LOGS_SECONDS = 0.5
 """How long a process that ends at once waits until what was said is in --log-dir."""
 _JOURNAL_SECONDS = 5.0
-"""How long a process that a trusted script ends waits until its journal is whole."""
+"""How long a process that a trusted script ends waits until its journal and audit are whole."""
 
 
 class Running:
@@ -84,6 +84,7 @@ class Running:
         )
         self._view: View = "off" if wish.quiet else wish.view or default_view()
         screen.names_prints = self._view in ("tree", "lines") and screen.prints_at_terminal
+        self._audited = Audited(None if on_loaded is not None else wish.audit)
         self._log_dir = log_dir
         if log_dir is not None:
             log_dir.on_problem = screen.error
@@ -118,6 +119,7 @@ class Running:
             before_exit=self._before_exit,
             reuse=wish.reuse,
             journal=self._journal_of(wish),
+            audit=self._audited.audit,
         )
         self._watched: WatchedRun | None = None
         on_hangup = None
@@ -151,15 +153,18 @@ class Running:
         if self._log_dir is not None:
             self._log_dir.close()
         problem = self._thread.problem
-        if isinstance(problem, OutOfMemory | JournalError):
+        if isinstance(problem, SwarmError):  # out of memory, or what was to be written was not
             self._tell_error(problem.error)
+            self._exit = self._exit or 1
         elif problem is not None:
-            self._fault(problem)
+            self._screen.note(fault(problem, with_traceback=self._wish.debug))
+            self._exit = 1
         if self._screen.problem is not None:
             self._screen.error(self._screen.problem)
             self._exit = self._exit or 1
         if self._watchdog.received is not None:
             self._screen.note(f"cancelled by {self._watchdog.received.name}")
+        self._tell_audit()
         self._tell_how_to_resume()
 
     def _journal_of(self, wish: RunWish) -> Recorder | None:
@@ -195,6 +200,8 @@ class Running:
             self._log_dir.close()
         if self._options.journal is not None:
             self._options.journal.end_now(_JOURNAL_SECONDS)
+        self._audited.end_now(_JOURNAL_SECONDS, "exit")
+        self._tell_audit()
         while self._screen.unread and not self._watchdog.is_due:
             self._screen.wait(LOOK_SECONDS)
 
@@ -202,18 +209,12 @@ class Running:
         """The process ends at once: what was said is kept, if the disk is quick."""
         if self._log_dir is not None:
             self._log_dir.close(_LOGS_SECONDS)
+        self._audited.end_now(_LOGS_SECONDS, "killed")
 
-    def _fault(self, problem: BaseException) -> None:
-        """A fault of ours: one line, and the Python traceback with --debug."""
-        self._screen.note(
-            f"internal error: {type(problem).__name__}: {problem}\n"
-            "This is a fault of swarm-host, not of the script; run again with --debug for details."
-        )
-        if self._wish.debug:
-            import traceback
-
-            self._screen.note("".join(traceback.format_exception(problem)).rstrip())
-        self._exit = 1
+    def _tell_audit(self) -> None:
+        """Says what proves later that nothing was cut off the audit."""
+        for line in () if self._wish.quiet else self._audited.told():
+            self._screen.note(line)
 
     def _take_entry(self, entry: dict[str, Any]) -> None:
         """Takes an entry of the log, or an event among them."""
@@ -305,6 +306,7 @@ class Running:
 
     def _interrupt(self, reason: str) -> None:
         """A signal came: says what it does, and cancels."""
+        self._audited.signal(self._watchdog.received)
         try:
             self._tell_whom()
         finally:

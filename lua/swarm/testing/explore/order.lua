@@ -273,12 +273,12 @@ end
 ---Runs a job's program once. `path` says what to choose, and says afterwards what was chosen.
 ---@return table? failure
 function order.play(job, path)
-  local me, time, events_on = job.me, clock.virtual, events.on
+  local me, time, on, told = job.me, clock.virtual, events.on, events.told
   local asked, hook_errors = bridge.outstanding, #failures.list
-  events.on = false
+  events.on, events.told = false, false
   local spawned, err, main = pcall(spawning.named, me.scope, me, job.fn, nil, nil, nil)
   if not spawned then
-    events.on = events_on
+    events.on, events.told = on, told
     return error(err, 0)
   end
   order.playing = true
@@ -304,7 +304,7 @@ function order.play(job, path)
   forget(watch, hook_errors)
   put_timers_back(aside)
   random.take_from(source)
-  log.muted, events.on, clock.virtual = false, events_on, time
+  log.muted, events.on, events.told, clock.virtual = false, on, told, time
   return failure
 end
 
