@@ -39,7 +39,7 @@ local function choices_of(given)
   local seen = {}
   for i = 1, n do
     local choice = given[i]
-    if type(choice) ~= "string" or choice == "" then
+    if type(choice) ~= "string" or choice == "" or not json.is_text(choice) then
       return wrong("swarm.ask's choices[%d] is a text, and not %s", i, shown.value(choice))
     elseif seen[choice] then
       return wrong("swarm.ask's choices have %s twice", shown.value(choice))
@@ -80,9 +80,16 @@ local function a_text(value)
   return value
 end
 
+---A text for people to read: bytes that are not UTF-8 are replaced.
+local function readable(text)
+  return json.is_text(text) and text or json.decode(json.text_of(text))
+end
+
 ---What is put beside a question.
 local function to_show(show)
-  if show == nil or type(show) == "string" or values.is_file(show) then
+  if type(show) == "string" then
+    return readable(show)
+  elseif show == nil or values.is_file(show) then
     return show
   end
   return wrong("swarm.ask's show is a text or swarm.file, and not %s", shown.value(show))
@@ -145,8 +152,8 @@ function ask.ask(question, opts)
   end
   local seconds = opts.timeout and arguments.seconds(opts.timeout, "swarm.ask's option timeout")
   local about = {
-    question = question,
-    to = to,
+    question = readable(question),
+    to = readable(to),
     kind = "question",
     choices = choices,
     schema = values.copy(opts.schema, "schema"),
