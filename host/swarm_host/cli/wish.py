@@ -46,7 +46,8 @@ class RunWish(NamedTuple):
     :ivar timeout: seconds for everything, or None.
     :ivar cancel_grace: seconds that a worker may go on after its cancel.
     :ivar blocked: what tasks that ended blocked make of the run.
-    :ivar on_ask: what becomes of the run where only answers to questions can move it.
+    :ivar on_ask: what becomes of the run where only answers to questions can move it; None: at a
+        terminal the person there is asked, elsewhere it ends.
     :ivar budget: how much the run may use: names and amounts.
     :ivar events: the file for events of the run, or None.
     :ivar as_json: stdout is the result alone.
@@ -70,7 +71,7 @@ class RunWish(NamedTuple):
     timeout: float | None = None
     cancel_grace: float = 10
     blocked: Literal["warn", "fail"] = "warn"
-    on_ask: Literal["exit", "wait"] = "exit"
+    on_ask: Literal["exit", "wait"] | None = None
     budget: tuple[tuple[str, float], ...] = ()
     events: str | None = None
     as_json: bool = False
@@ -121,9 +122,8 @@ _WORDS = (
     click.option(
         "--on-ask",
         type=click.Choice(["exit", "wait"]),
-        default="exit",
-        help="What a run does that only answers to questions can move, without a terminal: end "
-        "with status 75, to be resumed (default), or wait.",
+        help="What a run does that only answers to questions can move: end with status 75, to be "
+        "resumed, or wait. Default: at a terminal ask there and wait, elsewhere exit.",
     ),
     click.option(
         "--budget",
