@@ -42,6 +42,10 @@ class Editor:
         """Whether somebody writes."""
         return self._process.poll() is None
 
+    def wait(self) -> None:
+        """Waits until it has ended."""
+        self._process.wait()
+
     def text(self) -> str:
         """What was written, without the line's end that editors add.
 
