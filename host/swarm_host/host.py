@@ -278,7 +278,8 @@ class Host:
         :param most: how many at most.
         :return: of each ``key``, ``nth`` (which it is of all), ``question``, ``to``, ``kind``,
             ``since`` (Unix seconds), ``task_id``, and where they are there ``name``, ``label``,
-            ``choices``, ``schema``, ``default``, ``show`` and ``details``.
+            ``input`` (in short), ``choices``, ``schema``, ``default``, ``show`` and ``details``;
+            ``at_operator``: a function of the script looks at it first.
         """
         return self.kernel.pending(most)
 
@@ -310,6 +311,16 @@ class Host:
     def on_asked(self, tell: Callable[[], None] | None) -> None:
         """Has a function called, on the loop, when a question was opened or closed; None: none."""
         self._pump.on_asked = tell
+
+    def answered(self, key: str) -> dict[str, Any] | None:
+        """How a question was answered: ``value``, ``by``, ``via``, ``reason``; None: it is open, is
+        none, or was withdrawn."""
+        return self.kernel.answered(key)
+
+    def wait_for_answers(self, waits: bool) -> None:
+        """Sets ``Options.on_ask`` anew: whether a run that only answers can move waits for them."""
+        self.kernel.wait_for_answers(waits)
+        self._pump.poke()
 
     async def call(self, name: str, value: Any = None) -> Any:
         """:meth:`spawn` and :meth:`Handle.result` in one. Cancelling it cancels its worker, whose

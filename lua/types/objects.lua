@@ -514,6 +514,8 @@ function Lock:with(fn) end
 ---@field task_id string of who asks
 ---@field name string its name, or where its function stands
 ---@field label? string
+---@field input? string of who asks, in short
+---@field at_operator? true a function of swarm.operator looks at it first
 
 ---What the function of an operator is given.
 ---@class swarm.Request : swarm.Question

@@ -182,6 +182,15 @@ class Kernel:
         listed: list[dict[str, Any]] = self._ask_json("pending", most)
         return listed
 
+    def answered(self, key: str) -> dict[str, Any] | None:
+        """How a question was answered; None: nobody has, or long since."""
+        answer: dict[str, Any] | None = self._ask_json("answered", key.encode())
+        return answer
+
+    def wait_for_answers(self, waits: bool) -> None:
+        """Whether a run that only answers can move waits for them; else it ends."""
+        self._ask("wait_for_answers", waits)
+
     def cancel_all(self, reason: str) -> None:
         """Cancels every live worker."""
         self._ask("cancel_all", reason.encode())
@@ -193,9 +202,8 @@ class Kernel:
         return waiting
 
     def lingering(self) -> dict[str, Any] | None:
-        """Who is waited for where main is done, or over, and the run is not: ``why`` (``done``,
-        ``timeout``, ``cancelled`` and the like), how ``many`` they are, and the first ``workers``
-        as :meth:`waiting` has them."""
+        """Who is waited for where main is done and the run is not: ``why`` (``done``, or how main
+        has ended), how ``many`` they are, and the first ``workers`` as :meth:`waiting` has them."""
         lingering: dict[str, Any] | None = self._ask_json("lingering")
         return lingering
 
@@ -256,10 +264,8 @@ class Kernel:
         return checked
 
     def specs(self) -> list[dict[str, Any]]:
-        """The specs of a spec file: ``name``, ``where``, ``first``, ``last``, ``pending``.
-
-        ``first`` and ``last`` are lines; ``groups``, from the outside in, have ``name`` and lines.
-        """
+        """The specs of a spec file: ``name``, ``where``, ``pending``, the lines ``first`` and
+        ``last``; and ``groups``, from the outside in, with ``name`` and lines."""
         specs: list[dict[str, Any]] = self._ask_json("specs")
         return specs
 

@@ -225,6 +225,17 @@ function kernel.pending(most)
   return text_of(values.array(questions.list(nil, most)))
 end
 
+---How a question was answered, as JSON; nil: nobody has, or long since.
+function kernel.answered(key)
+  local answer = questions.answer_of(key)
+  return answer and text_of(answer) or nil
+end
+
+---Whether a run that only answers can move waits for them; else it ends.
+function kernel.wait_for_answers(waits)
+  ending.waits_for_answers = waits
+end
+
 ---The verbs and who has them, as JSON, for spec/rights/roles.md.
 function kernel.verbs()
   local verbs = {}

@@ -32,7 +32,7 @@ end
 ---What the function is given.
 local function request_of(question)
   local request, task = questions.row(question), question.task
-  request.role = task.def.role
+  request.role, request.at_operator = task.def.role, nil
   local details = request.details
   request.input = values.copy(task.input, "input")
   request.prompt = details and details.prompt
@@ -54,7 +54,7 @@ local function take(question, operator, id, ok, value, err)
     local text = type(err) == "table" and err.message or err
     return questions.fail(question, failed(operator, id, "refused: " .. shown.text(text)))
   elseif value == nil then
-    return -- it is for somebody else
+    return questions.leave(question) -- it is for somebody else
   end
   local copied, why = xpcall(values.copy, raised.from_raised, value, "answer")
   if copied then

@@ -5,6 +5,7 @@ local cancelling = require "swarm.scope.cancel"
 local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
+local labels = require "swarm.scheduler.label"
 local list = require "swarm.ground.list"
 local record = require "swarm.scheduler.record"
 local records = require "swarm.journal.records"
@@ -265,6 +266,19 @@ function questions.answer(key, value, by)
   return questions.settle(question, { value = value, by = by.by, via = by.via, reason = by.reason })
 end
 
+---Whoever was asked first has left a question to others.
+---@param question table
+function questions.leave(question)
+  question.helper, questions.changed = nil, true
+end
+
+---How a question was answered: { value, by, via, reason, at }; nil: nobody has, or long since.
+---@param key string
+---@return table?
+function questions.answer_of(key)
+  return past[key]
+end
+
 ---The answer that was given to a question before it was asked again, if there is one.
 function questions.take_early(key)
   local given = early[key]
@@ -280,7 +294,8 @@ local function row(question)
   local task, about = question.task, values.copy(questions.told(question.about), "question")
   about.key, about.since, about.nth = question.key, question.since, question.nth
   about.task_id, about.name = tasks.task_id(task), task.def.name or record.title(task)
-  about.label = record.label(task)
+  about.label, about.input = record.label(task), labels.input_of(task)
+  about.at_operator = question.helper ~= nil or nil
   return about
 end
 questions.row = row

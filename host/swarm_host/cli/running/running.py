@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import anyio
 
+from swarm_host.cli.running.asking import asking, on_ask, prompts
 from swarm_host.cli.running.auditing import Audited
 from swarm_host.cli.running.lingering import lingering_told
 from swarm_host.cli.running.status import asks, status_of
@@ -97,7 +98,7 @@ class Running:
             trust=wish.trust,
             lua_path=wish.lua_path,
             debug=wish.debug,
-            on_ask="wait" if wish.journal is None else wish.on_ask,
+            on_ask=on_ask(wish, prompts=prompts(wish)),
             closed_world=reload is None or not reload.wakes_main,
             cancel_grace=wish.cancel_grace,
             operator_kind=wish.operator_kind,
@@ -195,7 +196,7 @@ class Running:
 
     def _before_exit(self) -> None:
         """A trusted script ends the process: what it said is read first; a signal ends the wait."""
-        self._screen.clear()
+        self._screen.close()
         if self._log_dir is not None:
             self._log_dir.close()
         if self._options.journal is not None:
@@ -270,6 +271,7 @@ class Running:
                     return
                 self._screen.progress_note(str(why))
             await stack.enter_async_context(shown(self._view, self._screen, host))
+            await stack.enter_async_context(asking(self._wish, self._screen, host))
             await stack.enter_async_context(lingering_told(host, self._screen, self._is_over))
             if self._watchdog.received:
                 return  # it came between loading and main, when there was nobody to cancel
