@@ -12,7 +12,7 @@ import anyio
 from anyio.to_thread import run_sync
 
 from swarm_host.entries import harmless
-from swarm_host.errors import SwarmError, WorkerCancelled, WorkerFailed
+from swarm_host.errors import SwarmError, WorkerCancelled
 from swarm_host.host import Host
 from swarm_host.view import cells
 from swarm_host.view.prompt.editor import Editor, NoEditor
@@ -22,10 +22,9 @@ from swarm_host.view.prompt.wording import (
     Question,
     Unfit,
     answer_of,
-    answered,
     context_of,
+    ended,
     frame_of,
-    gone,
     shown_of,
     takes_text,
 )
@@ -35,7 +34,7 @@ _LOOK_SECONDS = 0.1
 """How often is looked whether the terminal has another size, or is somebody else's."""
 _AWAY_SECONDS = 0.5
 """The same in the background."""
-_WINDOW = 100
+_WINDOW = 101
 """Questions that are looked at, of those that are open."""
 _CONTEXT_SECONDS = 2.0
 """How long it may take to find what who asks has said last."""
@@ -69,6 +68,7 @@ class Prompt:
         self._rows: list[dict[str, Any]] = []
         self._changed = anyio.Event()
         self._is_stale = True
+        self._asked: Question | None = None  # the question that stands there
 
     async def run(self) -> None:
         """Asks until it is cancelled.
@@ -104,8 +104,14 @@ class Prompt:
     # Which questions there are. --------------------------------------------------------------
 
     def _hear(self) -> None:
+        """Questions were opened or closed: says at once what became of the one that is asked."""
         self._is_stale = True
         self._changed.set()
+        question = self._asked
+        if question is not None and not self._is_open(question):
+            self._asked = None
+            self._screen.prompt_is_over()
+            self._screen.tell(ended(question, self._host.answered(question["key"])))
 
     def _look(self) -> None:
         """Sees which questions are open."""
@@ -140,14 +146,17 @@ class Prompt:
     async def _ask(self, question: Question) -> None:
         """Asks one question, until it is answered, by whomever, or left to others, or somebody else
         has the terminal."""
+        self._asked = question
+        try:
+            await self._converse(question)
+        finally:
+            self._asked = None
+
+    async def _converse(self, question: Question) -> None:
         shown = await run_sync(shown_of, question, abandon_on_cancel=True)
         self._keyboard.drop_typed()
         line, message, refused = Line(), "", ""
-        while self._keyboard.take():
-            if not self._is_open(question):
-                self._screen.prompt_is_over()
-                self._screen.tell(gone(question, self._host.answered(question["key"])))
-                return
+        while self._asked is not None and self._keyboard.take():
             self._show(question, shown, message, line.text)
             with anyio.move_on_after(_LOOK_SECONDS):
                 await anyio.wait_readable(self._keyboard.fd)
@@ -155,9 +164,7 @@ class Prompt:
             if typed is None:
                 continue
             if typed.text is None:
-                self._left.add(question["key"])
-                self._screen.prompt_is_over()
-                self._tell_left(question)
+                self._leave(question)
                 return
             message, said = "", typed.text
             command = said.strip()
@@ -166,14 +173,16 @@ class Prompt:
                 continue
             try:
                 if command == EDIT and takes_text(question):
-                    said = await self._edited(question, refused)
-                    refused = said
-                if await self._answer(question, answer_of(question, said)):
-                    return
+                    said = refused = await self._edited(refused)
+                await self._answer(question, answer_of(question, said))
             except (Unfit, NoEditor) as problem:
                 message, refused = str(problem), said
-            except WorkerFailed as problem:
-                message, refused = str(problem.error["message"]), said
+
+    def _leave(self, question: Question) -> None:
+        """Leaves a question to others."""
+        self._left.add(question["key"])
+        self._screen.prompt_is_over()
+        self._tell_left(question)
 
     def _show(self, question: Question, shown: str, message: str, text: str) -> None:
         columns, lines = self._screen.size
@@ -183,27 +192,20 @@ class Prompt:
             text = text[max((cells.width_of(text) - columns + 3) // 2, 1) :]  # its end is seen
         self._screen.prompt([*frame[-max(lines - 2, 1) :], f"> {text}"])
 
-    async def _answer(self, question: Question, value: Any) -> bool:
-        """Answers. False: it is as open as before.
+    async def _answer(self, question: Question, value: Any) -> None:
+        """Answers; afterwards nothing is asked any more, unless the answer did not fit.
 
-        :raises WorkerFailed: the answer does not fit.
+        :raises Unfit: it does not.
         """
-        key = question["key"]
+        if self._asked is None:
+            return  # it is over meanwhile
         try:
-            await self._host.answer(key, value, by=self._by, via="terminal")
+            await self._host.answer(question["key"], value, by=self._by, via="terminal")
         except WorkerCancelled:
-            return False  # the run is over
-        except WorkerFailed as problem:
-            if problem.error["code"] not in ("already_answered", "question_not_found"):
-                raise
-            self._screen.prompt_is_over()
-            self._screen.tell(gone(question, self._host.answered(key)))
-            return True
+            return  # the run is over
         except SwarmError as problem:
-            raise Unfit(str(problem)) from None
-        self._screen.prompt_is_over()
-        self._screen.tell(answered(question, value))
-        return True
+            if problem.error["code"] not in ("already_answered", "question_not_found"):
+                raise Unfit(str(problem.error["message"])) from None
 
     async def _tell_context(self, question: Question, shown: str) -> None:
         """Says all there is to know of a question."""
@@ -215,7 +217,7 @@ class Prompt:
                 params["since"] = state["events"][-1]["seq"] if state["events"] else 0
         self._screen.tell(context_of(question, shown, state))
 
-    async def _edited(self, question: Question, text: str) -> str:
+    async def _edited(self, text: str) -> str:
         """What is written in an editor; nothing where the question is over meanwhile.
 
         :raises NoEditor: it failed.
@@ -223,7 +225,7 @@ class Prompt:
         with self._screen.lent():
             editor = Editor(text)
             try:
-                while editor.goes_on and self._is_open(question):  # noqa: ASYNC110 - a process
+                while editor.goes_on and self._asked is not None:  # noqa: ASYNC110 - a process
                     await anyio.sleep(_LOOK_SECONDS)
                 return "" if editor.goes_on else editor.text()
             finally:

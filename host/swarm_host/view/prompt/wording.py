@@ -171,8 +171,8 @@ def _hints(question: Question) -> str:
     default = question.get("default")
     hints = [] if default is None else [f"Enter: {text_of(default)}"]
     hints += ["JSON"] if question.get("schema") is not None else []
-    hints += ["? tells more", *(["!e opens an editor"] if takes_text(question) else [])]
-    return " · ".join([*hints, "Ctrl-D leaves it"])
+    hints += ["more: ?", *(["editor: !e"] if takes_text(question) else [])]
+    return " · ".join([*hints, "leave it: Ctrl-D"])
 
 
 def text_of(value: Any) -> str:
@@ -264,18 +264,21 @@ def _indented(text: str) -> list[str]:
 
 
 def answered(question: Question, value: Any) -> str:
-    """What stays of a question that was answered here."""
+    """A question with its answer."""
     return f"{head_of(question)}: {one_line(str(question['question']))} {text_of(value)}"
 
 
-def gone(question: Question, answer: Mapping[str, Any] | None) -> str:
-    """What is said of a question that somebody else has answered, or that is asked no more.
+def ended(question: Question, answer: Mapping[str, Any] | None) -> str:
+    """What stays of a question that is asked no more.
 
     :param answer: as :meth:`swarm_host.host.Host.answered` gives it.
     """
     if answer is None:
         return f"{head_of(question)}: it is asked no more"
+    value = answer["value"]
+    if answer["via"] == "terminal":
+        return answered(question, value)
     if answer["via"] == "default":
-        return f"{head_of(question)}: nobody answered in time, so it is {text_of(answer['value'])}"
+        return f"{head_of(question)}: nobody answered in time, so it is {text_of(value)}"
     who = one_line(str(answer.get("by") or "somebody"))
-    return f"{head_of(question)}: {who} answered ({answer['via']}): {text_of(answer['value'])}"
+    return f"{head_of(question)}: {who} answered ({answer['via']}): {text_of(value)}"
