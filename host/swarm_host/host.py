@@ -7,10 +7,11 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio
 
+from swarm_host.audit.audits import Audits
 from swarm_host.ending import Ending
 from swarm_host.errors import LoadError, OutOfMemory, SwarmError
 from swarm_host.handle import Handle
@@ -24,9 +25,6 @@ from swarm_host.told import Told
 from swarm_host.version import __version__
 from swarm_host.vm.kernel import Kernel
 
-if TYPE_CHECKING:
-    from swarm_host.audit.audit import Audit
-
 __all__ = ["Handle", "Host", "Options", "Outcome", "Reloaded"]
 
 
@@ -35,6 +33,7 @@ class Host(Told):
 
     :ivar run_id: what it is known by.
     :ivar script: the path of its script, once that is being loaded.
+    :ivar audits: those that it writes: of its own, and of layers.
     :ivar kernel: the Lua side, for who asks more than the verbs here.
     :ivar turn_address: where :func:`swarm_host.vm.turn.read_turn` reads who holds the VM.
     """
@@ -52,29 +51,26 @@ class Host(Told):
             from swarm_host.journal.sources import Sources
 
             given["files"] = Sources(journal)
-        audit = self._audit = options.audit
-        if audit is not None:
+        self.audits = Audits(options.audit)
+        if options.audit is not None:
             from swarm_host.audit.sources import AuditedSources
 
-            given["files"] = AuditedSources(audit, Ports(given).get("files"))
+            given["files"] = AuditedSources(options.audit, Ports(given).get("files"))
         self._about = {"args": len(options.args), "version": __version__}
         self._about["resumed"] = journal is not None and journal.resumed is not None
         self._ports = Ports(given)
         sinks = Sinks(options)
         names = self._ports.names() if options.spec else ()
         config = options.for_lua(self.run_id, __version__, names)
-        given_calls: dict[str, Any] = (
-            {} if journal is None else {"keep": journal.keep_rows, "find": journal.find}
-        )
-        if audit is not None:
-            given_calls["note"] = audit.keep_rows
-        self.kernel.boot(config, sinks.flush, sinks.end, **given_calls)
+        calls: dict[str, Any] = {"note": self.audits.keep}
+        if journal is not None:
+            calls |= {"keep": journal.keep_rows, "find": journal.find}
+        self.kernel.boot(config, sinks.flush, sinks.end, **calls)
         self.turn_address = self.kernel.turn_address()  # nobody can ask while Lua is held
         self._pump = Pump(
-            self.kernel, self._ports, sinks.take, options.write_output, journal, audit
+            self.kernel, self._ports, sinks.take, options.write_output, journal, self.audits
         )
-        if audit is not None:
-            audit.on_problem = self._pump.poke
+        self.audits.on_problem = self._pump.poke
         self._generations = Generations(self.kernel, self._pump)
         self._ending = Ending(self.kernel, self._pump)
         self.script = ""
@@ -120,17 +116,16 @@ class Host(Told):
                     if self._journal is not None:
                         await self._journal.aclose()
                 finally:
-                    if self._audit is not None:
-                        await self._end_audit(self._audit, failed=bool(problems))
+                    await self._end_audits(failed=bool(problems))
         if problems:
             raise problems[0]
 
-    async def _end_audit(self, audit: Audit, *, failed: bool) -> None:
+    async def _end_audits(self, *, failed: bool) -> None:
         with suppress(OutOfMemory):
-            audit.keep_rows(self.kernel.take_audit())  # of after the last tick
+            self.audits.keep(*self.kernel.take_audit())  # of after the last tick
         if failed:
-            audit.status = "failed"
-        await audit.aclose()
+            self.audits.status = "failed"
+        await self.audits.aclose()
 
     async def _drive(self, block: anyio.CancelScope, problems: list[BaseException]) -> None:
         try:
@@ -145,13 +140,11 @@ class Host(Told):
         :raises LoadError: it cannot be loaded.
         """
         self.script = str(script)
-        if self._audit is not None:
-            self._audit.begin(self.run_id, self.script, self._about)
+        self.audits.begin(self.run_id, self.script, self._about)
         try:
             await self._generations.load(script)
         except LoadError:
-            if self._audit is not None:
-                self._audit.status = "load_error"
+            self.audits.status = "load_error"
             raise
         self._note_generation()
 
@@ -169,13 +162,13 @@ class Host(Told):
         return reloaded
 
     def _note_generation(self) -> None:
-        if self._journal is None and self._audit is None:
+        if self._journal is None and self.audits.own is None:
             return
         newest = next((one["number"] for one in self.kernel.generations() if one["newest"]), 0)
         if self._journal is not None:
             self._journal.note_generation(newest)
-        if self._audit is not None:
-            self._audit.note_generation(newest, self.watched()["files"])
+        if self.audits.own is not None:
+            self.audits.own.note_generation(newest, self.watched()["files"])
 
     def watched(self) -> dict[str, list[str]]:
         """What the newest generation came from, and the last attempt at the next: ``files``,
@@ -243,8 +236,7 @@ class Host(Told):
         if self._journal is not None:
             waits = outcome.error is not None and outcome.error["code"] == "unanswered"
             self._journal.status = "waiting" if waits else outcome.status
-        if self._audit is not None:
-            self._audit.status = outcome.status
+        self.audits.status = outcome.status
         return outcome
 
     def spawn(self, name: str, value: Any = None, timeout: float | None = None) -> Handle:

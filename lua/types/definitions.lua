@@ -31,8 +31,8 @@
 ---@field start_timeout? number seconds from its start until it is ready: 30
 ---@field role? swarm.RoleName "worker" by default
 ---@field authority? "own" its role's rights whole, not cut down by those of who spawns it
----@field layers? (string|swarm.LayerEntry)[] the earlier inner; `log`, `long_hold`, `main_ai`,
----`operator_delegate`, `redact` and `senior_escalation` come with the host
+---@field layers? (string|swarm.LayerEntry)[] the earlier inner; `audit`, `log`, `long_hold`,
+---`main_ai`, `operator_delegate`, `redact` and `senior_escalation` come with the host
 ---@field operator_kind? swarm.OperatorKind before its script's, after the run's and a spawn's
 ---@field budget? swarm.Budget how much a task and all below it may use
 ---@field worktree? boolean|swarm.Worktree a git worktree for each task: false

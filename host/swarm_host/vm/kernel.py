@@ -33,7 +33,7 @@ class Kernel(Asked):
         end: Callable[[float, bytes], None],
         keep: Callable[..., None] = _unwanted,
         find: Callable[[int, int, bytes, bytes, bytes], bytes | None] = _unwanted,
-        note: Callable[[bytes], None] = _unwanted,
+        note: Callable[[bytes, bytes], None] = _unwanted,
     ) -> None:
         """Begins.
 
@@ -77,9 +77,9 @@ class Kernel(Asked):
         rows: tuple[bytes, ...] = self._ask("take_journal")
         return rows
 
-    def take_audit(self) -> bytes:
-        """Rows for the audit since the last call."""
-        rows: bytes = self._ask("take_audit")
+    def take_audit(self) -> tuple[bytes, bytes]:
+        """Rows since the last call for :meth:`swarm_host.audit.audits.Audits.keep`."""
+        rows: tuple[bytes, bytes] = self._ask("take_audit")
         return rows
 
     def dispose(self) -> bool:

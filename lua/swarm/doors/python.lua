@@ -98,7 +98,7 @@ local kernel = {
 ---@param exit function exit(status, events): ends the process, and what it has started
 ---@param keep function keep(…): takes what records.take gives, within a tick
 ---@param find function find(parent, name, key, input): what the journal has of a task, as JSON
----@param note function note(rows): takes what audit.take gives, within a tick
+---@param note function note(…): takes what audit.take gives, within a tick
 function kernel.boot(config, flush, exit, keep, find, note)
   config = json.decode(config)
   script.boot(config)
@@ -141,7 +141,7 @@ function kernel.boot(config, flush, exit, keep, find, note)
     if records.on then
       records.flush()
     end
-    if audit.on then
+    if audit.waits() then
       audit.flush()
     end
     exit(status, events.take())
