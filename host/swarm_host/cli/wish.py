@@ -21,6 +21,7 @@ from swarm_host.cli.words import (
     EVENTS,
     LOG_DIR,
     LUA_PATH,
+    ON_ASK,
     QUIET,
     SYNC,
     TRUST,
@@ -125,12 +126,7 @@ _WORDS = (
         default="warn",
         help="Whether tasks that ended blocked are told of (default), or have the run fail too.",
     ),
-    click.option(
-        "--on-ask",
-        type=click.Choice(["exit", "wait"]),
-        help="What a run does that only answers to questions can move: end with status 75, to be "
-        "resumed, or wait. Default: at a terminal ask there and wait, elsewhere exit.",
-    ),
+    ON_ASK,
     click.option(
         "--operator-kind",
         type=click.Choice(["main_ai", "automate", "composite"]),
