@@ -254,7 +254,7 @@ function Scope:spawn(name, input, opts) end
 ---| "task_suspended" # `key`: it waits for an answer
 ---| "task_resumed" # `key`
 ---| "question_asked" # `key`, `to`, `question`, `choices`, and what else is shown
----| "question_answered" # `key`, `to`, `value`, `by`, `via`, `reason`
+---| "question_answered" # `key`, `to`, `value`, `by`, `via`, `reason`, `blocked`
 ---| "question_withdrawn" # `key`, `to`, `reason`: nobody needs an answer any more
 ---| "senior_queried" # a question to "senior", in the same words
 ---| "senior_answered"
