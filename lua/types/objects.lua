@@ -511,6 +511,15 @@ function Lock:with(fn) end
 ---@field name? string
 ---@field label? string
 
+---What was decided for always of a tool that an agent asks for: for all tasks of a worker.
+---@class swarm.Approval
+---@field worker string its name
+---@field tool string
+---@field allowed boolean
+---@field by? string who has said so
+---@field via string from where, as of an answer
+---@field since number Unix seconds
+
 ---What the function of an operator is given.
 ---@class swarm.Request : swarm.Question
 ---@field role? string of who asks

@@ -3,6 +3,7 @@
 -- nothing here raises towards the host: a function answers true and what it returns, false and the
 -- error as JSON, or false alone where memory has run out.
 local again = require "swarm.journal.again"
+local approvals = require "swarm.people.approvals"
 local bridge = require "swarm.outside.bridge"
 local cancelling = require "swarm.scope.cancel"
 local checking = require "swarm.doors.checking"
@@ -127,6 +128,7 @@ function kernel.boot(config, flush, exit, keep, find)
   if config.resumed then
     replay.begin(find, config.resumed)
     questions.begin(config.resumed.asked)
+    approvals.begin(config.resumed.approvals)
   end
   modules.exit = function(status)
     log.flush()

@@ -69,6 +69,8 @@ local function take(question, operator, id, ok, value, err)
   elseif err ~= nil and question.about.kind == "attempt" then
     local reason = result.reason(err).text -- as of what `run` returns
     return give(question, operator, id, value, { blocked = true, reason = reason })
+  elseif value == nil and err ~= nil and question.about.kind == "approval" then
+    return give(question, operator, id, "deny", { reason = result.reason(err).text })
   elseif value == nil and err ~= nil then
     local text = type(err) == "table" and err.message or err
     return questions.fail(question, failed(operator, id, "refused: " .. shown.text(text)))

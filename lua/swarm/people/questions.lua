@@ -227,7 +227,7 @@ function questions.answer(key, value, by)
     if early[key] ~= true then
       return unknown(key)
     end
-    local id, n = match(key, "^T%-(%d+)%.(%d+)$")
+    local id, n = match(key, "^T%-(%d+)%.(%w+)$")
     early[key] = { value = value, by = by.by, via = by.via, reason = by.reason }
     return questions.keep({ id = tonumber(id) }, n, early[key])
   end
