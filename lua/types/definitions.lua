@@ -15,7 +15,7 @@
 
 ---What every kind of worker may say.
 ---@class swarm.WorkerFields
----@field kind? "lua"|"process"|"agent" by default the kind whose own field is there
+---@field kind? "lua"|"process"|"agent"|"operator" by default the kind whose own field is there
 ---@field description? string
 ---@field label? string|false which of many a worker is, such as "{input.path}"; false: none,
 ---and its input is not shown in its place
@@ -125,6 +125,13 @@
 ---@field idle? number seconds without a word after which it fails with `idle_timeout`
 ---@field linger? number seconds that it may live on after its answer: 10
 ---@field limits? swarm.ProcessLimits
+
+---Kind `operator`: a person, a function of the script or another program answers. What fits its
+---`output_schema` is its result, or one of its choices, or any value; its `timeout` stands still.
+---@class swarm.OperatorWorker : swarm.WorkerFields
+---@field operator string who is asked, as by swarm.ask's `to`
+---@field choices? string[] of which the answer is one
+---@field prompt? string the question, a text with placeholders, in place of the input's
 
 ---What a million tokens cost, in USD.
 ---@class swarm.Prices

@@ -133,7 +133,7 @@ def _check(question: Question, value: Any) -> None:
     if choices and value not in choices:
         raise NotAnswered(f"the answer is one of {', '.join(choices)}, and not {value!r}")
     if schema is None:
-        if not isinstance(value, str):
+        if question.about.get("kind") != "attempt" and not isinstance(value, str):
             raise NotAnswered("the answer is a text")
         return
     from swarm_host.ports.schema import misfit

@@ -4,6 +4,7 @@
 -- error as JSON, or false alone where memory has run out.
 local audit = require "swarm.events.audit"
 local again = require "swarm.journal.again"
+local approvals = require "swarm.people.approvals"
 local bridge = require "swarm.outside.bridge"
 local cancelling = require "swarm.scope.cancel"
 local checking = require "swarm.doors.checking"
@@ -135,6 +136,7 @@ function kernel.boot(config, flush, exit, keep, find, note)
   if config.resumed then
     replay.begin(find, config.resumed)
     questions.begin(config.resumed.asked)
+    approvals.begin(config.resumed.approvals)
   end
   modules.exit = function(status)
     log.flush()

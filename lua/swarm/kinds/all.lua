@@ -18,6 +18,7 @@ kinds.list = {
   { name = "lua", by = { "run" } },
   { name = "process", by = { "command", "shell" } },
   { name = "agent", by = { "agent" } },
+  { name = "operator", by = { "operator" } },
 }
 
 kinds.by_name = {} -- name → its line of the list

@@ -161,6 +161,7 @@ function questions.tell_answer(task, key, about, answer)
       by = answer.by,
       via = answer.via,
       reason = answer.reason,
+      blocked = answer.blocked,
     }
   end
   events.publish("question_answered", task, fields())
@@ -240,7 +241,8 @@ end
 ---Answers a question. May wait, where a schema is to be looked at.
 ---@param key string
 ---@param value any a copy of its own
----@param by table { by: who, via: from where, reason?, task?: of a worker that answers }
+---@param by table { by: who, via: from where, reason?, task?: of a worker that answers,
+---blocked?: the attempt that was asked for cannot go on }
 function questions.answer(key, value, by)
   local question = open[key]
   if question and by.task and record.is_below(by.task, question.task) then
@@ -257,13 +259,19 @@ function questions.answer(key, value, by)
     return questions.keep({ id = tonumber(id) }, n, early[key])
   end
   local check = question.about.check
-  if check then
+  if check and not by.blocked then
     value = check(value)
   end
   if open[key] ~= question then
     return unknown(key) -- somebody else was faster
   end
-  return questions.settle(question, { value = value, by = by.by, via = by.via, reason = by.reason })
+  return questions.settle(question, {
+    value = value,
+    by = by.by,
+    via = by.via,
+    reason = by.reason,
+    blocked = by.blocked,
+  })
 end
 
 ---Whoever was asked first has left a question to others.
