@@ -125,6 +125,9 @@ return function(generation, run)
     use = function(name, options)
       return registry.use(generation, name, options)
     end,
+    spawn_hook = function(fields)
+      return registry.spawn_hook(generation, fields)
+    end,
     generation = function()
       return generation.line.newest.number
     end,
@@ -174,5 +177,10 @@ return function(generation, run)
     script_dir = run.script_dir,
   }
   generation.face = face
-  return closed.table(face, "swarm.", { input = true })
+  local function set_operator_kind(kind)
+    registry.operator_kind(generation, kind)
+    face.operator_kind = generation.operator_kind
+  end
+  local optional = { input = true, operator_kind = true }
+  return closed.table(face, "swarm.", optional, { operator_kind = set_operator_kind })
 end

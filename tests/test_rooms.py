@@ -33,6 +33,7 @@ REQUIRE = re.compile(r'(?:local (\w+) = )?require\(?\s*"swarm\.([\w.]+)"')
 FILLS = re.compile(r"^\s*(?:function (\w+)\.[\w.]+\(|(\w+)\.[\w.]+\s*=[^=])", re.MULTILINE)
 SWITCHES = {
     "again",
+    "audit",
     "cancelling",
     "clock",
     "ending",
@@ -42,6 +43,7 @@ SWITCHES = {
     "log",
     "modules",
     "noting",
+    "operator_kind",
     "records",
     "reuse",
     "searchers",

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import anyio
 
+from swarm_host.audit.audits import Audits
 from swarm_host.ending import Ending
-from swarm_host.errors import LoadError, SwarmError
+from swarm_host.errors import LoadError, OutOfMemory, SwarmError
 from swarm_host.handle import Handle
 from swarm_host.options import Options
 from swarm_host.outcome import Outcome, Reloaded
@@ -20,17 +21,19 @@ from swarm_host.ports.registry import Ports
 from swarm_host.pump import Pump
 from swarm_host.reload.generations import Generations
 from swarm_host.sinks import Sinks
+from swarm_host.told import Told
 from swarm_host.version import __version__
 from swarm_host.vm.kernel import Kernel
 
 __all__ = ["Handle", "Host", "Options", "Outcome", "Reloaded"]
 
 
-class Host:
+class Host(Told):
     """A run of one script. Make one with :meth:`load`.
 
     :ivar run_id: what it is known by.
     :ivar script: the path of its script, once that is being loaded.
+    :ivar audits: those that it writes: of its own, and of layers.
     :ivar kernel: the Lua side, for who asks more than the verbs here.
     :ivar turn_address: where :func:`swarm_host.vm.turn.read_turn` reads who holds the VM.
     """
@@ -48,16 +51,26 @@ class Host:
             from swarm_host.journal.sources import Sources
 
             given["files"] = Sources(journal)
+        self.audits = Audits(options.audit)
+        if options.audit is not None:
+            from swarm_host.audit.sources import AuditedSources
+
+            given["files"] = AuditedSources(options.audit, Ports(given).get("files"))
+        self._about = {"args": len(options.args), "version": __version__}
+        self._about["resumed"] = journal is not None and journal.resumed is not None
         self._ports = Ports(given)
         sinks = Sinks(options)
         names = self._ports.names() if options.spec else ()
         config = options.for_lua(self.run_id, __version__, names)
-        if journal is None:
-            self.kernel.boot(config, sinks.flush, sinks.end)
-        else:
-            self.kernel.boot(config, sinks.flush, sinks.end, journal.keep_rows, journal.find)
+        calls: dict[str, Any] = {"note": self.audits.keep}
+        if journal is not None:
+            calls |= {"keep": journal.keep_rows, "find": journal.find}
+        self.kernel.boot(config, sinks.flush, sinks.end, **calls)
         self.turn_address = self.kernel.turn_address()  # nobody can ask while Lua is held
-        self._pump = Pump(self.kernel, self._ports, sinks.take, options.write_output, journal)
+        self._pump = Pump(
+            self.kernel, self._ports, sinks.take, options.write_output, journal, self.audits
+        )
+        self.audits.on_problem = self._pump.poke
         self._generations = Generations(self.kernel, self._pump)
         self._ending = Ending(self.kernel, self._pump)
         self.script = ""
@@ -98,11 +111,21 @@ class Host:
                             await self._ending.of_host()
         finally:
             with anyio.CancelScope(shield=True):
-                await self._ports.aclose()
-                if self._journal is not None:
-                    await self._journal.aclose()
+                try:
+                    await self._ports.aclose()
+                    if self._journal is not None:
+                        await self._journal.aclose()
+                finally:
+                    await self._end_audits(failed=bool(problems))
         if problems:
             raise problems[0]
+
+    async def _end_audits(self, *, failed: bool) -> None:
+        with suppress(OutOfMemory):
+            self.audits.keep(*self.kernel.take_audit())  # of after the last tick
+        if failed:
+            self.audits.status = "failed"
+        await self.audits.aclose()
 
     async def _drive(self, block: anyio.CancelScope, problems: list[BaseException]) -> None:
         try:
@@ -117,7 +140,12 @@ class Host:
         :raises LoadError: it cannot be loaded.
         """
         self.script = str(script)
-        await self._generations.load(script)
+        self.audits.begin(self.run_id, self.script, self._about)
+        try:
+            await self._generations.load(script)
+        except LoadError:
+            self.audits.status = "load_error"
+            raise
         self._note_generation()
 
     async def reload(self, dry_run: bool = False, *, fresh: bool = False) -> Reloaded:
@@ -134,9 +162,13 @@ class Host:
         return reloaded
 
     def _note_generation(self) -> None:
+        if self._journal is None and self.audits.own is None:
+            return
+        newest = next((one["number"] for one in self.kernel.generations() if one["newest"]), 0)
         if self._journal is not None:
-            newest = (one["number"] for one in self.kernel.generations() if one["newest"])
-            self._journal.note_generation(next(newest, 0))
+            self._journal.note_generation(newest)
+        if self.audits.own is not None:
+            self.audits.own.note_generation(newest, self.watched()["files"])
 
     def watched(self) -> dict[str, list[str]]:
         """What the newest generation came from, and the last attempt at the next: ``files``,
@@ -204,6 +236,7 @@ class Host:
         if self._journal is not None:
             waits = outcome.error is not None and outcome.error["code"] == "unanswered"
             self._journal.status = "waiting" if waits else outcome.status
+        self.audits.status = outcome.status
         return outcome
 
     def spawn(self, name: str, value: Any = None, timeout: float | None = None) -> Handle:
@@ -238,7 +271,8 @@ class Host:
         :param most: how many at most.
         :return: of each ``key``, ``nth`` (which it is of all), ``question``, ``to``, ``kind``,
             ``since`` (Unix seconds), ``task_id``, and where they are there ``name``, ``label``,
-            ``choices``, ``schema``, ``default``, ``show`` and ``details``.
+            ``input`` (in short), ``choices``, ``schema``, ``default``, ``show`` and ``details``;
+            ``at_operator``: a function of the script looks at it first.
         """
         return self.kernel.pending(most)
 
@@ -271,6 +305,16 @@ class Host:
         """Has a function called, on the loop, when a question was opened or closed; None: none."""
         self._pump.on_asked = tell
 
+    def answered(self, key: str) -> dict[str, Any] | None:
+        """How a question was answered: ``value``, ``by``, ``via``, ``reason``; None: it is open, is
+        none, or was withdrawn."""
+        return self.kernel.answered(key)
+
+    def wait_for_answers(self, waits: bool) -> None:
+        """Sets ``Options.on_ask`` anew: whether a run that only answers can move waits for them."""
+        self.kernel.wait_for_answers(waits)
+        self._pump.poke()
+
     async def call(self, name: str, value: Any = None) -> Any:
         """:meth:`spawn` and :meth:`Handle.result` in one. Cancelling it cancels its worker, whose
         clean-up goes on afterwards: leaving the host waits for that."""
@@ -294,60 +338,9 @@ class Host:
         self.kernel.cancel_all(reason)
         self._pump.poke()
 
-    # What the kernel says. -------------------------------------------------------------------
-
-    def describe(self) -> dict[str, Any]:
-        """What the newest generation defines: ``workers`` by name, and where ``main`` is."""
-        return self.kernel.describe()
-
-    def checked(self) -> dict[str, Any]:
-        """What was loaded last, well or not, has to do with
-        (:meth:`swarm_host.vm.kernel.Kernel.checked`), with ``Options.checked``."""
-        return self.kernel.checked()
-
-    def specs(self) -> list[dict[str, Any]]:
-        """The specs of a spec file (:meth:`swarm_host.vm.kernel.Kernel.specs`)."""
-        return self.kernel.specs()
-
-    def waiting(self) -> list[dict[str, Any]]:
-        """Who waits: ``name``, ``label``, ``task_id``, ``waits_for``, ``where`` of the first live
-        workers."""
-        return self.kernel.waiting()
-
-    def lingering(self) -> dict[str, Any] | None:
-        """Who is waited for where main is done and the run is not
-        (:meth:`swarm_host.vm.kernel.Kernel.lingering`)."""
-        return self.kernel.lingering()
-
-    def summary(self) -> dict[str, Any]:
-        """What there is to tell of the run's tasks beside ``main``: ``failed``, ``blocked`` and
-        ``retried``, each with how ``many`` there are and the first 20 ``tasks`` (``name``,
-        ``label``, ``task_id``, and ``reason``, ``status``, ``attempts`` where they have them);
-        ``slowest``, a list of those that took longest, with their ``seconds``; what was
-        ``used``: sums of ``tokens``, ``input``, ``output``, ``cached``, and ``cost`` in USD;
-        ``worktrees`` that stay, how ``many`` and the first ``trees`` (with ``path``, ``branch`` and
-        what each ``holds``); and who was alive as the run's time was over, ``late``: how many were
-        ``live``, and ``rows`` as :meth:`picture` has them; not there where it was not over."""
-        return self.kernel.summary()
-
-    def picture(self, rows: int) -> list[dict[str, Any]]:
-        """So many rows of the tree of live workers, for who watches the run
-        (:meth:`swarm_host.vm.kernel.Kernel.picture`); ``Options.watched`` has more in it."""
-        return self.kernel.picture(rows)
-
-    def counts(self) -> dict[str, int]:
-        """How many workers are live and running, and how many have ended in each way since ``main``
-        last began; those that load a script are not among them."""
-        return self.kernel.counts()
-
     def seconds(self) -> float:
         """For how long the run goes on: since ``main`` last began, or it began to serve."""
         return 0.0 if self._began is None else time.monotonic() - self._began
-
-    def last_said(self, request: int | None) -> bytes:
-        """What the program that serves a request of a worker's has written to its standard error
-        last, as far as it came at once (a row of :meth:`picture` has its ``request``)."""
-        return b"" if request is None else self._pump.last_said(request)
 
     def _handle(self, worker: int) -> Handle:
         return Handle(self.kernel, self._pump, worker)

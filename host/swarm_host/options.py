@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from swarm_host.ports.contract import Port
 
 if TYPE_CHECKING:
+    from swarm_host.audit.audit import Audit
     from swarm_host.journal.recorder import Recorder
 
 
@@ -34,6 +35,8 @@ class Options:
     :ivar cancel_grace: seconds that a worker may go on after its cancel, by catching what that
         raises, until it is abandoned.
     :ivar blocked: ``fail``: a run in which tasks ended blocked has failed.
+    :ivar operator_kind: the kind of operator over the run's workers, which goes before what
+        definitions and the script say; None: as those say.
     :ivar budget: how much the run may use: ``cost`` (USD), ``tokens``, ``seconds``.
     :ivar eager: what scripts say is handed over at once, not once a tick: for a terminal, where
         the last words before an endless loop matter.
@@ -56,6 +59,8 @@ class Options:
         (:func:`swarm_host.tokens.keys.find_keys`); none: a random one.
     :ivar reuse: results of workers that ran Lua alone are used again, in other runs too.
     :ivar journal: where what becomes of the run's tasks is kept; None: nowhere.
+    :ivar audit: where it is told who did what, and no script can take that away; None: nowhere. A
+        run whose audit cannot be written ends.
     :ivar ports: ports that go before those of installed packages.
     """
 
@@ -73,6 +78,7 @@ class Options:
     on_ask: Literal["exit", "wait"] = "exit"
     cancel_grace: float = 10
     blocked: Literal["warn", "fail"] = "warn"
+    operator_kind: Literal["main_ai", "automate", "composite"] | None = None
     budget: Mapping[str, float] = field(default_factory=dict)
     eager: bool = False
     write_out: Callable[[bytes], None] | None = None
@@ -87,6 +93,7 @@ class Options:
     token_keys: Sequence[bytes] = field(default=(), repr=False)
     reuse: bool = False
     journal: Recorder | None = None
+    audit: Audit | None = None
     ports: dict[str, Port] = field(default_factory=dict)
 
     def for_lua(self, run_id: str, version: str, ports: Sequence[str]) -> dict[str, Any]:
@@ -115,11 +122,14 @@ class Options:
             "blocked_fails": self.blocked == "fail",
             "eager": self.eager,
             "reuse": self.reuse,
+            "audit": self.audit is not None,
         }
         if self.journal is not None:
             config |= self.journal.for_lua()
         if self.input is not None:
             config["input"] = self.input
+        if self.operator_kind is not None:
+            config["operator_kind"] = self.operator_kind
         if self.budget:
             config["budget"] = dict(self.budget)
         if self.seed is not None:

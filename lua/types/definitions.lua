@@ -24,14 +24,16 @@
 ---@field pool? string|string[] the pools that it takes a slot of, all or none
 ---@field retries? integer|swarm.Retries how often a failed attempt is followed by another
 ---@field on_resume? "again"|"ask"|"fail" where a run is resumed: a task that was in flight runs
----again, ends blocked until that is said, or fails: "again"
+---again, asks first whether it is to, or fails: "again"
 ---@field cache? boolean true: results of before are taken where nothing that they came of has
 ---changed, whatever it ran; false: not with --reuse either
 ---@field ready? true|swarm.Ready when a supervisor takes it to have started; at once by default
 ---@field start_timeout? number seconds from its start until it is ready: 30
 ---@field role? swarm.RoleName "worker" by default
 ---@field authority? "own" its role's rights whole, not cut down by those of who spawns it
----@field layers? (string|swarm.LayerEntry)[] the earlier inner
+---@field layers? (string|swarm.LayerEntry)[] the earlier inner; `audit`, `log`, `long_hold`,
+---`main_ai`, `operator_delegate`, `redact` and `senior_escalation` come with the host
+---@field operator_kind? swarm.OperatorKind before its script's, after the run's and a spawn's
 ---@field budget? swarm.Budget how much a task and all below it may use
 ---@field worktree? boolean|swarm.Worktree a git worktree for each task: false
 ---@field input_schema? table a JSON Schema (2020-12); what does not fit is refused
@@ -371,6 +373,12 @@ function Turn:unknown(name) end
 ---| "ask_operator"
 ---| "use_model"
 
+---What kind of operator stands over a worker.
+---@alias swarm.OperatorKind
+---| "main_ai" # the spawn hooks run
+---| "automate" # they do not: what holds where nobody says anything
+---| "composite" # they run
+
 -- Hooks and layers --------------------------------------------------------------------------------
 
 ---Which workers a hook is for: a name, a glob (`*`, `?`), a list of these, or a function.
@@ -410,7 +418,15 @@ function Turn:unknown(name) end
 ---@field around? fun(ctx: swarm.Ctx, next: swarm.Next, options?: table): swarm.Result
 ---@field settled? fun(ctx: swarm.Ctx, outcome: swarm.Outcome, options?: table)
 ---@field event? swarm.EventHook sees each event before it is recorded
+---@field options? fun(options: table): table|false? makes what its hooks get of the options that it
+---is asked for with, or of {}; raising is a `load_error`, and false leaves the layer out
 ---@field role? swarm.RoleName under which its hooks run: "operator"
+
+---What stands around each attempt whose operator is of kind `main_ai` or `composite`.
+---@class swarm.SpawnHook
+---@field before? fun(ctx: swarm.Ctx) raising refuses the attempt (`rejected_by_middleware`)
+---@field after? fun(ctx: swarm.Ctx, value_or_error: any, ok: boolean) is told the value where `ok`,
+---else the error; what it raises fails the attempt
 
 ---What it returns is recorded; nil keeps the event as it was, false drops it. A `final` stays.
 ---@alias swarm.EventHook fun(ctx: swarm.Ctx, event: swarm.Event, options: any): swarm.Event|false?
@@ -430,6 +446,7 @@ function Turn:unknown(name) end
 ---@field meta? table JSON-like, for hooks
 ---@field label? string|false which of many it is, as it stands; goes before the definition's
 ---@field key? string no other child of its parent has it, ever
+---@field operator_kind? swarm.OperatorKind goes before what run, definition and script say
 
 ---Options of `attach`.
 ---@class swarm.AttachOptions

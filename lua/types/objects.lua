@@ -27,6 +27,7 @@
 ---@field input any a copy of its input; in the worker itself the input
 ---@field prompt string the input as text: a string, its `prompt`, or its JSON
 ---@field role string
+---@field operator_kind swarm.OperatorKind the kind of operator that holds for it
 ---@field session string? the session of an agent's
 ---@field depth integer how many workers are above it
 ---@field worktree string? the path of the task's worktree, once its first attempt has begun
@@ -110,9 +111,11 @@ function Ctx:directives() end
 ---@field token string for whoever acts in the session
 ---@field task_id string what is started in it is below this task
 ---@field handle swarm.Handle
+---@field attached boolean somebody holds it: a heartbeat came within its `ttl`
 local Session = {}
 
----A sign of life: it goes on for another `ttl` seconds. Raises `session_not_found` once it is over.
+---A sign of life: somebody holds it, for another `ttl` seconds. Raises `session_not_found` once it
+---is over.
 function Session:heartbeat() end
 
 ---Ends it; what was started in it is waited for.
@@ -267,6 +270,7 @@ function Scope:spawn(name, input, opts) end
 ---| "task_cancelled"
 ---| "task_timeout"
 ---| "abandoned" # it did not let its cancel through
+---| "long_hold" # `elapsed`, `after`: seconds that it has run, and after which the layer tells
 ---| "refused" # a hook or a role did not let it
 ---| "pool_parked" # `pool`, `retry_at`
 ---| "pool_unparked" # `pool`, `by`
@@ -508,8 +512,10 @@ function Lock:with(fn) end
 ---@field details? table what is known besides, of an approval or an attempt
 ---@field since number Unix seconds
 ---@field task_id string of who asks
----@field name? string
+---@field name string its name, or where its function stands
 ---@field label? string
+---@field input? string of who asks, in short
+---@field at_operator? true a function of swarm.operator looks at it first
 
 ---What was decided for always of a tool that an agent asks for: for all tasks of a worker.
 ---@class swarm.Approval
@@ -525,11 +531,3 @@ function Lock:with(fn) end
 ---@field role? string of who asks
 ---@field input any
 ---@field prompt? string of an attempt
-
----How a question was answered.
----@class swarm.Answer
----@field value any
----@field by? string who has answered
----@field via string "operator", "lua", "terminal", "socket", "journal" or "default"
----@field reason? string
----@field at number Unix seconds

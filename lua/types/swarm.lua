@@ -11,13 +11,15 @@
 -- `role_violation{role, verb}`; a wrong argument raises `invalid_argument`. These are not repeated.
 
 ---The host, as scripts meet it: `require "swarm"`, and a global. A name that does not exist raises
----`unknown_name` with the nearest one; nothing can be written to it.
+---`unknown_name` with the nearest one; nothing but `operator_kind` can be written to it, while the
+---script loads.
 ---@class swarm
 ---@field args string[] what follows SCRIPT on the command line
 ---@field input any what `--input` gave; nil where it gave nothing
 ---@field run_id string the run's id
 ---@field version string the host's version
 ---@field script_dir string the script's folder with a slash at its end, or "" for the working one
+---@field operator_kind swarm.OperatorKind? of all workers, where nothing else is said; assign it
 ---@field null swarm.Null a JSON null: stands where a nil would leave a hole
 ---@field fs swarm.Fs files
 ---@field token swarm.Token what leaves the run carries one (`ctx:token`, `{token}`)
@@ -78,7 +80,6 @@ function swarm.cancel(target, reason, opts) end
 ---@param question string at most 65,536 bytes
 ---@param opts? swarm.closed.AskOptions
 ---@return any answer one of the choices, what fits the schema, or a text
----@return swarm.Answer answered by whom, and from where
 function swarm.ask(question, opts) end
 
 ---Answers a question. Who asks, and workers below that, cannot. Verb answer_query.
@@ -336,6 +337,11 @@ function swarm.settled(select, fn) end
 ---@param options? table handed to each of its hooks as the last argument
 function swarm.use(name, options) end
 
+---What stands around the attempts under an operator of kind `main_ai` or `composite`; once in a
+---script.
+---@param fields swarm.closed.SpawnHook
+function swarm.spawn_hook(fields) end
+
 -- Generations: hot reload -------------------------------------------------------------------------
 
 ---The number of the newest generation, from 1: what names mean by now.
@@ -465,8 +471,9 @@ function swarm.subscribe(select) end
 ---@return swarm.TraceOfAttempt[]
 function swarm.trace(target) end
 
----A session for somebody outside, who acts in a role: `ttl` seconds without a heartbeat end it, as
----do `s:detach()` and the end of the worker that made it. Verb attach_session.
+---A session for somebody outside, who acts in a role. `ttl` seconds after the last heartbeat nobody
+---is attached, until the next one; `s:detach()` and the end of the worker that made it end it. Verb
+---attach_session.
 ---@param options swarm.closed.AttachOptions
 ---@return swarm.Session
 function swarm.attach(options) end

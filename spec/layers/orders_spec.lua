@@ -1,5 +1,5 @@
--- Proves middleware.md in every order: programs that `explore` runs, counted in the table of
--- exploration.md.
+-- Proves middleware.md, and of layers.md long_hold, in every order: programs that `explore` runs,
+-- counted in the table of exploration.md.
 local programs = require "programs"
 local swarm = require "swarm"
 
@@ -45,5 +45,15 @@ describe("hooks", function()
     join_all { first, second }
     assert.equal(2, #ended)
     assert.is_true(swarm.join(swarm.spawn "told_one"))
+  end)
+
+  swarm.worker("held", { layers = { { "long_hold", after = 1 } }, run = slow })
+
+  program("layers: long_hold leaves no timer", { "pass", "cancelled" }, function()
+    local worker = swarm.spawn "held"
+    swarm.spawn(function()
+      swarm.cancel(worker)
+    end)
+    return status_of(worker)
   end)
 end)

@@ -34,12 +34,20 @@ swarm.worker "boss" {
 ---A worker that asks, and tells what it was told.
 local function asker(question, opts)
   return swarm.spawn(function()
-    local ok, answer, about = pcall(swarm.ask, question, opts)
-    if not ok then
-      error(answer, 0)
-    end
-    return { answer = answer, by = about.by, via = about.via, reason = about.reason }
+    return swarm.ask(question, opts)
   end)
+end
+
+---Notes how questions are answered.
+local function heard()
+  local list = {}
+  swarm.spawn(function()
+    for event in swarm.subscribe "question_answered" do
+      list[#list + 1] = { event.value, event.by, event.via, event.reason }
+    end
+  end, nil, { detached = true })
+  swarm.sleep(0)
+  return list
 end
 
 local function open_key()
@@ -49,15 +57,14 @@ end
 
 describe("a question", function()
   it("suspends its worker until it is answered", function()
-    local h = asker "Which?"
+    local list, h = heard(), asker "Which?"
     local key = open_key()
     assert.equal("suspended", h.status)
     assert.equal(h.task_id .. ".1", key)
     swarm.answer(key, "this", { by = "Ann", reason = "it is better" })
-    assert.same(
-      { answer = "this", by = "Ann", via = "lua", reason = "it is better" },
-      swarm.result(h)
-    )
+    assert.equal("this", swarm.result(h))
+    swarm.sleep(0)
+    assert.same({ { "this", "Ann", "lua", "it is better" } }, list)
     assert.same({}, swarm.pending())
   end)
 
@@ -84,7 +91,20 @@ describe("a question", function()
     assert.equal("invalid_argument", err.code)
     assert.equal('the answer is one of yes, no, and not "perhaps"', err.message)
     swarm.answer(key, "no")
-    assert.equal("no", swarm.result(h).answer)
+    assert.equal("no", swarm.result(h))
+  end)
+
+  it("is readable, whatever bytes it has", function()
+    local h = asker("odd \255\0 bytes", { show = "\255" })
+    swarm.sleep(0)
+    local one = swarm.pending()[1]
+    assert.equal("odd \239\191\189\0 bytes", one.question)
+    assert.equal("\239\191\189", one.show)
+    swarm.answer(one.key, "\255")
+    assert.equal("\255", swarm.result(h))
+    assert.has_error(function()
+      swarm.ask("?", { choices = { "a\255" } })
+    end, { code = "invalid_argument" })
   end)
 
   it("takes a text where nothing else is said", function()
@@ -93,7 +113,7 @@ describe("a question", function()
     local _, err = pcall(swarm.answer, key, 7)
     assert.equal("the answer is a text, and not 7", err.message)
     swarm.answer(key, "")
-    assert.equal("", swarm.result(h).answer)
+    assert.equal("", swarm.result(h))
   end)
 
   it("takes what fits its schema", function()
@@ -104,7 +124,7 @@ describe("a question", function()
     assert.equal("invalid_value", err.code)
     assert.truthy(err.message:find("answer does not fit: 0 is less than the minimum of 1", 1, true))
     swarm.answer(key, 3)
-    assert.equal(3, swarm.result(h).answer)
+    assert.equal(3, swarm.result(h))
   end)
 
   it("is answered once", function()
@@ -114,7 +134,7 @@ describe("a question", function()
     local _, err = pcall(swarm.answer, key, "second")
     assert.equal("already_answered", err.code)
     assert.equal("Ann", err.by)
-    assert.equal("first", swarm.result(h).answer)
+    assert.equal("first", swarm.result(h))
   end)
 
   it("that is not there says which are", function()
@@ -150,8 +170,10 @@ end)
 
 describe("time", function()
   it("runs out to the default", function()
-    local h = asker("Go?", { default = "no", timeout = 5 })
-    assert.same({ answer = "no", via = "default" }, swarm.result(h))
+    local list, h = heard(), asker("Go?", { default = "no", timeout = 5 })
+    assert.equal("no", swarm.result(h))
+    swarm.sleep(0)
+    assert.same({ { "no", nil, "default" } }, list)
   end)
 
   it("runs out to an error where there is none", function()
@@ -216,7 +238,7 @@ describe("a cancel", function()
     swarm.cancel(a, "enough")
     swarm.answer(list[2].key, "y")
     swarm.join(a)
-    assert.equal("y", swarm.result(b).answer)
+    assert.equal("y", swarm.result(b))
   end)
 end)
 

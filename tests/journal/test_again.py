@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from swarm_host.journal.questions import answer
 from swarm_host.tokens.token import fingerprint
 from tests.journal.test_cases import passed
 from tests.support.command_line import popen, run, script
@@ -271,18 +272,39 @@ def test_on_resume_says_what_becomes_of_what_was_in_flight() -> None:
     assert lines() == ["w"]
 
 
-def test_on_resume_ask_is_blocked_until_it_is_said() -> None:
-    text = IN_FLIGHT.replace("WORD", "ask")
-    killed(
-        text.replace(
-            "return { h.status",
-            "if h.status == 'blocked' then return nil, 'blocked' end return { h.status",
-        )
-    )
-    done = run("resume", "./j")
-    assert b"it was in flight as the run broke off: resume with --again to run it" in done.stderr
+def test_on_resume_ask_asks_before_it_runs_again() -> None:
+    killed(IN_FLIGHT.replace("WORD", "ask"))
+    for _ in range(2):  # nobody answers: it is asked again
+        done = run("resume", "./j")
+        assert done.returncode == 75
+        asked = b'T-2.resume "w": Worker "w" was in flight as the run broke off.'
+        assert asked in done.stderr, done.stderr
+    answer(Path("j"), "T-2.resume", "again", "Ann", None)
     assert lines() == ["w"]
-    assert run("resume", "./j", "--again").returncode == 0
+    assert resumed()[0] == "pass"
+    assert lines() == ["w", "w"]
+
+
+def test_on_resume_ask_asks_anew_where_it_was_broken_off_once_more() -> None:
+    text = IN_FLIGHT.replace("WORD", "ask").replace('exists("mended")', 'exists("never")')
+    killed(text)
+    assert run("resume", "./j").returncode == 75
+    answer(Path("j"), "T-2.resume", "again", "Ann", None)
+    Path("now").unlink()
+    with popen("resume", "./j") as process:
+        wait_for(Path("now"))
+        process.kill()
+        process.wait()
+    assert run("resume", "./j").returncode == 75
+    answer(Path("j"), "T-2.resume", "leave", "Ann", None)
+    assert resumed()[0] == "blocked"
+    assert lines() == ["w", "w"]
+
+
+def test_on_resume_ask_is_not_asked_with_again() -> None:
+    killed(IN_FLIGHT.replace("WORD", "ask"))
+    assert run("resume", "./j").returncode == 75
+    assert resumed("--again")[0] == "pass"
 
 
 def test_on_resume_again_and_a_word_that_is_none() -> None:

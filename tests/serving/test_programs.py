@@ -89,7 +89,7 @@ ask("emit_output", event={"type": "usage", "tokens": 10})
 below = ask("start_task", name="double", input=21)["result"]["task_id"]
 doubled = ask("poll_task", task_id=below)["result"]["value"]
 refused = ask("poll_task", task_id="T-1")["error"]["data"]["code"]
-unknown = ask("mark_pass")["error"]["data"]["code"]
+unknown = ask("mark_well")["error"]["data"]["code"]
 ask("post_result", value=[prompt, doubled, refused, unknown])
 """
     )

@@ -340,7 +340,7 @@ def survey(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def test_the_face_is_annotated_name_by_name(types: Types, survey: Any) -> None:
-    assert types.names("swarm") == {*survey["parts"]["face"], "input"}
+    assert types.names("swarm") == {*survey["parts"]["face"], "input", "operator_kind"}
 
 
 OBJECTS = {

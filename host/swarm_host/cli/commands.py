@@ -12,9 +12,9 @@ from swarm_host.cli.words import refuse
 from swarm_host.version import __version__
 
 COMMANDS = (
-    {name: name for name in ("check", "prune", "resume", "run", "serve", "test")}
+    {name: name for name in ("audit", "check", "prune", "resume", "run", "serve", "test")}
     | {"rerun": "resume"}
-    | {name: f"calls.{name}" for name in ("ps", "tail")}
+    | {name: f"calls.{name}" for name in ("answer", "ps", "tail")}
     | dict.fromkeys(("cancel", "join", "spawn"), "calls.tasks")
     | {name: f"looking.{name}" for name in ("export", "runs", "show")}
 )
@@ -62,12 +62,14 @@ def main() -> None:
     swarm-host runs                         list the runs that there were, and those that go on
     swarm-host show RUN [TASK]              what became of the tasks of a run, or of one
     swarm-host export RUN                   all that is known of a run, for other programs
+    swarm-host audit verify FILE            whether an audit is what was written
     swarm-host check SCRIPT                 load a script and say what it defines
     swarm-host test [PATHS...]              run the specs in *_spec.lua files
     swarm-host prune                        list what runs have left: worktrees, journals
     swarm-host worker --help                what the program of a worker says to its run
     swarm-host serve SCRIPT                 keep its workers up, and take work from outside
     swarm-host ps [RUN]                     list runs, or who is at work in one
+    swarm-host answer RUN [KEY [VALUE]]     what a run asks, and an answer to it
     swarm-host spawn|join|tail|cancel RUN   start a task in a run; wait for one, read, end it
     """
 

@@ -11,9 +11,11 @@ import click
 
 from swarm_host.cli.words import (
     AS_JSON,
+    AUDIT,
     DEBUG,
     EVENTS,
     LOG_DIR,
+    ON_ASK,
     QUIET,
     SYNC,
     VIEW,
@@ -48,9 +50,11 @@ _WORDS = (
         metavar="K=V",
         help="What the run may use, with all that it has used already. Default: as it was said.",
     ),
+    ON_ASK,
     click.option("--timeout", type=Seconds(), metavar="S", help="Seconds from now on."),
     VIEW,
     EVENTS,
+    AUDIT,
     LOG_DIR,
     SYNC,
 )
@@ -123,6 +127,8 @@ def _go_on(
         _go_where(resumed.meta["cwd"])
         _tell_differences(resumed, recorded["script"])
         journal = JournalWish(path, sync, resumed.run_id, resumed, lock)
+        if words["audit"] is not None:
+            words["audit"] = str(Path(words["audit"]).absolute())
         recorded |= {name: given for name, given in words.items() if given or name not in recorded}
         wish: RunWish = RunWish(**recorded, journal=journal)
     except (KeyError, TypeError, ValueError, AttributeError) as problem:

@@ -16,10 +16,12 @@ import click
 
 from swarm_host.cli.words import (
     AS_JSON,
+    AUDIT,
     DEBUG,
     EVENTS,
     LOG_DIR,
     LUA_PATH,
+    ON_ASK,
     QUIET,
     SYNC,
     TRUST,
@@ -46,9 +48,12 @@ class RunWish(NamedTuple):
     :ivar timeout: seconds for everything, or None.
     :ivar cancel_grace: seconds that a worker may go on after its cancel.
     :ivar blocked: what tasks that ended blocked make of the run.
-    :ivar on_ask: what becomes of the run where only answers to questions can move it.
+    :ivar on_ask: what becomes of the run where only answers to questions can move it; None: at a
+        terminal the person there is asked, elsewhere it ends.
+    :ivar operator_kind: the kind of operator over its workers; None: as the script says.
     :ivar budget: how much the run may use: names and amounts.
     :ivar events: the file for events of the run, or None.
+    :ivar audit: the file of its audit, or None.
     :ivar as_json: stdout is the result alone.
     :ivar quiet: no progress, no logs below error.
     :ivar log_dir: the folder for what each attempt says, or None.
@@ -70,9 +75,11 @@ class RunWish(NamedTuple):
     timeout: float | None = None
     cancel_grace: float = 10
     blocked: Literal["warn", "fail"] = "warn"
-    on_ask: Literal["exit", "wait"] = "exit"
+    on_ask: Literal["exit", "wait"] | None = None
+    operator_kind: Literal["main_ai", "automate", "composite"] | None = None
     budget: tuple[tuple[str, float], ...] = ()
     events: str | None = None
+    audit: str | None = None
     as_json: bool = False
     quiet: bool = False
     view: View | None = None
@@ -92,8 +99,9 @@ class RunWish(NamedTuple):
 
 
 _RECORDED = (
-    *("script", "args", "input", "timeout", "cancel_grace", "blocked", "on_ask", "budget"),
-    *("trust", "lua_path", "reuse", "token_keys"),
+    *("script", "args", "input", "timeout", "cancel_grace", "blocked", "on_ask"),
+    *("operator_kind", "budget"),
+    *("trust", "lua_path", "reuse", "token_keys", "audit"),
 )
 
 
@@ -118,12 +126,11 @@ _WORDS = (
         default="warn",
         help="Whether tasks that ended blocked are told of (default), or have the run fail too.",
     ),
+    ON_ASK,
     click.option(
-        "--on-ask",
-        type=click.Choice(["exit", "wait"]),
-        default="exit",
-        help="What a run does that only answers to questions can move, without a terminal: end "
-        "with status 75, to be resumed (default), or wait.",
+        "--operator-kind",
+        type=click.Choice(["main_ai", "automate", "composite"]),
+        help="The kind of operator over workers, before what the script says of it.",
     ),
     click.option(
         "--budget",
@@ -133,6 +140,7 @@ _WORDS = (
         help="What the run may use: cost=20 (USD), tokens=1000000, seconds=3600. May be repeated.",
     ),
     EVENTS,
+    AUDIT,
     AS_JSON,
     VIEW,
     LOG_DIR,
@@ -235,6 +243,8 @@ def _wish(ctx: click.Context, words: dict[str, Any], serves: bool) -> RunWish:
     if given is not None:
         given = read_input(given, words["timeout"])
     journal = _journal_wish(words.pop("journal"), words.pop("no_journal"), words.pop("sync"))
+    if words["audit"] is not None:
+        words["audit"] = str(Path(words["audit"]).absolute())
     return RunWish(input=given, reload=reload, journal=journal, **words)
 
 

@@ -267,6 +267,8 @@ class Resumed:
         row = self._db.execute(f"SELECT {_END} FROM ends WHERE task=?", (number,)).fetchone()
         found: dict[str, Any] = {"id": number, "in_flight": False}
         found["leads"] = number in self._leading
+        if self._again_anyway:
+            found["decided"] = True
         if row is None:
             begun = self._one("SELECT at FROM begins WHERE task=?", number)
             found["again"] = "it had not begun" if begun is None else "it was in flight"

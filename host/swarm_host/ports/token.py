@@ -55,7 +55,8 @@ class Tokens:
         return Answer(fingerprint(made), made.encode())
 
     def _attenuate(self, payload: dict[str, Any], text: str) -> Answer:
-        return Answer(data=self._authority.attenuate(text, payload["caveats"]).encode())
+        made = self._authority.attenuate(text, payload["caveats"])
+        return Answer({"fingerprint": fingerprint(made), "of": fingerprint(text)}, made.encode())
 
     def _admit(self, _payload: dict[str, Any], text: str) -> Answer:
         grant = self._authority.admit(text)
@@ -79,4 +80,4 @@ class Tokens:
 
     def _revoke(self, _payload: dict[str, Any], text: str) -> Answer:
         self._authority.revoke(text)
-        return Answer()
+        return Answer(fingerprint(text))

@@ -38,6 +38,11 @@ class Client:
         self._token = {} if token is None else {"token": token}
         self._answers = connection.makefile("rb")
 
+    def close(self) -> None:
+        """Lets go of the connection."""
+        self._answers.close()
+        self._connection.close()
+
     def process(self) -> int:
         """The number of the run's process; 0: it cannot be told, as from another container."""
         from swarm_host.serving.peers import credentials

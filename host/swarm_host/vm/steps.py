@@ -20,6 +20,7 @@ class Step(NamedTuple):
     :ivar keeps: there is something for the journal.
     :ivar urgent: that must be on the disk before anybody is told more.
     :ivar asks: a question was opened or closed.
+    :ivar audits: there is something for the audit.
     """
 
     more: bool
@@ -31,6 +32,7 @@ class Step(NamedTuple):
     keeps: bool
     urgent: bool
     asks: bool
+    audits: bool
 
 
 class Request(NamedTuple):

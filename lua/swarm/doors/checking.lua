@@ -34,7 +34,7 @@ end
 ---and what every script has, `built_in`
 function checking.facts(generation)
   local face = generation.face or {}
-  local faces = { ["swarm."] = names_of(face, { input = true }) }
+  local faces = { ["swarm."] = names_of(face, { input = true, operator_kind = true }) }
   for name, value in pairs(face) do
     local members = closed.members(value)
     if members then

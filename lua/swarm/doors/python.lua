@@ -2,6 +2,7 @@
 -- has a method for each. Everything that crosses is a string of bytes, a number or a boolean, and
 -- nothing here raises towards the host: a function answers true and what it returns, false and the
 -- error as JSON, or false alone where memory has run out.
+local audit = require "swarm.events.audit"
 local again = require "swarm.journal.again"
 local approvals = require "swarm.people.approvals"
 local bridge = require "swarm.outside.bridge"
@@ -18,6 +19,7 @@ local idle = require "swarm.scheduler.idle"
 local json = require "swarm.values.json"
 local log = require "swarm.events.log"
 local modules = require "swarm.sandbox.modules"
+local operator_kind = require "swarm.worker.spawning.operator_kind"
 local picture = require "swarm.doors.picture"
 local roles = require "swarm.rights.roles"
 local questions = require "swarm.people.questions"
@@ -89,6 +91,7 @@ local kernel = {
 
   need_memory = heap.need,
   take_journal = records.take,
+  take_audit = audit.take,
 }
 
 ---@param config string JSON of what Host gives: args, input, run_id, version and the switches
@@ -96,13 +99,14 @@ local kernel = {
 ---@param exit function exit(status, events): ends the process, and what it has started
 ---@param keep function keep(…): takes what records.take gives, within a tick
 ---@param find function find(parent, name, key, input): what the journal has of a task, as JSON
-function kernel.boot(config, flush, exit, keep, find)
+---@param note function note(…): takes what audit.take gives, within a tick
+function kernel.boot(config, flush, exit, keep, find, note)
   config = json.decode(config)
   script.boot(config)
   modules.trust, searchers.lua_path = config.trust, config.lua_path
   frames.all_frames = config.debug
-  events.whole, events.shown = config.events, config.events_shown
-  events.on, tally.watched = config.events or config.events_shown, config.watched
+  events.begin(config.events, config.events_shown, config.audit)
+  tally.watched = config.watched
   log.names_prints, log.copies_prints = config.names_prints, config.copies_prints
   ending.closed_world, ending.blocked_fails = config.closed_world, config.blocked_fails
   ending.waits_for_answers = config.waits_for_answers
@@ -119,11 +123,15 @@ function kernel.boot(config, flush, exit, keep, find)
   log.flush = function()
     flush(log.take())
   end
+  operator_kind.of_run = config.operator_kind
   records.on = config.journal
   reuse.all = config.reuse
   again.seed = config.journal_seed or 0
   records.flush = function()
     keep(records.take())
+  end
+  audit.flush = function()
+    note(audit.take())
   end
   if config.resumed then
     replay.begin(find, config.resumed)
@@ -134,6 +142,9 @@ function kernel.boot(config, flush, exit, keep, find)
     log.flush()
     if records.on then
       records.flush()
+    end
+    if audit.waits() then
+      audit.flush()
     end
     exit(status, events.take())
   end
@@ -163,6 +174,7 @@ end
 ---@return boolean keeps there is something for the journal
 ---@return boolean urgent that must be on disk before anybody is told more
 ---@return boolean asks a question was opened or closed
+---@return boolean audits there is something for the audit
 function kernel.step(slice)
   heap.look()
   local more = S.step(slice)
@@ -189,8 +201,9 @@ function kernel.step(slice)
   end
   local says, settles = log.waits() or events.waits(), held.any_settled()
   local keeps, urgent, asks = records.waits(), records.urgent, questions.changed
+  local watches, audits = script.watches(), audit.waits()
   records.urgent, questions.changed = false, false
-  return more, wait, bridge.waits(), says, settles, script.watches(), keeps, urgent, asks
+  return more, wait, bridge.waits(), says, settles, watches, keeps, urgent, asks, audits
 end
 
 ---The ids of the requests to cancel.
@@ -212,6 +225,17 @@ end
 ---The open questions, the oldest first, so many at most, as JSON.
 function kernel.pending(most)
   return text_of(values.array(questions.list(nil, most)))
+end
+
+---How a question was answered, as JSON; nil: nobody has, or long since.
+function kernel.answered(key)
+  local answer = questions.answer_of(key)
+  return answer and text_of(answer) or nil
+end
+
+---Whether a run that only answers can move waits for them; else it ends.
+function kernel.wait_for_answers(waits)
+  ending.waits_for_answers = waits
 end
 
 ---The verbs and who has them, as JSON, for spec/rights/roles.md.

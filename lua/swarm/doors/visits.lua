@@ -2,6 +2,7 @@
 -- it waits, is cancelled and is seen as any other. Whoever comes with a token has what the token
 -- leaves of the rights of the worker that it speaks for; a person has an operator's.
 local acting = require "swarm.rights.acting"
+local audit = require "swarm.events.audit"
 local attempts = require "swarm.worker.attempts"
 local blocks = require "swarm.structure.blocks"
 local errors = require "swarm.ground.errors"
@@ -268,6 +269,42 @@ local OF_A_WORKER = {
   verify_token = true,
 }
 
+-- Verbs that start nothing, end nothing and change no verdict: the audit does not tell of them.
+local UNAUDITED = {
+  emit_output = true,
+  fetch_data = true,
+  fetch_prompt = true,
+  heartbeat = true,
+  poll_task = true,
+  post_result = true,
+  read_task_state = true,
+  read_trace = true,
+  subscribe_events = true,
+  verify_token = true,
+}
+
+---Tells the audit that somebody outside asks for something.
+---@param visitor table { by } or { token }
+local function note_visit(verb, params, visitor)
+  record.extra(S.current.task).visitor = visitor
+  if not UNAUDITED[verb] then
+    audit.row("asked", {
+      verb = verb,
+      name = params.name,
+      task_id = params.task_id,
+      reason = params.reason,
+    })
+  end
+end
+
+---Tells the audit that somebody outside is refused before it is known whom it speaks for.
+local function note_refusal(verb, err)
+  if audit.on and err.code ~= "role_violation" then -- the gate has told of that
+    audit.row("refused", { verb = verb, code = err.code, by = "socket" })
+  end
+  return error(err, 0)
+end
+
 -- What tells of output, where text that is not UTF-8 is no reason to tell nothing.
 local LOSSY = { read_task_state = true, read_trace = true, subscribe_events = true }
 
@@ -285,6 +322,9 @@ local function serve(request)
   local me, text = S.current, param(params, "token", "string")
   if not text then
     if not request.person then
+      if audit.on then
+        audit.row("refused", { verb = verb, code = "role_violation", by = "socket" })
+      end
       return errors.throw(
         "role_violation",
         "it needs a token: whatever comes of the run is no person (env = { SWARM_TOKEN = "
@@ -294,9 +334,17 @@ local function serve(request)
     elseif OF_A_WORKER[verb] then
       return wrong("%s needs a token: it is for the program of a worker", verb)
     end
+    if audit.on then
+      note_visit(verb, params, { by = "person" })
+    end
     return method({}, params)
   end
-  local who = tokens.admit(text, verb, param(params, "task_id", "string"))
+  local admitted, who = pcall(tokens.admit, text, verb, param(params, "task_id", "string"))
+  if not admitted then
+    return note_refusal(verb, who)
+  elseif audit.on then
+    note_visit(verb, params, { token = who.claims.fingerprint })
+  end
   local ok, value = acting.as(me, who.rights, method, who, params)
   if not ok then
     return error(value, 0)

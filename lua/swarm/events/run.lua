@@ -1,29 +1,46 @@
 -- Events of the run: each is published once, from one place. Who wants all of it gets it as JSON
 -- lines; who shows a run gets it in short, as entries among those of the log. Nothing is written
--- where nobody listens: callers look at `events.on` first.
+-- where nobody listens: callers look at `events.on` first. The audit is told of each before all
+-- others, and is no listener: nobody can take it away.
+local audit = require "swarm.events.audit"
 local buffer = require "string.buffer"
 local clock = require "swarm.ground.clock"
 local json = require "swarm.values.json"
 local labels = require "swarm.scheduler.label"
 local log = require "swarm.events.log"
-local sub, type = string.sub, type
+local next, sub, type = next, string.sub, type
 
 local lines = buffer.new()
 
 local MOST_SHOWN = 65536 -- bytes of a piece of output
 
 local events = {
-  on = false, -- somebody listens
+  on = false, -- somebody listens, or there is an audit
+  told = false, -- somebody listens: also to what workers say
   whole = false, -- as JSON lines
   shown = false, -- as entries of the log
 }
 
 local listeners = {} -- functions that are told each event
 
+local function look()
+  events.told = listeners[1] ~= nil or events.whole or events.shown
+  events.on = events.told or audit.on
+end
+
+---Who wants all that happens.
+---@param whole boolean as JSON lines
+---@param shown boolean as entries of the log
+---@param audited boolean there is an audit
+function events.begin(whole, shown, audited)
+  events.whole, events.shown, audit.on = whole, shown, audited
+  look()
+end
+
 ---Has a function called with each event, which it may not change.
 function events.listen(fn)
   listeners[#listeners + 1] = fn
-  events.on = true
+  look()
 end
 
 ---Calls it no longer.
@@ -33,7 +50,7 @@ function events.unlisten(fn)
       table.remove(listeners, i)
     end
   end
-  events.on = #listeners > 0 or events.whole or events.shown
+  look()
 end
 
 local function tell(event)
@@ -76,7 +93,10 @@ end
 ---@param task table
 ---@param fields table? further fields
 function events.publish(kind, task, fields)
-  if task.def.apart then
+  if audit.on then
+    audit.event(kind, task, fields)
+  end
+  if task.def.apart or not events.told then
     return -- a script that loads is no task of the run
   end
   local event = fields or {}
@@ -105,10 +125,21 @@ function events.publish(kind, task, fields)
   end
 end
 
+local function copied(event)
+  local copy = {}
+  for key, value in next, event do
+    copy[key] = value
+  end
+  return copy
+end
+
 ---An event that belongs to no task.
 ---@param kind string such as "reloaded"
 ---@param event table its fields
 function events.publish_run(kind, event)
+  if audit.on then
+    audit.row(kind, copied(event))
+  end
   event.at, event.type = clock.wall(), kind
   if listeners[1] then
     tell(event)

@@ -28,6 +28,7 @@ types.all = {
   task_timeout = true,
   worker_output = true,
   refused = true,
+  long_hold = true,
   abandoned = true,
   session_attached = true,
   session_detached = true,

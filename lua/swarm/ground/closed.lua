@@ -41,11 +41,15 @@ end
 ---@param members table
 ---@param prefix string how an author writes them, such as "swarm.fs."
 ---@param optional table? names that may be nil
+---@param settable table<string, fun(value: any)>? what takes an assignment to a name
 ---@return table
-function closed.table(members, prefix, optional)
+function closed.table(members, prefix, optional, settable)
   return setmetatable({}, {
     __index = setmetatable(members, { __index = closed.index(members, prefix, optional) }),
-    __newindex = function(_, key)
+    __newindex = function(_, key, value)
+      if settable and settable[key] then
+        return settable[key](value)
+      end
       return errors.throw(
         "unknown_name",
         prefix .. tostring(key) .. " cannot be set: it belongs to the host"

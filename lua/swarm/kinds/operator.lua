@@ -5,6 +5,7 @@ local attempt = require "swarm.outside.process.attempt"
 local errors = require "swarm.ground.errors"
 local json = require "swarm.values.json"
 local plans = require "swarm.outside.process.plan"
+local questions = require "swarm.people.questions"
 local schema = require "swarm.outside.schema"
 local shown = require "swarm.ground.shown"
 local values = require "swarm.values.values"
@@ -21,7 +22,7 @@ end
 ---What sees that an answer is one.
 local function checked(choices, misfit)
   if choices then
-    return ask.one_of(choices)
+    return questions.one_of(choices)
   elseif not misfit then
     return something
   end

@@ -3,11 +3,14 @@
 local arguments = require "swarm.ground.arguments"
 local errors = require "swarm.ground.errors"
 local frames = require "swarm.ground.frames"
+local raised = require "swarm.ground.raised"
 local roles = require "swarm.rights.roles"
 local glob = require "swarm.ground.glob"
 local shown = require "swarm.ground.shown"
 local spelling = require "swarm.ground.spelling"
-local type, pairs, format = type, pairs, string.format
+local stock = require "swarm.layers.stock.all"
+local require = require -- a trusted script may set its own
+local type, pairs, xpcall, format = type, pairs, xpcall, string.format
 
 local hooks = {}
 
@@ -76,6 +79,7 @@ local LAYER_FIELDS = {
   around = "function",
   settled = "function",
   event = "function",
+  options = "function",
   role = "string",
 }
 
@@ -108,8 +112,16 @@ local function entry_of(name, options, where, what)
   elseif options ~= nil and type(options) ~= "table" then
     return wrong(what .. " takes a table of options, and got " .. shown.value(options), where)
   end
-  return { name = name, options = options, where = where }
+  return {
+    name = name,
+    options = options,
+    where = where,
+    read = nil, -- what the hooks get of the options, as loading ends
+    off = false, -- the layer's `options` has said that it is not put on
+    when = nil, -- operator_kind: function(task) → whether it stands around that one; nil: always
+  }
 end
+hooks.entry = entry_of
 
 ---swarm.use(name, opts?)
 function hooks.use(generation, name, options)
@@ -144,16 +156,56 @@ function hooks.layers_of(worker, list, where)
   return entries
 end
 
-local function check_layer(generation, entry)
-  if not generation.layers[entry.name] then
-    local hint = spelling.hint(entry.name, generation.layers, "")
-    local known = spelling.list(generation.layers)
-    return wrong(
-      format("there is no layer %q", entry.name)
-        .. (hint ~= "" and hint or known ~= "" and "; layers: " .. known or ""),
-      entry.where
-    )
+---The layer of a name: the script's own, else the host's, which is loaded by that.
+local function layer_of(generation, name)
+  local layer = generation.layers[name]
+  if not layer and stock[name] then
+    local fields = require("swarm.layers.stock." .. name)
+    layer = { name = name, fields = fields, where = nil, rights = nil }
+    generation.layers[name] = layer
   end
+  return layer
+end
+
+local function unknown_layer(generation, entry)
+  local known = {}
+  for _, names in pairs { stock, generation.layers } do
+    for name in pairs(names) do
+      known[name] = true
+    end
+  end
+  local hint = spelling.hint(entry.name, known, "")
+  hint = hint ~= "" and hint or "; layers: " .. spelling.list(known)
+  return wrong(format("there is no layer %q", entry.name) .. hint, entry.where)
+end
+
+---What the hooks of a layer get of the options that it is asked for with.
+local function read_options(layer, entry)
+  local read = layer.fields.options
+  if not read then
+    return entry.options
+  end
+  local given = {}
+  for key, value in pairs(entry.options or {}) do
+    given[key] = value
+  end
+  local ok, options = xpcall(read, raised.from_raised, given)
+  if not ok then
+    return wrong(format("layer %q: %s", entry.name, options.message), entry.where)
+  elseif options ~= nil and options ~= false and type(options) ~= "table" then
+    local must = "layer %q: its function options returns a table, or false, and returned %s"
+    return wrong(format(must, entry.name, shown.value(options)), entry.where)
+  end
+  return options
+end
+
+local function check_layer(generation, entry)
+  local layer = layer_of(generation, entry.name)
+  if not layer then
+    return unknown_layer(generation, entry)
+  end
+  local options = read_options(layer, entry)
+  entry.read, entry.off = options or nil, options == false
 end
 
 local function check_hook(generation, hook)
@@ -176,11 +228,16 @@ function hooks.check(generation)
   for i = 1, #generation.uses do
     try(check_layer, generation, generation.uses[i])
   end
-  for _, def in pairs(generation.workers) do
-    for i = 1, #(def.layers or {}) do
+  local function check_layers(def)
+    for i = 1, def and def.layers and #def.layers or 0 do
       try(check_layer, generation, def.layers[i])
     end
   end
+  for _, def in pairs(generation.workers) do
+    check_layers(def)
+  end
+  check_layers(generation.main)
+  check_layers(generation.unnamed)
   return tell()
 end
 

@@ -121,9 +121,11 @@ end
 
 local function with_around(inner, hook)
   return function(ctx, input)
-    local w = debug_getmetatable(ctx).worker
+    local task = debug_getmetatable(ctx)
+    local w = task.worker
     local own = w.rights
     local runs, inside = true, false
+    task.input = input -- as hooks outside of this one have made it: it may run nothing further in
     local function following(...)
       if not runs then
         return errors.throw("invalid_argument", "next was kept beyond its hook: " .. hook.what)
@@ -177,16 +179,27 @@ end
 
 local WRAP = { before = with_before, after = with_after, around = with_around }
 
+---What runs with a hook around it, or without it where it is not for the task.
+local function wrapped(inner, hook)
+  local when, outer = hook.when, WRAP[hook.kind](inner, hook)
+  return when
+      and function(ctx, input)
+        if when(debug_getmetatable(ctx)) then
+          return outer(ctx, input)
+        end
+        return inner(ctx, input)
+      end
+    or outer
+end
+
 -- Composition -------------------------------------------------------------------------------------
 
 ---The hooks of a layer that a worker asked for or `use` put on it, as hooks of its own.
 local function layer_hooks(generation, entry, list)
-  local layer = generation.layers[entry.name]
-  local fields = layer.fields
+  local layer, options = generation.layers[entry.name], entry.read
   for _, kind in pairs { "before", "after", "around", "settled", "event" } do
-    local fn = fields[kind]
+    local fn = not entry.off and layer.fields[kind]
     if fn then
-      local options = entry.options
       list[#list + 1] = {
         kind = kind,
         fn = options and function(ctx, x)
@@ -194,7 +207,8 @@ local function layer_hooks(generation, entry, list)
         end or fn,
         rights = layer.rights,
         what = "layer " .. shown.value(entry.name) .. " (" .. kind .. ")",
-        where = layer.where,
+        where = layer.where or entry.where, -- one of the host's has none
+        when = entry.when,
       }
     end
   end
@@ -235,7 +249,7 @@ function pipeline.compose(generation, def)
   local function wrap(run)
     local inner = core(run)
     for i = 1, #wraps do
-      inner = WRAP[wraps[i].kind](inner, wraps[i])
+      inner = wrapped(inner, wraps[i])
     end
     inner = outermost(inner)
     record.wrapped[inner] = run

@@ -16,9 +16,8 @@ local SECONDS = 5
 ---Runs one hook.
 local function run(hook, w, outcome)
   local task = w.task
-  local ok, problem = acting.as(w, hook.rights, blocks.shielded, hook.what, SECONDS, function()
-    hook.fn(task.handle, outcome)
-  end)
+  local ok, problem =
+    acting.as(w, hook.rights, blocks.shielded, hook.what, SECONDS, hook.fn, task.handle, outcome)
   if not ok then
     problem = raised.from_raised(problem)
     local headline = errors.headline(problem)

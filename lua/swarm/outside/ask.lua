@@ -13,7 +13,7 @@ local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
 local shown = require "swarm.ground.shown"
 local values = require "swarm.values.values"
-local concat, format, pairs, type = table.concat, string.format, pairs, type
+local format, pairs, type = string.format, pairs, type
 
 local ask = {
   MOST_TEXT = 65536, -- bytes of a question
@@ -39,7 +39,7 @@ function ask.choices(given, whose, fail)
   local seen = {}
   for i = 1, n do
     local choice = given[i]
-    if type(choice) ~= "string" or choice == "" then
+    if type(choice) ~= "string" or choice == "" or not json.is_text(choice) then
       return fail(format("%s[%d] is a text, and not %s", whose, i, shown.value(choice)))
     elseif seen[choice] then
       return fail(format("%s have %s twice", whose, shown.value(choice)))
@@ -47,19 +47,6 @@ function ask.choices(given, whose, fail)
     seen[choice] = true
   end
   return values.copy(given, "choices")
-end
-
----What sees that an answer is one of the choices.
-function ask.one_of(choices)
-  return function(value)
-    for i = 1, #choices do
-      if choices[i] == value then
-        return value
-      end
-    end
-    local message = "the answer is one of %s, and not %s"
-    return wrong(message, concat(choices, ", "), shown.value(value))
-  end
 end
 
 ---What sees that an answer fits a schema.
@@ -93,9 +80,16 @@ local function a_text(value)
   return value
 end
 
+---A text for people to read: bytes that are not UTF-8 are replaced.
+local function readable(text)
+  return json.is_text(text) and text or json.decode(json.text_of(text))
+end
+
 ---What is put beside a question.
 local function to_show(show)
-  if show == nil or type(show) == "string" or values.is_file(show) then
+  if type(show) == "string" then
+    return readable(show)
+  elseif show == nil or values.is_file(show) then
     return show
   end
   return wrong("swarm.ask's show is a text or swarm.file, and not %s", shown.value(show))
@@ -153,7 +147,7 @@ function ask.ask(question, opts)
   if opts.schema ~= nil then
     check = fits(opts.schema)
   else
-    check = choices and ask.one_of(choices) or a_text
+    check = choices and questions.one_of(choices) or a_text
   end
   local default = values.copy(opts.default, "default")
   if default ~= nil then
@@ -161,8 +155,8 @@ function ask.ask(question, opts)
   end
   local seconds = opts.timeout and arguments.seconds(opts.timeout, "swarm.ask's option timeout")
   local about = {
-    question = question,
-    to = to,
+    question = readable(question),
+    to = readable(to),
     kind = "question",
     choices = choices,
     schema = values.copy(opts.schema, "schema"),
@@ -170,8 +164,7 @@ function ask.ask(question, opts)
     show = to_show(opts.show),
     check = check,
   }
-  local answer = ask.put(about, seconds)
-  return values.copy(answer.value, "answer"), answer
+  return values.copy(ask.put(about, seconds).value, "answer")
 end
 
 local BY = { by = true, reason = true }

@@ -2,12 +2,14 @@
 -- its time (host/swarm_host/tokens); here stands whose rights each has. It speaks for one attempt
 -- of one task, may at most what that worker may, and ends with it.
 local acting = require "swarm.rights.acting"
+local audit = require "swarm.events.audit"
 local attempts = require "swarm.worker.attempts"
 local bridge = require "swarm.outside.bridge"
 local clock = require "swarm.ground.clock"
 local budgets = require "swarm.worker.limits.budget"
 local caveats = require "swarm.rights.caveats"
 local errors = require "swarm.ground.errors"
+local events = require "swarm.events.run"
 local gate = require "swarm.rights.gate"
 local handles = require "swarm.worker.handle"
 local records = require "swarm.journal.records"
@@ -141,6 +143,16 @@ function tokens.mint(task, given)
     ttl = ttl,
     caveats = values.object(left),
   })
+  if audit.on then
+    audit.row("token_minted", {
+      fingerprint = fingerprint,
+      task_id = tasks.task_id(task),
+      attempt = attempts.number(task),
+      role = acting.role_of(task),
+      ttl = ttl,
+      caveats = values.object(left),
+    })
+  end
   if records.on then
     records.kept(task, "token", 0, fingerprint, attempts.number(task))
   end
@@ -210,6 +222,9 @@ function tokens.admit(text, verb, task_id)
   if not bearer.own[verb] then
     return gate.refuse({ rights = bearer.own, task = bearer.task }, verb)
   elseif not bearer.rights[verb] then
+    if events.on then
+      events.publish("refused", bearer.task, { verb = verb, role = claims.role })
+    end
     return errors.throw(
       "role_violation",
       "the token does not allow " .. verb .. ": a caveat of it leaves that out",
@@ -288,7 +303,14 @@ function tokens.face.attenuate(token, given)
   gate.check(S.current, "mint_worker_token")
   local call = "swarm.token.attenuate"
   local payload = { op = "attenuate", caveats = checked(given, call) or values.object {} }
-  local _, text = ask(payload, text_of(token, call))
+  local made, text = ask(payload, text_of(token, call))
+  if audit.on then
+    audit.row("token_attenuated", {
+      fingerprint = made.fingerprint,
+      of = made.of,
+      caveats = payload.caveats,
+    })
+  end
   return text
 end
 
@@ -325,7 +347,10 @@ end
 ---swarm.token.revoke(token): it, and all that was made of it, is worth nothing from now on.
 function tokens.face.revoke(token)
   gate.check(S.current, "mint_worker_token")
-  ask({ op = "revoke" }, text_of(token, "swarm.token.revoke"))
+  local revoked = ask({ op = "revoke" }, text_of(token, "swarm.token.revoke"))
+  if audit.on then
+    audit.row("token_revoked", { fingerprint = revoked })
+  end
 end
 
 return tokens

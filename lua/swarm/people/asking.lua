@@ -5,7 +5,9 @@ local cancelling = require "swarm.scope.cancel"
 local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
+local log = require "swarm.events.log"
 local questions = require "swarm.people.questions"
+local raised = require "swarm.ground.raised"
 local record = require "swarm.scheduler.record"
 local records = require "swarm.journal.records"
 local replay = require "swarm.journal.replay"
@@ -38,13 +40,18 @@ local function wait_in_order(me, task, order)
   end
 end
 
----Whether an answer that nobody has looked at yet is one.
-local function fits(about, answer)
+---Whether an answer that nobody has looked at yet is one; where not, that is told.
+local function fits(me, key, about, answer)
   local ok, value = true, answer.value
   if about.check then
     ok, value = pcall(about.check, value)
   end
-  answer.value = value
+  if ok then
+    answer.value = value
+  elseif not me.scope.cancel then
+    local why = errors.headline(raised.from_raised(value))
+    log.entry("warn", "the answer to " .. key .. " is no answer: " .. why, nil, me.task)
+  end
   return ok
 end
 
@@ -57,12 +64,12 @@ local function known(me, task, n, key, about)
     if answer.order then
       wait_in_order(me, task, answer.order)
       return answer
-    elseif fits(about, answer) then
+    elseif fits(me, key, about, answer) then
       return answer
     end
   end
   local given = questions.take_early(key)
-  if same and given and fits(about, given) then
+  if same and given and fits(me, key, about, given) then
     return given
   elseif answer or given then
     -- What it came to was of another question, or of another time.
@@ -117,18 +124,11 @@ local function unanswered(me, question, parked, seconds)
   return errors.throw("timeout", text, { key = question.key, seconds = seconds })
 end
 
----Which of its task's a further question is.
-local function number_of(task)
-  local extra = record.extra(task)
-  extra.asked = (extra.asked or 0) + 1
-  return format("%d", extra.asked)
-end
-
 ---Asks, for the running worker, and waits for the answer.
 ---@param about table question: a text; to: who is meant; kind: "question", "approval" or "attempt";
 ---choices, schema, default, show, details: what is shown besides; check: function(value) → value,
 ---which raises for an answer that does not fit, and may wait; offer: function(question), called
----once it is open; under: what stands in its key for its number
+---once it is open; n: its own word in the key, in place of a number
 ---@param seconds number? until the default counts, or `timeout` is raised
 ---@return table answer { value, by, via, reason }
 function asking.ask(me, about, seconds)
@@ -136,17 +136,16 @@ function asking.ask(me, about, seconds)
     return waiting.barred("swarm.ask")
   end
   local task = me.task
-  local n = about.under or number_of(task)
+  local extra = record.extra(task)
+  local n = about.n
+  if not n then
+    extra.asked = (extra.asked or 0) + 1
+    n = format("%d", extra.asked)
+  end
   local key = tasks.task_id(task) .. "." .. n
   local answer = known(me, task, n, key, about)
   if answer then
-    questions.remember(key, answer)
-    if not answer.order then
-      records.order = records.order + 1
-      answer.order = records.order
-      questions.keep(task, n, answer)
-    end
-    return answer
+    return questions.take_up(task, n, key, about, answer)
   end
   local question = questions.open(me, task, n, key, about)
   if about.offer then

@@ -33,7 +33,7 @@ end
 ---What the function is given.
 local function request_of(question)
   local request, task = questions.row(question), question.task
-  request.role = task.def.role
+  request.role, request.at_operator = task.def.role, nil
   local details = request.details
   request.input = values.copy(task.input, "input")
   request.prompt = details and details.prompt
@@ -74,9 +74,10 @@ local function take(question, operator, id, ok, value, err)
   elseif value == nil and err ~= nil then
     local text = type(err) == "table" and err.message or err
     return questions.fail(question, failed(operator, id, "refused: " .. shown.text(text)))
-  elseif value ~= nil then -- else it is for somebody else
-    return give(question, operator, id, value, {})
+  elseif value == nil then
+    return questions.leave(question) -- it is for somebody else
   end
+  return give(question, operator, id, value, {})
 end
 
 ---Puts a question to the script's operator of its id, if it has one.

@@ -5,6 +5,7 @@ local cancelling = require "swarm.scope.cancel"
 local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
+local labels = require "swarm.scheduler.label"
 local list = require "swarm.ground.list"
 local record = require "swarm.scheduler.record"
 local records = require "swarm.journal.records"
@@ -14,7 +15,8 @@ local spelling = require "swarm.ground.spelling"
 local tasks = require "swarm.scope.tasks"
 local values = require "swarm.values.values"
 local waiting = require "swarm.scope.waiting"
-local format, match, tonumber, type = string.format, string.match, tonumber, type
+local concat, format, match, tonumber, type =
+  table.concat, string.format, string.match, tonumber, type
 
 local questions = {
   count = 0, -- that nobody has answered
@@ -145,6 +147,29 @@ function questions.keep(task, n, answer)
   end
 end
 
+---Tells who listens that a question was answered.
+---@param about table what was asked
+function questions.tell_answer(task, key, about, answer)
+  if not events.on then
+    return
+  end
+  local function fields()
+    return {
+      key = key,
+      to = about.to,
+      value = values.copy(answer.value, "value"),
+      by = answer.by,
+      via = answer.via,
+      reason = answer.reason,
+      blocked = answer.blocked,
+    }
+  end
+  events.publish("question_answered", task, fields())
+  if about.to == "senior" then
+    events.publish("senior_answered", task, fields())
+  end
+end
+
 ---@param answer table { value, by, via, reason }
 function questions.settle(question, answer)
   local task = question.task
@@ -155,21 +180,7 @@ function questions.settle(question, answer)
   questions.close(question)
   questions.remember(question.key, answer)
   questions.keep(task, question.n, answer)
-  if events.on then
-    local function fields()
-      return {
-        value = values.copy(answer.value, "value"),
-        by = answer.by,
-        via = answer.via,
-        reason = answer.reason,
-        blocked = answer.blocked,
-      }
-    end
-    publish("question_answered", question, fields())
-    if question.about.to == "senior" then
-      publish("senior_answered", question, fields())
-    end
-  end
+  questions.tell_answer(task, question.key, question.about, answer)
   wake(question)
 end
 
@@ -190,6 +201,22 @@ function questions.fail(question, err)
     question.err = err
     questions.withdraw(question, err.message)
     wake(question)
+  end
+end
+
+---What sees that an answer is one of the choices.
+---@param choices string[]
+---@return function
+function questions.one_of(choices)
+  return function(value)
+    for i = 1, #choices do
+      if choices[i] == value then
+        return value
+      end
+    end
+    local message = "the answer is one of %s, and not %s"
+    message = format(message, concat(choices, ", "), shown.value(value))
+    return errors.throw("invalid_argument", message)
   end
 end
 
@@ -247,6 +274,33 @@ function questions.answer(key, value, by)
   })
 end
 
+---Whoever was asked first has left a question to others.
+---@param question table
+function questions.leave(question)
+  question.helper, questions.changed = nil, true
+end
+
+---How a question was answered: { value, by, via, reason, at }; nil: nobody has, or long since.
+---@param key string
+---@return table?
+function questions.answer_of(key)
+  return past[key]
+end
+
+---Takes up an answer that was given before its question was asked again.
+---@param about table what was asked
+---@return table answer
+function questions.take_up(task, n, key, about, answer)
+  questions.remember(key, answer)
+  if not answer.order then
+    records.order = records.order + 1
+    answer.order = records.order
+    questions.keep(task, n, answer)
+    questions.tell_answer(task, key, about, answer) -- it came while no run was there to tell
+  end
+  return answer
+end
+
 ---The answer that was given to a question before it was asked again, if there is one.
 function questions.take_early(key)
   local given = early[key]
@@ -261,8 +315,9 @@ end
 local function row(question)
   local task, about = question.task, values.copy(questions.told(question.about), "question")
   about.key, about.since, about.nth = question.key, question.since, question.nth
-  about.task_id, about.name = tasks.task_id(task), task.def.name
-  about.label = record.label(task)
+  about.task_id, about.name = tasks.task_id(task), task.def.name or record.title(task)
+  about.label, about.input = record.label(task), labels.input_of(task)
+  about.at_operator = question.helper ~= nil or nil
   return about
 end
 questions.row = row

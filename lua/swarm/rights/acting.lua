@@ -19,7 +19,7 @@ local acting = {}
 ---@param fn function
 ---@return boolean ok, any first, any second what it returned; or what it raised: where the rights
 ---are others a copy
-function acting.as(me, rights, fn, a, b, c)
+function acting.as(me, rights, fn, a, b, c, d, e)
   local own, task, extra = me.rights, me.task, nil
   if own ~= rights then
     extra = record.extra(task)
@@ -34,7 +34,7 @@ function acting.as(me, rights, fn, a, b, c)
     extra.lent_over = itself ~= rights and itself or nil
   end
   me.rights = rights
-  local ok, first, second = xpcall(fn, own == rights and passing or handed_on, a, b, c)
+  local ok, first, second = xpcall(fn, own == rights and passing or handed_on, a, b, c, d, e)
   me.rights = own
   if extra then
     extra.lent_over = before

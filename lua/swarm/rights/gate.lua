@@ -59,7 +59,7 @@ end
 function gate.refuse(me, verb, what)
   local role = me.rights.role
   if events.on then
-    events.publish("refused", me.task, { verb = verb, role = role })
+    events.publish("refused", me.task, { verb = verb, role = role, what = what })
   end
   local message = format("role %q does not allow %s", role, verb)
   if me.rights.full and me.rights.full[verb] and not me.rights[verb] then

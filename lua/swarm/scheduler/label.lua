@@ -286,9 +286,10 @@ function label.input_of(task)
   return text ~= "" and text ~= " " and text or nil
 end
 
----What stands beside a task's name; nil for nothing.
----@return string?
-function label.of(task)
+---The label that somebody gave a task: its own, its key, or its number among those of a map.
+---@return string? nil: none
+---@return boolean? numbered it is such a number
+function label.own(task)
   local own = given(task)
   if own then
     local text = type(own) == "table" and filled(own, task) or clean(own, LONG * WIDEST + 1)
@@ -298,9 +299,21 @@ function label.of(task)
   if key then
     return one_line(clean(key, LONG * WIDEST + 1), LONG)
   end
-  local short = label.input_of(task)
   local item = own == nil and task.extra and task.extra.item
-  return item and "#" .. item .. (short and " " .. short or "") or short
+  if item then
+    return "#" .. item, true
+  end
+end
+
+---What stands beside a task's name; nil for nothing.
+---@return string?
+function label.of(task)
+  local text, numbered = label.own(task)
+  if text and not numbered then
+    return text
+  end
+  local short = label.input_of(task)
+  return text and text .. (short and " " .. short or "") or short
 end
 
 return label

@@ -62,6 +62,8 @@
 --   needs     graph       name → value that it needs
 --   item      gather      its number among those of a map
 --   deadline  cancel      the timer of its attempt, while that runs
+--   alarms    layers/stock  the first of timers that end with its attempt
+--   operator_kind  spawn  its own (worker/spawning/operator_kind.lua)
 --   on_late   ending      called before its time cancels it, of the run's main
 --   cancelled cancel      the error that its own cause raised
 --   owned     scope, spawn  its failure is somebody's already, or was promised to be
@@ -102,6 +104,7 @@
 --   spoken_for  tokens    there are tokens that speak for it
 --   token_budgets  tokens  those of caveats, by what they are known by, and `many`
 --   bears     visits      the task for which it speaks, of one that serves a token's bearer
+--   visitor   visits      { by = "person" } or { token: its fingerprint }, for the audit
 --   lossy     visits      what it gives may have text that is not UTF-8
 --   posted    visits      { attempt, value, reason }: the result that its program has posted
 --   session   kinds/agent its conversation, which later attempts go on in

@@ -3,6 +3,7 @@
 local arguments = require "swarm.ground.arguments"
 local errors = require "swarm.ground.errors"
 local kinds = require "swarm.kinds.all"
+local operator_kind = require "swarm.worker.spawning.operator_kind"
 local shown = require "swarm.ground.shown"
 local spelling = require "swarm.ground.spelling"
 local type, pairs, tostring = type, pairs, tostring
@@ -67,6 +68,7 @@ local COMMON = {
   role = "string",
   authority = "authority",
   layers = "list",
+  operator_kind = "operator_kind",
   budget = true, -- worker/limits/budget.lua
   worktree = true, -- outside/worktree.lua
   input_schema = "schema",
@@ -88,6 +90,9 @@ local checks = {
   end,
   authority = function(value)
     return value == "own", 'the word "own"'
+  end,
+  operator_kind = function(value)
+    return operator_kind.is(value), operator_kind.MUST
   end,
   flag = function(value)
     return type(value) == "boolean", "true or false"

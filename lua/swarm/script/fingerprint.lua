@@ -263,6 +263,13 @@ function fingerprint.of_generation(generation, given)
   for i = 1, #generation.uses do
     hooks[#hooks + 1] = of(generation.uses[i].name, generation.uses[i].options)
   end
+  local spawn_hook = generation.spawn_hook
+  if spawn_hook then
+    hooks[#hooks + 1] = of(spawn_hook.before, spawn_hook.after)
+  end
+  if generation.operator_kind then
+    prints.operator_kind = generation.operator_kind
+  end
   if #hooks > 0 then
     prints.hooks = concat(hooks, "\n")
   end

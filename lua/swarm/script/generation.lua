@@ -25,6 +25,8 @@ function generation.new(number, line)
     operators = {}, -- id → { fn, where }
     hooks = {}, -- in the order of registration
     uses = {}, -- the layers that are on every worker
+    spawn_hook = nil, -- { before, after, where }
+    operator_kind = nil, -- what it says of all its workers
     on_reload = {}, -- functions
     on_dispose = {}, -- functions
     open = {}, -- of `swarm.worker "x"` whose table has not come yet: { what, name, where }

@@ -17,12 +17,14 @@ local operators = require "swarm.people.operators"
 local pipeline = require "swarm.layers.pipeline"
 local pools = require "swarm.script.pools"
 local ready = require "swarm.script.ready"
+local resuming = require "swarm.people.resuming"
 local roles = require "swarm.rights.roles"
 local S = require "swarm.scheduler.scheduler"
 local reuse = require "swarm.layers.reuse"
 local schema = require "swarm.outside.schema"
 local shown = require "swarm.ground.shown"
 local slots = require "swarm.worker.limits.slots"
+local spawn_hooks = require "swarm.layers.spawn_hooks"
 local template = require "swarm.outside.process.template"
 local values = require "swarm.values.values"
 local worktree = require "swarm.outside.worktree"
@@ -89,6 +91,7 @@ local function define_worker(generation, name, fields, where)
     slots = slots.new(fields.concurrency, pools.names(fields.pool)),
     role = fields.role or "worker",
     authority = fields.authority,
+    operator_kind = fields.operator_kind,
     layers = type(fields.layers) == "table" and try(hooks.layers_of, name, fields.layers, where),
     budget = fields.budget ~= nil and try(budgets.limits, format("worker %q", name), fields.budget)
       or nil,
@@ -101,6 +104,9 @@ local function define_worker(generation, name, fields, where)
   tell()
   run = worktree.wrap(def, run, blocks.shielded)
   run = reuse.wrap(def, run)
+  if def.on_resume == "ask" then
+    run = resuming.wrap(run)
+  end
   local around_run = generation.line.script.around_run
   if around_run then
     run = around_run(def, run)
@@ -202,6 +208,18 @@ registry.operator = faults.gathering(function(generation, id, fn)
   return operators.define(generation, id, fn)
 end)
 
+---swarm.spawn_hook{ before?, after? }
+registry.spawn_hook = faults.gathering(function(generation, fields)
+  still_loading(generation, "swarm.spawn_hook")
+  return spawn_hooks.define(generation, fields)
+end)
+
+---swarm.operator_kind = "..."
+registry.operator_kind = faults.gathering(function(generation, kind)
+  still_loading(generation, "swarm.operator_kind")
+  return spawn_hooks.set_kind(generation, kind)
+end)
+
 local MAIN_FIELDS = { run = true, budget = true }
 
 ---The function of main, and its budget, where a table has them.
@@ -286,6 +304,7 @@ function registry.close(generation)
     end
   end
   if are_whole(generation, "worker") and are_whole(generation, "layer") then
+    spawn_hooks.complete(generation)
     faults.try(generation, nil, hooks.check, generation)
   end
   if are_whole(generation, "pool") then

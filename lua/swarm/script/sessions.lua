@@ -1,6 +1,7 @@
 -- swarm.attach: a session, for somebody outside who acts in a role of the script's. It is a worker
--- that does nothing but be there: what is started in the session is below it, its token speaks for
--- it, and it ends with detach, with its owner, or where no heartbeat has come for its `ttl`.
+-- that does nothing but be there: what is started in the session is below it, and its token speaks
+-- for it. Where no heartbeat has come for its `ttl` nobody is attached, until the next one comes:
+-- what was started goes on. It ends with detach, or with its owner.
 local arguments = require "swarm.ground.arguments"
 local cancelling = require "swarm.scope.cancel"
 local clock = require "swarm.ground.clock"
@@ -34,18 +35,31 @@ local function of(task)
     or errors.throw("session_not_found", "there is no such session: it has ended, or was detached")
 end
 
----Waits until it is detached, or nobody has been heard for too long.
+---Somebody holds the session, or nobody does any more.
+local function tell(session, task, is_attached, reason)
+  if session.attached ~= is_attached then
+    session.attached = is_attached
+    if events.on and is_attached then
+      events.publish("session_attached", task, { role = session.role })
+    elseif events.on then
+      events.publish("session_detached", task, { reason = reason })
+    end
+  end
+end
+
+---Waits until it is over. Who was not heard for too long is detached, until the next heartbeat.
 local function serve(session)
   local me = S.current
-  while not session.detached do
+  while not session.over do
     local left = session.until_at - clock.monotonic()
     if left <= 0 then
-      local message = format("session %q: no heartbeat came for %g s", session.name, session.ttl)
-      return errors.throw("timeout", message, { seconds = session.ttl })
+      tell(session, me.task, false, format("no heartbeat came for %g s", session.ttl))
     end
-    local timer = S.alarm(me, clock.monotonic() + left)
+    local timer = left > 0 and S.alarm(me, clock.monotonic() + left)
     S.park_now(me, WAITS)
-    S.drop_timer(timer)
+    if timer then
+      S.drop_timer(timer)
+    end
     if me.scope.cancel then
       cancelling.raise(me)
     end
@@ -57,13 +71,14 @@ end
 function sessions.heartbeat(task)
   local session = of(task)
   session.until_at = clock.monotonic() + session.ttl
+  tell(session, task, true)
   S.wake(task.worker)
 end
 
 ---Ends a session: what was started in it is waited for.
 ---@param task table
 function sessions.detach(task)
-  of(task).detached = true
+  of(task).over = true
   S.wake(task.worker)
 end
 
@@ -104,13 +119,20 @@ function Session.__index(session, key)
     return methods[key]
   elseif key == "token" then
     return of(task).token
+  elseif key == "attached" then
+    local is_live = task.worker ~= nil
+    return is_live and task.extra.session_of.attached
   elseif key == "task_id" then
     return tasks.task_id(task)
   elseif key == "handle" then
     return task.handle
   end
   local message = "a session has no " .. shown.value(key) .. "; it has heartbeat, detach, token, "
-  return errors.throw("unknown_name", message .. "task_id and handle", { unknown = tostring(key) })
+  return errors.throw(
+    "unknown_name",
+    message .. "attached, task_id and handle",
+    { unknown = tostring(key) }
+  )
 end
 
 function Session.__newindex()
@@ -150,14 +172,14 @@ function sessions.attach(given)
     name = name,
     ttl = ttl,
     until_at = clock.monotonic() + ttl,
-    detached = false,
+    role = role,
+    attached = false, -- somebody holds it
+    over = false,
     token = nil,
   }
   local _, task = spawning.helper(me, def, function()
     local ok, err = pcall(serve, session)
-    if events.on then
-      events.publish("session_detached", S.current.task, { reason = not ok and err.message or nil })
-    end
+    tell(session, S.current.task, false, not ok and err.message or nil)
     if not ok then
       return error(err, 0)
     end
@@ -165,7 +187,7 @@ function sessions.attach(given)
   scopes.own(task)
   scopes.at_end(me.scope, {
     close = function()
-      session.detached = true
+      session.over = true
       if task.worker then
         S.wake(task.worker)
       end
@@ -175,9 +197,7 @@ function sessions.attach(given)
     queue_next = nil,
   })
   session.token = tokens.mint(task, tokens.checked(given.caveats, "swarm.attach"))
-  if events.on then
-    events.publish("session_attached", task, { role = role })
-  end
+  tell(session, task, true)
   local object = setmetatable({}, Session)
   task_of[object] = task
   return object

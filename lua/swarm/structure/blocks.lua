@@ -155,10 +155,11 @@ end
 
 ---Runs a function in a shield.
 ---@param what string as a message names the block
-function blocks.shielded(what, seconds, fn)
+---@param a any what the function is given; a closure that has it is dear where that is often
+function blocks.shielded(what, seconds, fn, a, b)
   local me = S.current
   local scope = open(me, what, true, seconds)
-  return finish(me, scope, xpcall(fn, frames.passing))
+  return finish(me, scope, xpcall(fn, frames.passing, a, b))
 end
 
 local SHIELD_OPTIONS = { timeout = true }

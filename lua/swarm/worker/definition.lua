@@ -38,6 +38,7 @@ function definition.new(generation, of)
     -- What it may.
     role = of.role,
     rights = nil, -- registry, as loading ends: what its role allows; nil: its spawner's
+    operator_kind = of.operator_kind, -- its own; layers/spawn_hooks: or its script's; nil: automate
     authority = of.authority, -- "own": its spawner's rights do not bound it
 
     -- How long, how often, how many.
@@ -84,6 +85,7 @@ local KEPT = {
   role = true,
   rights = true,
   authority = true,
+  operator_kind = true,
   timeout = true,
   slots = true,
   parks = true,

@@ -4,6 +4,7 @@ local budgets = require "swarm.worker.limits.budget"
 local attempts = require "swarm.worker.attempts"
 local gate = require "swarm.rights.gate"
 local json = require "swarm.values.json"
+local operator_kind = require "swarm.worker.spawning.operator_kind"
 local output = require "swarm.worker.output.say"
 local reading = require "swarm.worker.output.read"
 local record = require "swarm.scheduler.record"
@@ -26,6 +27,8 @@ fields.role = acting.role_of
 function fields.name(task)
   return task.def.name
 end
+
+fields.operator_kind = operator_kind.of
 
 ---Which of many it is.
 fields.label = record.label

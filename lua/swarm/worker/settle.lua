@@ -161,12 +161,24 @@ local function tell_owner(owner, task, err, joiners)
   end
 end
 
+local function drop_alarms(alarm)
+  while alarm do
+    S.drop_timer(alarm)
+    alarm = alarm.following
+  end
+end
+
 ---The one place where a status becomes final, once.
 local function settle(w, status, value, err)
   local task = w.task
   local def, extra = task.def, task.extra
   if extra and extra.deadline then
     cancelling.disarm(w) -- its clock stands still while hooks and retries look at its end
+  end
+  local alarm = extra and extra.alarms
+  if alarm then
+    extra.alarms = nil
+    drop_alarms(alarm)
   end
   local is_over = extra and extra.found and extra.found.reused -- it does not run: nothing is new
   if def.settled and not is_over then

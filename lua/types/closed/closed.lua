@@ -44,7 +44,7 @@
 
 ---@alias swarm.closed.JoinOptions { timeout?: number, [string]: nil }
 
----@alias swarm.closed.Layer { before?: (fun(ctx: swarm.Ctx, input: any, options?: table): any), after?: (fun(ctx: swarm.Ctx, result: swarm.Result, options?: table): swarm.Result?), around?: (fun(ctx: swarm.Ctx, next: swarm.Next, options?: table): swarm.Result), settled?: (fun(ctx: swarm.Ctx, outcome: swarm.Outcome, options?: table)), event?: swarm.EventHook, role?: swarm.RoleName, [string]: nil }
+---@alias swarm.closed.Layer { before?: (fun(ctx: swarm.Ctx, input: any, options?: table): any), after?: (fun(ctx: swarm.Ctx, result: swarm.Result, options?: table): swarm.Result?), around?: (fun(ctx: swarm.Ctx, next: swarm.Next, options?: table): swarm.Result), settled?: (fun(ctx: swarm.Ctx, outcome: swarm.Outcome, options?: table)), event?: swarm.EventHook, options?: (fun(options: table): table|false?), role?: swarm.RoleName, [string]: nil }
 
 ---@alias swarm.closed.Main { run: swarm.MainRun, budget?: swarm.closed.Budget, [string]: nil }
 
@@ -70,7 +70,9 @@
 
 ---@alias swarm.closed.ShieldOptions { timeout?: number, [string]: nil }
 
----@alias swarm.closed.SpawnOptions { timeout?: number, retries?: integer|swarm.closed.Retries, detached?: boolean, meta?: table, label?: string|false, key?: string, [string]: nil }
+---@alias swarm.closed.SpawnHook { before?: (fun(ctx: swarm.Ctx)), after?: (fun(ctx: swarm.Ctx, value_or_error: any, ok: boolean)), [string]: nil }
+
+---@alias swarm.closed.SpawnOptions { timeout?: number, retries?: integer|swarm.closed.Retries, detached?: boolean, meta?: table, label?: string|false, key?: string, operator_kind?: swarm.OperatorKind, [string]: nil }
 
 ---@alias swarm.closed.SuperviseOptions { strategy?: "one_for_one"|"one_for_all"|"rest_for_one", intensity?: integer, period?: number, backoff?: number|swarm.closed.Backoff, name?: string, children?: swarm.closed.ChildSpec[], [string]: nil }
 
@@ -82,4 +84,4 @@
 
 ---@alias swarm.closed.Worktree { base?: string, branch?: string, keep?: "changed"|"always"|"never", [string]: nil }
 
----@alias swarm.closed.Worker { kind?: "lua"|"process"|"agent"|"operator", description?: string, label?: string|false, timeout?: number, concurrency?: integer, pool?: string|string[], retries?: integer|swarm.closed.Retries, on_resume?: "again"|"ask"|"fail", cache?: boolean, ready?: true|swarm.closed.Ready, start_timeout?: number, role?: swarm.RoleName, authority?: "own", layers?: (string|swarm.LayerEntry)[], budget?: swarm.closed.Budget, worktree?: boolean|swarm.closed.Worktree, input_schema?: table, output_schema?: table, run?: swarm.Run, command?: string[]|string, shell?: string, stdin?: swarm.Stdin, env?: table<string, string|swarm.Secret>, inherit_env?: string[]|false, cwd?: string, output?: swarm.closed.ProcessOutput, ok_codes?: integer[], exit?: "blocked"|"failed", kill_after?: number, idle?: number, linger?: number, limits?: swarm.closed.ProcessLimits, prompt?: string, pty?: boolean|swarm.closed.Terminal, restart?: boolean, agent?: "claude"|"codex"|"gemini"|"opencode"|string|swarm.closed.Agent, model?: string, protocol?: "stream"|"acp", permissions?: "read"|"edit"|"all"|"ask"|swarm.Permit, session?: "new"|string, max_turns?: integer, args?: string[], repairs?: integer, prices?: swarm.closed.Prices, operator?: string, choices?: string[], [string]: nil }
+---@alias swarm.closed.Worker { kind?: "lua"|"process"|"agent"|"operator", description?: string, label?: string|false, timeout?: number, concurrency?: integer, pool?: string|string[], retries?: integer|swarm.closed.Retries, on_resume?: "again"|"ask"|"fail", cache?: boolean, ready?: true|swarm.closed.Ready, start_timeout?: number, role?: swarm.RoleName, authority?: "own", layers?: (string|swarm.LayerEntry)[], operator_kind?: swarm.OperatorKind, budget?: swarm.closed.Budget, worktree?: boolean|swarm.closed.Worktree, input_schema?: table, output_schema?: table, run?: swarm.Run, command?: string[]|string, shell?: string, stdin?: swarm.Stdin, env?: table<string, string|swarm.Secret>, inherit_env?: string[]|false, cwd?: string, output?: swarm.closed.ProcessOutput, ok_codes?: integer[], exit?: "blocked"|"failed", kill_after?: number, idle?: number, linger?: number, limits?: swarm.closed.ProcessLimits, prompt?: string, pty?: boolean|swarm.closed.Terminal, restart?: boolean, agent?: "claude"|"codex"|"gemini"|"opencode"|string|swarm.closed.Agent, model?: string, protocol?: "stream"|"acp", permissions?: "read"|"edit"|"all"|"ask"|swarm.Permit, session?: "new"|string, max_turns?: integer, args?: string[], repairs?: integer, prices?: swarm.closed.Prices, operator?: string, choices?: string[], [string]: nil }

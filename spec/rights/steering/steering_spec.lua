@@ -331,17 +331,36 @@ it("it allows at most what its maker may", function()
   s:detach()
 end)
 
-it("without a heartbeat it ends", function()
+it("without a heartbeat nobody is attached until the next: what was started goes on", function()
+  local seen = {}
+  swarm.spawn(function()
+    for event in swarm.subscribe "session_*" do
+      seen[#seen + 1] = event.type .. " " .. (event.role or event.reason or "")
+    end
+  end, nil, { detached = true })
+  swarm.sleep(0)
   local s = swarm.attach { role = "guest", ttl = 10, name = "Ann" }
   swarm.sleep(9)
   s:heartbeat()
   swarm.sleep(9)
-  assert.equals("running", s.handle.status)
+  assert.is_true(s.attached)
   swarm.sleep(2)
-  local _, err = s.handle:join()
-  assert.equals('session "Ann": no heartbeat came for 10 s', err.message)
-  assert.equals("timeout", err.code)
-  assert.equals("failed", s.handle.status)
+  assert.is_false(s.attached)
+  assert.equals("running", s.handle.status)
+  swarm.sleep(100)
+  s:heartbeat()
+  assert.is_true(s.attached)
+  s:detach()
+  s.handle:join()
+  assert.equals("pass", s.handle.status)
+  assert.is_false(s.attached)
+  swarm.sleep(0)
+  assert.same({
+    "session_attached guest",
+    "session_detached no heartbeat came for 10 s",
+    "session_attached guest",
+    "session_detached ",
+  }, seen)
 end)
 
 it("it ends with the worker that made it", function()

@@ -13,17 +13,18 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import anyio
 
+from swarm_host.cli.running.asking import asking, on_ask, prompts
+from swarm_host.cli.running.auditing import audit_of, end_now, heads, note_signal
 from swarm_host.cli.running.lingering import lingering_told
 from swarm_host.cli.running.status import asks, status_of
-from swarm_host.cli.running.telling import told_at_end
+from swarm_host.cli.running.telling import fault, told_at_end
 from swarm_host.cli.running.watchdog import LOOK_SECONDS, Watchdog
 from swarm_host.cli.wish import RunWish
 from swarm_host.cli.words import TIMED_OUT, first_fault, refuse
 from swarm_host.entries import titled
-from swarm_host.errors import LoadError, OutOfMemory, SwarmError, WorkerCancelled
+from swarm_host.errors import LoadError, SwarmError, WorkerCancelled
 from swarm_host.host import Host
 from swarm_host.journal.places import NoJournal
-from swarm_host.journal.recorder import JournalError
 from swarm_host.options import Options
 from swarm_host.outcome import Outcome
 from swarm_host.serving.listening import CannotListen, listening
@@ -48,7 +49,7 @@ _PICTURED = 40
 _LOGS_SECONDS = 0.5
 """How long a process that ends at once waits until what was said is in --log-dir."""
 _JOURNAL_SECONDS = 5.0
-"""How long a process that a trusted script ends waits until its journal is whole."""
+"""How long a process that a trusted script ends waits until its journal and audit are whole."""
 
 
 class Running:
@@ -96,9 +97,10 @@ class Running:
             trust=wish.trust,
             lua_path=wish.lua_path,
             debug=wish.debug,
-            on_ask="wait" if wish.journal is None else wish.on_ask,
+            on_ask=on_ask(wish, prompts=prompts(wish)),
             closed_world=reload is None or not reload.wakes_main,
             cancel_grace=wish.cancel_grace,
+            operator_kind=wish.operator_kind,
             blocked=wish.blocked,
             checked=on_loaded is not None,
             spec=wish.spec,
@@ -117,6 +119,7 @@ class Running:
             before_exit=self._before_exit,
             reuse=wish.reuse,
             journal=self._journal_of(wish),
+            audit=audit_of(None if on_loaded is not None else wish.audit),
         )
         self._watched: WatchedRun | None = None
         on_hangup = None
@@ -150,15 +153,18 @@ class Running:
         if self._log_dir is not None:
             self._log_dir.close()
         problem = self._thread.problem
-        if isinstance(problem, OutOfMemory | JournalError):
+        if isinstance(problem, SwarmError):  # out of memory, or what was to be written was not
             self._tell_error(problem.error)
+            self._exit = self._exit or 1
         elif problem is not None:
-            self._fault(problem)
+            self._screen.note(fault(problem, with_traceback=self._wish.debug))
+            self._exit = 1
         if self._screen.problem is not None:
             self._screen.error(self._screen.problem)
             self._exit = self._exit or 1
         if self._watchdog.received is not None:
             self._screen.note(f"cancelled by {self._watchdog.received.name}")
+        self._tell_audit()
         self._tell_how_to_resume()
 
     def _journal_of(self, wish: RunWish) -> Recorder | None:
@@ -189,11 +195,13 @@ class Running:
 
     def _before_exit(self) -> None:
         """A trusted script ends the process: what it said is read first; a signal ends the wait."""
-        self._screen.clear()
+        self._screen.close()
         if self._log_dir is not None:
             self._log_dir.close()
         if self._options.journal is not None:
             self._options.journal.end_now(_JOURNAL_SECONDS)
+        end_now(self._host, _JOURNAL_SECONDS, "exit")
+        self._tell_audit()
         while self._screen.unread and not self._watchdog.is_due:
             self._screen.wait(LOOK_SECONDS)
 
@@ -201,18 +209,12 @@ class Running:
         """The process ends at once: what was said is kept, if the disk is quick."""
         if self._log_dir is not None:
             self._log_dir.close(_LOGS_SECONDS)
+        end_now(self._host, _LOGS_SECONDS, "killed")
 
-    def _fault(self, problem: BaseException) -> None:
-        """A fault of ours: one line, and the Python traceback with --debug."""
-        self._screen.note(
-            f"internal error: {type(problem).__name__}: {problem}\n"
-            "This is a fault of swarm-host, not of the script; run again with --debug for details."
-        )
-        if self._wish.debug:
-            import traceback
-
-            self._screen.note("".join(traceback.format_exception(problem)).rstrip())
-        self._exit = 1
+    def _tell_audit(self) -> None:
+        """Says what proves later that nothing was cut off the audit."""
+        for line in () if self._wish.quiet else heads(self._host):
+            self._screen.note(line)
 
     def _take_entry(self, entry: dict[str, Any]) -> None:
         """Takes an entry of the log, or an event among them."""
@@ -268,6 +270,7 @@ class Running:
                     return
                 self._screen.progress_note(str(why))
             await stack.enter_async_context(shown(self._view, self._screen, host))
+            await stack.enter_async_context(asking(self._wish, self._screen, host))
             await stack.enter_async_context(lingering_told(host, self._screen, self._is_over))
             if self._watchdog.received:
                 return  # it came between loading and main, when there was nobody to cancel
@@ -304,6 +307,7 @@ class Running:
 
     def _interrupt(self, reason: str) -> None:
         """A signal came: says what it does, and cancels."""
+        note_signal(self._host, self._watchdog.received)
         try:
             self._tell_whom()
         finally:

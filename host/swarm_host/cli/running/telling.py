@@ -47,3 +47,16 @@ def told_at_end(
     if journal is not None:
         lines += journal.told()
     return lines
+
+
+def fault(problem: BaseException, *, with_traceback: bool) -> str:
+    """A fault of ours, as text."""
+    text = (
+        f"internal error: {type(problem).__name__}: {problem}\n"
+        "This is a fault of swarm-host, not of the script; run again with --debug for details."
+    )
+    if with_traceback:
+        import traceback
+
+        text += "\n" + "".join(traceback.format_exception(problem)).rstrip()
+    return text

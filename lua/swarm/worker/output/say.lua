@@ -147,7 +147,7 @@ end
 function output.final(task, value, reason)
   local extra = task.extra
   if
-    task.value == nil and not (reason or (extra and extra.tail) or task.def.events or events.on)
+    task.value == nil and not (reason or (extra and extra.tail) or task.def.events or events.told)
   then
     tails.hold(task, value)
     return value

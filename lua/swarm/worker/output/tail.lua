@@ -184,7 +184,7 @@ local function record(task, event)
   if records.on then
     records.said(task, event)
   end
-  if events.on then
+  if events.told then
     events.publish("worker_output", task, { event = event })
   end
 end
@@ -251,7 +251,7 @@ function tails.complete(task)
     local final = not tail.final and final_of(task)
     if final then
       tail:append(final, clock.wall() - (clock.monotonic() - task.since))
-      if events.on then
+      if events.told then
         events.publish("worker_output", task, { event = final })
       end
     end

@@ -2,6 +2,7 @@
 local arguments = require "swarm.ground.arguments"
 local attempts = require "swarm.worker.attempts"
 local errors = require "swarm.ground.errors"
+local operator_kind = require "swarm.worker.spawning.operator_kind"
 local record = require "swarm.scheduler.record"
 local records = require "swarm.journal.records"
 local scopes = require "swarm.scope.scope"
@@ -18,8 +19,15 @@ local ELSEWHERE = {
   input = "the input comes before the options: spawn(name, input, opts)",
 }
 
-local SPAWN_OPTIONS =
-  { timeout = true, detached = true, meta = true, retries = true, label = true, key = true }
+local SPAWN_OPTIONS = {
+  timeout = true,
+  detached = true,
+  meta = true,
+  retries = true,
+  label = true,
+  key = true,
+  operator_kind = true,
+}
 
 local root_keys = {} -- of those at the top of the run
 
@@ -67,6 +75,16 @@ function options.read(owner, opts, extra)
     end
     extra = extra or {}
     extra.label = label
+  end
+  local kind = opts.operator_kind
+  if kind ~= nil then
+    if not operator_kind.is(kind) then
+      local must = "spawn's option operator_kind must be %s, and is %s"
+      local message = must:format(operator_kind.MUST, shown.value(kind))
+      return errors.throw("invalid_argument", message)
+    end
+    extra = extra or {}
+    extra.operator_kind = kind
   end
   if retries ~= nil then
     retries = attempts.policy(retries, "spawn's option retries") or false

@@ -9,7 +9,6 @@ local list = require "swarm.ground.list"
 local record = require "swarm.scheduler.record"
 local records = require "swarm.journal.records"
 local replay = require "swarm.journal.replay"
-local result = require "swarm.worker.result"
 local settling = require "swarm.worker.settle"
 local S = require "swarm.scheduler.scheduler"
 local tails = require "swarm.worker.output.tail"
@@ -45,18 +44,12 @@ local function refuse()
   return error(err, 0)
 end
 
-local function ask()
-  return result.blocked(nil, "it was in flight as the run broke off: resume with --again to run it")
-end
-
 ---What a task runs that was spawned before.
 ---@param found table
 ---@return function run
 function recorded.instead(def, run, found)
   if found.in_flight and def.on_resume == "fail" then
     return refuse
-  elseif found.in_flight and def.on_resume == "ask" then
-    return ask
   end
   return run
 end

@@ -1,0 +1,60 @@
+"""Whether an audit is what was written: line after line, in the memory that one line takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from swarm_host.audit.chain import Broken, Head, follow, read_line
+
+
+class Verified(NamedTuple):
+    """What an audit that is sound has.
+
+    :ivar head: its end.
+    :ivar runs: how many runs began in it.
+    :ivar open: the run that began last and of which there is no end, or None: it goes on, was
+        killed, or its end was cut off.
+    """
+
+    head: Head
+    runs: int
+    open: str | None
+
+
+def verify(file: BinaryIO, wanted: str | None = None) -> Verified:
+    """Looks at every line.
+
+    :param wanted: the hash that the last line is to have: nothing was cut off at the end.
+    :raises Broken: a line does not belong where it stands, or the last one is another one.
+    :raises OSError: the file cannot be read.
+    """
+    head, runs, open_run, seen = Head(), 0, None, 0
+    while line := read_line(file, head.lines + 1):
+        members, head = follow(line, head)
+        if members.get("type") == "run_started":
+            runs, open_run = runs + 1, str(members.get("run_id"))
+        elif members.get("type") == "run_ended":
+            open_run = None
+        if head.hash == wanted:
+            seen = head.lines
+    if head.lines == 0:
+        raise Broken(1, "it is not there: the file is empty")
+    if wanted is not None and head.hash != wanted:
+        raise Broken(head.lines, _other_end(head, wanted, seen))
+    return Verified(head, runs, open_run)
+
+
+def _other_end(head: Head, wanted: str, seen: int) -> str:
+    if seen:
+        many = head.lines - seen
+        return f"{wanted} is the hash of line {seen}: {many} more came after it, or were put there"
+    return (
+        f"the last line's hash is {head.hash}, not {wanted}: the end was cut off, or written anew"
+    )
+
+
+def verify_file(path: Path, wanted: str | None = None) -> Verified:
+    """:func:`verify` of a file by its path."""
+    with path.open("rb", buffering=1 << 20) as file:
+        return verify(file, wanted)
