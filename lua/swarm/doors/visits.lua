@@ -308,7 +308,8 @@ local function note_refusal(verb, err)
 end
 
 -- What tells of output, where text that is not UTF-8 is no reason to tell nothing.
-local LOSSY = { read_task_state = true, read_trace = true, subscribe_events = true }
+local LOSSY =
+  { read_task_state = true, read_trace = true, subscribe_events = true, answer_query = true }
 
 ---What the method of a verb answers, for whoever asks.
 local function serve(request)

@@ -1,11 +1,11 @@
 -- Kind `operator`: the whole attempt is put to a person, a function of the script or a driver, as a
 -- question of kind `attempt`; the answer is the result.
 local ask = require "swarm.outside.ask"
-local questions = require "swarm.people.questions"
 local attempt = require "swarm.outside.process.attempt"
 local errors = require "swarm.ground.errors"
 local json = require "swarm.values.json"
 local plans = require "swarm.outside.process.plan"
+local questions = require "swarm.people.questions"
 local schema = require "swarm.outside.schema"
 local shown = require "swarm.ground.shown"
 local values = require "swarm.values.values"

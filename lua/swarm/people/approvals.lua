@@ -8,6 +8,7 @@ local questions = require "swarm.people.questions"
 local record = require "swarm.scheduler.record"
 local records = require "swarm.journal.records"
 local S = require "swarm.scheduler.scheduler"
+local tasks = require "swarm.scope.tasks"
 local values = require "swarm.values.values"
 local sub = string.sub
 
@@ -15,7 +16,7 @@ local approvals = {}
 
 local OF_DIGEST = 10 -- letters of it that stand in the key of its question
 
-local list, known = {}, {} -- what was decided for always; the same by worker and tool
+local list, always = {}, {} -- what was decided for always; the same by worker and tool
 
 local function name_of(worker, tool)
   return worker .. "\0" .. tool
@@ -23,9 +24,9 @@ end
 
 local function add(one)
   local name = name_of(one.worker, one.tool)
-  if not known[name] then
+  if not always[name] then
     list[#list + 1] = one
-    known[name] = one
+    always[name] = one
   end
 end
 
@@ -44,23 +45,6 @@ function approvals.place(digest)
   return sub(digest, 1, OF_DIGEST)
 end
 
----The answer of a task to the same question.
----@param digest string of what the tool is called with
----@return table? answer
-function approvals.answer(task, digest)
-  local extra = record.extra(task)
-  local answer = extra.approvals and extra.approvals[digest]
-  if answer then
-    return answer
-  end
-  local asked
-  asked, answer = again.asked(task, approvals.place(digest))
-  local details = asked and asked.about.details
-  if details and details.digest == digest and answer and answer.value ~= nil then
-    return answer
-  end
-end
-
 ---Keeps the answer of a task.
 function approvals.keep(task, digest, answer)
   local extra = record.extra(task)
@@ -68,12 +52,33 @@ function approvals.keep(task, digest, answer)
   extra.approvals[digest] = answer
 end
 
+---The answer of a task to the same question.
+---@param digest string of what the tool is called with
+---@param known_as table answers that there are now → not nil
+---@return table? answer
+function approvals.answer(task, digest, known_as)
+  local extra, n = record.extra(task), approvals.place(digest)
+  local answer = extra.approvals and extra.approvals[digest]
+  if answer then
+    return known_as[answer.value] ~= nil and answer or nil
+  end
+  local asked
+  asked, answer = again.asked(task, n)
+  local value = answer and answer.value
+  local details = asked and asked.about.details
+  if value ~= nil and known_as[value] ~= nil and details and details.digest == digest then
+    questions.take_up(task, n, tasks.task_id(task) .. "." .. n, asked.about, answer)
+    approvals.keep(task, digest, answer)
+    return answer
+  end
+end
+
 ---What was decided for always of a tool of a worker's.
 ---@param worker string
 ---@param tool string
 ---@return table? one { worker, tool, allowed, by, since }
 function approvals.always(worker, tool)
-  return known[name_of(worker, tool)]
+  return always[name_of(worker, tool)]
 end
 
 ---Decides for always, where that was not done before.
@@ -83,7 +88,7 @@ end
 ---@param answer table
 function approvals.decide(task, tool, allowed, answer)
   local worker = task.def.name
-  if known[name_of(worker, tool)] then
+  if always[name_of(worker, tool)] then
     return
   end
   local one = { worker = worker, tool = tool, allowed = allowed, by = answer.by }

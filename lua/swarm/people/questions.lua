@@ -287,6 +287,20 @@ function questions.answer_of(key)
   return past[key]
 end
 
+---Takes up an answer that was given before its question was asked again.
+---@param about table what was asked
+---@return table answer
+function questions.take_up(task, n, key, about, answer)
+  questions.remember(key, answer)
+  if not answer.order then
+    records.order = records.order + 1
+    answer.order = records.order
+    questions.keep(task, n, answer)
+    questions.tell_answer(task, key, about, answer) -- it came while no run was there to tell
+  end
+  return answer
+end
+
 ---The answer that was given to a question before it was asked again, if there is one.
 function questions.take_early(key)
   local given = early[key]
