@@ -2,92 +2,33 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 import re
 import shlex
-import signal
-import termios
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.journal.looking.journals import Journals
+from tests.people.prompting import (
+    ASKS,
+    BOTH,
+    ME,
+    OTHER_THINGS,
+    WHY,
+    asked,
+    asks,
+    at_terminal,
+    modes,
+    prompts,
+)
 from tests.people.test_answer import journals  # noqa: F401 - a fixture
 from tests.support.command_line import SWARM_HOST, run, script
 from tests.support.emulator import Emulator
-from tests.support.waiting import hold
-
-ME = pwd.getpwuid(os.getuid()).pw_name
-
-ASKS = """
-swarm.worker "deploy" {
-  label = "to {prompt}",
-  run = function(ctx, where)
-    ctx:progress("looking", "around")
-    return swarm.ask("Deploy to " .. where .. "?", { choices = { "yes", "no" } })
-  end,
-}
-swarm.main(function(args) return table.concat(swarm.map("deploy", args), " ") end)
-"""
-WHY = 'swarm.main(function() return swarm.ask("Why?", { default = "just so" }) end)'
-OTHER_THINGS = """
-swarm.worker "busy" {
-  run = function()
-    repeat swarm.sleep(0.01) until swarm.fs.exists "log"
-    swarm.log.info "something else"
-    repeat swarm.sleep(0.01) until swarm.fs.exists "end"
-  end,
-}
-swarm.main(function()
-  local busy = swarm.spawn "busy"
-  local answer = swarm.ask "What?"
-  swarm.join(busy)
-  return answer
-end)
-"""
-
-
-def prompts(shows: str) -> bool:
-    """Whether a prompt stands there, with nothing typed."""
-    return shows.endswith("\n>")
-
-
-def asks(text: str) -> Callable[[str], bool]:
-    return lambda shows: prompts(shows) and text in shows.rpartition("\n? ")[2]
-
-
-def asked(shows: str) -> list[str]:
-    """The lines of the prompt."""
-    return ("\n" + shows).rpartition("\n? ")[2].splitlines()
 
 
 @pytest.fixture(autouse=True)
 def _alone(journals: Journals) -> None:  # noqa: F811 - a fixture
     """In a folder, with journals of its own."""
-
-
-@contextmanager
-def at_terminal(
-    folder: Path, text: str, *args: str, columns: int = 80, lines: int = 24
-) -> Iterator[Emulator]:
-    words = [one for one in args if one.startswith("--")]
-    rest = [one for one in args if not one.startswith("--")]
-    name = script(folder, text).name
-    with Emulator(folder, *words, name, *rest, columns=columns, lines=lines) as terminal:
-        yield terminal
-
-
-def modes(terminal: Emulator) -> int:
-    """Whether the terminal shows what is typed, and takes it by lines."""
-    assert terminal._terminal is not None
-    flags: int = termios.tcgetattr(terminal._terminal)[3]
-    return flags & (termios.ECHO | termios.ICANON)
-
-
-BOTH = termios.ECHO | termios.ICANON
 
 
 def test_questions_are_asked_in_turn(tmp_path: Path) -> None:
@@ -301,140 +242,6 @@ def test_a_function_of_the_script_is_asked_first(tmp_path: Path) -> None:
         assert terminal.shows.endswith("\nmineyours")
 
 
-# Ends. -------------------------------------------------------------------------------------------
-
-
-def test_ctrl_c_cancels_the_run_and_the_terminal_is_as_before(tmp_path: Path) -> None:
-    with at_terminal(tmp_path, WHY) as terminal:
-        terminal.until(prompts)
-        assert modes(terminal) == 0
-        terminal.type("half\x03")
-        assert terminal.exit_status() == 130
-        assert "cancelled by SIGINT" in terminal.shows
-        assert "leave it" not in terminal.shows
-        assert modes(terminal) == BOTH
-
-
-def test_a_second_ctrl_c_leaves_the_terminal_as_before(tmp_path: Path) -> None:
-    text = """
-    swarm.worker "slow" { run = function()
-      local ok = pcall(swarm.sleep, 1e6)
-      swarm.shield(function()
-        swarm.log.info "cleans up"
-        swarm.sleep(1e6)
-      end)
-    end }
-    swarm.worker "asks" { run = function() swarm.shield(function() swarm.ask "What?" end) end }
-    swarm.main(function() swarm.spawn "slow" swarm.spawn "asks" end)
-    """
-    with at_terminal(tmp_path, text) as terminal:
-        terminal.until(prompts)
-        terminal.type("\x03")
-        terminal.until(lambda shows: "waiting for the clean-up" in shows)
-        terminal.type("\x03")
-        assert terminal.exit_status() == 130
-        assert modes(terminal) == BOTH
-
-
-def test_ctrl_d_leaves_a_question_to_others(tmp_path: Path) -> None:
-    with at_terminal(tmp_path, ASKS, "prod", "test") as terminal:
-        terminal.until(asks("prod"))
-        terminal.type("\x04")
-        shows = terminal.until(asks("test"))
-        lines = shows.splitlines()
-        assert lines[0] == ('left to others: T-2.1 "deploy" [to prod]: Deploy to prod? (yes, no)')
-        assert re.fullmatch("answer with: swarm-host answer [0-9a-f]+ KEY VALUE", lines[1])
-        terminal.type("y\n")
-        terminal.until(lambda shows: "Deploy to test? yes" in shows)
-        hold(lambda: modes(terminal) == BOTH)
-        assert run("answer", "last", "T-2.1", "no").returncode == 0
-        assert terminal.exit_status() == 0
-        assert terminal.shows.endswith("\nno yes")
-
-
-def test_a_terminal_that_closes_ends_the_run_and_the_question_stays(tmp_path: Path) -> None:
-    with at_terminal(tmp_path, ASKS, "--journal=j", "prod") as terminal:
-        terminal.until(prompts)
-        terminal.close()
-        assert terminal.exit_status() == -signal.SIGHUP
-    assert b"Deploy to prod?" in run("answer", "./j").stdout
-
-
-def test_who_hears_of_no_hangup_goes_on_without_a_terminal(tmp_path: Path) -> None:
-    script(tmp_path, ASKS)
-    command = f"trap '' HUP; exec {shlex.join(SWARM_HOST)} --journal j script.lua prod 2>err >out"
-    with Emulator(tmp_path, program=("sh", "-c", command)) as terminal:
-        terminal.until(prompts)
-        terminal.close()
-        assert terminal.exit_status() == 75
-    assert "a question waits for an answer:\n" in (tmp_path / "err").read_text()
-    assert run("answer", "./j", "T-2.1", "yes").returncode == 0
-    assert run("resume", "./j").stdout == b"yes\n"
-
-
-def test_on_ask_exit_asks_nobody(tmp_path: Path) -> None:
-    with at_terminal(tmp_path, ASKS, "--on-ask=exit", "prod") as terminal:
-        assert terminal.exit_status() == 75
-        assert terminal.shows.startswith("a question waits for an answer:\n")
-
-
-@pytest.mark.parametrize("variable", [{"CI": "1"}, {"TERM": "dumb"}])
-def test_where_nobody_sits_nobody_is_asked(tmp_path: Path, variable: dict[str, str | None]) -> None:
-    name = script(tmp_path, ASKS).name
-    with Emulator(tmp_path, name, "prod", environment=variable) as terminal:
-        assert terminal.exit_status() == 75
-        assert "a question waits for an answer:\n" in terminal.shows
-
-
-def test_who_waits_without_a_terminal_says_for_what(tmp_path: Path) -> None:
-    from tests.support.command_line import popen
-
-    with popen("--on-ask=wait", script(tmp_path, ASKS), "prod") as process:
-        assert process.stderr is not None
-        said = process.stderr.readline().decode()
-        assert said == 'a question waits: T-2.1 "deploy" [to prod]: Deploy to prod? (yes, no)\n'
-        words = process.stderr.readline().decode().split()
-        assert words[:4] == ["answer", "with:", "swarm-host", "answer"]
-        assert run("answer", words[4], "T-2.1", "yes").returncode == 0
-        assert process.communicate(timeout=30)[0] == b"yes\n"
-
-
-# Jobs. -------------------------------------------------------------------------------------------
-
-SHELL = ("bash", "--norc", "-i")
-READY: dict[str, str | None] = {"PS1": "ready> ", "HISTFILE": ""}
-
-
-def test_in_the_background_it_says_so_and_asks_in_the_foreground(tmp_path: Path) -> None:
-    script(tmp_path, WHY)
-    with Emulator(tmp_path, program=SHELL, environment=READY) as terminal:
-        terminal.until(lambda shows: "ready>" in shows)
-        terminal.type(f"stty tostop; {shlex.join(SWARM_HOST)} script.lua 2>err &\n")
-        err = tmp_path / "err"
-        hold(lambda: err.exists() and "fg brings its run to the terminal" in err.read_text())
-        terminal.type("jobs\n")
-        terminal.until(lambda shows: "Running" in shows)
-        terminal.type("fg\n")
-        terminal.until(lambda shows: prompts(shows) and "Why?" in shows)
-        terminal.type("so\n")
-        terminal.until(lambda shows: shows.endswith("\nso\nready>"))
-
-
-def test_ctrl_z_takes_the_prompt_away_and_it_comes_back(tmp_path: Path) -> None:
-    script(tmp_path, WHY)
-    with Emulator(tmp_path, program=SHELL, environment=READY) as terminal:
-        terminal.until(lambda shows: "ready>" in shows)
-        terminal.type(f"{shlex.join(SWARM_HOST)} script.lua\n")
-        terminal.until(lambda shows: prompts(shows) and "Why?" in shows)
-        terminal.type("\x1a")
-        shows = terminal.until(lambda shows: "Stopped" in shows and shows.endswith("ready>"))
-        assert "leave it" not in shows
-        terminal.type("fg\n")
-        terminal.until(lambda shows: prompts(shows) and "Why?" in shows)
-        terminal.type("so\n")
-        terminal.until(lambda shows: shows.endswith("\nso\nready>"))
-
-
 # What is odd, and much. --------------------------------------------------------------------------
 
 
@@ -561,3 +368,17 @@ def test_json_is_asked_for_where_there_is_a_schema(tmp_path: Path) -> None:
         terminal.type("7\n")
         assert terminal.exit_status() == 0
         assert terminal.shows.endswith("\n7")
+
+
+def test_an_editor_is_ended_where_somebody_else_answers(tmp_path: Path) -> None:
+    (tmp_path / "edit").write_text("#!/bin/sh\necho edits\nexec sleep 1000\n")
+    (tmp_path / "edit").chmod(0o755)
+    name = script(tmp_path, WHY).name
+    with Emulator(tmp_path, name, environment={"EDITOR": str(tmp_path / "edit")}) as terminal:
+        terminal.until(prompts)
+        terminal.type("!e\n")
+        terminal.until(lambda shows: shows.endswith("edits"))
+        assert run("answer", "last", "T-1.1", "so").returncode == 0
+        assert terminal.exit_status() == 0
+        assert f'T-1.1 "main": {ME} answered (socket): so\n' in terminal.shows
+        assert modes(terminal) == BOTH

@@ -173,12 +173,12 @@ class Screen:
     def draw(self, lines: Sequence[str], columns: int) -> None:
         """Puts lines at the bottom of the terminal, in the place of those that stand there, unless
         nobody reads, or a prompt stands there."""
-        if not self._prompts:
+        if not self._prompts and self._front is not None and not self._front.pending:
             self._draw(lines, columns)
 
     def _draw(self, lines: Sequence[str], columns: int) -> None:
         front = self._front
-        if front is not None and not front.pending:
+        if front is not None:
             with self._writes:
                 if not self._gives_way and is_in_front(self._front_fd):
                     self._put(front, self._live.draw([*map(self._spelled, lines)], columns))
@@ -200,7 +200,8 @@ class Screen:
         return True
 
     def prompt(self, lines: Sequence[str]) -> None:
-        """Puts a prompt there, whose last line ends where is typed; other frames give way."""
+        """Puts a prompt there, whose last line ends where is typed; other frames give way. It
+        comes in its turn, however much waits to be read."""
         self._prompts = True
         self._draw(lines, self.size[0])
 
