@@ -8,6 +8,7 @@ nearest timer or a call from outside.
 from __future__ import annotations
 
 import json
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -74,7 +75,7 @@ class Pump:
         self._ticked: anyio.Event | None = None
         self._stopping = False
         self.is_over = False
-        self.on_asked: Callable[[], None] | None = None
+        self.on_asked: Callable[[], object] | None = None
         self.on_watches: Callable[[], None] | None = None
 
     def poke(self) -> None:
@@ -156,8 +157,8 @@ class Pump:
             self._tell_settled()
         if step.watches and self.on_watches is not None:
             self.on_watches()
-        if step.asks and self.on_asked is not None:
-            self.on_asked()
+        if step.asks:
+            self._tell_asked()
         self._tell_ticked()
         if step.more or self._answers:
             return 0
@@ -198,6 +199,13 @@ class Pump:
             served.read = anyio.Event()
         self._emitted.append((number, json.dumps(event).encode(), data))
         self._wake.set()
+
+    def _tell_asked(self) -> None:
+        if self.on_asked is not None:
+            try:
+                self.on_asked()
+            except Exception:  # the application's own: the run goes on
+                logging.getLogger("swarm_host").exception("the function of on_asked failed")
 
     def _tell_ticked(self) -> None:
         if self._ticked is not None:

@@ -60,6 +60,8 @@ class Visited(Told):
             ``already_answered``, with ``by`` and ``via`` of who was faster; ``invalid_argument`` or
             ``invalid_value``: the answer does not fit.
         """
+        if not isinstance(key, str):
+            raise TypeError(f"a question's key is a str such as 'T-7.1', and not {key!r}")
         said = {"by": by, "reason": reason}
         params = {"key": key, "value": value, "via": via}
         params |= {name: text for name, text in said.items() if text is not None}
@@ -84,8 +86,11 @@ class Visited(Told):
             for event in read["events"]:
                 yield event
 
-    def on_asked(self, tell: Callable[[], None] | None) -> None:
-        """Has a function called, on the loop, when a question was opened or closed; None: none."""
+    def on_asked(self, tell: Callable[[], object] | None) -> None:
+        """Has a function called, on the loop and without arguments, when a question was opened or
+        closed; it takes the place of the one before. None: none. What it raises is logged."""
+        if tell is not None and not callable(tell):
+            raise TypeError(f"on_asked takes a function, and not {tell!r}")
         self._pump.on_asked = tell
 
     def answered(self, key: str) -> dict[str, Any] | None:

@@ -54,23 +54,30 @@ def questions(
     """The questions of a journal, in the order of their tasks.
 
     :param key: of the one that is meant; None: all.
-    :raises NoJournal: what one consists of is missing.
+    :raises NoJournal: what one consists of is missing, or damaged.
     """
     task, _, nth = (key or "").rpartition(".")
     which = "" if key is None else "AND q.task=? AND q.key=? "
     rows = connection.execute(
-        "SELECT q.task, q.key, q.value, a.value FROM kept q LEFT JOIN kept a ON a.task=q.task "
-        "AND a.kind='answer' AND a.nth=0 AND a.key=q.key LEFT JOIN ends e ON e.task=q.task "
+        "SELECT q.task, q.key, q.value, a.value, e.status FROM kept q "
+        "LEFT JOIN kept a ON a.task=q.task AND a.kind='answer' AND a.nth=0 AND a.key=q.key "
+        "LEFT JOIN ends e ON e.task=q.task "
         "WHERE q.kind='question' AND (e.task IS NULL OR e.status<>'pass' OR a.task IS NOT NULL) "
         f"{which}ORDER BY q.task, CAST(q.key AS INTEGER)",
         [] if key is None else [number_of(task), nth],
     )
-    for number, nth, asked, answered in rows:
-        about, since = _asked(content_of(journal, asked))
-        answer = None if answered is None else value_of(content_of(journal, answered))
-        if answer is not None and answer.get("open"):
-            answer = None
-        yield Question(f"T-{number}.{nth}", number, about, since, answer)
+    for number, nth, asked, answered, status in rows:
+        try:
+            about, since = _asked(content_of(journal, asked))
+            answer = None if answered is None else value_of(content_of(journal, answered))
+            if answer is not None and (
+                answer.get("open") or (answer.get("masked") and status != "pass")
+            ):
+                answer = None  # it is asked again
+        except (AttributeError, KeyError, TypeError, ValueError) as problem:
+            why = f"{journal} is damaged: question T-{number}.{nth}: {problem!r}"
+            raise NoJournal(f"{why}. It was left as it is") from None
+        yield Question(f"T-{number}.{nth}", number, about, float(since), answer)
 
 
 def _asked(text: str) -> tuple[dict[str, Any], float]:

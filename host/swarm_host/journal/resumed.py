@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from swarm_host.journal.contents import content_of
-from swarm_host.journal.places import NoJournal, number_of
-from swarm_host.journal.questions import questions
+from swarm_host.journal.dropped import FORGOTTEN, dropped
+from swarm_host.journal.places import NoJournal
+from swarm_host.journal.questions import Question, questions
 from swarm_host.journal.schema import INDEXES, LARGE, check
 from swarm_host.journal.usage import add_usage
 
@@ -87,8 +88,10 @@ class Resumed:
                     "start it anew"
                 )
             self.run_id = str(self.meta["run_id"])
-            self._drop = self._dropped(drop)
+            self._dropped = dropped(self._db, drop, self.run_id)
+            self._drop = self._dropped.all
             self._index()
+            self._state = self._begun_with()
         except (sqlite3.Error, KeyError, TypeError, ValueError, RecursionError) as problem:
             said = str(problem) if isinstance(problem, sqlite3.Error) else repr(problem)
             raise NoJournal(f"{path} is damaged: {said}. It was left as it is") from None
@@ -96,26 +99,6 @@ class Resumed:
     def _one(self, sql: str, *values: object) -> Any:
         row = self._db.execute(sql, values).fetchone()
         return None if row is None else row[0]
-
-    def _dropped(self, task: str) -> frozenset[int]:
-        """A task, those above and below it, and what was spawned after it had ended."""
-        if not task:
-            return frozenset()
-        number = number_of(task)
-        if self._one("SELECT id FROM tasks WHERE id=?", number) is None:
-            raise NoJournal(
-                f"there is no task {task} in this run; swarm-host show {self.run_id} has them"
-            )
-        rows = self._db.execute(
-            "WITH RECURSIVE dropped(id) AS (SELECT id FROM tasks WHERE id=:task "
-            "OR at >= (SELECT at FROM ends WHERE task=:task) "
-            "UNION SELECT t.id FROM tasks t JOIN dropped d ON t.parent=d.id), "
-            "above(id) AS (SELECT parent FROM tasks WHERE id=:task "
-            "UNION SELECT t.parent FROM tasks t JOIN above a ON t.id=a.id) "
-            "SELECT id FROM dropped UNION SELECT id FROM above",
-            {"task": number},
-        )
-        return frozenset(number for (number,) in rows if number)
 
     def _index(self) -> None:
         """Notes who may be asked for, and whose end does not stand for all that it has begun."""
@@ -169,24 +152,25 @@ class Resumed:
 
     def prepare(self, connection: sqlite3.Connection) -> None:
         """Takes out of the journal what does not hold any more, as the run goes on."""
-        dropped = json.dumps([*self._drop])
-        for table in ("ends", "lives"):
-            connection.execute(
-                f"DELETE FROM {table} WHERE task IN (SELECT value FROM json_each(?))", (dropped,)
-            )
+        self._dropped.prepare(connection)
         if not self._takes_sources:
             connection.execute("DELETE FROM sources")
 
     def state(self) -> dict[str, Any]:
-        """What Lua begins with: the highest id (``last``), the order of what happened last, and the
-        keys of questions that nobody has answered (``asked``), and what was decided of agents'
-        tools for always (``approvals``)."""
+        """What Lua begins with: the highest id (``last``), the order of what happened last, the
+        questions that nobody has answered (``asked``), and what was decided of agents' tools for
+        always (``approvals``)."""
+        return self._state
+
+    def _begun_with(self) -> dict[str, Any]:
         rows = self._db.execute("SELECT value FROM kept WHERE kind='always'")
         always = [json.loads(self._content(text)) for (text,) in rows]
         return {
             "approvals": sorted(always, key=lambda one: one["since"]),
             "asked": [
-                question.key for question in questions(self._db, self._path) if question.is_open
+                _asked(one)
+                for one in questions(self._db, self._path)
+                if one.is_open and one.task not in self._dropped.whole
             ],
             "last": int(self._one("SELECT coalesce(max(id),0) FROM tasks")),
             "order": int(
@@ -304,7 +288,8 @@ class Resumed:
         if number not in self._keeping or number in self._drop:
             return False
         text = self._one("SELECT value FROM kept WHERE task=? AND kind='override'", number)
-        return text is not None and bool(json.loads(self._content(text))["ok"])
+        said = {} if text is None else json.loads(self._content(text))
+        return bool(said.get("ok")) and not said.get("life")
 
     def _end(self, number: int, row: tuple[Any, ...]) -> dict[str, Any]:
         """How a task has ended that does not run again."""
@@ -339,6 +324,8 @@ class Resumed:
         for kind, nth, key, text in self._db.execute(
             "SELECT kind, nth, key, value FROM kept WHERE task=?", (number,)
         ):
+            if number in self._dropped.whole and kind in FORGOTTEN:
+                continue
             if everything or key:
                 kept.setdefault(kind, {})[key or str(nth)] = self._content(text)
         return kept
@@ -375,6 +362,13 @@ class Resumed:
     def close(self) -> None:
         """Lets go of the file."""
         self._db.close()
+
+
+def _asked(question: Question) -> dict[str, Any]:
+    """What Lua is told of a question that nobody has answered: without what is long."""
+    told = {name: text for name, text in question.about.items() if name not in ("show", "details")}
+    row = {"key": question.key, "task_id": f"T-{question.task}", "since": question.since}
+    return told | row
 
 
 def _known_by(parent: int, name: str, key: str, text: str) -> str:

@@ -304,7 +304,7 @@ local function unanswered()
     of_run = true,
     many = many,
   })
-  asked = questions.list(nil, ASKED_SHOWN)
+  asked = questions.list(nil, ASKED_SHOWN, true)
   cancelling.children(root, { kind = "asks", reason = message, scope = root })
 end
 

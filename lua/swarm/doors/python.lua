@@ -22,6 +22,7 @@ local modules = require "swarm.sandbox.modules"
 local operator_kind = require "swarm.worker.spawning.operator_kind"
 local picture = require "swarm.doors.picture"
 local roles = require "swarm.rights.roles"
+local kept_questions = require "swarm.people.kept"
 local questions = require "swarm.people.questions"
 local VERBS = require "swarm.rights.verbs"
 local raised = require "swarm.ground.raised"
@@ -135,7 +136,7 @@ function kernel.boot(config, flush, exit, keep, find, note)
   end
   if config.resumed then
     replay.begin(find, config.resumed)
-    questions.begin(config.resumed.asked)
+    kept_questions.begin(config.resumed.asked)
     approvals.begin(config.resumed.approvals)
   end
   modules.exit = function(status)

@@ -4,6 +4,7 @@ local blocks = require "swarm.structure.blocks"
 local cancelling = require "swarm.scope.cancel"
 local dispatching = require "swarm.structure.dispatching"
 local errors = require "swarm.ground.errors"
+local kept = require "swarm.people.kept"
 local loop = require "swarm.structure.loop"
 local questions = require "swarm.people.questions"
 local recent = require "swarm.doors.recent"
@@ -80,6 +81,11 @@ function methods.answer_query(who, params, of)
       cancelling.enter()
       rows = questions.list(beyond, MOST_QUESTIONS)
     end
+    local before = beyond == 0 and kept.rows() or {} -- not asked again yet
+    for i = 1, #rows do
+      before[#before + 1] = rows[i]
+    end
+    rows = before
     return { questions = values.array(rows), open = questions.count }
   end
   local value = params.value

@@ -1,11 +1,11 @@
 -- Kind `operator`: the whole attempt is put to a person, a function of the script or a driver, as a
 -- question of kind `attempt`; the answer is the result.
 local ask = require "swarm.outside.ask"
+local kept = require "swarm.people.kept"
 local attempt = require "swarm.outside.process.attempt"
 local errors = require "swarm.ground.errors"
 local json = require "swarm.values.json"
 local plans = require "swarm.outside.process.plan"
-local questions = require "swarm.people.questions"
 local schema = require "swarm.outside.schema"
 local shown = require "swarm.ground.shown"
 local values = require "swarm.values.values"
@@ -22,7 +22,7 @@ end
 ---What sees that an answer is one.
 local function checked(choices, misfit)
   if choices then
-    return questions.one_of(choices)
+    return kept.one_of(choices)
   elseif not misfit then
     return something
   end

@@ -6,6 +6,7 @@ local cancelling = require "swarm.scope.cancel"
 local errors = require "swarm.ground.errors"
 local gate = require "swarm.rights.gate"
 local json = require "swarm.values.json"
+local kept = require "swarm.people.kept"
 local noting = require "swarm.journal.noting"
 local operators = require "swarm.people.operators"
 local questions = require "swarm.people.questions"
@@ -71,13 +72,6 @@ local function fits(schema)
     end
     return value
   end
-end
-
-local function a_text(value)
-  if type(value) ~= "string" then
-    return wrong("the answer is a text, and not %s", shown.value(value))
-  end
-  return value
 end
 
 ---A text for people to read: bytes that are not UTF-8 are replaced.
@@ -147,7 +141,7 @@ function ask.ask(question, opts)
   if opts.schema ~= nil then
     check = fits(opts.schema)
   else
-    check = choices and questions.one_of(choices) or a_text
+    check = choices and kept.one_of(choices) or kept.a_text
   end
   local default = values.copy(opts.default, "default")
   if default ~= nil then

@@ -5,6 +5,7 @@ local cancelling = require "swarm.scope.cancel"
 local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
+local kept = require "swarm.people.kept"
 local log = require "swarm.events.log"
 local questions = require "swarm.people.questions"
 local raised = require "swarm.ground.raised"
@@ -60,7 +61,8 @@ end
 local function known(me, task, n, key, about)
   local asked, answer = again.asked(task, n)
   local same = asked and records.text(asked.about) == records.text(questions.told(about))
-  if same and answer and not answer.withdrawn and not answer.open then
+  local stands = answer and not (answer.withdrawn or answer.open or answer.masked)
+  if same and stands then
     if answer.order then
       wait_in_order(me, task, answer.order)
       return answer
@@ -68,12 +70,12 @@ local function known(me, task, n, key, about)
       return answer
     end
   end
-  local given = questions.take_early(key)
+  local given = kept.take(key)
   if same and given and fits(me, key, about, given) then
     return given
   elseif answer or given then
     -- What it came to was of another question, or of another time.
-    questions.keep(task, n, { open = true })
+    kept.keep(task, n, { open = true })
   end
 end
 

@@ -17,7 +17,7 @@ local operators = {}
 ---Checks and keeps `swarm.operator("id", fn)`.
 function operators.define(generation, id, fn)
   if type(id) ~= "string" or id == "" then
-    return arguments.wrong("swarm.operator takes an id, such as", id, "load_error")
+    return arguments.wrong('swarm.operator takes an id, such as "main"', id, "load_error")
   elseif type(fn) ~= "function" then
     local message = format("swarm.operator(%q, fn) takes a function second", id)
     return arguments.wrong(message, fn, "load_error")
@@ -86,10 +86,11 @@ function operators.offer(question)
   local id = question.about.to
   local generation = question.task.def.generation.line.newest
   local operator = generation.operators[id]
-  if not operator then
-    return
+  local name = "(operator " .. id .. ")"
+  if not operator or question.task.def.name == name then
+    return -- an operator that asks its own id asks people
   end
-  local def = definition.new(generation, { name = "(operator " .. id .. ")", apart = true })
+  local def = definition.new(generation, { name = name, apart = true })
   question.helper = spawning.root(def, function()
     local request = request_of(question)
     take(question, operator, id, xpcall(operator.fn, raised.from_raised, request))

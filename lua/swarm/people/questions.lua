@@ -5,6 +5,7 @@ local cancelling = require "swarm.scope.cancel"
 local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
+local kept = require "swarm.people.kept"
 local labels = require "swarm.scheduler.label"
 local list = require "swarm.ground.list"
 local record = require "swarm.scheduler.record"
@@ -15,8 +16,7 @@ local spelling = require "swarm.ground.spelling"
 local tasks = require "swarm.scope.tasks"
 local values = require "swarm.values.values"
 local waiting = require "swarm.scope.waiting"
-local concat, format, match, tonumber, type =
-  table.concat, string.format, string.match, tonumber, type
+local format, type = string.format, type
 
 local questions = {
   count = 0, -- that nobody has answered
@@ -30,16 +30,6 @@ local queue = { head = nil, tail = nil } -- the same, in the order of asking
 local past, past_keys, past_n = {}, {}, 0 -- key → who has answered
 local asked_n = 0 -- how many there were
 local askers = { head = nil, tail = nil } -- who waits for a further question
-local early = {} -- key → true: of a run that is resumed, and not asked again yet; or its answer
-
----Takes up the questions that nobody had answered when the run broke off.
----@param keys string[]
-function questions.begin(keys)
-  for i = 1, #keys do
-    early[keys[i]] = true
-  end
-end
-
 function questions.remember(key, answer)
   past_n = past_n % MOST_PAST + 1
   local oldest = past_keys[past_n]
@@ -138,15 +128,6 @@ function questions.close(question)
   end
 end
 
----What the journal is to have of an answer, before whoever gave it is told that it is there.
----@param task table with its id at least
-function questions.keep(task, n, answer)
-  if records.on and not (task.def and not records.is_kept(task.def)) then
-    records.kept(task, "answer", 0, n, answer)
-    records.urgent = true
-  end
-end
-
 ---Tells who listens that a question was answered.
 ---@param about table what was asked
 function questions.tell_answer(task, key, about, answer)
@@ -179,7 +160,7 @@ function questions.settle(question, answer)
   question.answer = answer
   questions.close(question)
   questions.remember(question.key, answer)
-  questions.keep(task, question.n, answer)
+  kept.keep(task, question.n, answer)
   questions.tell_answer(task, question.key, question.about, answer)
   wake(question)
 end
@@ -187,7 +168,7 @@ end
 ---Nobody needs an answer any more.
 function questions.withdraw(question, reason)
   questions.close(question)
-  questions.keep(question.task, question.n, { withdrawn = reason })
+  kept.keep(question.task, question.n, { withdrawn = reason })
   if events.on then
     publish("question_withdrawn", question, { reason = reason })
   end
@@ -204,26 +185,18 @@ function questions.fail(question, err)
   end
 end
 
----What sees that an answer is one of the choices.
----@param choices string[]
----@return function
-function questions.one_of(choices)
-  return function(value)
-    for i = 1, #choices do
-      if choices[i] == value then
-        return value
-      end
-    end
-    local message = "the answer is one of %s, and not %s"
-    message = format(message, concat(choices, ", "), shown.value(value))
-    return errors.throw("invalid_argument", message)
-  end
-end
-
 -- Answering ---------------------------------------------------------------------------------------
 
-local function unknown(key)
-  local before = past[key]
+local function refuse_own(key, by)
+  local message = "worker %s cannot answer %s: nobody answers a question of its own"
+  return errors.throw("role_violation", format(message, record.named(by.task), key), {
+    verb = "answer_query",
+  })
+end
+
+---@param before table? who has answered it
+local function unknown(key, before)
+  before = before or past[key]
   if before then
     local who = before.by and format(" by %s", before.by) or ""
     local message = "question %s was answered already%s (%s): that answer counts"
@@ -238,6 +211,17 @@ local function unknown(key)
   return errors.throw("question_not_found", message, { key = key })
 end
 
+---Answers a question of before, which is not asked again yet.
+local function answer_early(key, value, by)
+  local known, before, own = kept.answer(key, value, by)
+  if own then
+    return refuse_own(key, by)
+  elseif before or not known then
+    return unknown(key, before)
+  end
+  questions.changed = true
+end
+
 ---Answers a question. May wait, where a schema is to be looked at.
 ---@param key string
 ---@param value any a copy of its own
@@ -246,17 +230,9 @@ end
 function questions.answer(key, value, by)
   local question = open[key]
   if question and by.task and record.is_below(by.task, question.task) then
-    local message = "worker %s cannot answer %s: nobody answers a question of its own"
-    return errors.throw("role_violation", format(message, record.named(by.task), key), {
-      verb = "answer_query",
-    })
+    return refuse_own(key, by)
   elseif not question then
-    if early[key] ~= true then
-      return unknown(key)
-    end
-    local id, n = match(key, "^T%-(%d+)%.(%w+)$")
-    early[key] = { value = value, by = by.by, via = by.via, reason = by.reason }
-    return questions.keep({ id = tonumber(id) }, n, early[key])
+    return answer_early(key, value, by)
   end
   local check = question.about.check
   if check and not by.blocked then
@@ -295,17 +271,10 @@ function questions.take_up(task, n, key, about, answer)
   if not answer.order then
     records.order = records.order + 1
     answer.order = records.order
-    questions.keep(task, n, answer)
+    kept.keep(task, n, answer)
     questions.tell_answer(task, key, about, answer) -- it came while no run was there to tell
   end
   return answer
-end
-
----The answer that was given to a question before it was asked again, if there is one.
-function questions.take_early(key)
-  local given = early[key]
-  early[key] = nil
-  return given ~= true and given or nil
 end
 
 -- Looking -----------------------------------------------------------------------------------------
@@ -325,15 +294,16 @@ questions.row = row
 ---The open questions, the oldest first.
 ---@param beyond number? those alone whose `nth` is greater
 ---@param most number? how many at most
+---@param only_kept boolean? none of operators' functions, which no journal has
 ---@return table[]
-function questions.list(beyond, most)
+function questions.list(beyond, most, only_kept)
   local rows, question = {}, queue.tail
   while question and beyond and question.nth > beyond and question.queue_prev do
     question = question.queue_prev
   end
   question = beyond and question or queue.head
   while question and #rows < (most or 1 / 0) do
-    if question.nth > (beyond or 0) then
+    if question.nth > (beyond or 0) and not (only_kept and question.task.def.apart) then
       rows[#rows + 1] = row(question)
     end
     question = question.queue_next

@@ -3,7 +3,7 @@
 local again = require "swarm.journal.again"
 local asking = require "swarm.people.asking"
 local operators = require "swarm.people.operators"
-local questions = require "swarm.people.questions"
+local kept = require "swarm.people.kept"
 local record = require "swarm.scheduler.record"
 local result = require "swarm.worker.result"
 local S = require "swarm.scheduler.scheduler"
@@ -35,13 +35,13 @@ local function ask(task)
     to = "main",
     kind = "question",
     choices = { AGAIN, LEAVE },
-    check = questions.one_of { AGAIN, LEAVE },
+    check = kept.one_of { AGAIN, LEAVE },
     offer = operators.offer,
   })
   local runs = answer.value == AGAIN
   if runs then
     -- Where it is broken off once more, that is another question.
-    questions.keep(task, KEY, { withdrawn = "it ran again" })
+    kept.keep(task, KEY, { withdrawn = "it ran again" })
   end
   return runs
 end

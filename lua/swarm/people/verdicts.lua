@@ -39,6 +39,7 @@ function verdicts.override(task, value, ok, by)
   shared.ask(task)
   local extra = record.extra(task)
   local given = { value = value, ok = ok, by = by.by, via = by.via, reason = by.reason }
+  given.life = extra.lives or 0 -- which of those that swarm.retry has begun
   extra.overridden = given
   tails.complete(task)
   tails.record(task, {
@@ -72,7 +73,10 @@ end
 ---@param value any a copy of its own
 ---@param by table { by, via, reason? }
 function verdicts.mark(task, verdict, value, by)
-  if not questions.of(task) then
+  local found = task.extra and task.extra.found
+  if found and found.reused and task.status == verdict then
+    return -- the run is resumed, and it was marked before
+  elseif not questions.of(task) or task.worker.cancel then
     local message = "worker %s is %s: only a task that waits for an answer can be marked"
     return wrong(message, record.named(task), task.status)
   end

@@ -246,6 +246,9 @@ local function spawn(owner, by, def, run, input, opts, taken, extra)
   if records.on and records.is_kept(def) then
     handle, task = create_kept(owner, above, depth, def, run, input, extra, taken, rights, by.task)
   else
+    if replay.find and ids >= 0 and ids < replay.fresh then
+      ids = replay.fresh -- what a person asks of a run that is resumed is no task of before
+    end
     handle, task = create(owner, above, depth, def, run, input, extra, taken, rights)
   end
   if noting.on then

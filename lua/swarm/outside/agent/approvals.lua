@@ -2,10 +2,10 @@
 -- others of the run. Its choices are the agent's own options, by their names.
 local approvals = require "swarm.people.approvals"
 local ask = require "swarm.outside.ask"
+local kept = require "swarm.people.kept"
 local errors = require "swarm.ground.errors"
 local json = require "swarm.values.json"
 local options = require "swarm.outside.agent.options"
-local questions = require "swarm.people.questions"
 local S = require "swarm.scheduler.scheduler"
 local words = require "swarm.outside.agent.words"
 local error, format, pcall, sub = error, string.format, pcall, string.sub
@@ -50,7 +50,7 @@ end
 
 ---What sees that an answer is one: one of the choices, an option's id or kind, "allow" or "deny".
 local function checking(list, texts, by_text)
-  local one_of = questions.one_of(texts)
+  local one_of = kept.one_of(texts)
   return function(value)
     if by_text[value] ~= nil then
       return value

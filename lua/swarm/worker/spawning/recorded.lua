@@ -159,7 +159,9 @@ function recorded.settle(task)
   end
   settling.recorded(w, status, value, err)
   local overridden = extra.found.kept and again.recorded_as(task, "override", "last")
-  extra.overridden = overridden or extra.overridden
+  if overridden and overridden.life == (extra.lives or 0) then
+    extra.overridden = overridden -- and not by swarm.retry begun anew since
+  end
   task.since = task.since - max(0, clock.wall() - found.at) -- it has ended when it has ended
 end
 
