@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     )
     from swarm_host.handle import Handle
     from swarm_host.host import Host
+    from swarm_host.journal.places import NoJournal
     from swarm_host.options import Options
     from swarm_host.outcome import Outcome, Reloaded
 
@@ -24,6 +25,7 @@ __all__ = [
     "Handle",
     "Host",
     "LoadError",
+    "NoJournal",
     "Options",
     "OutOfMemory",
     "Outcome",
@@ -36,9 +38,14 @@ __all__ = [
     "__version__",
 ]
 
-_ROOMS = {"Handle": "handle", "Host": "host", "Options": "options"} | dict.fromkeys(
-    ("Outcome", "Reloaded"), "outcome"
-)
+_ROOMS = {
+    "Handle": "handle",
+    "Host": "host",
+    "NoJournal": "journal.places",
+    "Options": "options",
+    "Outcome": "outcome",
+    "Reloaded": "outcome",
+}
 
 
 def __getattr__(name: str) -> object:

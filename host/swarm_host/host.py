@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,14 @@ from swarm_host.ports.registry import Ports
 from swarm_host.pump import Pump
 from swarm_host.reload.generations import Generations
 from swarm_host.sinks import Sinks
-from swarm_host.told import Told
 from swarm_host.version import __version__
+from swarm_host.visited import Visited
 from swarm_host.vm.kernel import Kernel
 
 __all__ = ["Handle", "Host", "Options", "Outcome", "Reloaded"]
 
 
-class Host(Told):
+class Host(Visited):
     """A run of one script. Make one with :meth:`load`.
 
     :ivar run_id: what it is known by.
@@ -39,6 +40,7 @@ class Host(Told):
     """
 
     def __init__(self, options: Options) -> None:
+        self._options = options
         journal = self._journal = options.journal
         self.run_id = os.urandom(6).hex() if journal is None else journal.run_id
         self.kernel = Kernel()
@@ -88,6 +90,30 @@ class Host(Told):
         host = cls(options or Options())
         async with host.pumping():
             await host.load_script(script)
+            yield host
+
+    @classmethod
+    @asynccontextmanager
+    async def resume(
+        cls, run: str | Path, options: Options | None = None, *, again: bool = False
+    ) -> AsyncIterator[Host]:
+        """Goes on with a run that was journalled, for the time of the block: :meth:`run` runs its
+        ``main`` from the start, and tasks that had passed do not run again. Its script is as it was
+        recorded, and what it was given too.
+
+        :param run: its id, a unique prefix, ``last``, or the path of its journal.
+        :param options: what is new: ``ports``, ``write_log`` and the like.
+        :param again: what was in flight runs again, whatever its worker's ``on_resume`` says.
+        :raises NoJournal: there is none, it is damaged, or somebody works on the run.
+        :raises LoadError: the script cannot be loaded.
+        """
+        from swarm_host.journal.going_on import go_on
+
+        journal, given = go_on(run, again=again)
+        script = given.pop("script")
+        async with cls.load(
+            script, replace(options or Options(), journal=journal, **given)
+        ) as host:
             yield host
 
     @asynccontextmanager
@@ -140,6 +166,8 @@ class Host(Told):
         :raises LoadError: it cannot be loaded.
         """
         self.script = str(script)
+        if self._journal is not None and self._journal.resumed is None:
+            self._journal.describe({"given": self._given()})
         self.audits.begin(self.run_id, self.script, self._about)
         try:
             await self._generations.load(script)
@@ -147,6 +175,13 @@ class Host(Told):
             self.audits.status = "load_error"
             raise
         self._note_generation()
+
+    def _given(self) -> dict[str, Any]:
+        """What holds again where the run is resumed."""
+        from swarm_host.journal.going_on import GIVEN
+
+        given = {name: getattr(self._options, name) for name in GIVEN}
+        return given | {"script": str(Path(self.script).absolute())}
 
     async def reload(self, dry_run: bool = False, *, fresh: bool = False) -> Reloaded:
         """Loads the script anew; where all is well, what it defines takes over in one step, save
@@ -255,66 +290,6 @@ class Host(Told):
         path as ``SWARM_SOCKET``."""
         self.kernel.listens_at(None if path is None else os.fsencode(path))
 
-    def visit(self, method: str, params: dict[str, Any], person: bool) -> Handle:
-        """Begins to serve a request from outside, by a worker that is no work of the run.
-
-        :param method: a verb of roles.
-        :param params: what belongs to it, and the ``token`` of who asks.
-        :param person: who asks is of this user, and nothing that the run has started.
-        :raises SwarmError: ``invalid_value``: JSON cannot say the parameters.
-        """
-        return self._handle(self.kernel.visit(method, params, person))
-
-    def pending(self, most: int = 1000) -> list[dict[str, Any]]:
-        """The questions that nobody has answered yet, the oldest first.
-
-        :param most: how many at most.
-        :return: of each ``key``, ``nth`` (which it is of all), ``question``, ``to``, ``kind``,
-            ``since`` (Unix seconds), ``task_id``, and where they are there ``name``, ``label``,
-            ``input`` (in short), ``choices``, ``schema``, ``default``, ``show`` and ``details``;
-            ``at_operator``: a function of the script looks at it first.
-        """
-        return self.kernel.pending(most)
-
-    async def answer(
-        self,
-        key: str,
-        value: Any,
-        *,
-        by: str | None = None,
-        reason: str | None = None,
-        via: str = "host",
-    ) -> None:
-        """Answers a question; where the run has a journal, the answer is in it afterwards.
-
-        :param key: the question's.
-        :param value: anything but None that JSON can say.
-        :param by: who answers.
-        :param reason: why.
-        :param via: from where.
-        :raises WorkerFailed: with the ``code`` of its ``error``: ``question_not_found``;
-            ``already_answered``, with ``by`` and ``via`` of who was faster; ``invalid_argument`` or
-            ``invalid_value``: the answer does not fit.
-        """
-        said = {"by": by, "reason": reason}
-        params = {"key": key, "value": value, "via": via}
-        params |= {name: text for name, text in said.items() if text is not None}
-        await self.visit("answer_query", params, person=True).result()
-
-    def on_asked(self, tell: Callable[[], None] | None) -> None:
-        """Has a function called, on the loop, when a question was opened or closed; None: none."""
-        self._pump.on_asked = tell
-
-    def answered(self, key: str) -> dict[str, Any] | None:
-        """How a question was answered: ``value``, ``by``, ``via``, ``reason``; None: it is open, is
-        none, or was withdrawn."""
-        return self.kernel.answered(key)
-
-    def wait_for_answers(self, waits: bool) -> None:
-        """Sets ``Options.on_ask`` anew: whether a run that only answers can move waits for them."""
-        self.kernel.wait_for_answers(waits)
-        self._pump.poke()
-
     async def call(self, name: str, value: Any = None) -> Any:
         """:meth:`spawn` and :meth:`Handle.result` in one. Cancelling it cancels its worker, whose
         clean-up goes on afterwards: leaving the host waits for that."""
@@ -341,6 +316,3 @@ class Host(Told):
     def seconds(self) -> float:
         """For how long the run goes on: since ``main`` last began, or it began to serve."""
         return 0.0 if self._began is None else time.monotonic() - self._began
-
-    def _handle(self, worker: int) -> Handle:
-        return Handle(self.kernel, self._pump, worker)

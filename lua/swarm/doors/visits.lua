@@ -287,11 +287,13 @@ local UNAUDITED = {
 ---@param visitor table { by } or { token }
 local function note_visit(verb, params, visitor)
   record.extra(S.current.task).visitor = visitor
-  if not UNAUDITED[verb] then
+  local lists = verb == "answer_query" and params.key == nil -- which questions there are
+  if not UNAUDITED[verb] and not lists then
     audit.row("asked", {
       verb = verb,
       name = params.name,
       task_id = params.task_id,
+      key = params.key, -- of a question
       reason = params.reason,
     })
   end

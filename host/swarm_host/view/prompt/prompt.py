@@ -69,6 +69,8 @@ class Prompt:
         self._changed = anyio.Event()
         self._is_stale = True
         self._asked: Question | None = None  # the question that stands there
+        self._frame: list[str] = []
+        self._framed: tuple[int, int, str, str] | None = None  # for what
 
     async def run(self) -> None:
         """Asks until it is cancelled.
@@ -146,7 +148,7 @@ class Prompt:
     async def _ask(self, question: Question) -> None:
         """Asks one question, until it is answered, by whomever, or left to others, or somebody else
         has the terminal."""
-        self._asked = question
+        self._asked, self._framed = question, None
         try:
             await self._converse(question)
         finally:
@@ -186,11 +188,15 @@ class Prompt:
 
     def _show(self, question: Question, shown: str, message: str, text: str) -> None:
         columns, lines = self._screen.size
-        frame = frame_of(question, shown, self._more(), message, Look(columns, max(lines - 1, 2)))
+        key = (columns, lines, self._more(), message)
+        if key != self._framed:
+            look = Look(columns, max(lines - 1, 2))
+            self._frame = frame_of(question, shown, self._more(), message, look)
+            self._framed = key
         text = harmless(text)
         while cells.width_of(text) > max(columns - 3, 1):
             text = text[max((cells.width_of(text) - columns + 3) // 2, 1) :]  # its end is seen
-        self._screen.prompt([*frame[-max(lines - 2, 1) :], f"> {text}"])
+        self._screen.prompt([*self._frame[-max(lines - 2, 1) :], f"> {text}"])
 
     async def _answer(self, question: Question, value: Any) -> None:
         """Answers; afterwards nothing is asked any more, unless the answer did not fit.

@@ -15,7 +15,7 @@ from swarm_host.view.cells import cut, width_of
 from swarm_host.view.outputs import lines_of
 
 MOST_SHOWN = 256 * 1024
-"""Bytes of a file that are shown beside a question."""
+"""Bytes of a file that are shown beside a question; characters of each part of the context."""
 _MOST_LINES = 500
 """Lines of each part of the context."""
 _MOST_SAID = 10
@@ -191,7 +191,13 @@ def _choices(question: Question, columns: int) -> list[str]:
 
 def _details(question: Question, columns: int) -> list[str]:
     details = question.get("details") or {}
-    return [cut(f"{name}: {text_of(details[name])[:_AHEAD]}", columns - 2) for name in details]
+    lines = []
+    for name, value in details.items():
+        if isinstance(value, str) and "\n" in value.rstrip("\n"):  # such as a diff
+            lines += [f"{one_line(name)}:", *_folded(value, columns - 2)]
+        else:
+            lines.append(cut(f"{one_line(name)}: {text_of(value)[:_AHEAD]}", columns - 2))
+    return lines
 
 
 def _first(lines: list[str], most: int, columns: int) -> list[str]:
@@ -207,7 +213,7 @@ def _folded(text: str, columns: int) -> list[str]:
     lines = []
     columns = max(columns, 1)
     for line in _plain(text[:_AHEAD]).split("\n"):
-        while not line.isascii() and width_of(line) > columns:
+        while not line.isascii() and (len(line) > columns or width_of(line) > columns):
             part = line[:columns]  # a character takes a column at least, or none
             while width_of(part) > columns and len(part) > 1:
                 part = part[: len(part) - max((width_of(part) - columns) // 2, 1)]
@@ -256,10 +262,12 @@ def _json(value: Any) -> str:
 
 
 def _indented(text: str) -> list[str]:
-    lines = _plain(text).split("\n", _MOST_LINES)
+    lines = _plain(text[:MOST_SHOWN]).split("\n", _MOST_LINES)
+    more = text.count("\n", MOST_SHOWN)
     if len(lines) > _MOST_LINES:
-        more = lines.pop().count("\n") + 1
-        lines.append(f"… {more} more lines")
+        more += lines.pop().count("\n") + 1
+    if more or len(text) > MOST_SHOWN:
+        lines.append(f"… {more} more lines" if more else "… and more")
     return [f"  {line}" for line in lines]
 
 

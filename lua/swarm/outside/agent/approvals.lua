@@ -2,10 +2,10 @@
 -- others of the run. Its choices are the agent's own options, by their names.
 local approvals = require "swarm.people.approvals"
 local ask = require "swarm.outside.ask"
+local questions = require "swarm.people.questions"
 local errors = require "swarm.ground.errors"
 local json = require "swarm.values.json"
 local options = require "swarm.outside.agent.options"
-local questions = require "swarm.people.questions"
 local S = require "swarm.scheduler.scheduler"
 local words = require "swarm.outside.agent.words"
 local error, format, pcall, sub = error, string.format, pcall, string.sub
@@ -132,7 +132,7 @@ function asked.of_people(talk, params, tool)
         arguments = arguments_of(call),
         digest = call.digest,
       },
-      n = call.digest and approvals.place(call.digest),
+      under = call.digest and approvals.place(call.digest),
       check = checking(params.options, texts, by_text),
     })
     if not answer then
