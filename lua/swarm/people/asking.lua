@@ -126,11 +126,18 @@ local function unanswered(me, question, parked, seconds)
   return errors.throw("timeout", text, { key = question.key, seconds = seconds })
 end
 
+---Which of its task's a further question is.
+local function number_of(task)
+  local extra = record.extra(task)
+  extra.asked = (extra.asked or 0) + 1
+  return format("%d", extra.asked)
+end
+
 ---Asks, for the running worker, and waits for the answer.
 ---@param about table question: a text; to: who is meant; kind: "question", "approval" or "attempt";
 ---choices, schema, default, show, details: what is shown besides; check: function(value) → value,
 ---which raises for an answer that does not fit, and may wait; offer: function(question), called
----once it is open; n: its own word in the key, in place of a number
+---once it is open; under: what stands in its key for its number
 ---@param seconds number? until the default counts, or `timeout` is raised
 ---@return table answer { value, by, via, reason }
 function asking.ask(me, about, seconds)
@@ -138,12 +145,7 @@ function asking.ask(me, about, seconds)
     return waiting.barred("swarm.ask")
   end
   local task = me.task
-  local extra = record.extra(task)
-  local n = about.n
-  if not n then
-    extra.asked = (extra.asked or 0) + 1
-    n = format("%d", extra.asked)
-  end
+  local n = about.under or number_of(task)
   local key = tasks.task_id(task) .. "." .. n
   local answer = known(me, task, n, key, about)
   if answer then

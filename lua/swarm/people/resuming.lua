@@ -30,7 +30,7 @@ end
 local function ask(task)
   local text = "Worker %s was in flight as the run broke off. Run it again, or leave it (blocked)?"
   local answer = asking.ask(S.current, {
-    n = KEY,
+    under = KEY,
     question = format(text, record.named(task)),
     to = "main",
     kind = "question",

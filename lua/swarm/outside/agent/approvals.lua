@@ -132,7 +132,7 @@ function asked.of_people(talk, params, tool)
         arguments = arguments_of(call),
         digest = call.digest,
       },
-      n = call.digest and approvals.place(call.digest),
+      under = call.digest and approvals.place(call.digest),
       check = checking(params.options, texts, by_text),
     })
     if not answer then
