@@ -94,6 +94,14 @@ def test_a_run_that_goes_on_is_answered_by_its_socket(journals: Journals) -> Non
         assert line == f'T-2.1 "deploy" [to prod]: Deploy to prod? yes (run {name})'
 
 
+def test_whom_a_question_is_put_to_forges_no_line(journals: Journals) -> None:
+    text = (
+        'swarm.main(function() return swarm.ask("Go?", { to = "Ann\\nrun x: asks nothing" }) end)'
+    )
+    name = waits(journals, text)
+    assert journals.lines("answer", name) == ['T-1.1 "main": Go? (to Ann run x: asks nothing)']
+
+
 def test_a_second_answer_is_told_who_was_faster(journals: Journals) -> None:
     with going_on(journals, GOES_ON) as name:
         journals.lines("answer", name, "T-1.1", "no")

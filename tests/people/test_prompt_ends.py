@@ -182,6 +182,18 @@ def test_sigquit_leaves_the_terminal_as_before(tmp_path: Path) -> None:
         assert modes(terminal) == BOTH
 
 
+@pytest.mark.parametrize("name", ["HUP", "USR1", "USR2", "ALRM", "XCPU"])
+def test_a_signal_that_ends_the_run_leaves_the_terminal_as_before(
+    tmp_path: Path, name: str
+) -> None:
+    with at_terminal(tmp_path, WHY) as terminal:
+        terminal.until(prompts)
+        terminal.send(signal.Signals[f"SIG{name}"])
+        assert terminal.exit_status() == -signal.Signals[f"SIG{name}"]
+        assert modes(terminal) == BOTH
+        assert "leave it" not in terminal.shows
+
+
 def test_a_trusted_script_that_exits_leaves_the_terminal_as_before(tmp_path: Path) -> None:
     text = """
     swarm.worker "exits" { run = function()
