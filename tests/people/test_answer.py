@@ -102,6 +102,25 @@ def test_whom_a_question_is_put_to_forges_no_line(journals: Journals) -> None:
     assert journals.lines("answer", name) == ['T-1.1 "main": Go? (to Ann run x: asks nothing)']
 
 
+def test_labels_that_are_not_utf_8_are_listed_as_the_run_shows_them(journals: Journals) -> None:
+    text = """
+    swarm.worker "asks" { run = function() return swarm.ask "Go?" end }
+    swarm.worker "labelled" { label = "to {prompt}\\255", run = function() swarm.ask "Go?" end }
+    swarm.main(function()
+      swarm.spawn("labelled", "ab")
+      swarm.spawn("asks", "x", { key = "c\\255" })
+      swarm.spawn("asks", "x", { label = '"d"' })
+    end)
+    """
+    name = waits(journals, text)
+    assert [line.partition(":")[0] for line in journals.lines("answer", name)] == [
+        'T-2.1 "labelled" [to ab�]',
+        'T-3.1 "asks" [c�]',
+        'T-4.1 "asks" ["d"]',
+    ]
+    assert "  T-2 labelled [to ab�]  " in journals.said("show", name)
+
+
 def test_a_second_answer_is_told_who_was_faster(journals: Journals) -> None:
     with going_on(journals, GOES_ON) as name:
         journals.lines("answer", name, "T-1.1", "no")
