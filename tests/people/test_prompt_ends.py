@@ -127,6 +127,17 @@ def test_who_waits_without_a_terminal_says_for_what(tmp_path: Path) -> None:
         assert process.communicate(timeout=30)[0] == b"yes\n"
 
 
+def test_a_question_with_a_timeout_is_told_of_while_the_run_waits_for_it(tmp_path: Path) -> None:
+    text = 'swarm.main(function() return swarm.ask("Go?", { timeout = 600 }) end)'
+    with popen(script(tmp_path, text)) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == b'a question waits: T-1.1 "main": Go?\n'
+        words = process.stderr.readline().decode().split()
+        assert words[:4] == ["answer", "with:", "swarm-host", "answer"]
+        assert run("answer", words[4], "T-1.1", "yes").returncode == 0
+        assert process.communicate(timeout=30) == (b"yes\n", b"")
+
+
 # Jobs. -------------------------------------------------------------------------------------------
 
 SHELL = ("bash", "--norc", "-i")
