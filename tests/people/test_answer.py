@@ -216,6 +216,18 @@ def test_without_a_value_it_asks_at_the_terminal(journals: Journals) -> None:
         assert f"Deploy to prod? yes (run {name})" in terminal.shows
 
 
+def test_lines_that_are_pasted_are_not_taken(journals: Journals) -> None:
+    name = waits(journals, 'swarm.main(function() return swarm.ask "Why?" end)')
+    with Emulator(journals.folder, "answer", name, "T-1.1") as terminal:
+        terminal.until(lambda shows: shows.endswith("\n>"))
+        terminal.type("one\ntwo\n")
+        said = "several lines came at once, and none was taken: !e opens an editor\n>"
+        terminal.until(lambda shows: shows.endswith(said))
+        terminal.type("three\n")
+        assert terminal.exit_status() == 0
+        assert f"Why? three (run {name})" in terminal.shows
+
+
 def test_ctrl_d_gives_no_answer(journals: Journals) -> None:
     name = waits(journals, ASKS, "prod")
     with Emulator(journals.folder, "answer", name, "T-2.1") as terminal:

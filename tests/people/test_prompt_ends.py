@@ -13,6 +13,7 @@ from tests.journal.looking.journals import Journals
 from tests.people.prompting import (
     ASKS,
     BOTH,
+    ME,
     OTHER_THINGS,
     WHY,
     asks,
@@ -74,12 +75,13 @@ def test_ctrl_d_leaves_a_question_to_others(tmp_path: Path) -> None:
         lines = shows.splitlines()
         assert lines[0] == ('left to others: T-2.1 "deploy" [to prod]: Deploy to prod? (yes, no)')
         assert re.fullmatch("answer with: swarm-host answer [0-9a-f]+ KEY VALUE", lines[1])
-        terminal.type("y\n")
+        terminal.type("yes\n")
         terminal.until(lambda shows: "Deploy to test? yes" in shows)
         hold(lambda: modes(terminal) == BOTH)
         assert run("answer", "last", "T-2.1", "no").returncode == 0
         assert terminal.exit_status() == 0
-        assert terminal.shows.endswith("\nno yes")
+        said = f'T-2.1 "deploy" [to prod]: {ME} answered (socket): no'
+        assert terminal.shows.splitlines()[-2:] == [said, "no yes"]
 
 
 def test_a_terminal_that_closes_ends_the_run_and_the_question_stays(tmp_path: Path) -> None:
