@@ -94,6 +94,33 @@ def test_a_run_that_goes_on_is_answered_by_its_socket(journals: Journals) -> Non
         assert line == f'T-2.1 "deploy" [to prod]: Deploy to prod? yes (run {name})'
 
 
+def test_whom_a_question_is_put_to_forges_no_line(journals: Journals) -> None:
+    text = (
+        'swarm.main(function() return swarm.ask("Go?", { to = "Ann\\nrun x: asks nothing" }) end)'
+    )
+    name = waits(journals, text)
+    assert journals.lines("answer", name) == ['T-1.1 "main": Go? (to Ann run x: asks nothing)']
+
+
+def test_labels_that_are_not_utf_8_are_listed_as_the_run_shows_them(journals: Journals) -> None:
+    text = """
+    swarm.worker "asks" { run = function() return swarm.ask "Go?" end }
+    swarm.worker "labelled" { label = "to {prompt}\\255", run = function() swarm.ask "Go?" end }
+    swarm.main(function()
+      swarm.spawn("labelled", "ab")
+      swarm.spawn("asks", "x", { key = "c\\255" })
+      swarm.spawn("asks", "x", { label = '"d"' })
+    end)
+    """
+    name = waits(journals, text)
+    assert [line.partition(":")[0] for line in journals.lines("answer", name)] == [
+        'T-2.1 "labelled" [to ab�]',
+        'T-3.1 "asks" [c�]',
+        'T-4.1 "asks" ["d"]',
+    ]
+    assert "  T-2 labelled [to ab�]  " in journals.said("show", name)
+
+
 def test_a_second_answer_is_told_who_was_faster(journals: Journals) -> None:
     with going_on(journals, GOES_ON) as name:
         journals.lines("answer", name, "T-1.1", "no")
@@ -187,6 +214,18 @@ def test_without_a_value_it_asks_at_the_terminal(journals: Journals) -> None:
         terminal.type("1\n")
         assert terminal.exit_status() == 0
         assert f"Deploy to prod? yes (run {name})" in terminal.shows
+
+
+def test_lines_that_are_pasted_are_not_taken(journals: Journals) -> None:
+    name = waits(journals, 'swarm.main(function() return swarm.ask "Why?" end)')
+    with Emulator(journals.folder, "answer", name, "T-1.1") as terminal:
+        terminal.until(lambda shows: shows.endswith("\n>"))
+        terminal.type("one\ntwo\n")
+        said = "several lines came at once, and none was taken: !e opens an editor\n>"
+        terminal.until(lambda shows: shows.endswith(said))
+        terminal.type("three\n")
+        assert terminal.exit_status() == 0
+        assert f"Why? three (run {name})" in terminal.shows
 
 
 def test_ctrl_d_gives_no_answer(journals: Journals) -> None:

@@ -46,7 +46,7 @@ def test_questions_are_asked_in_turn(tmp_path: Path) -> None:
         assert asked(shows)[0] == 'T-3.1 "deploy" [to test] · 1 more waits'
         terminal.type("perhaps\n")
         shows = terminal.until(lambda shows: "the answer is one of yes, no\n>" in shows)
-        terminal.type("N\n")
+        terminal.type("no\n")
         shows = terminal.until(asks("dev"))
         assert asked(shows)[0] == 'T-4.1 "deploy" [to dev]'
         terminal.type("yes\n")
@@ -175,6 +175,45 @@ def test_a_question_answered_elsewhere_goes_away(tmp_path: Path) -> None:
         assert run("answer", "last", "T-3.1", "no").returncode == 0
         assert terminal.exit_status() == 0
         assert terminal.shows.endswith("\nyes no")
+
+
+def test_a_late_enter_does_not_take_the_default_of_the_next_question(tmp_path: Path) -> None:
+    text = ASKS.replace("{ choices = {", '{ default = "yes", choices = {')
+    with at_terminal(tmp_path, text, "prod", "test") as terminal:
+        terminal.until(asks("prod"))
+        terminal.type("no")
+        terminal.until(lambda shows: shows.endswith("> no"))
+        assert run("answer", "last", "T-2.1", "no").returncode == 0
+        terminal.until(asks("test"))
+        terminal.type("\n")
+        said = "the question has changed: Enter once more answers this one\n>"
+        terminal.until(lambda shows: shows.endswith(said))
+        terminal.type("\n")
+        assert terminal.exit_status() == 0
+        assert terminal.shows.endswith("\nno yes")
+
+
+def test_a_paste_is_one_text(tmp_path: Path) -> None:
+    with at_terminal(tmp_path, WHY) as terminal:
+        terminal.until(prompts)
+        assert terminal.wrote.count(b"\x1b[?2004h") == 1
+        terminal.type("it is: \x1b[200~one\rtw\x04o\r\x1b[201~")
+        terminal.until(lambda shows: shows.endswith("> it is: one↵two↵"))
+        terminal.type("\n")
+        assert terminal.exit_status() == 0
+        assert terminal.wrote.endswith(b"it is: one\r\ntwo\r\n")
+        assert terminal.wrote.count(b"\x1b[?2004l") == 1
+
+
+def test_lines_that_come_at_once_are_not_taken(tmp_path: Path) -> None:
+    with at_terminal(tmp_path, WHY) as terminal:
+        terminal.until(prompts)
+        terminal.type("one\ntwo\n")
+        said = "several lines came at once, and none of it was taken: !e opens an editor\n>"
+        terminal.until(lambda shows: shows.endswith(said))
+        terminal.type("three\n")
+        assert terminal.exit_status() == 0
+        assert terminal.shows.endswith("\nthree")
 
 
 def test_of_two_terminals_one_wins_and_the_other_is_told(tmp_path: Path) -> None:
@@ -362,7 +401,7 @@ def test_json_is_asked_for_where_there_is_a_schema(tmp_path: Path) -> None:
         shows = terminal.until(prompts)
         assert asked(shows)[2] == "│ some notes"
         terminal.type("many\n")
-        terminal.until(lambda shows: "the answer is to be JSON: Expecting value" in shows)
+        terminal.until(lambda shows: 'the answer is to be JSON: a text has quotes: "many"' in shows)
         terminal.type('"many"\n')
         terminal.until(lambda shows: "answer does not fit: " in shows)
         terminal.type("7\n")

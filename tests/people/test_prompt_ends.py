@@ -13,6 +13,7 @@ from tests.journal.looking.journals import Journals
 from tests.people.prompting import (
     ASKS,
     BOTH,
+    ME,
     OTHER_THINGS,
     WHY,
     asks,
@@ -74,12 +75,13 @@ def test_ctrl_d_leaves_a_question_to_others(tmp_path: Path) -> None:
         lines = shows.splitlines()
         assert lines[0] == ('left to others: T-2.1 "deploy" [to prod]: Deploy to prod? (yes, no)')
         assert re.fullmatch("answer with: swarm-host answer [0-9a-f]+ KEY VALUE", lines[1])
-        terminal.type("y\n")
+        terminal.type("yes\n")
         terminal.until(lambda shows: "Deploy to test? yes" in shows)
         hold(lambda: modes(terminal) == BOTH)
         assert run("answer", "last", "T-2.1", "no").returncode == 0
         assert terminal.exit_status() == 0
-        assert terminal.shows.endswith("\nno yes")
+        said = f'T-2.1 "deploy" [to prod]: {ME} answered (socket): no'
+        assert terminal.shows.splitlines()[-2:] == [said, "no yes"]
 
 
 def test_a_terminal_that_closes_ends_the_run_and_the_question_stays(tmp_path: Path) -> None:
@@ -125,6 +127,17 @@ def test_who_waits_without_a_terminal_says_for_what(tmp_path: Path) -> None:
         assert words[:4] == ["answer", "with:", "swarm-host", "answer"]
         assert run("answer", words[4], "T-2.1", "yes").returncode == 0
         assert process.communicate(timeout=30)[0] == b"yes\n"
+
+
+def test_a_question_with_a_timeout_is_told_of_while_the_run_waits_for_it(tmp_path: Path) -> None:
+    text = 'swarm.main(function() return swarm.ask("Go?", { timeout = 600 }) end)'
+    with popen(script(tmp_path, text)) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == b'a question waits: T-1.1 "main": Go?\n'
+        words = process.stderr.readline().decode().split()
+        assert words[:4] == ["answer", "with:", "swarm-host", "answer"]
+        assert run("answer", words[4], "T-1.1", "yes").returncode == 0
+        assert process.communicate(timeout=30) == (b"yes\n", b"")
 
 
 # Jobs. -------------------------------------------------------------------------------------------
@@ -180,6 +193,18 @@ def test_sigquit_leaves_the_terminal_as_before(tmp_path: Path) -> None:
         terminal.type("\x1c")
         assert terminal.exit_status() == -signal.SIGQUIT
         assert modes(terminal) == BOTH
+
+
+@pytest.mark.parametrize("name", ["HUP", "USR1", "USR2", "ALRM", "XCPU"])
+def test_a_signal_that_ends_the_run_leaves_the_terminal_as_before(
+    tmp_path: Path, name: str
+) -> None:
+    with at_terminal(tmp_path, WHY) as terminal:
+        terminal.until(prompts)
+        terminal.send(signal.Signals[f"SIG{name}"])
+        assert terminal.exit_status() == -signal.Signals[f"SIG{name}"]
+        assert modes(terminal) == BOTH
+        assert "leave it" not in terminal.shows
 
 
 def test_a_trusted_script_that_exits_leaves_the_terminal_as_before(tmp_path: Path) -> None:

@@ -211,13 +211,13 @@ class Resumed:
         return json.dumps(found).encode()
 
     def _decision(self, number: int, why: str | None) -> Decision:
-        from swarm_host.journal.reading.readable import label_of, value_of
+        from swarm_host.journal.reading.readable import field_of, label_of, value_of
 
         name, key, label, text = self._db.execute(
             "SELECT name, key, label, input FROM tasks WHERE id=?", (number,)
         ).fetchone()
         read = "..." if text.startswith("@") else value_of(text)
-        return Decision(number, name, label_of(label, key, lambda: read), why)
+        return Decision(number, field_of(name), label_of(label, key, lambda: read), why)
 
     def _first(self, index: _Index, known_by: str, *, last: bool = False) -> int | None:
         """The first that nobody has taken yet.

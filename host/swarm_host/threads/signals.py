@@ -63,6 +63,8 @@ class Signals:
     :param on_hangup: called for SIGHUP, the end of the terminal; None: that ends the process, and
         what was started, which would outlive the terminal.
     :param before_quit: called for SIGQUIT, before that ends the process, and what was started.
+    :param before_end: called for each other signal that ends the process, before it does: the
+        terminal is given back.
     :param on_stop: a context for SIGTSTP: within it the process is stopped, as Ctrl-Z has it; None:
         that stops it as it is.
     :param to_the_end: after the block nothing is left but the end of the process: a signal that
@@ -77,12 +79,14 @@ class Signals:
         before_quit: Callable[[], object] | None = None,
         on_stop: Callable[[], AbstractContextManager[None]] | None = None,
         *,
+        before_end: Callable[[], object] | None = None,
         to_the_end: bool = False,
     ) -> None:
         self.received: signal.Signals | None = None
         self._on_second = on_second or _end_by
         self._on_hangup = on_hangup
         self._before_quit = before_quit
+        self._before_end = before_end
         self._on_stop = on_stop
         self._to_the_end = to_the_end
         self._is_first = os.getpid() == 1  # in a container: who is orphaned becomes ours
@@ -115,7 +119,7 @@ class Signals:
         for word in os.read(self._words, 64):
             now = time.monotonic()
             if word == signal.SIGHUP:
-                (self._on_hangup or _hang_up)()
+                (self._on_hangup or self._hang_up)()
             elif word in _ENDS and self.received is None:
                 self.received, self._came_at, came = signal.Signals(word), now, True
             elif word in _ENDS and now - self._came_at > BOUNCE_SECONDS:
@@ -126,10 +130,17 @@ class Signals:
                 with self._on_stop():
                     _stop()
             elif word in _FATAL:
-                if word == signal.SIGQUIT and self._before_quit is not None:
-                    self._before_quit()
-                _end_by(signal.Signals(word))
+                self._end(signal.Signals(word))
         return came
+
+    def _hang_up(self) -> None:
+        self._end(signal.SIGHUP)
+
+    def _end(self, word: signal.Signals) -> None:
+        before = self._before_quit if word == signal.SIGQUIT else self._before_end
+        if before is not None:
+            before()
+        _end_by(word)
 
     def let_go(self) -> None:
         """Nobody reads any more: from now on a signal ends the process by itself."""
@@ -195,10 +206,6 @@ def _reap() -> None:
     from swarm_host.ports.process import children
 
     children.reap_orphans()
-
-
-def _hang_up() -> None:
-    _end_by(signal.SIGHUP)
 
 
 def _end_by(number: signal.Signals) -> None:

@@ -22,7 +22,8 @@ def asked(question: dict[str, Any]) -> str:
         text += f" ({', '.join(map(one_line, map(str, choices)))})"
     if default is not None:
         text += f" [default: {one_line(str(default))}]"
-    return text if question.get("to", "main") == "main" else f"{text} (to {question['to']})"
+    to = question.get("to", "main")
+    return text if to == "main" else f"{text} (to {one_line(str(to))})"
 
 
 def waiting(error: dict[str, Any], questions: list[dict[str, Any]]) -> str:

@@ -26,7 +26,7 @@ _COLOURS = {"debug": "bright_black", "info": "blue", "warn": "yellow", "error": 
 _LAST_WORDS_SECONDS = 0.5
 _MOST_LINE = 4096
 _AROUND_SECONDS = 0.02
-_ASCII = {ord("·"): "-", ord("…"): "~"}
+_ASCII = {ord("·"): "-", ord("…"): "~", ord("↵"): "/"}
 _BARE = ("host", "out", "err", "progress", "partial")
 """Kinds of lines that say what they are by themselves."""
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
+import termios
 from collections.abc import Mapping
 from typing import IO, Any
 
 from swarm_host.view.progress import size_of_terminal
 from swarm_host.view.prompt.editor import Editor, NoEditor
+from swarm_host.view.prompt.keyboard import SEVERAL
 from swarm_host.view.prompt.prompt import CONTEXT, EDIT
 from swarm_host.view.prompt.wording import (
     Look,
@@ -22,6 +25,9 @@ from swarm_host.view.prompt.wording import (
 
 _LEAST_LINES = 8
 """Lines that a question has, however few the terminal says it has."""
+
+_PASTE_SECONDS = 0.05
+"""How soon further lines come of what is pasted."""
 
 
 class NobodyThere(Exception):
@@ -57,6 +63,10 @@ def _ask(question: Mapping[str, Any], terminal: IO[bytes]) -> Any:
         line = terminal.readline()
         if not line:
             raise NobodyThere("no answer was given")
+        if takes_text(question) and select.select([terminal], [], [], _PASTE_SECONDS)[0]:
+            termios.tcflush(terminal, termios.TCIFLUSH)  # else the shell would have it
+            message = f"{SEVERAL}, and none was taken: {EDIT} opens an editor"
+            continue
         said = line.decode(errors="replace").removesuffix("\n")
         if said.strip() == CONTEXT and CONTEXT not in (question.get("choices") or ()):
             _say(terminal, context_of(question, shown, None))

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _MOST = 10
 """Questions that are told of one by one."""
+_TOLD_SECONDS = 1.0
+"""How long a question is open before it is told of where the run ends once only answers can move
+it: what it is open for at the end is told then."""
 
 
 def login() -> str:
@@ -67,14 +70,14 @@ class _Asking:
 
     async def run(self) -> None:
         """Puts them to the person at the terminal, as long as there is one; afterwards they are
-        told of, where the run waits for somebody else."""
+        told of."""
         if prompts(self._wish):
             await self._first()
             await self._prompt()
             # The run goes on as without a terminal.
             self._host.wait_for_answers(on_ask(self._wish, prompts=False) == "wait")
-        if on_ask(self._wish, prompts=False) == "wait":
-            await self._tell_all()
+        waits = on_ask(self._wish, prompts=False) == "wait"
+        await self._tell_all(0.0 if waits else _TOLD_SECONDS)
 
     async def _first(self) -> None:
         """Waits for the first question: what asks people costs start-up, and few runs need it."""
@@ -105,8 +108,11 @@ class _Asking:
         finally:
             keyboard.close()
 
-    async def _tell_all(self) -> None:
-        """Says which questions wait, as they come."""
+    async def _tell_all(self, after: float) -> None:
+        """Says which questions wait, as they come.
+
+        :param after: seconds for which one has been open before.
+        """
         beyond, changed = 0, anyio.Event()
 
         def hear() -> None:
@@ -116,6 +122,8 @@ class _Asking:
         try:
             while True:
                 changed = anyio.Event()
+                if after and any(one["nth"] > beyond for one in self._host.pending()):
+                    await anyio.sleep(after)
                 new = [one for one in self._host.pending() if one["nth"] > beyond]
                 for one in new[:_MOST]:
                     self._tell(one)

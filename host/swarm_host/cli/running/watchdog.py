@@ -68,7 +68,14 @@ class Watchdog:
         self._due: float | None = None
         news = None if on_hangup is None else lambda: thread.call(on_hangup)
         on_stop = screen.given_way if screen.terminal else None
-        self._signals = Signals(self._on_second, news, self._before_quit, on_stop, to_the_end=True)
+        self._signals = Signals(
+            self._on_second,
+            news,
+            self._before_quit,
+            on_stop,
+            before_end=self._give_back,
+            to_the_end=True,
+        )
         # What was seen of the turn under way, and for how long the loop has owed an answer.
         self._turn_address: int | None = None
         self._turn: Turn | None = None
@@ -172,6 +179,10 @@ class Watchdog:
             if turn.worker is not None:
                 seconds = time.monotonic() - turn.since
                 self._screen.note(f"{turn.name} has had control for {seconds:.1f} s")
+        self._give_back()
+
+    def _give_back(self) -> None:
+        """Nothing stands at the bottom, and the terminal is as it was before the run."""
         self._screen.close()
         self._screen.wait(ANSWER_SECONDS)
 

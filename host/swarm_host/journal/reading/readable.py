@@ -65,6 +65,16 @@ _MARKS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+def field_of(text: str) -> str:
+    """A name or label of the journal as its author wrote it: one that would end a field, or is not
+    UTF-8, stands there as JSON.
+
+    :raises ValueError: it is no such text.
+    """
+    is_json = text.startswith('"') or (text.startswith(" ") and text != HIDDEN)
+    return str(value_of(text)) if is_json else text
+
+
 def label_of(label: str, key: str, read_input: Callable[[], Any]) -> str | None:
     """What stands beside a task's name: its label, its key among its siblings, or its input in
     short.
@@ -75,7 +85,7 @@ def label_of(label: str, key: str, read_input: Callable[[], Any]) -> str | None:
     """
     if label == HIDDEN:
         return None
-    return one_line(label or key) or short(read_input()) or None
+    return one_line(field_of(label or key)) or short(read_input()) or None
 
 
 def short(value: Any) -> str:

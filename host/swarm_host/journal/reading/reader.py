@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from swarm_host.journal.places import NoJournal, is_live, number_of
 from swarm_host.journal.reading.file import File
-from swarm_host.journal.reading.readable import HIDDEN, label_of
+from swarm_host.journal.reading.readable import HIDDEN, field_of, label_of
 from swarm_host.journal.reading.rows import Attempt, Known, Output, Run, Task
 from swarm_host.journal.usage import add_usage
 
@@ -196,7 +196,7 @@ class Reader:
             id=number,
             parent=parent or 0,
             kind=kind,
-            name=name,
+            name=field_of(name),
             label=label_of(label, key, lambda: self._brief(text)),
             status=status,
             attempt=end.attempt or 1,
@@ -230,7 +230,9 @@ class Reader:
     def known(self, ids: Iterable[int]) -> Iterator[Known]:
         """The least that there is to know of those of these that are there, in their order."""
         for number, parent, begun, *end, name in self._among(f"{_KNOWN} WHERE t.id", ids):
-            yield Known(number, parent or 0, name, self._now(number, begun, _End(*end))[0])
+            yield Known(
+                number, parent or 0, field_of(name), self._now(number, begun, _End(*end))[0]
+            )
 
     def _among(self, sql: str, ids: Iterable[int]) -> Iterator[tuple[Any, ...]]:
         """Rows of a query that ends with the column of a task's id."""

@@ -21,9 +21,15 @@ from typing import Any, NamedTuple
 MOST_TYPED = 65536
 """Characters of a line; what is longer comes from an editor."""
 
+SEVERAL = "several lines came at once"
+"""Why a line is not taken that others follow."""
+
 _CHUNK = 65536
-_KEYS = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|O.|[^\[O])", re.DOTALL)
+_KEYS = re.compile(r"(\x1b(?:\[[0-?]*[ -/]*[@-~]|O.|[^\[O\x1b]))", re.DOTALL)
 """Arrows and their like."""
+_PASTE, _PASTED = "\x1b[200~", "\x1b[201~"
+"""What a terminal sends before what is pasted, and after it, if it knows how."""
+_MARKS_PASTES, _MARKS_NO_PASTES = b"\x1b[?2004h", b"\x1b[?2004l"
 _BEGUN = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|O)?\Z")
 _WORD = re.compile(r"\S*\s*\Z")
 
@@ -85,6 +91,7 @@ class Keyboard:
                     with _unstopped():
                         termios.tcsetattr(self.fd, termios.TCSANOW, ours)
                     self._before = before
+                    self._ask_for(_MARKS_PASTES)
                     self.drop_typed()
                 except termios.error:
                     raise HungUp from None
@@ -94,9 +101,14 @@ class Keyboard:
         """Gives it back: the terminal is as it was."""
         with self._lock:
             if self._before is not None:
+                self._ask_for(_MARKS_NO_PASTES)
                 with _unstopped(), suppress(termios.error):  # there may be no terminal any more
                     termios.tcsetattr(self.fd, termios.TCSANOW, self._before)
                 self._before = None
+
+    def _ask_for(self, mode: bytes) -> None:
+        with _unstopped(), suppress(OSError):  # who does not take it sends pastes as typed keys
+            os.write(self.fd, mode)
 
     def bar(self, barred: bool) -> None:
         """Gives it back, and has it not taken again until it is no longer barred."""
@@ -146,38 +158,54 @@ def _unstopped() -> Iterator[None]:
 class Typed(NamedTuple):
     """A line that is finished.
 
-    :ivar text: the line; None: Ctrl-D.
+    :ivar text: the line, or lines that were pasted; None: Ctrl-D.
+    :ivar problem: why it is not what was meant; nothing: it is.
     """
 
     text: str | None
+    problem: str = ""
 
 
 class Line:
     """The line that is typed.
 
-    :ivar text: as it stands.
+    :ivar text: as it stands; what was pasted may have line feeds.
     """
 
     def __init__(self) -> None:
         self.text = ""
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         self._begun = ""  # the beginning of a key
+        self._pastes = False
+        self._is_cut = False
 
     def feed(self, data: bytes) -> Typed | None:
         """Takes keys. What follows a finished line is dropped: it was typed before anything else
-        was asked."""
+        was asked, or pasted at a terminal that does not mark that."""
         text = self._begun + self._decode(data)
         begun = _BEGUN.search(text)
         self._begun = begun[0] if begun else ""
-        text = _KEYS.sub("", text[: begun.start()] if begun else text)
-        for one in text:
-            if one in "\r\n":
-                typed, self.text = Typed(self.text), ""
-                return typed
-            if one == "\x04" and not self.text:
-                return Typed(None)
-            self._key(one)
+        parts = _KEYS.split(text[: begun.start()] if begun else text)
+        for n, part in enumerate(parts):
+            if n % 2:
+                self._pastes = part == _PASTE or (self._pastes and part != _PASTED)
+                continue
+            for at, one in enumerate(part):
+                if self._pastes:
+                    self._add("\n" if one == "\r" else one)
+                elif one in "\r\n":
+                    return self._finished("".join([part[at + 1 :], *parts[n + 2 :: 2]]))
+                elif one == "\x04" and not self.text:
+                    return Typed(None)
+                else:
+                    self._key(one)
         return None
+
+    def _finished(self, further: str) -> Typed:
+        problem = f"it has more than {MOST_TYPED} characters" if self._is_cut else ""
+        typed = Typed(self.text.removesuffix("\n"), problem or (SEVERAL if further.strip() else ""))
+        self.text, self._is_cut = "", False
+        return typed
 
     def _key(self, one: str) -> None:
         if one in "\x7f\b":
@@ -186,5 +214,10 @@ class Line:
             self.text = ""
         elif one == "\x17":  # Ctrl-W
             self.text = _WORD.sub("", self.text)
-        elif one >= " " and not "\x7f" <= one < "\xa0" and len(self.text) < MOST_TYPED:
-            self.text += one
+        elif one not in "\n\t":
+            self._add(one)
+
+    def _add(self, one: str) -> None:
+        if (one >= " " or one in "\n\t") and not "\x7f" <= one < "\xa0":
+            self._is_cut = self._is_cut or len(self.text) >= MOST_TYPED
+            self.text += "" if self._is_cut else one

@@ -4,6 +4,7 @@ another, the oldest first, while the run goes on.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -39,7 +40,11 @@ _WINDOW = 101
 _CONTEXT_SECONDS = 2.0
 """How long it may take to find what who asks has said last."""
 
+_SETTLED_SECONDS = 1.0
+"""For how long what is typed may be meant for a question that was taken away before."""
+
 CONTEXT, EDIT = "?", "!e"
+_CHANGED = "the question has changed: Enter once more answers this one"
 
 
 class Prompt:
@@ -62,13 +67,16 @@ class Prompt:
     ) -> None:
         self._host, self._screen, self._keyboard, self._by = host, screen, keyboard, by
         self._tell_away, self._tell_left = tell_away, tell_left
-        self._left: set[str] = set()
+        self._left: dict[str, Question] = {}  # to others
         self._told_away: set[str] = set()
         self._window = _WINDOW
         self._rows: list[dict[str, Any]] = []
         self._changed = anyio.Event()
         self._is_stale = True
         self._asked: Question | None = None  # the question that stands there
+        self._line = Line()  # what is typed there
+        self._taken_at = -_SETTLED_SECONDS  # when one was taken away from who types
+        self._taken_typed = False  # with something typed
         self._frame: list[str] = []
         self._framed: tuple[int, int, str, str] | None = None  # for what
 
@@ -113,7 +121,15 @@ class Prompt:
         if question is not None and not self._is_open(question):
             self._asked = None
             self._screen.prompt_is_over()
-            self._screen.tell(ended(question, self._host.answered(question["key"])))
+            answer = self._host.answered(question["key"])
+            if answer is None or answer["via"] != "terminal":
+                self._taken_at, self._taken_typed = time.monotonic(), bool(self._line.text)
+            self._screen.tell(ended(question, answer))
+        for left in [one for one in self._left.values() if not self._is_open(one)]:
+            del self._left[left["key"]]
+            answer = self._host.answered(left["key"])
+            if answer is not None:
+                self._screen.tell(ended(left, answer))
 
     def _look(self) -> None:
         """Sees which questions are open."""
@@ -156,8 +172,10 @@ class Prompt:
 
     async def _converse(self, question: Question) -> None:
         shown = await run_sync(shown_of, question, abandon_on_cancel=True)
+        self._taken_typed = bool(self._keyboard.read()) or self._taken_typed
         self._keyboard.drop_typed()
         line, message, refused = Line(), "", ""
+        self._line = line
         while self._asked is not None and self._keyboard.take():
             self._show(question, shown, message, line.text)
             with anyio.move_on_after(_LOOK_SECONDS):
@@ -168,8 +186,17 @@ class Prompt:
             if typed.text is None:
                 self._leave(question)
                 return
-            message, said = "", typed.text
-            command = said.strip()
+            message, said = typed.problem, typed.text
+            if self._is_for_another(said):
+                line.text, message = said, _CHANGED
+                continue
+            if message and takes_text(question):
+                message, refused = (
+                    f"{message}, and none of it was taken: {EDIT} opens an editor",
+                    said,
+                )
+                continue
+            message, command = "", said.strip()
             if command == CONTEXT and command not in (question.get("choices") or ()):
                 await self._tell_context(question, shown)
                 continue
@@ -180,9 +207,17 @@ class Prompt:
             except (Unfit, NoEditor) as problem:
                 message, refused = str(problem), said
 
+    def _is_for_another(self, said: str) -> bool:
+        """Whether a line may be meant for a question that was taken away from who types; that is
+        asked once."""
+        is_early = time.monotonic() - self._taken_at < _SETTLED_SECONDS
+        is_rest = self._taken_typed and not said.strip()
+        self._taken_at, self._taken_typed = -_SETTLED_SECONDS, False
+        return is_early or is_rest
+
     def _leave(self, question: Question) -> None:
         """Leaves a question to others."""
-        self._left.add(question["key"])
+        self._left[question["key"]] = question
         self._screen.prompt_is_over()
         self._tell_left(question)
 
@@ -193,7 +228,7 @@ class Prompt:
             look = Look(columns, max(lines - 1, 2))
             self._frame = frame_of(question, shown, self._more(), message, look)
             self._framed = key
-        text = harmless(text)
+        text = harmless(text.replace("\n", "↵").replace("\t", " "))
         while cells.width_of(text) > max(columns - 3, 1):
             text = text[max((cells.width_of(text) - columns + 3) // 2, 1) :]  # its end is seen
         self._screen.prompt([*self._frame[-max(lines - 2, 1) :], f"> {text}"])

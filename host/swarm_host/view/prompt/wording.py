@@ -20,6 +20,8 @@ _MOST_LINES = 500
 """Lines of each part of the context."""
 _MOST_SAID = 10
 """Lines of those that who asks has said last."""
+_MOST_QUOTED = 20
+"""Characters of an answer that a message repeats."""
 _AHEAD = 50_000
 """Characters of a part that are looked at for what fits a screen."""
 
@@ -53,8 +55,8 @@ def takes_text(question: Question) -> bool:
 def answer_of(question: Question, line: str) -> Any:
     """What a line says.
 
-    :param line: of choices one, its number, or the beginning of one alone; JSON where the question
-        has a schema; else a text. An empty one is the default.
+    :param line: of choices one, or its number; JSON where the question has a schema; else a text.
+        An empty one is the default.
     :raises Unfit: it is no answer.
     """
     if not line.strip():
@@ -76,8 +78,20 @@ def json_value(text: str) -> Any:
         return json.loads(text, parse_constant=_no_constant)
     except RecursionError:
         raise Unfit("the answer is nested too deep") from None
+    except json.JSONDecodeError as problem:
+        raise Unfit(f"the answer is to be JSON: {_fault(text, problem)}") from None
     except ValueError as problem:
         raise Unfit(f"the answer is to be JSON: {problem}") from None
+
+
+def _fault(text: str, problem: json.JSONDecodeError) -> str:
+    """What is wrong with JSON, and where."""
+    if problem.pos == 0 and "\n" not in text:
+        return f"a text has quotes: {json.dumps(text[:_MOST_QUOTED], ensure_ascii=False)}"
+    near = text[problem.pos : problem.pos + _MOST_QUOTED]
+    where = f"line {problem.lineno}, column {problem.colno}"
+    said = problem.msg[:1].lower() + problem.msg[1:]
+    return f"{said} at {where}" + (f", near {near!r}" if near else ", where it ends")
 
 
 def _no_constant(name: str) -> None:
@@ -89,14 +103,6 @@ def _one_of(choices: Sequence[str], said: str) -> str:
         return said
     if said.isascii() and said.isdigit() and _numbered(choices) and 0 < int(said) <= len(choices):
         return choices[int(said) - 1]
-    for fold in (str, str.casefold):
-        same = [one for one in choices if fold(one) == fold(said)]
-        begins = same or [one for one in choices if fold(one).startswith(fold(said))]
-        if len(begins) == 1:
-            return begins[0]
-        if begins:
-            several = ", ".join(map(one_line, begins))
-            raise Unfit(f"{one_line(said)} could be any of {several}")
     raise Unfit(f"the answer is one of {', '.join(map(one_line, choices))}")
 
 
