@@ -23,6 +23,7 @@ class Audits:
         self.own = own
         self.status = "closed"
         self._of_layers: dict[str, Audit] = {}
+        self._is_hurried = False
         self.on_problem: Callable[[], object] = lambda: None
         self._begun: tuple[str, str, Mapping[str, Any]] | None = None
         if own is not None:
@@ -58,6 +59,8 @@ class Audits:
 
             audit = self._of_layers[path] = Audit(path, at_once=False)
             audit.on_problem = self._tell_problem
+            if self._is_hurried:
+                audit.hurry()
             if self._begun is not None:
                 audit.begin(*self._begun)
         return audit
@@ -80,6 +83,12 @@ class Audits:
         """
         for audit in self:
             await audit.keep_pace()
+
+    def hurry(self) -> None:
+        """The run is to end: who does not take what is written is not waited for for long."""
+        self._is_hurried = True
+        for audit in self:
+            audit.hurry()
 
     def end_now(self, seconds: float, status: str) -> None:
         """The process is about to end: writes what there is, within so many seconds each."""
