@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,21 @@ def test_several_workers_write_one_file_or_files_of_their_own(folder: Path) -> N
     names = [[row["name"] for row in of_type(folder / x, "attempt_began")] for x in ("x", "y")]
     assert names == [["a", "b"], ["c"]]
     assert verified(folder / "x")["lines"] == 6
+
+
+@pytest.mark.parametrize("file", ["a {b", "7 a", "a\nb", "a\tb", '"a" {"', "\udcff", "ä"])
+def test_a_file_has_the_name_that_was_given_whatever_is_in_it(folder: Path, file: str) -> None:
+    escaped = "".join(f"\\{byte:03}" for byte in os.fsencode(file))
+    text = f"""
+    swarm.worker "w" {{ layers = {{ {{ "audit", file = "{escaped}" }} }}, run = function() end }}
+    swarm.main(function() swarm.call "w" end)
+    """
+    script(folder, text)
+    done = run("--no-journal", "script.lua")
+    assert done.returncode == 0, done
+    assert {path.name for path in folder.iterdir()} == {file, "script.lua"}
+    assert len(of_type(folder / file, "attempt_began", "attempt_ended")) == 2
+    assert verified(folder / file)["lines"] == 4
 
 
 @pytest.mark.parametrize(

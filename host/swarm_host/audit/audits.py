@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,16 +43,19 @@ class Audits:
     def keep(self, rows: bytes, of_layers: bytes) -> None:
         """Keeps rows of Lua's (``lua/swarm/events/audit.lua``).
 
-        :param of_layers: each after the name of its file, as JSON, and a blank.
+        :param of_layers: each after its file: the path's length in bytes, a blank, and the path.
         """
         if rows and self.own is not None:
             self.own.keep_rows(rows)
-        for line in of_layers.splitlines(keepends=True):
-            name, _, row = line.partition(b" {")
-            self._of(json.loads(name)).keep_rows(b"{" + row)
+        at = 0
+        while at < len(of_layers):
+            name = of_layers.index(b" ", at) + 1
+            row = name + int(of_layers[at:name])
+            at = of_layers.index(b"\n", row) + 1
+            self._of(of_layers[name:row]).keep_rows(of_layers[row:at])
 
-    def _of(self, name: str) -> Audit:
-        path = str(Path(name).absolute())
+    def _of(self, name: bytes) -> Audit:
+        path = str(Path(os.fsdecode(name)).absolute())
         audit = self._of_layers.get(path)
         if audit is None:
             from swarm_host.audit.audit import Audit
