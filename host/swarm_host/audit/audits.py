@@ -22,7 +22,8 @@ class Audits:
     def __init__(self, own: Audit | None) -> None:
         self.own = own
         self.status = "closed"
-        self._of_layers: dict[str, Audit] = {}
+        self._of_layers: dict[Path, Audit] = {}  # by their paths, without links to folders
+        self._by_name: dict[bytes, Audit] = {}  # as scripts spell them
         self._is_hurried = False
         self.on_problem: Callable[[], object] = lambda: None
         self._begun: tuple[str, str, Mapping[str, Any]] | None = None
@@ -55,17 +56,23 @@ class Audits:
             self._of(of_layers[name:row]).keep_rows(of_layers[row:at])
 
     def _of(self, name: bytes) -> Audit:
-        path = str(Path(os.fsdecode(name)).absolute())
-        audit = self._of_layers.get(path)
+        audit = self._by_name.get(name)
         if audit is None:
-            from swarm_host.audit.audit import Audit
+            named = Path(os.fsdecode(name)).absolute()
+            path = Path(os.path.realpath(named.parent), named.name)  # a link as the file is refused
+            audit = self._of_layers.get(path) or self._opened(path)
+            self._by_name[name] = audit
+        return audit
 
-            audit = self._of_layers[path] = Audit(path, at_once=False)
-            audit.on_problem = self._tell_problem
-            if self._is_hurried:
-                audit.hurry()
-            if self._begun is not None:
-                audit.begin(*self._begun)
+    def _opened(self, path: Path) -> Audit:
+        from swarm_host.audit.audit import Audit
+
+        audit = self._of_layers[path] = Audit(path, at_once=False)
+        audit.on_problem = self._tell_problem
+        if self._is_hurried:
+            audit.hurry()
+        if self._begun is not None:
+            audit.begin(*self._begun)
         return audit
 
     def _tell_problem(self) -> None:
