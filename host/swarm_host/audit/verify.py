@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from swarm_host.audit.chain import Broken, Head, follow, read_line
+
+
+class NoFile(Exception):
+    """What is to be looked at is no regular file; the text says so."""
 
 
 class Verified(NamedTuple):
@@ -55,6 +61,16 @@ def _other_end(head: Head, wanted: str, seen: int) -> str:
 
 
 def verify_file(path: Path, wanted: str | None = None) -> Verified:
-    """:func:`verify` of a file by its path."""
-    with path.open("rb", buffering=1 << 20) as file:
+    """:func:`verify` of a file by its path.
+
+    :raises NoFile: something else is there, such as a pipe, which may have no end.
+    """
+    with open(path, "rb", buffering=1 << 20, opener=_open_now) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise NoFile("it is no regular file; write what comes out of it into one first")
         return verify(file, wanted)
+
+
+def _open_now(path: str, flags: int) -> int:
+    """Opens a pipe as well without waiting for who writes into it."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
