@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable
@@ -130,6 +131,8 @@ class Host(Visited):
                     try:
                         yield
                     except BaseException as raised:
+                        if not isinstance(raised, Exception):
+                            self.audits.hurry()  # who has the host is cancelled
                         if not self._pump.is_over:
                             problems.append(raised)
                     finally:
@@ -250,7 +253,14 @@ class Host(Visited):
         :return: how it ended; it does not raise for the script's own errors.
         :raises LoadError: there is no ``main``.
         """
-        return await self.run_worker(self._main(timeout), again=again)
+        main, late = self._main(timeout), None
+        if timeout is not None:  # Lua cannot see the time while an audit is waited for
+            late = asyncio.get_running_loop().call_later(timeout, self.audits.hurry)
+        try:
+            return await self.run_worker(main, again=again)
+        finally:
+            if late is not None:
+                late.cancel()
 
     def _main(self, timeout: float | None) -> Handle:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,51 @@ def test_several_workers_write_one_file_or_files_of_their_own(folder: Path) -> N
     names = [[row["name"] for row in of_type(folder / x, "attempt_began")] for x in ("x", "y")]
     assert names == [["a", "b"], ["c"]]
     assert verified(folder / "x")["lines"] == 6
+
+
+def test_a_file_is_one_however_it_is_spelled(folder: Path) -> None:
+    Path("sub").mkdir()
+    Path("link").symlink_to("sub", target_is_directory=True)
+    text = f"""
+    local files = {{ "sub/z", "./link/../sub/z", "link/z", "sub//z", "{folder}/link/z" }}
+    for n, file in ipairs(files) do
+      swarm.worker("w" .. n, {{ layers = {{ {{ "audit", file = file }} }}, run = function() end }})
+    end
+    swarm.main(function()
+      for n in ipairs(files) do swarm.call("w" .. n) end
+    end)
+    """
+    script(folder, text)
+    done = run("--no-journal", "script.lua")
+    assert done.returncode == 0, done
+    assert done.stderr.count(b"audit: ") == 1
+    began = of_type(folder / "sub/z", "attempt_began")
+    assert [row["name"] for row in began] == ["w1", "w2", "w3", "w4", "w5"]
+    assert verified(folder / "sub/z")["lines"] == 12
+
+
+def test_a_symbolic_link_in_its_place_is_refused(folder: Path) -> None:
+    Path("trail").symlink_to("other")
+    script(folder, SCRIPT)
+    done = run("--no-journal", "script.lua")
+    assert done.returncode == 1
+    assert b"/trail: it is a symbolic link; name the file itself" in done.stderr
+    assert not Path("other").exists()
+
+
+@pytest.mark.parametrize("file", ["a {b", "7 a", "a\nb", "a\tb", '"a" {"', "\udcff", "ä"])
+def test_a_file_has_the_name_that_was_given_whatever_is_in_it(folder: Path, file: str) -> None:
+    escaped = "".join(f"\\{byte:03}" for byte in os.fsencode(file))
+    text = f"""
+    swarm.worker "w" {{ layers = {{ {{ "audit", file = "{escaped}" }} }}, run = function() end }}
+    swarm.main(function() swarm.call "w" end)
+    """
+    script(folder, text)
+    done = run("--no-journal", "script.lua")
+    assert done.returncode == 0, done
+    assert {path.name for path in folder.iterdir()} == {file, "script.lua"}
+    assert len(of_type(folder / file, "attempt_began", "attempt_ended")) == 2
+    assert verified(folder / file)["lines"] == 4
 
 
 @pytest.mark.parametrize(

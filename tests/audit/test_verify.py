@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import subprocess
 from collections.abc import Callable
@@ -172,6 +173,15 @@ def test_a_head_that_is_none_and_a_file_that_cannot_be_read_are_told(trail: Path
         done = run("audit", "verify", path)
         assert done.returncode == 2
         assert why in done.stderr
+
+
+def test_what_is_no_regular_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero"):
+        for words in ((), ("--json",)):
+            done = run("audit", "verify", path, *words)
+            assert (done.returncode, done.stdout) == (2, b"")
+            assert f"{path}: it is no regular file; write what comes out".encode() in done.stderr
 
 
 @pytest.mark.parametrize(

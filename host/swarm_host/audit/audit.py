@@ -18,7 +18,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from swarm_host.audit.chain import Head
-from swarm_host.audit.writer import Lost, NoAudit, Writer, opened
+from swarm_host.audit.writer import Lost, NoAudit, Stalled, Writer, opened
 from swarm_host.errors import SwarmError, words_of
 
 AHEAD_BYTES = 8 << 20
@@ -50,7 +50,7 @@ class Audit:
         self._put = self._done = 0
         self._changed: asyncio.Event | None = None
         self._problem: Exception | None = None
-        self._is_told = self._is_over = False
+        self._is_told = self._is_over = self._is_hurried = False
         self._sources: dict[str, str] = {}
         self._generations: set[int] = set()
 
@@ -116,6 +116,8 @@ class Audit:
         if self._writer is None:
             self._loop = asyncio.get_running_loop()
             self._writer = Writer(self.path, self._opened, self._call_back)
+            if self._is_hurried:
+                self.hurry()
         self._put = self._writer.put(rows)
         self._waiting += len(rows)
 
@@ -163,6 +165,8 @@ class Audit:
             why = f"cannot be begun: {problem}"
         elif isinstance(problem, OSError):
             why = f"{self.path} cannot be written: {words_of(problem)}"
+        elif isinstance(problem, Stalled):
+            why = f"{self.path} cannot be written: {problem}"
         elif isinstance(problem, Lost):
             why = f"{self.path} is not what was written any more: {problem}"
         else:
@@ -174,6 +178,12 @@ class Audit:
         return {"code": "audit_error", "message": message}
 
     # The end. --------------------------------------------------------------------------------
+
+    def hurry(self) -> None:
+        """The run is to end: the reader of a pipe has less time from now on."""
+        self._is_hurried = True
+        if self._writer is not None and self._writer.hurried_at is None:
+            self._writer.hurried_at = time.monotonic()
 
     def end_now(self, seconds: float, status: str) -> None:
         """The process is about to end: writes what there is, within so many seconds."""

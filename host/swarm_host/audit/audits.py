@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,9 @@ class Audits:
     def __init__(self, own: Audit | None) -> None:
         self.own = own
         self.status = "closed"
-        self._of_layers: dict[str, Audit] = {}
+        self._of_layers: dict[Path, Audit] = {}  # by their paths, without links to folders
+        self._by_name: dict[bytes, Audit] = {}  # as scripts spell them
+        self._is_hurried = False
         self.on_problem: Callable[[], object] = lambda: None
         self._begun: tuple[str, str, Mapping[str, Any]] | None = None
         if own is not None:
@@ -42,24 +44,35 @@ class Audits:
     def keep(self, rows: bytes, of_layers: bytes) -> None:
         """Keeps rows of Lua's (``lua/swarm/events/audit.lua``).
 
-        :param of_layers: each after the name of its file, as JSON, and a blank.
+        :param of_layers: each after its file: the path's length in bytes, a blank, and the path.
         """
         if rows and self.own is not None:
             self.own.keep_rows(rows)
-        for line in of_layers.splitlines(keepends=True):
-            name, _, row = line.partition(b" {")
-            self._of(json.loads(name)).keep_rows(b"{" + row)
+        at = 0
+        while at < len(of_layers):
+            name = of_layers.index(b" ", at) + 1
+            row = name + int(of_layers[at:name])
+            at = of_layers.index(b"\n", row) + 1
+            self._of(of_layers[name:row]).keep_rows(of_layers[row:at])
 
-    def _of(self, name: str) -> Audit:
-        path = str(Path(name).absolute())
-        audit = self._of_layers.get(path)
+    def _of(self, name: bytes) -> Audit:
+        audit = self._by_name.get(name)
         if audit is None:
-            from swarm_host.audit.audit import Audit
+            named = Path(os.fsdecode(name)).absolute()
+            path = Path(os.path.realpath(named.parent), named.name)  # a link as the file is refused
+            audit = self._of_layers.get(path) or self._opened(path)
+            self._by_name[name] = audit
+        return audit
 
-            audit = self._of_layers[path] = Audit(path, at_once=False)
-            audit.on_problem = self._tell_problem
-            if self._begun is not None:
-                audit.begin(*self._begun)
+    def _opened(self, path: Path) -> Audit:
+        from swarm_host.audit.audit import Audit
+
+        audit = self._of_layers[path] = Audit(path, at_once=False)
+        audit.on_problem = self._tell_problem
+        if self._is_hurried:
+            audit.hurry()
+        if self._begun is not None:
+            audit.begin(*self._begun)
         return audit
 
     def _tell_problem(self) -> None:
@@ -80,6 +93,12 @@ class Audits:
         """
         for audit in self:
             await audit.keep_pace()
+
+    def hurry(self) -> None:
+        """The run is to end: who does not take what is written is not waited for for long."""
+        self._is_hurried = True
+        for audit in self:
+            audit.hurry()
 
     def end_now(self, seconds: float, status: str) -> None:
         """The process is about to end: writes what there is, within so many seconds each."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import select
 import stat
 import threading
 import time
@@ -20,6 +21,16 @@ SYNC_SECONDS = 1.0
 """How long what was written may wait until the disk is asked to keep it; and how often it is looked
 whether the file is still there, while nothing is written."""
 
+STALL_SECONDS = 5.0
+"""How long a pipe's reader may take nothing while something is to be written; and how long it may
+take over all of that once the run is to end."""
+
+HURRIED_SECONDS = 0.5
+"""How long it may take nothing once the run is to end."""
+
+_LOOK_SECONDS = 0.05
+"""How often it is looked meanwhile whether the run is to end."""
+
 
 class NoAudit(Exception):
     """An audit that cannot be begun; the text says why, and what to do."""
@@ -27,6 +38,10 @@ class NoAudit(Exception):
 
 class Lost(Exception):
     """The file is not what was written there any more; the text says what became of it."""
+
+
+class Stalled(Exception):
+    """The reader of a pipe does not take what is written; the text says for how long."""
 
 
 def opened(path: Path) -> tuple[int, Head]:
@@ -43,7 +58,6 @@ def opened(path: Path) -> tuple[int, Head]:
     except OSError as problem:
         raise NoAudit(f"{path}: {_why_not(problem)}") from None
     try:
-        os.set_blocking(number, True)
         return number, _gone_on_with(number, path)
     except OSError as problem:
         os.close(number)
@@ -103,6 +117,7 @@ class Writer:
     :param on_done: called in the writer's thread with the number of each batch that was written, or
         with the problem, after which nothing is written any more.
     :ivar head: the end of what was written.
+    :ivar hurried_at: when it was said that the run is to end (``time.monotonic``), or None.
     """
 
     def __init__(
@@ -112,6 +127,7 @@ class Writer:
         on_done: Callable[[int, Exception | None], None],
     ) -> None:
         self.head = Head() if opened_before is None else opened_before[1]
+        self.hurried_at: float | None = None
         self._path = path
         self._opened_before = opened_before
         self._on_done = on_done
@@ -201,10 +217,8 @@ class Writer:
         if any(len(row) > MOST_LINE - 1024 for row in rows):
             raise Lost(f"a line of more than {MOST_LINE >> 20} MiB has no room in it")
         lines, head = chained(rows, self.head)
-        left = memoryview(lines)
         try:
-            while left:
-                left = left[os.write(self._file, left) :]
+            self._push(lines)
         except OSError:
             if self._is_regular:
                 with suppress(OSError):  # what is there stays sound: whole lines
@@ -212,3 +226,36 @@ class Writer:
             raise
         self._size += len(lines)
         self.head = head
+
+    def _push(self, lines: bytes) -> None:
+        """Writes bytes, and waits for the reader of a pipe within bounds.
+
+        :raises Stalled: it does not take them in time.
+        """
+        left = memoryview(lines)
+        began = since = time.monotonic()
+        while left:
+            try:
+                left = left[os.write(self._file, left) :]
+                since = time.monotonic()
+            except BlockingIOError:
+                self._wait_for_reader(began, since)
+
+    def _wait_for_reader(self, began: float, since: float) -> None:
+        """Waits a moment until there is room in a pipe.
+
+        :param began: when it was begun to write.
+        :param since: when something was taken last.
+        :raises Stalled: the time for it is up.
+        """
+        now, hurried = time.monotonic(), self.hurried_at
+        idle = now - since
+        if idle >= STALL_SECONDS:
+            raise Stalled(f"its reader has taken nothing for {idle:.1f} s")
+        if hurried is not None and idle >= HURRIED_SECONDS:
+            raise Stalled(f"its reader has taken nothing for {idle:.1f} s, and the run was to end")
+        if hurried is not None and now - max(began, hurried) >= STALL_SECONDS:
+            raise Stalled("its reader is too slow, and the run was to end")
+        poll = select.poll()
+        poll.register(self._file, select.POLLOUT)
+        poll.poll(_LOOK_SECONDS * 1000)

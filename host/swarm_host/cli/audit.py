@@ -35,7 +35,7 @@ def verify(file: str, head: str | None, as_json: bool) -> None:
     Exit status: 0 it is, 1 it is not, 2 it cannot be read.
     """
     from swarm_host.audit.chain import Broken
-    from swarm_host.audit.verify import verify_file
+    from swarm_host.audit.verify import NoFile, verify_file
     from swarm_host.errors import words_of
 
     if head is not None:
@@ -46,6 +46,8 @@ def verify(file: str, head: str | None, as_json: bool) -> None:
         found = verify_file(Path(file), head)
     except OSError as problem:
         refuse(f"{file}: {words_of(problem)}")
+    except NoFile as problem:
+        refuse(f"{file}: {problem}")
     except Broken as broken:
         _tell_broken(file, broken.line, str(broken), as_json)
     lines, last = found.head

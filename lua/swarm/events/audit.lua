@@ -23,7 +23,7 @@ local audit = {
 }
 
 local rows = buffer.new()
-local of_layers = buffer.new() -- each after the name of its file
+local of_layers = buffer.new() -- each after its file: the path's length in bytes, a blank, the path
 
 local function room()
   if #rows + #of_layers > FLUSH_AT and audit.flush then
@@ -197,14 +197,14 @@ end
 function audit.row_of_layer(file, kind, row)
   if not audit.muted then
     row.at, row.type = wall(), kind
-    of_layers:put(json.text_of(file), " ", text_of(row), "\n")
+    of_layers:put(#file, " ", file, text_of(row), "\n")
     room()
   end
 end
 
 ---What was gathered since the last call: lines of JSON.
 ---@return string rows of the run's own
----@return string of_layers each after the name of its file, as JSON, and a blank
+---@return string of_layers each after its file: the path's length in bytes, a blank, and the path
 function audit.take()
   return rows:get(), of_layers:get()
 end

@@ -243,6 +243,7 @@ class Running:
                 with anyio.move_on_after(self._wish.timeout) as bounded:
                     await host.load_script(self._wish.script)
                 if bounded.cancelled_caught:
+                    host.audits.hurry()
                     seconds, script = self._wish.timeout, self._wish.script
                     self._screen.error(f"--timeout {seconds:g}: {script} was not loaded in time")
                     self._exit = TIMED_OUT
@@ -336,6 +337,7 @@ class Running:
     def _cancel(self, reason: str) -> None:
         """Cancels all that is alive, and with it the run."""
         if self._host is not None:
+            self._host.audits.hurry()
             self._host.cancel_all(reason)
         if self._watched is not None:
             self._watched.end()
