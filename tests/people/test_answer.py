@@ -6,6 +6,9 @@ import json
 import os
 import pwd
 import re
+import shlex
+import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -202,6 +205,81 @@ def test_without_a_terminal_a_value_is_needed(journals: Journals) -> None:
     name = waits(journals, ASKS, "prod")
     said = journals.error("answer", name, "T-2.1")
     assert said == "there is no terminal to ask at: give VALUE, or - for standard input"
+
+
+def test_without_a_terminal_the_question_is_shown_whole(journals: Journals) -> None:
+    (journals.folder / "notes").write_text("".join(f"note {n}\n" for n in range(1000)))
+    name = waits(journals, NUMBER)
+    assert journals.lines("answer", name) == ['T-1.1 "main": How many? (JSON)']
+    done = run("answer", name, "T-1.1")
+    assert done.returncode == 1
+    lines = done.stdout.decode().splitlines()
+    assert lines[1:5] == ["  How many?", "beside it:", "  note 0", "  note 1"]
+    assert lines[-5:] == [
+        "  … 500 more lines",
+        "the answer is JSON that fits:",
+        "  {",
+        '    "type": "integer"',
+        "  }",
+    ]
+    done = run("answer", name, "T-1.1", "--json")
+    assert (done.returncode, json.loads(done.stdout)["schema"]) == (1, {"type": "integer"})
+    said = journals.error("answer", name, "T-9.1")
+    assert said == "there is no open question T-9.1; open are T-1.1"
+
+
+def test_words_that_are_not_utf_8_are_told(journals: Journals) -> None:
+    name = waits(journals, ASKS, "prod")
+    for words in (
+        ["T-2.1\udcff", "yes"],
+        ["T-2.1", "y\udcff"],
+        ["T-2.1", "yes", "--reason=\udcff"],
+    ):
+        said = journals.said("answer", name, *words, status=2)
+        assert re.match(r"error: (KEY|VALUE|--reason): not UTF-8: ", said), said
+
+
+@pytest.mark.parametrize(
+    ("blocks", "why"),
+    [(0, "PATH cannot be opened: "), (64, "the answer was not kept: PATH cannot be written: ")],
+)
+def test_a_full_disk_is_no_damage(journals: Journals, blocks: int, why: str) -> None:
+    name = waits(journals, 'swarm.main(function() return swarm.ask "Why?" end)')
+    command = (
+        f"ulimit -f {blocks}; exec {shlex.join(SWARM_HOST)} answer {name} T-1.1 {'x' * 100000}"
+    )
+    done = subprocess.run(["sh", "-c", command], capture_output=True, timeout=60)
+    said = done.stderr.decode()
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert said.startswith(f"error: {why.replace('PATH', str(journals.path(name)))}"), said
+    assert len(journals.lines("answer", name)) == 1
+
+
+def test_a_run_that_is_ending_is_waited_for(journals: Journals) -> None:
+    with going_on_unheard(journals) as (process, name):
+        with popen("answer", name, "T-2.1", "yes") as answering:
+            process.send_signal(signal.SIGINT)
+            out, err = answering.communicate(timeout=30)
+        assert (answering.returncode, err) == (0, b"")
+        assert f"resume it with: swarm-host resume {name}" in out.decode()
+
+
+def test_nobody_is_told_to_kill_a_run_that_asks(journals: Journals) -> None:
+    with going_on_unheard(journals) as (_, name):
+        said = journals.error("answer", name, "T-2.1", "yes")
+        assert said == f"run {name} goes on and does not listen; where it is ending, try again"
+
+
+@contextmanager
+def going_on_unheard(journals: Journals) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """A run that waits for an answer, and that nobody finds a socket of; its id."""
+    with popen("--on-ask=wait", script(journals.folder, ASKS), "prod") as process:
+        socket = journals.home / "swarm-host"
+        hold(lambda: bool(list(socket.glob("*.sock"))))
+        [found] = socket.glob("*.sock")
+        hold(lambda: len(journals.lines("answer", found.stem)) == 1)
+        found.unlink()
+        yield process, found.stem
 
 
 def test_without_a_value_it_asks_at_the_terminal(journals: Journals) -> None:

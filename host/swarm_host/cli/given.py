@@ -83,6 +83,14 @@ def read_value(text: str, *, as_json: bool) -> Any:
     return _parsed(decoded, source, "\nthe question has a schema: its answer is JSON")
 
 
+def read_word(text: str, what: str) -> str:
+    """A word as text.
+
+    :param what: its name, for messages.
+    """
+    return _decoded(os.fsencode(text), what)
+
+
 def _given(text: str, what: str, seconds: float | None) -> tuple[str, str]:
     """The text that a word names, and what the source of it is called."""
     source = what

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from swarm_host.journal.contents import content_of
 from swarm_host.journal.places import Lock, NoJournal, number_of
 from swarm_host.journal.reading.readable import value_of
-from swarm_host.journal.schema import check
+from swarm_host.journal.schema import check, is_damage
 from swarm_host.vm.given import to_json
 
 _NAMED = 10
@@ -126,7 +126,11 @@ def answer(path: Path, key: str, value: Any, by: str, reason: str | None) -> Que
                 )
                 return found
         except sqlite3.Error as problem:
-            raise NoJournal(f"{path} is damaged: {problem}. It was left as it is") from None
+            if is_damage(problem):
+                said = f"{path} is damaged: {problem}. It was left as it is"
+            else:
+                said = f"the answer was not kept: {path} cannot be written: {problem}"
+            raise NoJournal(said) from None
         finally:
             connection.close()
 

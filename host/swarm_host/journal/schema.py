@@ -61,17 +61,29 @@ _MIGRATIONS: dict[int, str] = {}
 """What makes version n + 1 out of version n."""
 
 
+_PRIMARY = 0xFF
+"""The bits of SQLite's error codes that say what kind of error it is."""
+_OF_THE_CONTENT = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def is_damage(problem: sqlite3.Error) -> bool:
+    """Whether what is in a journal is at fault, and not the disk, or who else has it."""
+    return getattr(problem, "sqlite_errorcode", 0) & _PRIMARY in _OF_THE_CONTENT
+
+
 def check(connection: sqlite3.Connection, name: str, *, migrate: bool) -> None:
     """Sees that a file is a journal that this version reads.
 
     :param name: what messages call it.
     :param migrate: an older one is brought up to date.
-    :raises NoJournal: it is none, is damaged, or is of a newer version.
+    :raises NoJournal: it is none, is damaged, is of a newer version, or cannot be opened.
     """
     try:
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         version = connection.execute("PRAGMA user_version").fetchone()[0]
     except sqlite3.DatabaseError as problem:
+        if not is_damage(problem):
+            raise NoJournal(f"{name} cannot be opened: {problem}") from None
         raise NoJournal(f"{name} is damaged: {problem}. It was left as it is") from None
     if application != APPLICATION:
         raise NoJournal(f"{name} is no journal of swarm-host")

@@ -14,12 +14,14 @@ def asked(question: dict[str, Any]) -> str:
     """A question on one line: its key, who asks, what, and what can be said.
 
     :param question: as Lua tells of it: ``key``, ``name``, ``label``, ``question``, ``choices``,
-        ``default``, ``to``.
+        ``schema``, ``default``, ``to``.
     """
     text = f"{question['key']} {titled(question)}: {one_line(str(question['question']))}"
     choices, default = question.get("choices"), question.get("default")
     if choices:
         text += f" ({', '.join(map(one_line, map(str, choices)))})"
+    if question.get("schema") is not None:
+        text += " (JSON)"
     if default is not None:
         text += f" [default: {one_line(str(default))}]"
     to = question.get("to", "main")

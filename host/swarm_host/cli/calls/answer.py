@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Protocol
 
 import click
 
-from swarm_host.cli.calls.asking import NobodyThere, ask
-from swarm_host.cli.calls.speaking import listens, spoken_to
-from swarm_host.cli.given import read_value
+from swarm_host.cli.calls.asking import NobodyThere, NoTerminal, ask
+from swarm_host.cli.calls.speaking import spoken_to
+from swarm_host.cli.given import read_value, read_word
 from swarm_host.cli.looking.lines import journal_of, told
 from swarm_host.cli.running.asking import login
 from swarm_host.entries import harmless
@@ -27,10 +28,16 @@ from swarm_host.serving import addresses
 from swarm_host.serving.addresses import NoRun, connect, runs
 from swarm_host.serving.client import Client, Gone, Refused
 from swarm_host.view.asked import asked
-from swarm_host.view.prompt.wording import answered
+from swarm_host.view.prompt.wording import answered, context_of, shown_of
 
 _LOOK_SECONDS = 5.0
 """How long a run may take to say whether it asks something, where all are looked at."""
+
+_ENDING_SECONDS = 3.0
+"""How long a run may take to end that does not listen any more."""
+_AGAIN_SECONDS = 0.05
+_NAMED = 10
+"""Open questions that a message names."""
 
 
 class _Asker(Protocol):
@@ -68,18 +75,15 @@ def answer(run: str, key: str | None, value: str | None, reason: str | None, as_
     A run that goes on hears of it at once; of one that has ended the answer is kept in its journal,
     for swarm-host resume. The first answer counts.
     """
+    key = None if key is None else read_word(key, "KEY")
+    reason = None if reason is None else read_word(reason, "--reason")
     with _asker(_last() if run == "last" else run) as asker:
         if key is None:
             _list(asker, as_json)
             return
         question = next((one for one in asker.questions() if one["key"] == key), None)
         if value is None:
-            if question is None:
-                raise click.ClickException(harmless(f"{key} is no open question of {asker.run}"))
-            try:
-                given = ask(question)
-            except NobodyThere as problem:
-                raise click.ClickException(str(problem)) from None
+            given = _asked_for(asker, key, question, as_json)
         else:
             is_json = question is not None and question.get("schema") is not None
             given = read_value(value, as_json=is_json)
@@ -91,6 +95,22 @@ def answer(run: str, key: str | None, value: str | None, reason: str | None, as_
         if asker.resumes:
             more = sum(1 for _ in asker.questions())
             click.echo(f"{more} more to answer" if more else asker.resumes)
+
+
+def _asked_for(asker: _Asker, key: str, question: dict[str, Any] | None, as_json: bool) -> Any:
+    """An answer from the person at the terminal; without a terminal the question is shown."""
+    if question is None:
+        open_ = ", ".join(islice((one["key"] for one in asker.questions()), _NAMED))
+        said = f"there is no open question {key}" + (f"; open are {open_}" if open_ else "")
+        raise click.ClickException(harmless(said))
+    try:
+        return ask(question)
+    except NoTerminal as problem:
+        shown = context_of(question, shown_of(question), None)
+        click.echo(json.dumps(question) if as_json else harmless(shown))
+        raise click.ClickException(str(problem)) from None
+    except NobodyThere as problem:
+        raise click.ClickException(str(problem)) from None
 
 
 def _list(asker: _Asker, as_json: bool) -> None:
@@ -109,15 +129,32 @@ def _list(asker: _Asker, as_json: bool) -> None:
 @contextmanager
 def _asker(run: str) -> Iterator[_Asker]:
     """A run by its name; what goes wrong ends the command with one line."""
-    if not listens(run):
+    end = time.monotonic() + _ENDING_SECONDS
+    while not _is_heard(run):
         with journal_of(run) as reader:
-            run, path, is_live = reader.run_id, reader.path, reader.live
+            name, path, is_live = reader.run_id, reader.path, reader.live
         if not is_live:
             with told():
-                yield _Ended(path, run)
+                yield _Ended(path, name)
             return
+        if _is_heard(name):
+            run = name
+        elif time.monotonic() > end:
+            said = f"run {name} goes on and does not listen; where it is ending, try again"
+            raise click.ClickException(harmless(said))
+        else:
+            time.sleep(_AGAIN_SECONDS)
     with spoken_to(run) as client:
         yield _Live(run, client)
+
+
+def _is_heard(run: str) -> bool:
+    """Whether there is a run to speak to."""
+    try:
+        connect(addresses.find(run)).close()
+    except (NoRun, OSError):
+        return False
+    return True
 
 
 class _Live:

@@ -34,17 +34,22 @@ class NobodyThere(Exception):
     """Nobody answers; the text says why."""
 
 
+class NoTerminal(NobodyThere):
+    """Nobody can be asked."""
+
+
 def ask(question: Mapping[str, Any]) -> Any:
     """Asks until there is an answer that a question takes, as far as that can be told here.
 
     :param question: as :meth:`swarm_host.host.Host.pending` has it.
     :return: the answer.
-    :raises NobodyThere: there is no terminal, or no answer.
+    :raises NoTerminal: there is none.
+    :raises NobodyThere: there is no answer.
     """
     try:
         file = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError:
-        raise NobodyThere(
+        raise NoTerminal(
             "there is no terminal to ask at: give VALUE, or - for standard input"
         ) from None
     with os.fdopen(file, "r+b", buffering=0) as terminal:

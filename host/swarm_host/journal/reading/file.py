@@ -12,11 +12,7 @@ from swarm_host.errors import words_of
 from swarm_host.journal.contents import content_of
 from swarm_host.journal.places import NoJournal, files_of, is_live
 from swarm_host.journal.reading.readable import value_of
-from swarm_host.journal.schema import VERSION, check
-
-_PRIMARY = 0xFF
-"""The bits of SQLite's error codes that say what kind of error it is."""
-_OF_THE_CONTENT = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+from swarm_host.journal.schema import VERSION, check, is_damage
 
 
 class File:
@@ -116,7 +112,7 @@ class File:
 
     def unreadable(self, problem: sqlite3.Error) -> NoJournal:
         """Why it cannot be read."""
-        if getattr(problem, "sqlite_errorcode", 0) & _PRIMARY in _OF_THE_CONTENT:
+        if is_damage(problem):
             return self._damaged(problem)
         return NoJournal(
             f"{self.path} cannot be read: {problem}. Where its folder cannot be written to, copy "

@@ -256,6 +256,8 @@ def context_of(question: Question, shown: str, state: Mapping[str, Any] | None) 
     if question.get("schema") is not None:
         lines += ["the answer is JSON that fits:", *_indented(_json(question["schema"]))]
     lines += [f"  {line}" for line in _choices(question, 0)[:_MOST_LINES]]
+    if question.get("default") is not None:
+        lines.append(f"default: {text_of(question['default'])}")
     events = list(state["events"])[-_MOST_SAID:] if state else []
     said = [line for event in events for line in lines_of(event)][-_MOST_SAID:]
     if said:
