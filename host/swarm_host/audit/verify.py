@@ -18,7 +18,7 @@ class Verified(NamedTuple):
     """What an audit that is sound has.
 
     :ivar head: its end.
-    :ivar runs: how many runs began in it.
+    :ivar runs: how many runs began in it; one that was resumed is one.
     :ivar open: the run that began last and of which there is no end, or None: it goes on, was
         killed, or its end was cut off.
     """
@@ -35,11 +35,13 @@ def verify(file: BinaryIO, wanted: str | None = None) -> Verified:
     :raises Broken: a line does not belong where it stands, or the last one is another one.
     :raises OSError: the file cannot be read.
     """
-    head, runs, open_run, seen = Head(), 0, None, 0
+    head, open_run, seen = Head(), None, 0
+    runs: set[str] = set()
     while line := read_line(file, head.lines + 1):
         members, head = follow(line, head)
         if members.get("type") == "run_started":
-            runs, open_run = runs + 1, str(members.get("run_id"))
+            open_run = str(members.get("run_id"))
+            runs.add(open_run)
         elif members.get("type") == "run_ended":
             open_run = None
         if head.hash == wanted:
@@ -48,7 +50,7 @@ def verify(file: BinaryIO, wanted: str | None = None) -> Verified:
         raise Broken(1, "it is not there: the file is empty")
     if wanted is not None and head.hash != wanted:
         raise Broken(head.lines, _other_end(head, wanted, seen))
-    return Verified(head, runs, open_run)
+    return Verified(head, len(runs), open_run)
 
 
 def _other_end(head: Head, wanted: str, seen: int) -> str:
