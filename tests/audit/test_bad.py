@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shlex
 import signal
 import subprocess
 from pathlib import Path
@@ -134,6 +135,35 @@ def test_what_cannot_be_gone_on_with_is_refused_and_stays(
     assert f"line, {why}" in said
     assert f"`swarm-host audit verify {steps}/a` looks at all of it; name another file" in said
     assert Path("a").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["resume", "./the j"],
+        ["resume", "./the j", "--again", "--with", "script.lua"],
+        ["rerun", "./the j", "--from", "T-2"],
+    ],
+)
+def test_a_run_whose_audit_is_torn_goes_on_in_another_file_with_the_command_that_is_told(
+    steps: Path, words: list[str]
+) -> None:
+    done = run("--journal", "the j", "--audit", "a", "script.lua", "1")
+    assert done.returncode == 0, done
+    Path("a").write_bytes(Path("a").read_bytes()[:-20])
+    done = run(*words)
+    assert (done.returncode, done.stdout) == (2, b"")
+    said, _, command = done.stderr.decode().rstrip().partition("\ngo on in another file: ")
+    assert f"--audit {steps}/a: it is there already, and no audit that could be gone on" in said
+    assert command == f"swarm-host {shlex.join(words)} --audit FILE"
+    done = run(*shlex.split(command)[1:])
+    assert (done.returncode, done.stdout) == (0, b"done\n"), done
+    assert verified(steps / "FILE")["runs"] == 1
+
+
+def test_a_run_that_begins_is_told_of_no_command_to_go_on(steps: Path) -> None:
+    Path("a").write_bytes(b"no audit\n")
+    assert "go on in another file" not in refused("a")
 
 
 def test_two_runs_do_not_write_one_file_at_once(steps: Path) -> None:

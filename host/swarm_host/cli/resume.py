@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -126,7 +127,8 @@ def _go_on(
             recorded["script"] = str(Path(script).absolute())
         _go_where(resumed.meta["cwd"])
         _tell_differences(resumed, recorded["script"])
-        journal = JournalWish(path, sync, resumed.run_id, resumed, lock)
+        command = _command(run, script, again=again, drop=drop)
+        journal = JournalWish(path, sync, resumed.run_id, resumed, lock, command)
         if words["audit"] is not None:
             words["audit"] = str(Path(words["audit"]).absolute())
         recorded |= {name: given for name, given in words.items() if given or name not in recorded}
@@ -134,6 +136,16 @@ def _go_on(
     except (KeyError, TypeError, ValueError, AttributeError) as problem:
         refuse(f"{path} is damaged: {problem!r}. It was left as it is")
     run_wish(wish)
+
+
+def _command(run: str, script: str | None, *, again: bool, drop: str) -> str:
+    """What was asked for, after ``swarm-host``: how to go on, without what it looks like."""
+    words = ["rerun", run, "--from", drop] if drop else ["resume", run]
+    if again and not drop:
+        words.append("--again")
+    if script is not None:
+        words += ["--with", script]
+    return shlex.join(words)
 
 
 def _recorded(known: dict[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:

@@ -10,11 +10,15 @@ from swarm_host.cli.words import refuse
 
 if TYPE_CHECKING:
     from swarm_host.audit.audit import Audit
+    from swarm_host.cli.running.journal_wish import JournalWish
     from swarm_host.host import Host
 
 
-def audit_of(path: str | None) -> Audit | None:
-    """The audit that is asked for. Where it cannot be written the process ends."""
+def audit_of(path: str | None, journal: JournalWish | None) -> Audit | None:
+    """The audit that is asked for. Where it cannot be written the process ends.
+
+    :param journal: of the run; of one that goes on it has the command that does so.
+    """
     if path is None:
         return None
     from swarm_host.audit.audit import Audit
@@ -23,7 +27,10 @@ def audit_of(path: str | None) -> Audit | None:
     try:
         return Audit(path)
     except NoAudit as problem:
-        refuse(f"--audit {problem}")
+        text = f"--audit {problem}"
+        if journal is not None and journal.command is not None:
+            text += f"\ngo on in another file: swarm-host {journal.command} --audit FILE"
+        refuse(text)
 
 
 def note_signal(host: Host | None, received: signal.Signals | None) -> None:

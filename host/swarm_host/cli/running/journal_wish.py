@@ -20,6 +20,7 @@ class JournalWish(NamedTuple):
     :ivar run_id: of a run that is resumed; None: it is a new one.
     :ivar resumed: what is known of it.
     :ivar lock: that it is nobody else's.
+    :ivar command: with which it is resumed, after ``swarm-host``.
     """
 
     path: Path | None = None
@@ -27,6 +28,7 @@ class JournalWish(NamedTuple):
     run_id: str | None = None
     resumed: Resumed | None = None
     lock: Lock | None = None
+    command: str | None = None
 
     def recorder(self) -> Recorder:
         """The journal of a run that begins.

@@ -119,7 +119,7 @@ class Running:
             before_exit=self._before_exit,
             reuse=wish.reuse,
             journal=self._journal_of(wish),
-            audit=audit_of(None if on_loaded is not None else wish.audit),
+            audit=audit_of(None if on_loaded is not None else wish.audit, wish.journal),
         )
         self._watched: WatchedRun | None = None
         on_hangup = None
