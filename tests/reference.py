@@ -258,7 +258,8 @@ def spelling(table: str, owners: dict[str, str]) -> str:
 def opened(text: str) -> str:
     """The types by the names of the classes that say what each field is, not of closed shapes."""
     worker = text.replace(
-        "swarm.closed.Worker", "swarm.LuaWorker|swarm.ProcessWorker|swarm.AgentWorker"
+        "swarm.closed.Worker",
+        "swarm.LuaWorker|swarm.ProcessWorker|swarm.PythonWorker|swarm.AgentWorker",
     )
     return worker.replace("swarm.closed.", "swarm.")
 

@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from swarm_host.host import Host
     from swarm_host.options import Options
     from swarm_host.outcome import Outcome, Reloaded
+    from swarm_host.ports.python.context import Blocked, WorkerContext, blocked, worker_context
+    from swarm_host.ports.python.registered import worker
 
 __all__ = [
+    "Blocked",
     "Handle",
     "Host",
     "LoadError",
@@ -31,14 +34,27 @@ __all__ = [
     "SwarmError",
     "WorkerBlocked",
     "WorkerCancelled",
+    "WorkerContext",
     "WorkerFailed",
     "WorkerTimeout",
     "__version__",
+    "blocked",
+    "worker",
+    "worker_context",
 ]
 
-_ROOMS = {"Handle": "handle", "Host": "host", "Options": "options"} | dict.fromkeys(
-    ("Outcome", "Reloaded"), "outcome"
-)
+_ROOMS = {
+    "Handle": "handle",
+    "Host": "host",
+    "Options": "options",
+    "Outcome": "outcome",
+    "Reloaded": "outcome",
+    "Blocked": "ports.python.context",
+    "WorkerContext": "ports.python.context",
+    "blocked": "ports.python.context",
+    "worker": "ports.python.registered",
+    "worker_context": "ports.python.context",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -100,6 +100,14 @@ local KINDS = {
       end,
     },
   },
+  python = {
+    echo = { python = "python_workers:echo" },
+    block = { python = "python_workers:block" },
+    fail = { python = "python_workers:fail" },
+    wait = { python = "python_workers:wait" },
+    third = { python = "python_workers:third" },
+    two = { python = "python_workers:two" },
+  },
   process = {
     talk = {
       shell = [[n=0

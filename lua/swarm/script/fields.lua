@@ -21,7 +21,6 @@ local FIRST_GUESSES = {
 local LATER_KINDS = {
   llm = "a worker of kind lua may use swarm.http.request",
   operator = "swarm.blocked says what a person has to decide",
-  python = 'a command does for it, as { command = { "python3", "x.py" } }',
 }
 
 -- Fields that come later, and what does for them.
