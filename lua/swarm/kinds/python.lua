@@ -115,13 +115,13 @@ local function listener(ctx, me)
   end
 end
 
----A function went on after its cancel, and is left behind.
+---A function did not end after its cancel: its thread is left behind, its coroutine closed.
 local function abandon(me, where)
   local task = me.task
   local at = where ~= "" and ", at " .. where or ""
   local message = "worker "
     .. record.title(task)
-    .. " is abandoned: its Python function goes on after its cancel"
+    .. " is abandoned: its Python function did not end after its cancel"
   log.entry("error", message .. at, nil, task)
   if events.on then
     events.publish("abandoned", task, { where = where ~= "" and where or nil })

@@ -28,6 +28,10 @@ MOST_UNREAD = 1_000
 """Things that a function in a thread has said and nobody has taken yet: then it waits."""
 
 
+MOST_CLOSES = 100
+"""How often a coroutine is told to end that awaits something else each time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """A function of a generation.
@@ -119,7 +123,8 @@ class Run:
             return self._problem(raised)
 
     def _task_ended(self, task: asyncio.Task[Answer | PortError]) -> None:
-        ended: Any = None if task.cancelled() else task.result()  # cancelled before it had begun
+        # Cancelled before it had begun, or closed.
+        ended = None if task.cancelled() or task.exception() is not None else task.result()
         self._work.end(ended)
 
     def _problem(self, raised: BaseException) -> PortError:
@@ -160,7 +165,10 @@ class Run:
                 await self._said.all_told()
             if not grace.cancelled_caught:
                 raise
-            return Answer({"abandoned": self._left_at(task) or self._loaded.home or ""})
+            place = self._left_at(task)
+            if task is not None:
+                _close(task)
+            return Answer({"abandoned": place or self._loaded.home or ""})
         finally:
             self._said.close()
         if isinstance(ended, Answer):
@@ -175,6 +183,20 @@ class Run:
         thread = self._work.thread
         frame = sys._current_frames().get(thread) if thread is not None else None
         return self._loaded.authors.at_work(frame)
+
+
+def _close(task: asyncio.Task[Any]) -> None:
+    """Ends a task whose coroutine catches every cancel: the loop could never be closed."""
+    coroutine = task.get_coro()
+    for _ in range(MOST_CLOSES):
+        try:
+            coroutine.close()
+            break
+        except RuntimeError:  # it awaits something else as it is closed
+            continue
+        except BaseException:  # the clean-up of one that is abandoned: nobody waits for it
+            break
+    task.cancel()  # it looks at its coroutine, and ends
 
 
 def _misfit(problem: Misfit) -> Answer:
