@@ -8,6 +8,7 @@ local events = require "swarm.events.run"
 local exact = require "swarm.values.exact"
 local gate = require "swarm.rights.gate"
 local json = require "swarm.values.json"
+local labels = require "swarm.scheduler.label"
 local log = require "swarm.events.log"
 local noting = require "swarm.journal.noting"
 local pace = require "swarm.worker.output.pace"
@@ -150,7 +151,7 @@ local function run(def, plan, ctx, input)
     name = def.name,
     task_id = ctx.task_id,
     attempt = ctx.attempt,
-    label = ctx.label,
+    label = labels.own(task), -- of an input in short nobody may have asked
     worktree = def.worktree and ctx.worktree or nil,
     token = plan.token and tokens.of_child(task) or nil,
     grace = cancelling.grace,

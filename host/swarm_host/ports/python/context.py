@@ -31,7 +31,7 @@ class WorkerContext:
     :ivar task_id: such as ``T-7``.
     :ivar attempt: which try at the task this is, from 1.
     :ivar name: the worker's.
-    :ivar label: which of many it is.
+    :ivar label: which of many it is; None: neither its definition nor its spawn says.
     :ivar worktree: the path of its git worktree; None: it has none.
     """
 

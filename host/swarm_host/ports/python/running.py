@@ -28,6 +28,9 @@ MOST_UNREAD = 1_000
 """Things that a function in a thread has said and nobody has taken yet: then it waits."""
 
 
+_SAYING = threading.Lock()
+"""Held while somebody begins to say something, or ends: for moments."""
+
 MOST_CLOSES = 100
 """How often a coroutine is told to end that awaits something else each time."""
 
@@ -59,8 +62,10 @@ class Run:
         self._token = str(about.get("token") or "").encode()
         self._data = call.data
         self._work = Work()
-        self._said = _Said(call)
-        self._context = WorkerContext(about, self._said.say)
+        self._ended = False
+        self._request = call
+        self._said: _Said | None = None  # few say anything
+        self._context = WorkerContext(about, self._say)
         self._files = len(loaded.modules.files)
 
     async def in_thread(self, threads: Threads) -> Answer:
@@ -90,6 +95,19 @@ class Run:
         task = asyncio.get_running_loop().create_task(self._await(*given))
         task.add_done_callback(self._task_ended)
         return await self._to_the_end(task)
+
+    def _say(self, text: bytes) -> None:
+        with _SAYING:
+            if self._ended:
+                raise RuntimeError("the worker has ended: nothing is said for it any more")
+            said = self._said
+            if said is None:
+                said = self._said = _Said(self._request, self._work.loop)
+        said.say(text)
+
+    async def _all_told(self) -> None:
+        if self._said is not None:
+            await self._said.all_told()
 
     # What runs. ------------------------------------------------------------------------------
 
@@ -155,14 +173,14 @@ class Run:
         """Waits for its end. Once it is cancelled it has some time, and is then left behind."""
         try:
             ended = await self._work.ended()
-            await self._said.all_told()
+            await self._all_told()
         except asyncio.CancelledError:
             self._context._cancel("the worker was cancelled")
             if task is not None:
                 task.cancel()
             with CancelScope(shield=True), move_on_after(self._grace) as grace:
                 await self._work.ended()
-                await self._said.all_told()
+                await self._all_told()
             if not grace.cancelled_caught:
                 raise
             place = self._left_at(task)
@@ -170,7 +188,10 @@ class Run:
                 _close(task)
             return Answer({"abandoned": place or self._loaded.home or ""})
         finally:
-            self._said.close()
+            with _SAYING:
+                self._ended = True
+            if self._said is not None:
+                self._said.close()
         if isinstance(ended, Answer):
             return ended
         raise ended
@@ -207,12 +228,12 @@ class _Said:
     """What a function says, on its way to its worker: in order, and many at once.
 
     :param call: the request.
+    :param loop: the loop that it is served in.
     """
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, loop: asyncio.AbstractEventLoop) -> None:
         self._call = call
-        self._loop = asyncio.get_running_loop()
-        self._here = threading.get_ident()
+        self._loop = loop
         self._waiting: deque[bytes] = deque()
         self._telling: asyncio.Task[None] | None = None
         self._room = threading.Condition()
@@ -224,7 +245,7 @@ class _Said:
         :raises RuntimeError: the worker has ended.
         """
         with self._room:
-            if threading.get_ident() != self._here:
+            if asyncio._get_running_loop() is not self._loop:
                 self._room.wait_for(lambda: self._closed or len(self._waiting) < MOST_UNREAD)
             if self._closed:
                 raise RuntimeError("the worker has ended: nothing is said for it any more")

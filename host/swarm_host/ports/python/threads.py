@@ -21,13 +21,14 @@ from anyio import CapacityLimiter, WouldBlock
 class Work:
     """One piece of work.
 
+    :ivar loop: the loop that waits for it.
     :ivar thread: the number of the thread that does it, once it has begun.
     """
 
-    __slots__ = ("_loop", "_outcome", "_over", "_waiter", "thread")
+    __slots__ = ("_outcome", "_over", "_waiter", "loop", "thread")
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._outcome: Any = None
         self._over = False
         self._waiter: asyncio.Future[None] | None = None
@@ -42,7 +43,7 @@ class Work:
     async def ended(self) -> Any:
         """What it came to, once it has; who waits may be cancelled, and wait again."""
         while not self._over:
-            self._waiter = self._loop.create_future()
+            self._waiter = self.loop.create_future()
             await self._waiter
         return self._outcome
 
