@@ -5,7 +5,7 @@ swarm.worker "async" { python = "python_calls:nothing_later" }
 swarm.worker "calls" {
   run = function(_, input)
     local started = swarm.monotonic()
-    local function caller(ctx, n)
+    local function caller(_, n)
       for _ = 1, n do
         swarm.call(input.name, { n = 1 })
       end
