@@ -1,4 +1,5 @@
 -- require "swarm": the public face of a generation. Nothing but names handed on.
+local approvals = require "swarm.people.approvals"
 local ask = require "swarm.outside.ask"
 local blocks = require "swarm.structure.blocks"
 local channel = require "swarm.sharing.channel"
@@ -73,6 +74,7 @@ return function(generation, run)
     ask = ask.ask,
     answer = ask.answer,
     pending = ask.pending,
+    approvals = approvals.face,
     retry = dispatching.retry,
     attach = sessions.attach,
     pause = loop.pause,

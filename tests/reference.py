@@ -257,11 +257,9 @@ def spelling(table: str, owners: dict[str, str]) -> str:
 
 def opened(text: str) -> str:
     """The types by the names of the classes that say what each field is, not of closed shapes."""
-    worker = text.replace(
-        "swarm.closed.Worker",
-        "swarm.LuaWorker|swarm.ProcessWorker|swarm.PythonWorker|swarm.AgentWorker",
-    )
-    return worker.replace("swarm.closed.", "swarm.")
+    kinds = ("Lua", "Process", "Python", "Agent", "Operator")
+    workers = "|".join(f"swarm.{kind}Worker" for kind in kinds)
+    return text.replace("swarm.closed.Worker", workers).replace("swarm.closed.", "swarm.")
 
 
 def whole_lines(text: str) -> list[str]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     )
     from swarm_host.handle import Handle
     from swarm_host.host import Host
+    from swarm_host.journal.places import NoJournal
     from swarm_host.options import Options
     from swarm_host.outcome import Outcome, Reloaded
     from swarm_host.ports.python.context import Blocked, WorkerContext, blocked, worker_context
@@ -27,6 +28,7 @@ __all__ = [
     "Handle",
     "Host",
     "LoadError",
+    "NoJournal",
     "Options",
     "OutOfMemory",
     "Outcome",
@@ -46,6 +48,7 @@ __all__ = [
 _ROOMS = {
     "Handle": "handle",
     "Host": "host",
+    "NoJournal": "journal.places",
     "Options": "options",
     "Outcome": "outcome",
     "Reloaded": "outcome",

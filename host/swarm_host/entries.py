@@ -13,6 +13,8 @@ from typing import Any
 _CONTROL = {
     code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if code not in b"\t\n"
 }
+_CONTROL |= {code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+"""Signs that turn round the order in which what follows is shown are among them."""
 _QUOTED = frozenset(' \t\n"=')
 
 

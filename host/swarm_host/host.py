@@ -6,11 +6,13 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio
 
+from swarm_host.audit.audits import Audits
 from swarm_host.ending import Ending
 from swarm_host.errors import LoadError, OutOfMemory, SwarmError
 from swarm_host.handle import Handle
@@ -21,24 +23,24 @@ from swarm_host.pump import Pump
 from swarm_host.reload.generations import Generations
 from swarm_host.sinks import Sinks
 from swarm_host.version import __version__
+from swarm_host.visited import Visited
 from swarm_host.vm.kernel import Kernel
-
-if TYPE_CHECKING:
-    from swarm_host.audit.audit import Audit
 
 __all__ = ["Handle", "Host", "Options", "Outcome", "Reloaded"]
 
 
-class Host:
+class Host(Visited):
     """A run of one script. Make one with :meth:`load`.
 
     :ivar run_id: what it is known by.
     :ivar script: the path of its script, once that is being loaded.
+    :ivar audits: those that it writes: of its own, and of layers.
     :ivar kernel: the Lua side, for who asks more than the verbs here.
     :ivar turn_address: where :func:`swarm_host.vm.turn.read_turn` reads who holds the VM.
     """
 
     def __init__(self, options: Options) -> None:
+        self._options = options
         journal = self._journal = options.journal
         self.run_id = os.urandom(6).hex() if journal is None else journal.run_id
         self.kernel = Kernel()
@@ -51,29 +53,26 @@ class Host:
             from swarm_host.journal.sources import Sources
 
             given["files"] = Sources(journal)
-        audit = self._audit = options.audit
-        if audit is not None:
+        self.audits = Audits(options.audit)
+        if options.audit is not None:
             from swarm_host.audit.sources import AuditedSources
 
-            given["files"] = AuditedSources(audit, Ports(given).get("files"))
+            given["files"] = AuditedSources(options.audit, Ports(given).get("files"))
         self._about = {"args": len(options.args), "version": __version__}
         self._about["resumed"] = journal is not None and journal.resumed is not None
         self._ports = Ports(given)
         sinks = Sinks(options)
         names = self._ports.names() if options.spec else ()
         config = options.for_lua(self.run_id, __version__, names)
-        given_calls: dict[str, Any] = (
-            {} if journal is None else {"keep": journal.keep_rows, "find": journal.find}
-        )
-        if audit is not None:
-            given_calls["note"] = audit.keep_rows
-        self.kernel.boot(config, sinks.flush, sinks.end, **given_calls)
+        calls: dict[str, Any] = {"note": self.audits.keep}
+        if journal is not None:
+            calls |= {"keep": journal.keep_rows, "find": journal.find}
+        self.kernel.boot(config, sinks.flush, sinks.end, **calls)
         self.turn_address = self.kernel.turn_address()  # nobody can ask while Lua is held
         self._pump = Pump(
-            self.kernel, self._ports, sinks.take, options.write_output, journal, audit
+            self.kernel, self._ports, sinks.take, options.write_output, journal, self.audits
         )
-        if audit is not None:
-            audit.on_problem = self._pump.poke
+        self.audits.on_problem = self._pump.poke
         self._generations = Generations(self.kernel, self._pump)
         self._ending = Ending(self.kernel, self._pump)
         self.script = ""
@@ -91,6 +90,30 @@ class Host:
         host = cls(options or Options())
         async with host.pumping():
             await host.load_script(script)
+            yield host
+
+    @classmethod
+    @asynccontextmanager
+    async def resume(
+        cls, run: str | Path, options: Options | None = None, *, again: bool = False
+    ) -> AsyncIterator[Host]:
+        """Goes on with a run that was journalled, for the time of the block: :meth:`run` runs its
+        ``main`` from the start, and tasks that had passed do not run again. Its script is as it was
+        recorded, and what it was given too.
+
+        :param run: its id, a unique prefix, ``last``, or the path of its journal.
+        :param options: what is new: ``ports``, ``write_log`` and the like.
+        :param again: what was in flight runs again, whatever its worker's ``on_resume`` says.
+        :raises NoJournal: there is none, it is damaged, or somebody works on the run.
+        :raises LoadError: the script cannot be loaded.
+        """
+        from swarm_host.journal.going_on import go_on
+
+        journal, given = go_on(run, again=again)
+        script = given.pop("script")
+        async with cls.load(
+            script, replace(options or Options(), journal=journal, **given)
+        ) as host:
             yield host
 
     @asynccontextmanager
@@ -119,17 +142,16 @@ class Host:
                     if self._journal is not None:
                         await self._journal.aclose()
                 finally:
-                    if self._audit is not None:
-                        await self._end_audit(self._audit, failed=bool(problems))
+                    await self._end_audits(failed=bool(problems))
         if problems:
             raise problems[0]
 
-    async def _end_audit(self, audit: Audit, *, failed: bool) -> None:
+    async def _end_audits(self, *, failed: bool) -> None:
         with suppress(OutOfMemory):
-            audit.keep_rows(self.kernel.take_audit())  # of after the last tick
+            self.audits.keep(*self.kernel.take_audit())  # of after the last tick
         if failed:
-            audit.status = "failed"
-        await audit.aclose()
+            self.audits.status = "failed"
+        await self.audits.aclose()
 
     async def _drive(self, block: anyio.CancelScope, problems: list[BaseException]) -> None:
         try:
@@ -144,15 +166,22 @@ class Host:
         :raises LoadError: it cannot be loaded.
         """
         self.script = str(script)
-        if self._audit is not None:
-            self._audit.begin(self.run_id, self.script, self._about)
+        if self._journal is not None and self._journal.resumed is None:
+            self._journal.describe({"given": self._given()})
+        self.audits.begin(self.run_id, self.script, self._about)
         try:
             await self._generations.load(script)
         except LoadError:
-            if self._audit is not None:
-                self._audit.status = "load_error"
+            self.audits.status = "load_error"
             raise
         self._note_generation()
+
+    def _given(self) -> dict[str, Any]:
+        """What holds again where the run is resumed."""
+        from swarm_host.journal.going_on import GIVEN
+
+        given = {name: getattr(self._options, name) for name in GIVEN}
+        return given | {"script": str(Path(self.script).absolute())}
 
     async def reload(self, dry_run: bool = False, *, fresh: bool = False) -> Reloaded:
         """Loads the script anew; where all is well, what it defines takes over in one step, save
@@ -168,13 +197,13 @@ class Host:
         return reloaded
 
     def _note_generation(self) -> None:
-        if self._journal is None and self._audit is None:
+        if self._journal is None and self.audits.own is None:
             return
         newest = next((one["number"] for one in self.kernel.generations() if one["newest"]), 0)
         if self._journal is not None:
             self._journal.note_generation(newest)
-        if self._audit is not None:
-            self._audit.note_generation(newest, self.watched()["files"])
+        if self.audits.own is not None:
+            self.audits.own.note_generation(newest, self.watched()["files"])
 
     def watched(self) -> dict[str, list[str]]:
         """What the newest generation came from, and the last attempt at the next: ``files``,
@@ -242,8 +271,7 @@ class Host:
         if self._journal is not None:
             waits = outcome.error is not None and outcome.error["code"] == "unanswered"
             self._journal.status = "waiting" if waits else outcome.status
-        if self._audit is not None:
-            self._audit.status = outcome.status
+        self.audits.status = outcome.status
         return outcome
 
     def spawn(self, name: str, value: Any = None, timeout: float | None = None) -> Handle:
@@ -261,55 +289,6 @@ class Host:
         """Says where requests from outside come in: programs of workers that have a token get the
         path as ``SWARM_SOCKET``."""
         self.kernel.listens_at(None if path is None else os.fsencode(path))
-
-    def visit(self, method: str, params: dict[str, Any], person: bool) -> Handle:
-        """Begins to serve a request from outside, by a worker that is no work of the run.
-
-        :param method: a verb of roles.
-        :param params: what belongs to it, and the ``token`` of who asks.
-        :param person: who asks is of this user, and nothing that the run has started.
-        :raises SwarmError: ``invalid_value``: JSON cannot say the parameters.
-        """
-        return self._handle(self.kernel.visit(method, params, person))
-
-    def pending(self, most: int = 1000) -> list[dict[str, Any]]:
-        """The questions that nobody has answered yet, the oldest first.
-
-        :param most: how many at most.
-        :return: of each ``key``, ``nth`` (which it is of all), ``question``, ``to``, ``kind``,
-            ``since`` (Unix seconds), ``task_id``, and where they are there ``name``, ``label``,
-            ``choices``, ``schema``, ``default``, ``show`` and ``details``.
-        """
-        return self.kernel.pending(most)
-
-    async def answer(
-        self,
-        key: str,
-        value: Any,
-        *,
-        by: str | None = None,
-        reason: str | None = None,
-        via: str = "host",
-    ) -> None:
-        """Answers a question; where the run has a journal, the answer is in it afterwards.
-
-        :param key: the question's.
-        :param value: anything but None that JSON can say.
-        :param by: who answers.
-        :param reason: why.
-        :param via: from where.
-        :raises WorkerFailed: with the ``code`` of its ``error``: ``question_not_found``;
-            ``already_answered``, with ``by`` and ``via`` of who was faster; ``invalid_argument`` or
-            ``invalid_value``: the answer does not fit.
-        """
-        said = {"by": by, "reason": reason}
-        params = {"key": key, "value": value, "via": via}
-        params |= {name: text for name, text in said.items() if text is not None}
-        await self.visit("answer_query", params, person=True).result()
-
-    def on_asked(self, tell: Callable[[], None] | None) -> None:
-        """Has a function called, on the loop, when a question was opened or closed; None: none."""
-        self._pump.on_asked = tell
 
     async def call(self, name: str, value: Any = None) -> Any:
         """:meth:`spawn` and :meth:`Handle.result` in one. Cancelling it cancels its worker, whose
@@ -334,60 +313,6 @@ class Host:
         self.kernel.cancel_all(reason)
         self._pump.poke()
 
-    # What the kernel says. -------------------------------------------------------------------
-
-    def describe(self) -> dict[str, Any]:
-        """What the newest generation defines: ``workers`` by name, and where ``main`` is."""
-        return self.kernel.describe()
-
-    def checked(self) -> dict[str, Any]:
-        """What was loaded last, well or not, has to do with
-        (:meth:`swarm_host.vm.kernel.Kernel.checked`), with ``Options.checked``."""
-        return self.kernel.checked()
-
-    def specs(self) -> list[dict[str, Any]]:
-        """The specs of a spec file (:meth:`swarm_host.vm.kernel.Kernel.specs`)."""
-        return self.kernel.specs()
-
-    def waiting(self) -> list[dict[str, Any]]:
-        """Who waits: ``name``, ``label``, ``task_id``, ``waits_for``, ``where`` of the first live
-        workers."""
-        return self.kernel.waiting()
-
-    def lingering(self) -> dict[str, Any] | None:
-        """Who is waited for where main is done and the run is not
-        (:meth:`swarm_host.vm.kernel.Kernel.lingering`)."""
-        return self.kernel.lingering()
-
-    def summary(self) -> dict[str, Any]:
-        """What there is to tell of the run's tasks beside ``main``: ``failed``, ``blocked`` and
-        ``retried``, each with how ``many`` there are and the first 20 ``tasks`` (``name``,
-        ``label``, ``task_id``, and ``reason``, ``status``, ``attempts`` where they have them);
-        ``slowest``, a list of those that took longest, with their ``seconds``; what was
-        ``used``: sums of ``tokens``, ``input``, ``output``, ``cached``, and ``cost`` in USD;
-        ``worktrees`` that stay, how ``many`` and the first ``trees`` (with ``path``, ``branch`` and
-        what each ``holds``); and who was alive as the run's time was over, ``late``: how many were
-        ``live``, and ``rows`` as :meth:`picture` has them; not there where it was not over."""
-        return self.kernel.summary()
-
-    def picture(self, rows: int) -> list[dict[str, Any]]:
-        """So many rows of the tree of live workers, for who watches the run
-        (:meth:`swarm_host.vm.kernel.Kernel.picture`); ``Options.watched`` has more in it."""
-        return self.kernel.picture(rows)
-
-    def counts(self) -> dict[str, int]:
-        """How many workers are live and running, and how many have ended in each way since ``main``
-        last began; those that load a script are not among them."""
-        return self.kernel.counts()
-
     def seconds(self) -> float:
         """For how long the run goes on: since ``main`` last began, or it began to serve."""
         return 0.0 if self._began is None else time.monotonic() - self._began
-
-    def last_said(self, request: int | None) -> bytes:
-        """What the program that serves a request of a worker's has written to its standard error
-        last, as far as it came at once (a row of :meth:`picture` has its ``request``)."""
-        return b"" if request is None else self._pump.last_said(request)
-
-    def _handle(self, worker: int) -> Handle:
-        return Handle(self.kernel, self._pump, worker)

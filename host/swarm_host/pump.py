@@ -23,7 +23,7 @@ from swarm_host.vm.kernel import Kernel
 from swarm_host.vm.steps import Request, Said, Step
 
 if TYPE_CHECKING:
-    from swarm_host.audit.audit import Audit
+    from swarm_host.audit.audits import Audits
     from swarm_host.journal.recorder import Recorder
 
 SLICE_SECONDS = 0.004
@@ -45,7 +45,7 @@ class Pump:
     :param say: takes what was said in a tick.
     :param show: takes what ports say for people, each with its worker's task.
     :param journal: what is to be written down before anything outside begins.
-    :param audit: the same.
+    :param audits: the same.
     :ivar is_over: it does not tick any more, and nothing comes to an end.
     :ivar on_asked: called after each tick in which a question was opened or closed.
     :ivar on_watches: called after each tick in which there is more to watch than was asked for.
@@ -58,14 +58,14 @@ class Pump:
         say: Callable[[Said], None],
         show: Show | None = None,
         journal: Recorder | None = None,
-        audit: Audit | None = None,
+        audits: Audits | None = None,
     ) -> None:
         self._kernel = kernel
         self._ports = ports
         self._say = say
         self._show = show
         self._journal = journal
-        self._audit = audit
+        self._audits = audits
         self._answers: list[tuple[int, bool, bytes | None, Sequence[bytes | bytearray]]] = []
         self._emitted: list[tuple[int, bytes, bytes | None]] = []
         self._served: dict[int, _Served] = {}
@@ -141,13 +141,13 @@ class Pump:
         for answer in answers:
             self._kernel.deliver(*answer)
         step = self._kernel.step(SLICE_SECONDS)
-        if self._audit is not None and step.audits:
-            self._audit.keep_rows(self._kernel.take_audit())
+        if self._audits is not None and step.audits:
+            self._audits.keep(*self._kernel.take_audit())
         if self._journal is not None:
             await self._write_down(self._journal, step)
-        if self._audit is not None:
+        if self._audits is not None:
             tells = step.requests or step.urgent or step.asks
-            await (self._audit.written() if tells else self._audit.keep_pace())
+            await (self._audits.written() if tells else self._audits.keep_pace())
         if step.requests:
             self._start(tasks)
         if step.says:

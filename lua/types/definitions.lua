@@ -15,7 +15,8 @@
 
 ---What every kind of worker may say.
 ---@class swarm.WorkerFields
----@field kind? "lua"|"process"|"python"|"agent" by default the kind whose own field is there
+---@field kind? "lua"|"process"|"python"|"agent"|"operator" by default the kind whose own field is
+---there
 ---@field description? string
 ---@field label? string|false which of many a worker is, such as "{input.path}"; false: none,
 ---and its input is not shown in its place
@@ -31,8 +32,8 @@
 ---@field start_timeout? number seconds from its start until it is ready: 30
 ---@field role? swarm.RoleName "worker" by default
 ---@field authority? "own" its role's rights whole, not cut down by those of who spawns it
----@field layers? (string|swarm.LayerEntry)[] the earlier inner; `log`, `long_hold`, `main_ai`,
----`operator_delegate`, `redact` and `senior_escalation` come with the host
+---@field layers? (string|swarm.LayerEntry)[] the earlier inner; `audit`, `log`, `long_hold`,
+---`main_ai`, `operator_delegate`, `redact` and `senior_escalation` come with the host
 ---@field operator_kind? swarm.OperatorKind before its script's, after the run's and a spawn's
 ---@field budget? swarm.Budget how much a task and all below it may use
 ---@field worktree? boolean|swarm.Worktree a git worktree for each task: false
@@ -131,6 +132,13 @@
 ---@field idle? number seconds without a word after which it fails with `idle_timeout`
 ---@field linger? number seconds that it may live on after its answer: 10
 ---@field limits? swarm.ProcessLimits
+
+---Kind `operator`: a person, a function of the script or another program answers. What fits its
+---`output_schema` is its result, or one of its choices, or any value; its `timeout` stands still.
+---@class swarm.OperatorWorker : swarm.WorkerFields
+---@field operator string who is asked, as by swarm.ask's `to`
+---@field choices? string[] of which the answer is one
+---@field prompt? string the question, a text with placeholders, in place of the input's
 
 ---What a million tokens cost, in USD.
 ---@class swarm.Prices

@@ -257,7 +257,7 @@ function Scope:spawn(name, input, opts) end
 ---| "task_suspended" # `key`: it waits for an answer
 ---| "task_resumed" # `key`
 ---| "question_asked" # `key`, `to`, `question`, `choices`, and what else is shown
----| "question_answered" # `key`, `to`, `value`, `by`, `via`, `reason`
+---| "question_answered" # `key`, `to`, `value`, `by`, `via`, `reason`, `blocked`
 ---| "question_withdrawn" # `key`, `to`, `reason`: nobody needs an answer any more
 ---| "senior_queried" # a question to "senior", in the same words
 ---| "senior_answered"
@@ -514,6 +514,17 @@ function Lock:with(fn) end
 ---@field task_id string of who asks
 ---@field name string its name, or where its function stands
 ---@field label? string
+---@field input? string of who asks, in short
+---@field at_operator? true a function of swarm.operator looks at it first
+
+---What was decided for always of a tool that an agent asks for: for all tasks of a worker.
+---@class swarm.Approval
+---@field worker string its name
+---@field tool string
+---@field allowed boolean
+---@field by? string who has said so
+---@field via string from where, as of an answer
+---@field since number Unix seconds
 
 ---What the function of an operator is given.
 ---@class swarm.Request : swarm.Question

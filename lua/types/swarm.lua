@@ -92,6 +92,11 @@ function swarm.answer(key, value, opts) end
 ---@return swarm.Question[]
 function swarm.pending() end
 
+---What was decided for always of the tools that agents ask for, the oldest first. Verb
+---read_task_state.
+---@return swarm.Approval[]
+function swarm.approvals() end
+
 ---Has a function answer what is put to an id. It runs beside the run's workers, as an operator. Nil
 ---leaves the question to somebody else; a second value, or an error, fails who asks.
 ---@param id string

@@ -21,6 +21,8 @@ swarm.role "bounded" {
   },
 }
 
+swarm.role "unasked" { extends = "worker", deny = { "ask_operator" } }
+
 local function define(name, more)
   local fields = {
     agent = "fake",
@@ -43,7 +45,7 @@ define("opencode", { agent = "opencode", protocol = "acp" })
 define("again", { retries = { max = 1, backoff = 0 } })
 define("brief", { timeout = 3600 })
 for _, mode in ipairs { "ask", "read", "edit", "all" } do
-  define(mode, { permissions = mode })
+  define(mode, { permissions = mode, role = "unasked" }) -- people: spec/people/approvals_spec.lua
 end
 local ANSWERS = { "allow", "deny", "allow_always", "reject_always", "id-allow_once", "no" }
 for _, answer in ipairs(ANSWERS) do

@@ -94,6 +94,19 @@ describe("a question", function()
     assert.equal("no", swarm.result(h))
   end)
 
+  it("is readable, whatever bytes it has", function()
+    local h = asker("odd \255\0 bytes", { show = "\255" })
+    swarm.sleep(0)
+    local one = swarm.pending()[1]
+    assert.equal("odd \239\191\189\0 bytes", one.question)
+    assert.equal("\239\191\189", one.show)
+    swarm.answer(one.key, "\255")
+    assert.equal("\255", swarm.result(h))
+    assert.has_error(function()
+      swarm.ask("?", { choices = { "a\255" } })
+    end, { code = "invalid_argument" })
+  end)
+
   it("takes a text where nothing else is said", function()
     local h = asker "Name?"
     local key = open_key()

@@ -359,6 +359,24 @@ def test_a_question_is_told_as_it_was_shown_and_its_answer_whoever_gave_it(
     assert verified(path)["runs"] == 2
 
 
+def test_an_answer_over_the_socket_is_told_with_who_gave_it(tmp_path: Path) -> None:
+    trail = tmp_path / "trail"
+    text = """
+    swarm.main(function() return swarm.ask("ship it?", { choices = { "yes", "no" } }) end)
+    """
+    with listening(tmp_path, text, "--on-ask=wait", "--audit", str(trail)) as one:
+        hold(lambda: trail.exists() and bool(of_type(trail, "question_asked")))
+        [question] = of_type(trail, "question_asked")
+        one.say("answer", "last", question["key"], "yes")
+        assert one.process.wait(timeout=20) == 0
+    [came] = of_type(trail, "asked")
+    assert (came["verb"], came["key"], came["by"]) == ("answer_query", question["key"], "person")
+    [answered] = of_type(trail, "question_answered")
+    assert (answered["key"], answered["value"]) == (question["key"], "yes")
+    assert answered["by"]
+    assert answered["via"]
+
+
 def test_an_override_and_a_mark_are_told_with_who_made_them(tmp_path: Path) -> None:
     text = """
     swarm.worker "w" { run = function() return swarm.blocked("no", "I dare not") end }

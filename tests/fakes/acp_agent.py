@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """A fake of an agent that speaks ACP, made with the agent's side of the protocol's own package.
 
-A prompt is a list of orders, one in a line (``Fake.prompt``); what is none is said back. With
-``--break MODE`` it breaks the protocol instead (``broken``).
+A prompt is a list of orders, one in a line (``Fake.prompt``), or ``orders FILE``, which has them;
+what is none is said back. With ``--break MODE`` it breaks the protocol instead (``broken``).
 
 FAKE_AGENT_STATE  a folder in which it keeps its sessions; without it it can load none
 FAKE_AGENT_LOG    a file that it writes what it has noticed into, a line each
@@ -206,7 +206,11 @@ def main() -> int:
             if STATE:
                 Path(STATE, session_id).write_text(str(self.prompts[session_id]))
             stop: Any = "end_turn"
-            for line in prompt[0].text.splitlines():
+            text = prompt[0].text
+            word, _, path = text.rpartition("\n")[2].partition(" ")
+            if word == "orders":
+                text = Path(path).read_text()
+            for line in text.splitlines():
                 word, _, rest = line.partition(" ")
                 order = getattr(self, f"do_{word}", None)
                 if word == "fail":
@@ -290,6 +294,62 @@ def main() -> int:
                 session_id=session, tool_call=call, options=options
             )
             return str(getattr(found.outcome, "option_id", found.outcome.outcome))
+
+        async def permitted(self, session: str, number: str, **call: Any) -> str:
+            """Asks for a tool; says which option was chosen."""
+            kinds = ("allow_once", "allow_always", "reject_once", "reject_always")
+            names = ("Allow", "Always allow", "Reject", "Never allow")
+            options = [
+                schema.PermissionOption(option_id=f"id-{kind}", name=name, kind=cast(Any, kind))
+                for kind, name in zip(kinds, names, strict=True)
+            ]
+            note(f"asks {number}")
+            found = await self.conn.request_permission(
+                session_id=session,
+                tool_call=schema.ToolCallUpdate(tool_call_id=number, **call),
+                options=options,
+            )
+            chosen = getattr(found.outcome, "option_id", found.outcome.outcome)
+            note(f"{number}: {chosen}")
+            return str(chosen)
+
+        async def do_use(self, session: str, text: str) -> str:
+            """``use TOOL COMMAND``: asks for a tool that is called with a command."""
+            tool, _, command = text.partition(" ")
+            given: Any = {"flags": [], "command": command, "timeout": None, "n": 1.5}
+            return await self.permitted(session, command, title=tool, raw_input=given)
+
+        async def do_change(self, session: str, text: str) -> str:
+            """``change PATH OLD NEW``: asks for a change to a file; OLD ``-``: there is none."""
+            path, old, new = text.split()
+            diff = schema.FileEditToolCallContent(
+                type="diff", path=path, old_text=None if old == "-" else f"{old}\n", new_text=new
+            )
+            return await self.permitted(session, "c", title="Write", kind="edit", content=[diff])
+
+        async def do_announce(self, session: str, text: str) -> str:
+            """``announce TOOL COMMAND``: tells of a call, and asks for it by its id alone."""
+            tool, _, command = text.partition(" ")
+            call = {"toolCallId": command, "title": tool, "rawInput": {"command": command}}
+            await self.raw(session, "tool_call", call)
+            chosen = await self.permitted(session, command)
+            ended = {"toolCallId": command, "status": "completed"}
+            await self.raw(session, "tool_call_update", ended)
+            return chosen
+
+        async def do_bare(self, session: str, text: str) -> str:
+            """``bare TOOL``: asks for a tool without saying what it is called with."""
+            return await self.permitted(session, "b", title=text)
+
+        async def do_both(self, session: str, text: str) -> str:
+            """``both ONE OTHER``: asks for a tool with two commands at once."""
+            asked = [self.do_use(session, f"shell {command}") for command in text.split()]
+            return " ".join(await asyncio.gather(*asked))
+
+        async def do_die(self, session: str, text: str) -> str:
+            """``die TOOL COMMAND``: asks, and ends before it is answered."""
+            asyncio.get_running_loop().call_later(0.2, os._exit, 3)
+            return await self.do_use(session, text)
 
         async def do_read(self, session: str, text: str) -> str:
             """``read PATH [LINE LIMIT]``"""

@@ -131,7 +131,7 @@ def test_a_refusal_and_a_denial_are_logged_once_a_worker(tmp_path: Path) -> None
     text = """
     swarm.agent "fake" { command = { "acp-agent" }, protocol = "acp" }
     swarm.role "reads" { extends = "worker", allow = { read_files = { "src/**" } } }
-    swarm.worker "x" { agent = "fake", role = "reads" }
+    swarm.worker "x" { agent = "fake", role = "reads", permissions = "read" }
     swarm.main(function()
       local prompt = "permit edit allow_once reject_once\\nread /etc/passwd\\nread /etc/hosts"
       for _ = 1, 2 do
@@ -140,7 +140,7 @@ def test_a_refusal_and_a_denial_are_logged_once_a_worker(tmp_path: Path) -> None
     end)
     """
     said = run(script(tmp_path, text)).stderr.decode()
-    assert said.count('worker "x": agent fake was denied "Some edit"') == 1
+    assert said.count('worker "x": agent fake was denied "Some edit": permissions = "read"') == 1
     assert said.count('worker "x": agent fake was refused: /etc/passwd is out of bounds') == 1
     assert said.count("was refused") == 1
 

@@ -311,8 +311,8 @@ WRONG = {
     'swarm.use("redact", { patterns = { "%d*" } })': 'the pattern "%d*" finds nothing at all too, '
     "and so would mask everywhere",
     'swarm.worker "v" { run = print, layers = { "long_hol" } }': "did you mean long_hold?",
-    'swarm.use "nothing"': 'there is no layer "nothing"; layers: log, long_hold, main_ai, '
-    "operator_delegate, redact, senior_escalation",
+    'swarm.use "nothing"': 'there is no layer "nothing"; layers: audit, log, long_hold, '
+    "main_ai, operator_delegate, redact, senior_escalation",
     'swarm.use("senior_escalation", { on = "blocked" })': "on must be a list of statuses, such as "
     '{ "blocked" }, and is "blocked"',
     'swarm.use("senior_escalation", { on = { "timeout" } })': '"pass", "blocked" or "failed"',

@@ -42,6 +42,10 @@ def test_a_question_is_listed_and_answered(tmp_path: Path) -> None:
             assert (question["name"], question["label"]) == ("asks", "one")
             await host.answer(question["key"], "yes", by="Ann", reason="because")
             assert host.pending() == []
+            answered = host.answered(question["key"])
+            assert answered is not None
+            assert (answered["value"], answered["by"]) == ("yes", "Ann")
+            assert host.answered("T-9.1") is None
             return await worker.result()
 
     assert anyio.run(ask) == "yes"

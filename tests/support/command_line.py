@@ -17,18 +17,23 @@ MAIN = "swarm.main(function(args, ctx) {} end)"
 def run(
     *words: str | Path, stdin: bytes = b"", cwd: Path | None = None
 ) -> subprocess.CompletedProcess[bytes]:
-    """Runs swarm-host; a hang is a failure."""
+    """Runs swarm-host, without a terminal; a hang is a failure."""
     command = [*SWARM_HOST, *map(str, words)]
-    done = subprocess.run(command, input=stdin, cwd=cwd, capture_output=True, timeout=60)
+    done = subprocess.run(
+        command, input=stdin, cwd=cwd, capture_output=True, timeout=60, start_new_session=True
+    )
     assert b"Traceback" not in done.stderr, done.stderr.decode()
     return done
 
 
 @contextmanager
 def popen(*words: str | Path, stderr: int = subprocess.PIPE) -> Iterator[subprocess.Popen[bytes]]:
-    """A run to talk to; it is ended with the block, whatever the test made of it."""
+    """A run to talk to, without a terminal; it is ended with the block, whatever the test made of
+    it."""
     command = [*SWARM_HOST, *map(str, words)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True
+    ) as process:
         try:
             yield process
         finally:

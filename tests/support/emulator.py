@@ -124,7 +124,8 @@ class Emulator:
         """Takes what it has written; False at its end or the deadline."""
         if self._terminal is None:
             return False
-        if not select.select([self._terminal], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        left = deadline - time.monotonic()
+        if left <= 0 or not select.select([self._terminal], [], [], left)[0]:
             return False
         try:
             data = os.read(self._terminal, 65536)

@@ -18,7 +18,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from swarm_host.audit.chain import Head
-from swarm_host.audit.writer import Lost, Writer, opened
+from swarm_host.audit.writer import Lost, NoAudit, Writer, opened
 from swarm_host.errors import SwarmError, words_of
 
 AHEAD_BYTES = 8 << 20
@@ -33,15 +33,15 @@ class Audit:
     """The audit of one run: ``Options(audit=Audit("trail.audit"))``.
 
     :param path: the file; one that is there already is gone on with.
-    :ivar status: how the run has ended; ``closed``: there was no main.
+    :param at_once: it is opened now, and not as the first line is written, where what is wrong with
+        it ends the run.
     :ivar on_problem: called in the loop once nothing can be written any more.
     :raises NoAudit: it cannot be written, is none, or another run writes it.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, *, at_once: bool = True) -> None:
         self.path = Path(path).absolute()
-        self._file, self._start = opened(self.path)
-        self.status = "closed"
+        self._opened = opened(self.path) if at_once else None
         self.on_problem: Callable[[], object] = lambda: None
         self._first: dict[str, Any] | None = None
         self._writer: Writer | None = None
@@ -57,7 +57,9 @@ class Audit:
     @property
     def head(self) -> Head:
         """The end of what is in the file: how many lines, and the hash of the last."""
-        return self._start if self._writer is None else self._writer.head
+        if self._writer is not None:
+            return self._writer.head
+        return Head() if self._opened is None else self._opened[1]
 
     # What is told. ---------------------------------------------------------------------------
 
@@ -113,7 +115,7 @@ class Audit:
             return
         if self._writer is None:
             self._loop = asyncio.get_running_loop()
-            self._writer = Writer(self.path, self._file, self._start, self._call_back)
+            self._writer = Writer(self.path, self._opened, self._call_back)
         self._put = self._writer.put(rows)
         self._waiting += len(rows)
 
@@ -157,14 +159,16 @@ class Audit:
 
     def _error(self) -> dict[str, Any]:
         problem = self._problem
-        if isinstance(problem, OSError):
-            why = f"cannot be written: {words_of(problem)}"
+        if isinstance(problem, NoAudit):
+            why = f"cannot be begun: {problem}"
+        elif isinstance(problem, OSError):
+            why = f"{self.path} cannot be written: {words_of(problem)}"
         elif isinstance(problem, Lost):
-            why = f"is not what was written any more: {problem}"
+            why = f"{self.path} is not what was written any more: {problem}"
         else:
-            why = f"cannot be written: {problem!r}"
+            why = f"{self.path} cannot be written: {problem!r}"
         message = (
-            f"the audit {self.path} {why}. The run has ended, so that nothing is done that is not "
+            f"the audit {why}. The run has ended, so that nothing is done that is not "
             f"in it; {self.head.lines} lines were written, the hash of the last is {self.head.hash}"
         )
         return {"code": "audit_error", "message": message}
@@ -178,16 +182,18 @@ class Audit:
             self._is_over = True
             self._writer.close(seconds)
 
-    async def aclose(self) -> None:
+    async def aclose(self, status: str) -> None:
         """The run is over.
 
+        :param status: how it has ended.
         :raises AuditError: not all of it could be written, and nobody was told yet.
         """
         if not self._is_over and (self._writer is not None or self._first is not None):
-            self.note("run_ended", status=self.status)
+            self.note("run_ended", status=status)
         self._is_over = True
         if self._writer is None:
-            os.close(self._file)
+            if self._opened is not None:
+                os.close(self._opened[0])
             return
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(self._writer.close)

@@ -99,8 +99,7 @@ class Writer:
     """Writes one audit.
 
     :param path: the file.
-    :param number: its descriptor.
-    :param head: the end of what is there.
+    :param opened_before: its descriptor, and the end of what is there; None: the thread opens it.
     :param on_done: called in the writer's thread with the number of each batch that was written, or
         with the problem, after which nothing is written any more.
     :ivar head: the end of what was written.
@@ -109,18 +108,13 @@ class Writer:
     def __init__(
         self,
         path: Path,
-        number: int,
-        head: Head,
+        opened_before: tuple[int, Head] | None,
         on_done: Callable[[int, Exception | None], None],
     ) -> None:
-        self.head = head
+        self.head = Head() if opened_before is None else opened_before[1]
         self._path = path
-        self._file = number
+        self._opened_before = opened_before
         self._on_done = on_done
-        status = os.fstat(number)
-        self._is_regular = stat.S_ISREG(status.st_mode)
-        self._size = status.st_size
-        self._identity = status.st_dev, status.st_ino
         self._queue: SimpleQueue[tuple[int, bytes] | None] = SimpleQueue()
         self._number = 0
         self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
@@ -138,33 +132,43 @@ class Writer:
         self._queue.put(None)
         self._thread.join(seconds)
 
+    def _begin(self) -> None:
+        self._file, self.head = self._opened_before or opened(self._path)
+        status = os.fstat(self._file)
+        self._is_regular = stat.S_ISREG(status.st_mode)
+        self._size = status.st_size
+        self._identity = status.st_dev, status.st_ino
+
     def _run(self) -> None:
-        number = 0
         try:
-            is_over, synced, unsynced = False, time.monotonic(), False
-            while not is_over:
-                batches = self._next()
-                rows: list[bytes] = []
-                for batch in batches:
-                    if batch is None:
-                        is_over = True
-                    else:
-                        number = batch[0]
-                        rows += batch[1].split(b"\n")[:-1]
-                self._look()
-                if rows:
-                    self._write(rows)
-                    unsynced = True
-                late = time.monotonic() - synced >= SYNC_SECONDS
-                if unsynced and self._is_regular and (late or is_over):
-                    os.fsync(self._file)
-                    synced, unsynced = time.monotonic(), False
-                if rows:
-                    self._on_done(number, None)
+            self._begin()
+            try:
+                self._write_all()
+            finally:
+                os.close(self._file)  # and with it the lock
         except Exception as problem:  # whatever it is, who waits for a batch is told
-            self._on_done(number, problem)
-        finally:
-            os.close(self._file)  # and with it the lock
+            self._on_done(0, problem)
+
+    def _write_all(self) -> None:
+        is_over, synced, unsynced = False, time.monotonic(), False
+        while not is_over:
+            number, rows = 0, []
+            for batch in self._next():
+                if batch is None:
+                    is_over = True
+                else:
+                    number = batch[0]
+                    rows += batch[1].split(b"\n")[:-1]
+            self._look()
+            if rows:
+                self._write(rows)
+                unsynced = True
+            late = time.monotonic() - synced >= SYNC_SECONDS
+            if unsynced and self._is_regular and (late or is_over):
+                os.fsync(self._file)
+                synced, unsynced = time.monotonic(), False
+            if rows:
+                self._on_done(number, None)
 
     def _next(self) -> list[tuple[int, bytes] | None]:
         """What there is to write; nothing where nothing came for a while."""

@@ -13,7 +13,7 @@ import click
 from swarm_host.cli.words import refuse
 
 
-@click.group()
+@click.group(no_args_is_help=False)
 def audit() -> None:
     """Look at the audit of runs: what --audit FILE has written."""
 

@@ -14,7 +14,7 @@ from swarm_host.version import __version__
 COMMANDS = (
     {name: name for name in ("audit", "check", "prune", "resume", "run", "serve", "test")}
     | {"rerun": "resume"}
-    | {name: f"calls.{name}" for name in ("ps", "tail")}
+    | {name: f"calls.{name}" for name in ("answer", "ps", "tail")}
     | dict.fromkeys(("cancel", "join", "spawn"), "calls.tasks")
     | {name: f"looking.{name}" for name in ("export", "runs", "show")}
 )
@@ -69,6 +69,7 @@ def main() -> None:
     swarm-host worker --help                what the program of a worker says to its run
     swarm-host serve SCRIPT                 keep its workers up, and take work from outside
     swarm-host ps [RUN]                     list runs, or who is at work in one
+    swarm-host answer RUN [KEY [VALUE]]     what a run asks, and an answer to it
     swarm-host spawn|join|tail|cancel RUN   start a task in a run; wait for one, read, end it
     """
 

@@ -67,6 +67,22 @@ def read_json_or_text(text: str, what: str, *, as_text: bool) -> Any:
         return decoded
 
 
+def read_value(text: str, *, as_json: bool) -> Any:
+    """What ``VALUE`` of ``swarm-host answer`` says; ``-`` is standard input, without the end of its
+    last line.
+
+    :param as_json: it is JSON; else a text.
+    """
+    if text == "-":
+        decoded, source = _given(text, "VALUE", None)
+        decoded = decoded.removesuffix("\n")
+    else:
+        decoded, source = _decoded(os.fsencode(text), "VALUE"), "VALUE"
+    if not as_json:
+        return decoded
+    return _parsed(decoded, source, "\nthe question has a schema: its answer is JSON")
+
+
 def _given(text: str, what: str, seconds: float | None) -> tuple[str, str]:
     """The text that a word names, and what the source of it is called."""
     source = what
@@ -82,8 +98,12 @@ def _given(text: str, what: str, seconds: float | None) -> tuple[str, str]:
     except (OSError, ValueError) as problem:
         reason = getattr(problem, "strerror", None) or str(problem)
         refuse(f"{source}: cannot read it: {reason[:1].lower()}{reason[1:]}")
+    return _decoded(raw, source), source
+
+
+def _decoded(raw: bytes, source: str) -> str:
     try:
-        return raw.decode(), source
+        return raw.decode()
     except UnicodeDecodeError as problem:
         refuse(f"{source}: not UTF-8: {first_fault(problem)}")
 

@@ -21,6 +21,7 @@ from swarm_host.cli.words import (
     EVENTS,
     LOG_DIR,
     LUA_PATH,
+    ON_ASK,
     QUIET,
     SYNC,
     TRUST,
@@ -47,7 +48,8 @@ class RunWish(NamedTuple):
     :ivar timeout: seconds for everything, or None.
     :ivar cancel_grace: seconds that a worker may go on after its cancel.
     :ivar blocked: what tasks that ended blocked make of the run.
-    :ivar on_ask: what becomes of the run where only answers to questions can move it.
+    :ivar on_ask: what becomes of the run where only answers to questions can move it; None: at a
+        terminal the person there is asked, elsewhere it ends.
     :ivar operator_kind: the kind of operator over its workers; None: as the script says.
     :ivar budget: how much the run may use: names and amounts.
     :ivar events: the file for events of the run, or None.
@@ -73,7 +75,7 @@ class RunWish(NamedTuple):
     timeout: float | None = None
     cancel_grace: float = 10
     blocked: Literal["warn", "fail"] = "warn"
-    on_ask: Literal["exit", "wait"] = "exit"
+    on_ask: Literal["exit", "wait"] | None = None
     operator_kind: Literal["main_ai", "automate", "composite"] | None = None
     budget: tuple[tuple[str, float], ...] = ()
     events: str | None = None
@@ -124,13 +126,7 @@ _WORDS = (
         default="warn",
         help="Whether tasks that ended blocked are told of (default), or have the run fail too.",
     ),
-    click.option(
-        "--on-ask",
-        type=click.Choice(["exit", "wait"]),
-        default="exit",
-        help="What a run does that only answers to questions can move, without a terminal: end "
-        "with status 75, to be resumed (default), or wait.",
-    ),
+    ON_ASK,
     click.option(
         "--operator-kind",
         type=click.Choice(["main_ai", "automate", "composite"]),

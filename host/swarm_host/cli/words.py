@@ -86,6 +86,12 @@ AUDIT = click.option(
     metavar="FILE",
     help="Write there who did what, in a chain of hashes. A run that cannot write it ends.",
 )
+ON_ASK = click.option(
+    "--on-ask",
+    type=click.Choice(["exit", "wait"]),
+    help="What a run does that only answers to questions can move: end with status 75, to be "
+    "resumed, or wait. Default: at a terminal ask there and wait, elsewhere exit.",
+)
 AS_JSON = click.option(
     "--json", "as_json", is_flag=True, help="stdout is main's result alone, as JSON."
 )

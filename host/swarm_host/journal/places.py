@@ -44,10 +44,10 @@ def journals() -> list[Path]:
             f"the journals in {folder()} cannot be listed: {words_of(problem)}. See whose that "
             "folder is, or set XDG_STATE_HOME to another"
         ) from None
-    return sorted(found, key=_began)
+    return sorted(found, key=began)
 
 
-def _began(journal: Path) -> float:
+def began(journal: Path) -> float:
     """When a run began: its lock was made then, and never changes."""
     for path in (_lock_of(journal), journal):
         with suppress(OSError):

@@ -1,5 +1,6 @@
 """Which journals go: those of runs that ended long ago, and the oldest of too many. That of a run
-that goes on never goes, and what is no journal, or a damaged one, is left to its owner."""
+that goes on, or waits for answers, never goes, and what is no journal, or a damaged one, is left to
+its owner."""
 
 from __future__ import annotations
 
@@ -94,20 +95,20 @@ def _keep_bounds(found: list[Kept], since: float) -> None:
     for one in found:
         if one.written >= since and size <= MOST_BYTES:
             return
-        if not is_sound(one.path):
+        if not may_go(one.path):
             continue
         with suppress(NoJournal):
             remove(one.path)
             size -= one.size
 
 
-def is_sound(journal: Path) -> bool:
-    """Whether a journal can be read."""
+def may_go(journal: Path) -> bool:
+    """Whether a journal can be read, and its run waits for no answers."""
     from swarm_host.journal.reading.reader import Reader  # a run that begins reads none
 
     try:
-        with Reader(journal):
-            return True
+        with Reader(journal) as reader:
+            return not reader.waits()
     except NoJournal:
         return False
 

@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 
 from swarm_host.journal.contents import content_of
 from swarm_host.journal.places import Lock, NoJournal, number_of
+from swarm_host.journal.reading.readable import value_of
 from swarm_host.journal.schema import check
+from swarm_host.vm.given import to_json
 
 _NAMED = 10
 """Open questions that a message names."""
@@ -64,11 +66,21 @@ def questions(
         [] if key is None else [number_of(task), nth],
     )
     for number, nth, asked, answered in rows:
-        text = json.loads(content_of(journal, asked))
-        answer = None if answered is None else json.loads(content_of(journal, answered))
+        about, since = _asked(content_of(journal, asked))
+        answer = None if answered is None else value_of(content_of(journal, answered))
         if answer is not None and answer.get("open"):
             answer = None
-        yield Question(f"T-{number}.{nth}", number, text["about"], text["since"], answer)
+        yield Question(f"T-{number}.{nth}", number, about, since, answer)
+
+
+def _asked(text: str) -> tuple[dict[str, Any], float]:
+    """What a question says, as JSON can say it, and when it was asked."""
+    asked = value_of(text)
+    about = asked["about"]
+    show = json.loads(text)["about"].get("show")
+    if isinstance(show, dict) and "$file" in show:
+        about["show"] = {"kind": "file_ref", "path": about["show"]}
+    return about, asked["since"]
 
 
 def answer(path: Path, key: str, value: Any, by: str, reason: str | None) -> Question:
@@ -77,7 +89,9 @@ def answer(path: Path, key: str, value: Any, by: str, reason: str | None) -> Que
     :param value: what JSON can say.
     :return: the question.
     :raises NoJournal: it is none, or somebody works on the run.
-    :raises NotAnswered: there is no such question, or it was answered.
+    :raises NotAnswered: there is no such question, it was answered, or the answer does not fit.
+    :raises SwarmError: ``invalid_value``: JSON cannot say the answer.
+    :raises PortError: the question has a schema, and the extra that reads it is missing.
     """
     with closing(Lock(path)):
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=60)
@@ -97,7 +111,7 @@ def answer(path: Path, key: str, value: Any, by: str, reason: str | None) -> Que
                 _check(found, value)
                 given: dict[str, Any] = {"value": value, "by": by, "via": "journal"}
                 given |= {"at": time.time()} | ({"reason": reason} if reason else {})
-                text = json.dumps(given, ensure_ascii=False, separators=(",", ":"))
+                text = to_json(given, "answer").decode()
                 number = key.partition(".")[2]
                 connection.execute(
                     "INSERT OR REPLACE INTO kept VALUES(?,'answer',0,?,?)",
@@ -113,10 +127,13 @@ def answer(path: Path, key: str, value: Any, by: str, reason: str | None) -> Que
 def _check(question: Question, value: Any) -> None:
     """Sees that an answer is one that the question takes."""
     choices, schema = question.about.get("choices"), question.about.get("schema")
+    if value is None:
+        raise NotAnswered("an answer needs a value")
+    to_json(value, "the answer")
     if choices and value not in choices:
         raise NotAnswered(f"the answer is one of {', '.join(choices)}, and not {value!r}")
     if schema is None:
-        if not isinstance(value, str):
+        if question.about.get("kind") != "attempt" and not isinstance(value, str):
             raise NotAnswered("the answer is a text")
         return
     from swarm_host.ports.schema import misfit

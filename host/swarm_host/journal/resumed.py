@@ -179,8 +179,12 @@ class Resumed:
 
     def state(self) -> dict[str, Any]:
         """What Lua begins with: the highest id (``last``), the order of what happened last, and the
-        keys of questions that nobody has answered (``asked``)."""
+        keys of questions that nobody has answered (``asked``), and what was decided of agents'
+        tools for always (``approvals``)."""
+        rows = self._db.execute("SELECT value FROM kept WHERE kind='always'")
+        always = [json.loads(self._content(text)) for (text,) in rows]
         return {
+            "approvals": sorted(always, key=lambda one: one["since"]),
             "asked": [
                 question.key for question in questions(self._db, self._path) if question.is_open
             ],

@@ -49,6 +49,7 @@ class Outlet:
         self._left = bytearray()
         self._changed = threading.Condition()
         self._drains = False
+        self._held = False
 
     @property
     def pending(self) -> int:
@@ -61,16 +62,30 @@ class Outlet:
             if self.problem is not None:
                 return
             self._left += data
-            if not self._drains:
+            if not self._drains and not self._held:
                 self._push()
                 self._drains = bool(self._left)
                 if self._drains:
                     self._start()
             excess = len(self._left) / GATHERED
-            if excess > 1 and self._drains:
+            if excess > 1 and (self._drains or self._held):
                 pause = min(_PAUSE_SECONDS * excess * excess, _MOST_SECONDS)
                 self._changed.wait_for(lambda: len(self._left) <= GATHERED, pause)
         self._tell()
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether it is a terminal."""
+        return os.isatty(self._fd)
+
+    def hold(self, held: bool) -> None:
+        """Gathers all that is written from now on, or writes what was gathered: somebody else
+        writes there for a while."""
+        with self._changed:
+            self._held = held
+            if not held and self._left and not self._drains and self.problem is None:
+                self._drains = True
+                self._start()
 
     def wait(self, seconds: float) -> bool:
         """Waits until all is written, or there is a problem. False: the time was up before."""
@@ -98,7 +113,8 @@ class Outlet:
             poll.poll()
             with self._changed:
                 before = len(self._left)
-                self._push()
+                if not self._held:
+                    self._push()
                 stuck = len(self._left) == before
                 self._drains = bool(self._left)
                 self._changed.notify_all()

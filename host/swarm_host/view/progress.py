@@ -36,6 +36,15 @@ def is_in_front(terminal: int) -> bool:
         return True  # it is not the terminal of this session
 
 
+def is_controlling(terminal: int) -> bool:
+    """Whether a descriptor is the controlling terminal of this process."""
+    try:
+        os.tcgetpgrp(terminal)
+    except OSError:
+        return False
+    return True
+
+
 def size_of_terminal(terminal: int) -> tuple[int, int]:
     """The columns of a terminal that a line may take, and its lines.
 

@@ -19,7 +19,7 @@ from swarm_host.view.cells import without_colours
 from swarm_host.view.fronts.following import Line
 from swarm_host.view.fronts.live import Live
 from swarm_host.view.outlet import Outlet, reason
-from swarm_host.view.progress import is_in_front, size_of_terminal
+from swarm_host.view.progress import is_controlling, is_in_front, size_of_terminal
 
 _LEVELS = ("debug", "info", "warn", "error")
 _COLOURS = {"debug": "bright_black", "info": "blue", "warn": "yellow", "error": "red"}
@@ -42,6 +42,8 @@ class Screen:
     :ivar unicode: it takes more than ASCII.
     :ivar colours: it shows them, and nobody said ``NO_COLOR``.
     :ivar names_prints: what workers other than ``main`` print stands behind their names.
+    :ivar on_given_way: called, from any thread, with whether the terminal is somebody else's for a
+        while, or for good.
     """
 
     def __init__(
@@ -63,6 +65,9 @@ class Screen:
         self.colours = self.terminal and not os.environ.get("NO_COLOR")
         self.names_prints = False
         self._gives_way = False
+        self._prompts = False  # a prompt stands at the bottom, or is about to
+        self._front, self._front_fd = (self._err if self.terminal else None), 2
+        self.on_given_way: Callable[[bool], object] | None = None
         self._around_at = 0.0  # when a frame may be drawn below what is written
         self._live = Live(self.encoding)
         self._writes = threading.Lock()  # the watchdog has a thread of its own
@@ -158,8 +163,8 @@ class Screen:
     def last_words(self, text: str) -> None:
         """Writes an error to stderr before the process ends, and never waits for long."""
         stood = self._live.stands
-        self.clear()
-        begun = "" if stood or not self.terminal else "\n"
+        self.close()
+        begun = "" if stood or self._front is not self._err else "\n"
         self._say(f"{begun}{self.style('error', 'red')}: {harmless(text)}\n")
         self.wait(_LAST_WORDS_SECONDS)
 
@@ -167,28 +172,103 @@ class Screen:
 
     def draw(self, lines: Sequence[str], columns: int) -> None:
         """Puts lines at the bottom of the terminal, in the place of those that stand there, unless
-        nobody reads."""
-        if not self._err.pending:
+        nobody reads, or a prompt stands there."""
+        if not self._prompts and self._front is not None and not self._front.pending:
+            self._draw(lines, columns)
+
+    def _draw(self, lines: Sequence[str], columns: int) -> None:
+        front = self._front
+        if front is not None:
             with self._writes:
-                if not self._gives_way and is_in_front(2):
-                    self._put(self._err, self._live.draw([*map(self._spelled, lines)], columns))
+                if not self._gives_way and is_in_front(self._front_fd):
+                    self._put(front, self._live.draw([*map(self._spelled, lines)], columns))
+
+    def prompts_at(self, terminal: int) -> bool:
+        """Prepares for prompts at the controlling terminal, wherever stderr goes. False: stderr is
+        another terminal, which has the frames.
+
+        :param terminal: its descriptor.
+        """
+        if self.terminal:
+            return is_controlling(2)
+        if is_controlling(1):
+            self._front, self._front_fd = self._result, 1
+        elif is_controlling(2):
+            self._front = self._err
+        else:
+            self._front, self._front_fd = Outlet(terminal, "the terminal"), terminal
+        return True
+
+    def prompt(self, lines: Sequence[str]) -> None:
+        """Puts a prompt there, whose last line ends where is typed; other frames give way. It
+        comes in its turn, however much waits to be read."""
+        self._prompts = True
+        self._draw(lines, self.size[0])
+
+    def prompt_is_over(self) -> None:
+        """Takes the prompt away."""
+        self.clear()
+        self._prompts = False
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """The columns of the terminal that a line may take, and its lines."""
+        return size_of_terminal(self._front_fd)
+
+    def tell(self, text: str) -> None:
+        """Writes lines for the person at the terminal that a prompt stands at."""
+        if self._front is self._err or self._front is None:
+            self.note(text)
+        else:
+            begun = b"\n" if self._live.is_open else b""
+            self._write(self._front, begun + self._encoded(harmless(text) + "\n"))
 
     @contextmanager
     def given_way(self) -> Iterator[None]:
         """Nothing stands at the bottom for the time of the block."""
-        with self._writes:
-            self._gives_way = True
-        self.clear()
+        self._give_way(True)
         try:
             yield
         finally:
-            self._gives_way = False
+            self._give_way(False)
+
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """Another program has the terminal for the time of the block: what is written there waits
+        until it is over."""
+        with self.given_way():
+            for one in self._of_terminals():
+                one.hold(True)
+            try:
+                yield
+            finally:
+                for one in self._of_terminals():
+                    one.hold(False)
+
+    def _of_terminals(self) -> list[Outlet]:
+        """What writes to terminals."""
+        outlets = [self._err, self._result, *([self._front] if self._front else [])]
+        return [one for one in dict.fromkeys(outlets) if one.is_terminal]
+
+    def _give_way(self, gives_way: bool) -> None:
+        with self._writes:
+            self._gives_way = gives_way
+        if gives_way:
+            self.clear()
+        if self.on_given_way is not None:
+            self.on_given_way(gives_way)
+
+    def close(self) -> None:
+        """Takes away what stands at the bottom, for good: the process ends."""
+        for one in self._of_terminals():
+            one.hold(False)
+        self._give_way(True)
 
     def clear(self) -> None:
         """Takes away what stands at the bottom."""
         with self._writes:
-            if self._live.stands:
-                self._put(self._err, self._live.draw((), size_of_terminal(2)[0]))
+            if self._live.stands and self._front is not None:
+                self._put(self._front, self._live.draw((), self.size[0]))
 
     def style(self, text: str, colour: str) -> str:
         """Text in a colour, where there are any."""
@@ -196,7 +276,7 @@ class Screen:
 
     def _say(self, text: str) -> None:
         """Writes lines of the host's, which begin at the left edge."""
-        begun = b"\n" if self.terminal and self._live.is_open else b""
+        begun = b"\n" if self._front is self._err and self._live.is_open else b""
         self._write(self._err, begun + self._encoded(text))
 
     def _encoded(self, text: str) -> bytes:
@@ -207,9 +287,9 @@ class Screen:
         return text if self.unicode else text.translate(_ASCII)
 
     def _write(self, outlet: Outlet, data: bytes) -> None:
-        if outlet is self._err and self.terminal:
+        if outlet is self._front:
             with self._writes:
-                columns = size_of_terminal(2)[0] if self._live.stands else 0
+                columns = self.size[0] if self._live.stands else 0
                 now = time.monotonic()
                 if self._live.stands and (outlet.pending or now < self._around_at):
                     # Much is written: the frame gives way, and is drawn again in its turn.

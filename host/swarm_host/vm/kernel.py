@@ -1,10 +1,7 @@
 """What Lua offers to Python: one typed method for each function of ``lua/swarm/doors/python.lua``.
 
 Nobody else calls a function of the VM by its name, takes its values by position or reads its JSON.
-Each function answers in the same way: true and its values; false and an error as JSON, which is
-raised here as a :class:`~swarm_host.errors.SwarmError`; or false alone where memory has run out:
-from then on nobody asks Lua for anything. What comes as several values is a named
-tuple (vm/steps.py).
+What comes as several values is a named tuple (vm/steps.py).
 """
 
 from __future__ import annotations
@@ -13,74 +10,19 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from swarm_host.errors import OutOfMemory, SwarmError
 from swarm_host.outcome import Outcome
+from swarm_host.vm.asked import Asked
 from swarm_host.vm.given import never_raises, passed, to_json
-from swarm_host.vm.luajit import VM, open_to_c_modules
+from swarm_host.vm.luajit import open_to_c_modules
 from swarm_host.vm.steps import Request, Said, Step
-from swarm_host.vm.turn import read_turn
-
-UNASKED = 32 * 1024
-"""Bytes that need not be asked for: ``lua/swarm/scheduler/heap.lua`` keeps more of them free."""
 
 
 def _unwanted(*_: object) -> None:
     """Where there is no journal, or no audit."""
 
 
-class Kernel:
+class Kernel(Asked):
     """The Lua side of one run, in a VM of its own."""
-
-    def __init__(self) -> None:
-        self._vm = VM()
-        self._functions: dict[str, Callable[..., Any]] = {}
-        self._turn_address: int | None = None
-        self._out_of_memory: dict[str, Any] | None = None
-
-    def _ask(self, name: str, *arguments: object) -> Any:
-        """Calls a function of Lua. Returns its value; several as a tuple; None for none."""
-        if self._out_of_memory is not None:
-            raise OutOfMemory(self._out_of_memory)
-        function = self._functions.get(name)
-        if function is None:
-            function = self._functions[name] = self._vm.function(name)
-        try:
-            answer = function(*arguments)
-        except MemoryError:  # Lua could not go on, or Python not take what it answered
-            answer = False
-        if answer is True:
-            return None
-        if answer is False:
-            self._out_of_memory = self._memory_error()
-            raise OutOfMemory(self._out_of_memory)
-        ok, *values = answer
-        if not ok:
-            raise SwarmError(json.loads(values[0]))
-        return values[0] if len(values) == 1 else tuple(values)
-
-    def _give(self, name: str, *arguments: object) -> Any:
-        """Calls a function of Lua with what may be large. Lua has to make room for it first: where
-        there is none as lupa puts it on the stack, the process ends without a word."""
-        size = sum(len(one) for one in arguments if isinstance(one, bytes))
-        if size > UNASKED:
-            self.need_memory(size)
-        return self._ask(name, *arguments)
-
-    def _memory_error(self) -> dict[str, Any]:
-        """Who had control as memory ran out. Lua cannot be asked any more."""
-        holder = ""
-        if self._turn_address is not None:
-            turn = read_turn(self._turn_address)
-            holder = "" if turn.worker is None else f" while {turn.name} had control"
-        return {"code": "out_of_memory", "message": f"memory ran out{holder}"}
-
-    def _ask_json(self, name: str, *arguments: object) -> Any:
-        text = self._ask(name, *arguments)
-        return None if text is None else json.loads(text)
-
-    def need_memory(self, size: int) -> None:
-        """Has Lua make room for so many bytes; raises OutOfMemory where there is none."""
-        self._ask("need_memory", size)
 
     # The run. --------------------------------------------------------------------------------
 
@@ -91,7 +33,7 @@ class Kernel:
         end: Callable[[float, bytes], None],
         keep: Callable[..., None] = _unwanted,
         find: Callable[[int, int, bytes, bytes, bytes], bytes | None] = _unwanted,
-        note: Callable[[bytes], None] = _unwanted,
+        note: Callable[[bytes, bytes], None] = _unwanted,
     ) -> None:
         """Begins.
 
@@ -135,9 +77,9 @@ class Kernel:
         rows: tuple[bytes, ...] = self._ask("take_journal")
         return rows
 
-    def take_audit(self) -> bytes:
-        """Rows for the audit since the last call."""
-        rows: bytes = self._ask("take_audit")
+    def take_audit(self) -> tuple[bytes, bytes]:
+        """Rows since the last call for :meth:`swarm_host.audit.audits.Audits.keep`."""
+        rows: tuple[bytes, bytes] = self._ask("take_audit")
         return rows
 
     def dispose(self) -> bool:
@@ -182,6 +124,15 @@ class Kernel:
         listed: list[dict[str, Any]] = self._ask_json("pending", most)
         return listed
 
+    def answered(self, key: str) -> dict[str, Any] | None:
+        """How a question was answered; None: nobody has, or long since."""
+        answer: dict[str, Any] | None = self._ask_json("answered", key.encode())
+        return answer
+
+    def wait_for_answers(self, waits: bool) -> None:
+        """Whether a run that only answers can move waits for them; else it ends."""
+        self._ask("wait_for_answers", waits)
+
     def cancel_all(self, reason: str) -> None:
         """Cancels every live worker."""
         self._ask("cancel_all", reason.encode())
@@ -193,9 +144,8 @@ class Kernel:
         return waiting
 
     def lingering(self) -> dict[str, Any] | None:
-        """Who is waited for where main is done, or over, and the run is not: ``why`` (``done``,
-        ``timeout``, ``cancelled`` and the like), how ``many`` they are, and the first ``workers``
-        as :meth:`waiting` has them."""
+        """Who is waited for where main is done and the run is not: ``why`` (``done``, or how main
+        has ended), how ``many`` they are, and the first ``workers`` as :meth:`waiting` has them."""
         lingering: dict[str, Any] | None = self._ask_json("lingering")
         return lingering
 
@@ -256,10 +206,8 @@ class Kernel:
         return checked
 
     def specs(self) -> list[dict[str, Any]]:
-        """The specs of a spec file: ``name``, ``where``, ``first``, ``last``, ``pending``.
-
-        ``first`` and ``last`` are lines; ``groups``, from the outside in, have ``name`` and lines.
-        """
+        """The specs of a spec file: ``name``, ``where``, ``pending``, the lines ``first`` and
+        ``last``; and ``groups``, from the outside in, with ``name`` and lines."""
         specs: list[dict[str, Any]] = self._ask_json("specs")
         return specs
 

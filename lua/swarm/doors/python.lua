@@ -4,6 +4,7 @@
 -- error as JSON, or false alone where memory has run out.
 local audit = require "swarm.events.audit"
 local again = require "swarm.journal.again"
+local approvals = require "swarm.people.approvals"
 local bridge = require "swarm.outside.bridge"
 local cancelling = require "swarm.scope.cancel"
 local checking = require "swarm.doors.checking"
@@ -98,7 +99,7 @@ local kernel = {
 ---@param exit function exit(status, events): ends the process, and what it has started
 ---@param keep function keep(…): takes what records.take gives, within a tick
 ---@param find function find(parent, name, key, input): what the journal has of a task, as JSON
----@param note function note(rows): takes what audit.take gives, within a tick
+---@param note function note(…): takes what audit.take gives, within a tick
 function kernel.boot(config, flush, exit, keep, find, note)
   config = json.decode(config)
   script.boot(config)
@@ -135,13 +136,14 @@ function kernel.boot(config, flush, exit, keep, find, note)
   if config.resumed then
     replay.begin(find, config.resumed)
     questions.begin(config.resumed.asked)
+    approvals.begin(config.resumed.approvals)
   end
   modules.exit = function(status)
     log.flush()
     if records.on then
       records.flush()
     end
-    if audit.on then
+    if audit.waits() then
       audit.flush()
     end
     exit(status, events.take())
@@ -223,6 +225,17 @@ end
 ---The open questions, the oldest first, so many at most, as JSON.
 function kernel.pending(most)
   return text_of(values.array(questions.list(nil, most)))
+end
+
+---How a question was answered, as JSON; nil: nobody has, or long since.
+function kernel.answered(key)
+  local answer = questions.answer_of(key)
+  return answer and text_of(answer) or nil
+end
+
+---Whether a run that only answers can move waits for them; else it ends.
+function kernel.wait_for_answers(waits)
+  ending.waits_for_answers = waits
 end
 
 ---The verbs and who has them, as JSON, for spec/rights/roles.md.

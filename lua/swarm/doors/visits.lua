@@ -287,11 +287,13 @@ local UNAUDITED = {
 ---@param visitor table { by } or { token }
 local function note_visit(verb, params, visitor)
   record.extra(S.current.task).visitor = visitor
-  if not UNAUDITED[verb] then
+  local lists = verb == "answer_query" and params.key == nil -- which questions there are
+  if not UNAUDITED[verb] and not lists then
     audit.row("asked", {
       verb = verb,
       name = params.name,
       task_id = params.task_id,
+      key = params.key, -- of a question
       reason = params.reason,
     })
   end
@@ -306,7 +308,8 @@ local function note_refusal(verb, err)
 end
 
 -- What tells of output, where text that is not UTF-8 is no reason to tell nothing.
-local LOSSY = { read_task_state = true, read_trace = true, subscribe_events = true }
+local LOSSY =
+  { read_task_state = true, read_trace = true, subscribe_events = true, answer_query = true }
 
 ---What the method of a verb answers, for whoever asks.
 local function serve(request)

@@ -18,13 +18,15 @@ local FLUSH_AT = 262144 -- bytes gathered before the host is called within a tic
 
 local audit = {
   on = false, -- the run has one
+  muted = false, -- what happens is only tried out (exploration)
   flush = nil, -- kernel: hands over what is gathered, now
 }
 
 local rows = buffer.new()
+local of_layers = buffer.new() -- each after the name of its file
 
 local function room()
-  if #rows > FLUSH_AT and audit.flush then
+  if #rows + #of_layers > FLUSH_AT and audit.flush then
     audit.flush()
   end
 end
@@ -188,14 +190,27 @@ function audit.event(kind, task, fields)
   return audit.row(kind, row)
 end
 
+---Something that a layer writes into a file of its own, where the run has no audit.
+---@param file string
+---@param kind string
+---@param row table its fields, which this may change
+function audit.row_of_layer(file, kind, row)
+  if not audit.muted then
+    row.at, row.type = wall(), kind
+    of_layers:put(json.text_of(file), " ", text_of(row), "\n")
+    room()
+  end
+end
+
 ---What was gathered since the last call: lines of JSON.
----@return string
+---@return string rows of the run's own
+---@return string of_layers each after the name of its file, as JSON, and a blank
 function audit.take()
-  return rows:get()
+  return rows:get(), of_layers:get()
 end
 
 function audit.waits()
-  return #rows > 0
+  return #rows > 0 or #of_layers > 0
 end
 
 return audit

@@ -22,6 +22,9 @@ local MISSING = "there is no program" -- what the port says of it
 local ENVIRONMENT = ": an agent inherits the variables of its login. With inherit_env = false it "
   .. "does not, and finds its login in its files alone"
 
+local OVER_A_STREAM = "over a stream nobody can be asked. Give it permissions that allow that, or "
+  .. "take protocol acp, where people are"
+
 local function filled(plan, pieces, field, ctx, input, prompt)
   return concat(template.fill(pieces, ctx, input, plan.who .. ": " .. field, prompt))
 end
@@ -121,11 +124,11 @@ local function new_turn(plan, ctx, given)
       extra.session = id
       again.give(task, "session", id)
     end,
-    on_denied = function(name)
+    on_denied = function(name, why)
       if not plan.told_denied then
         plan.told_denied = true
-        local text = '%s: agent %s was denied "%s", as nobody can be asked: see permissions'
-        log.entry("warn", format(text, plan.who, plan.agent.name, name))
+        local text = '%s: agent %s was denied "%s": %s'
+        log.entry("warn", format(text, plan.who, plan.agent.name, name, why or OVER_A_STREAM))
       end
     end,
     is_cancelled = function()

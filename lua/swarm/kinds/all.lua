@@ -19,6 +19,7 @@ kinds.list = {
   { name = "process", by = { "command", "shell" } },
   { name = "python", by = { "python" } },
   { name = "agent", by = { "agent" } },
+  { name = "operator", by = { "operator" } },
 }
 
 kinds.by_name = {} -- name → its line of the list

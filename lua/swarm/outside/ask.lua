@@ -15,11 +15,12 @@ local shown = require "swarm.ground.shown"
 local values = require "swarm.values.values"
 local format, pairs, type = string.format, pairs, type
 
-local ask = {}
+local ask = {
+  MOST_TEXT = 65536, -- bytes of a question
+}
 
 local FIELDS =
   { to = true, choices = true, schema = true, default = true, timeout = true, show = true }
-local MOST_TEXT = 65536 -- bytes of a question
 
 local function wrong(message, ...)
   return errors.throw("invalid_argument", format(message, ...))
@@ -27,22 +28,21 @@ end
 
 -- What answers may be -----------------------------------------------------------------------------
 
----The choices as texts, or nil.
-local function choices_of(given)
-  if given == nil then
-    return nil
-  end
+---Choices as texts, checked.
+---@param whose string as messages name them
+---@param fail function(message) raises
+function ask.choices(given, whose, fail)
   local n = type(given) == "table" and arguments.length(given)
   if not n or n == 0 then
-    return wrong('swarm.ask\'s choices are a list of texts, such as { "yes", "no" }')
+    return fail(whose .. ' are a list of texts, such as { "yes", "no" }')
   end
   local seen = {}
   for i = 1, n do
     local choice = given[i]
-    if type(choice) ~= "string" or choice == "" then
-      return wrong("swarm.ask's choices[%d] is a text, and not %s", i, shown.value(choice))
+    if type(choice) ~= "string" or choice == "" or not json.is_text(choice) then
+      return fail(format("%s[%d] is a text, and not %s", whose, i, shown.value(choice)))
     elseif seen[choice] then
-      return wrong("swarm.ask's choices have %s twice", shown.value(choice))
+      return fail(format("%s have %s twice", whose, shown.value(choice)))
     end
     seen[choice] = true
   end
@@ -80,9 +80,16 @@ local function a_text(value)
   return value
 end
 
+---A text for people to read: bytes that are not UTF-8 are replaced.
+local function readable(text)
+  return json.is_text(text) and text or json.decode(json.text_of(text))
+end
+
 ---What is put beside a question.
 local function to_show(show)
-  if show == nil or type(show) == "string" or values.is_file(show) then
+  if type(show) == "string" then
+    return readable(show)
+  elseif show == nil or values.is_file(show) then
     return show
   end
   return wrong("swarm.ask's show is a text or swarm.file, and not %s", shown.value(show))
@@ -117,9 +124,9 @@ end
 function ask.ask(question, opts)
   if type(question) ~= "string" or question == "" then
     return arguments.wrong('swarm.ask takes a question, such as "Go on?"', question)
-  elseif #question > MOST_TEXT then
+  elseif #question > ask.MOST_TEXT then
     local message = "swarm.ask: a question has at most %d bytes, and this one %d: show takes more"
-    return wrong(message, MOST_TEXT, #question)
+    return wrong(message, ask.MOST_TEXT, #question)
   end
   opts = opts or {}
   arguments.options(opts, FIELDS, "swarm.ask")
@@ -132,7 +139,10 @@ function ask.ask(question, opts)
   local me = cancelling.enter()
   cancelling.not_while_loading()
   check_verb(me, to)
-  local choices = choices_of(opts.choices)
+  local choices = opts.choices
+  if choices ~= nil then
+    choices = ask.choices(choices, "swarm.ask's choices", wrong)
+  end
   local check
   if opts.schema ~= nil then
     check = fits(opts.schema)
@@ -145,8 +155,8 @@ function ask.ask(question, opts)
   end
   local seconds = opts.timeout and arguments.seconds(opts.timeout, "swarm.ask's option timeout")
   local about = {
-    question = question,
-    to = to,
+    question = readable(question),
+    to = readable(to),
     kind = "question",
     choices = choices,
     schema = values.copy(opts.schema, "schema"),

@@ -83,6 +83,7 @@ local function new_request(me, port, payload, data, on_event)
     what = AWAITED[port] or "an answer from port " .. port,
     on_cancel = on_cancel,
     parked = false, -- its worker waits for it
+    on_done = nil, -- called once it has answered, where its worker waits for something else
     list = nil, -- who else may wake its worker: a list of waiters
     noted = nil, -- its payload, where a digest of its answer is wanted
     within = nil, -- the request that its worker waits for meanwhile
@@ -368,6 +369,9 @@ function bridge.deliver(id, ok, answer, data, size, more, more_size)
   request.done, request.ok, request.answer = true, ok, answer
   request.answer_data = size and ffi.string(ffi.cast("char *", data), size) or data
   request.more_data = more_size and ffi.string(ffi.cast("char *", more), more_size) or more
+  if request.on_done then
+    request.on_done()
+  end
   wake(request)
 end
 

@@ -145,14 +145,7 @@ function asking.ask(me, about, seconds)
   local key = tasks.task_id(task) .. "." .. n
   local answer = known(me, task, n, key, about)
   if answer then
-    questions.remember(key, answer)
-    if not answer.order then
-      records.order = records.order + 1
-      answer.order = records.order
-      questions.keep(task, n, answer)
-      questions.tell_answer(task, key, about, answer) -- it came while no run was there to tell
-    end
-    return answer
+    return questions.take_up(task, n, key, about, answer)
   end
   local question = questions.open(me, task, n, key, about)
   if about.offer then

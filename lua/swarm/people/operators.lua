@@ -6,6 +6,7 @@ local errors = require "swarm.ground.errors"
 local frames = require "swarm.ground.frames"
 local questions = require "swarm.people.questions"
 local raised = require "swarm.ground.raised"
+local result = require "swarm.worker.result"
 local shown = require "swarm.ground.shown"
 local spawning = require "swarm.worker.spawn"
 local values = require "swarm.values.values"
@@ -32,7 +33,7 @@ end
 ---What the function is given.
 local function request_of(question)
   local request, task = questions.row(question), question.task
-  request.role = task.def.role
+  request.role, request.at_operator = task.def.role, nil
   local details = request.details
   request.input = values.copy(task.input, "input")
   request.prompt = details and details.prompt
@@ -45,29 +46,38 @@ local function failed(operator, id, message, why)
   return errors.new("operator_failed", format("operator %q %s", id, message), fields)
 end
 
+---An answer of the function, as of anybody who answers.
+---@param by table of an attempt that cannot go on: { blocked = true, reason }
+local function give(question, operator, id, value, by)
+  by.by, by.via = id, "operator"
+  local ok, copy = xpcall(values.copy, raised.from_raised, value, "answer")
+  local why = copy
+  if ok then
+    ok, why = xpcall(questions.answer, raised.from_raised, question.key, copy, by)
+  end
+  if not ok and why.code ~= "already_answered" and why.code ~= "question_not_found" then
+    local message = "gave an answer that does not fit: " .. why.message
+    return questions.fail(question, failed(operator, id, message))
+  end
+end
+
 ---What the function returned, or raised.
 local function take(question, operator, id, ok, value, err)
   if not ok then
     local why = raised.crossing(raised.from_raised(value))
     return questions.fail(question, failed(operator, id, "failed: " .. why.message, why))
+  elseif err ~= nil and question.about.kind == "attempt" then
+    local reason = result.reason(err).text -- as of what `run` returns
+    return give(question, operator, id, value, { blocked = true, reason = reason })
+  elseif value == nil and err ~= nil and question.about.kind == "approval" then
+    return give(question, operator, id, "deny", { reason = result.reason(err).text })
   elseif value == nil and err ~= nil then
     local text = type(err) == "table" and err.message or err
     return questions.fail(question, failed(operator, id, "refused: " .. shown.text(text)))
   elseif value == nil then
-    return -- it is for somebody else
+    return questions.leave(question) -- it is for somebody else
   end
-  local copied, why = xpcall(values.copy, raised.from_raised, value, "answer")
-  if copied then
-    value = why
-    copied, why = xpcall(questions.answer, raised.from_raised, question.key, value, {
-      by = id,
-      via = "operator",
-    })
-  end
-  if not copied and why.code ~= "already_answered" and why.code ~= "question_not_found" then
-    local message = "gave an answer that does not fit: " .. why.message
-    return questions.fail(question, failed(operator, id, message))
-  end
+  return give(question, operator, id, value, {})
 end
 
 ---Puts a question to the script's operator of its id, if it has one.

@@ -5,6 +5,7 @@ local cancelling = require "swarm.scope.cancel"
 local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
 local events = require "swarm.events.run"
+local labels = require "swarm.scheduler.label"
 local list = require "swarm.ground.list"
 local record = require "swarm.scheduler.record"
 local records = require "swarm.journal.records"
@@ -160,6 +161,7 @@ function questions.tell_answer(task, key, about, answer)
       by = answer.by,
       via = answer.via,
       reason = answer.reason,
+      blocked = answer.blocked,
     }
   end
   events.publish("question_answered", task, fields())
@@ -239,7 +241,8 @@ end
 ---Answers a question. May wait, where a schema is to be looked at.
 ---@param key string
 ---@param value any a copy of its own
----@param by table { by: who, via: from where, reason?, task?: of a worker that answers }
+---@param by table { by: who, via: from where, reason?, task?: of a worker that answers,
+---blocked?: the attempt that was asked for cannot go on }
 function questions.answer(key, value, by)
   local question = open[key]
   if question and by.task and record.is_below(by.task, question.task) then
@@ -256,13 +259,46 @@ function questions.answer(key, value, by)
     return questions.keep({ id = tonumber(id) }, n, early[key])
   end
   local check = question.about.check
-  if check then
+  if check and not by.blocked then
     value = check(value)
   end
   if open[key] ~= question then
     return unknown(key) -- somebody else was faster
   end
-  return questions.settle(question, { value = value, by = by.by, via = by.via, reason = by.reason })
+  return questions.settle(question, {
+    value = value,
+    by = by.by,
+    via = by.via,
+    reason = by.reason,
+    blocked = by.blocked,
+  })
+end
+
+---Whoever was asked first has left a question to others.
+---@param question table
+function questions.leave(question)
+  question.helper, questions.changed = nil, true
+end
+
+---How a question was answered: { value, by, via, reason, at }; nil: nobody has, or long since.
+---@param key string
+---@return table?
+function questions.answer_of(key)
+  return past[key]
+end
+
+---Takes up an answer that was given before its question was asked again.
+---@param about table what was asked
+---@return table answer
+function questions.take_up(task, n, key, about, answer)
+  questions.remember(key, answer)
+  if not answer.order then
+    records.order = records.order + 1
+    answer.order = records.order
+    questions.keep(task, n, answer)
+    questions.tell_answer(task, key, about, answer) -- it came while no run was there to tell
+  end
+  return answer
 end
 
 ---The answer that was given to a question before it was asked again, if there is one.
@@ -280,7 +316,8 @@ local function row(question)
   local task, about = question.task, values.copy(questions.told(question.about), "question")
   about.key, about.since, about.nth = question.key, question.since, question.nth
   about.task_id, about.name = tasks.task_id(task), task.def.name or record.title(task)
-  about.label = record.label(task)
+  about.label, about.input = record.label(task), labels.input_of(task)
+  about.at_operator = question.helper ~= nil or nil
   return about
 end
 questions.row = row

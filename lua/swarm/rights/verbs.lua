@@ -13,7 +13,7 @@ return {
   verify_token = { "leaf", "swarm.token.verify" },
   read_task_state = {
     "swarm",
-    "output_tail, follow, h.status and h:artifact of others, sup:children",
+    "output_tail, follow, h.status and h:artifact of others, sup:children, pending, approvals",
   },
   poll_task = {
     "swarm",
@@ -46,6 +46,6 @@ return {
   use_network = { "host", "swarm.http, ready = { port = ... }", bound = "hosts" },
   read_env = { "host", "swarm.env, swarm.secret" },
   call_python = { "host", "python workers, swarm.port", bound = "functions, port names" },
-  ask_operator = { "host", "swarm.ask" },
+  ask_operator = { "host", "swarm.ask, workers of kind operator, what agents ask for" },
   use_model = { "host", "agents, swarm.model", later = true },
 }

@@ -117,6 +117,7 @@
 --   reused    layers/reuse  its result is one of before
 --   shared    journal/shared  it has used what others use too
 --   touched   journal/shared  of whom the last such thing was
+--   approvals people/approvals  digest of what its agent asked for → answer
 --   recorded  journal/again  key → text of a value that is made once
 --   kept_counts  journal/again  how many of a kind it was given
 --   stream    journal/again  of its random numbers

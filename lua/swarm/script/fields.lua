@@ -15,12 +15,12 @@ local FIRST_GUESSES = {
   args = "command",
   cmd = "command",
   stream_mode = "output",
+  schema = "output_schema",
 }
 
 -- Kinds that come later, which are fields too, and what does for them.
 local LATER_KINDS = {
   llm = "a worker of kind lua may use swarm.http.request",
-  operator = "swarm.blocked says what a person has to decide",
 }
 
 -- Fields that come later, and what does for them.

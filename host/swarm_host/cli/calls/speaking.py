@@ -48,10 +48,10 @@ def spoken_to(run: str, *, as_person: bool = False) -> Iterator[Client]:
 def listens(run: str) -> bool:
     """Whether there is a run to speak to."""
     try:
-        find(run)
+        path = find(run).path
     except (NoRun, OSError):
         return False
-    return not run.endswith(".journal")
+    return path.is_socket()
 
 
 def end_as(state: dict[str, Any]) -> None:

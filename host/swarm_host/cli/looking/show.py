@@ -24,11 +24,14 @@ from swarm_host.cli.looking.lines import (
 from swarm_host.entries import harmless, indented
 from swarm_host.journal.reading.readable import json_of, masked
 from swarm_host.journal.reading.reader import Reader
-from swarm_host.journal.reading.rows import Attempt, Task
+from swarm_host.journal.reading.rows import Attempt, Run, Task
 from swarm_host.journal.reading.tree import Row, tree, whole_tree
+from swarm_host.view.asked import asked
 from swarm_host.view.cells import duration, usage
 from swarm_host.view.errors import render
 
+_MOST_ASKED = 10
+"""Questions that are shown."""
 _MOST_OF_A_VALUE = 2000
 """Characters of an input or a result."""
 
@@ -69,6 +72,7 @@ def _lines(reader: Reader, top: Task | None, everything: bool) -> Iterator[str]:
     if top is None:
         used = usage(reader.used())
         yield f"run {run_line(run)}" + (f"  {used}" if used else "")
+        yield from _asked(reader, run)
     else:
         yield task_line(top, now=now, used=reader.used(top.id) if top.ended is None else None)
         yield from _details(reader, top)
@@ -81,6 +85,16 @@ def _lines(reader: Reader, top: Task | None, everything: bool) -> Iterator[str]:
             yield "  " * depth + f"… {counted(left_out).replace(' ', ' more ', 1)}"
         else:
             yield "  " * depth + task_line(task, now=now)
+
+
+def _asked(reader: Reader, run: Run) -> Iterator[str]:
+    """What a run asks."""
+    questions = [] if run.status == "pass" else reader.open_questions()
+    for one in questions[:_MOST_ASKED]:
+        yield f"asks {asked(one)}"
+    if len(questions) > _MOST_ASKED:
+        more = len(questions) - _MOST_ASKED
+        yield f"… {more} more questions: swarm-host answer {run.run_id} lists them"
 
 
 def _details(reader: Reader, task: Task) -> Iterator[str]:

@@ -55,8 +55,9 @@ class _Age(click.ParamType):  # type: ignore[type-arg]
 def prune(*, yes: bool, changed: bool, older_than: float, as_json: bool) -> None:
     """List what ended runs have left, their worktrees and their journals, and remove it.
 
-    Those of runs that go on are left alone. A branch that has commits stays, and so does what is no
-    journal or cannot be read. A run whose journal is removed cannot be resumed or shown any more.
+    Those of runs that go on, or wait for answers, are left alone. A branch that has commits stays,
+    and so does what is no journal or cannot be read. A run whose journal is removed cannot be
+    resumed or shown any more.
     """
     worktrees = anyio.run(_prune_worktrees, yes, changed, as_json)
     journals = _prune_journals(yes, older_than, as_json)
@@ -126,10 +127,11 @@ def _ended(journal: Kept) -> dict[str, Any] | None:
         with Reader(journal.path) as reader:
             if reader.live:
                 return None
-            run = reader.run()
+            run, waits = reader.run(), reader.waits()
     except NoJournal as problem:
         return {**one, "problem": str(problem)}
-    return {**one, "script": run.script, "status": run.status, "tasks": run.tasks}
+    one |= {"script": run.script, "status": run.status, "tasks": run.tasks}
+    return {**one, "problem": "it waits for answers, and stays"} if waits else one
 
 
 def _journal_line(one: dict[str, Any]) -> str:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import anyio
 
-from swarm_host.cli.running.auditing import Audited
+from swarm_host.cli.running.asking import asking, on_ask, prompts
+from swarm_host.cli.running.auditing import audit_of, end_now, heads, note_signal
 from swarm_host.cli.running.lingering import lingering_told
 from swarm_host.cli.running.status import asks, status_of
 from swarm_host.cli.running.telling import fault, told_at_end
@@ -84,7 +85,6 @@ class Running:
         )
         self._view: View = "off" if wish.quiet else wish.view or default_view()
         screen.names_prints = self._view in ("tree", "lines") and screen.prints_at_terminal
-        self._audited = Audited(None if on_loaded is not None else wish.audit)
         self._log_dir = log_dir
         if log_dir is not None:
             log_dir.on_problem = screen.error
@@ -97,7 +97,7 @@ class Running:
             trust=wish.trust,
             lua_path=wish.lua_path,
             debug=wish.debug,
-            on_ask="wait" if wish.journal is None else wish.on_ask,
+            on_ask=on_ask(wish, prompts=prompts(wish)),
             closed_world=reload is None or not reload.wakes_main,
             cancel_grace=wish.cancel_grace,
             operator_kind=wish.operator_kind,
@@ -119,7 +119,7 @@ class Running:
             before_exit=self._before_exit,
             reuse=wish.reuse,
             journal=self._journal_of(wish),
-            audit=self._audited.audit,
+            audit=audit_of(None if on_loaded is not None else wish.audit),
         )
         self._watched: WatchedRun | None = None
         on_hangup = None
@@ -195,12 +195,12 @@ class Running:
 
     def _before_exit(self) -> None:
         """A trusted script ends the process: what it said is read first; a signal ends the wait."""
-        self._screen.clear()
+        self._screen.close()
         if self._log_dir is not None:
             self._log_dir.close()
         if self._options.journal is not None:
             self._options.journal.end_now(_JOURNAL_SECONDS)
-        self._audited.end_now(_JOURNAL_SECONDS, "exit")
+        end_now(self._host, _JOURNAL_SECONDS, "exit")
         self._tell_audit()
         while self._screen.unread and not self._watchdog.is_due:
             self._screen.wait(LOOK_SECONDS)
@@ -209,11 +209,11 @@ class Running:
         """The process ends at once: what was said is kept, if the disk is quick."""
         if self._log_dir is not None:
             self._log_dir.close(_LOGS_SECONDS)
-        self._audited.end_now(_LOGS_SECONDS, "killed")
+        end_now(self._host, _LOGS_SECONDS, "killed")
 
     def _tell_audit(self) -> None:
         """Says what proves later that nothing was cut off the audit."""
-        for line in () if self._wish.quiet else self._audited.told():
+        for line in () if self._wish.quiet else heads(self._host):
             self._screen.note(line)
 
     def _take_entry(self, entry: dict[str, Any]) -> None:
@@ -270,6 +270,7 @@ class Running:
                     return
                 self._screen.progress_note(str(why))
             await stack.enter_async_context(shown(self._view, self._screen, host))
+            await stack.enter_async_context(asking(self._wish, self._screen, host))
             await stack.enter_async_context(lingering_told(host, self._screen, self._is_over))
             if self._watchdog.received:
                 return  # it came between loading and main, when there was nobody to cancel
@@ -306,7 +307,7 @@ class Running:
 
     def _interrupt(self, reason: str) -> None:
         """A signal came: says what it does, and cancels."""
-        self._audited.signal(self._watchdog.received)
+        note_signal(self._host, self._watchdog.received)
         try:
             self._tell_whom()
         finally:

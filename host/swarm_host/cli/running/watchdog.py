@@ -172,7 +172,7 @@ class Watchdog:
             if turn.worker is not None:
                 seconds = time.monotonic() - turn.since
                 self._screen.note(f"{turn.name} has had control for {seconds:.1f} s")
-        self._screen.clear()
+        self._screen.close()
         self._screen.wait(ANSWER_SECONDS)
 
     def _look(self) -> None:

@@ -66,7 +66,7 @@ class File:
         try:
             return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=10)
         except sqlite3.Error as problem:
-            raise self._unreadable(problem) from None
+            raise self.unreadable(problem) from None
 
     def close(self) -> None:
         """Lets go of it."""
@@ -79,7 +79,12 @@ class File:
             for row in self._db.execute(sql, values):  # noqa: UP028 - it would close the cursor
                 yield row
         except sqlite3.Error as problem:
-            raise self._unreadable(problem) from None
+            raise self.unreadable(problem) from None
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """What it is read by."""
+        return self._db
 
     def one(self, sql: str, values: Sequence[object] = ()) -> Any:
         """The first field of a query's first row; None: there is none."""
@@ -109,7 +114,8 @@ class File:
     def _damaged(self, problem: object) -> NoJournal:
         return NoJournal(f"{self.path} is damaged: {problem}. It was left as it is")
 
-    def _unreadable(self, problem: sqlite3.Error) -> NoJournal:
+    def unreadable(self, problem: sqlite3.Error) -> NoJournal:
+        """Why it cannot be read."""
         if getattr(problem, "sqlite_errorcode", 0) & _PRIMARY in _OF_THE_CONTENT:
             return self._damaged(problem)
         return NoJournal(

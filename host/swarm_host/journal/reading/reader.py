@@ -6,6 +6,7 @@ asked for is asked in few passes over whole tables: each is 0.1 s for a million 
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -294,6 +295,28 @@ class Reader:
             "GROUP BY parent"
         )
         return dict(self._file.rows(sql, [str(sorted(ids))]))
+
+    def open_questions(self) -> list[dict[str, Any]]:
+        """The questions that nobody has answered, the oldest first, each as
+        :meth:`swarm_host.host.Host.pending` has it, as far as the journal knows."""
+        from swarm_host.journal.questions import questions
+
+        try:
+            found = [one for one in questions(self._file.connection, self.path) if one.is_open]
+        except sqlite3.Error as problem:
+            raise self._file.unreadable(problem) from None
+        tasks = {task.id: task for task in self.tasks({one.task for one in found})}
+        rows = []
+        for one in sorted(found, key=lambda one: one.since):
+            task = tasks[one.task]
+            known = {"key": one.key, "since": one.since, "task_id": task.task_id}
+            known |= {"name": task.name} | ({"label": task.label} if task.label else {})
+            rows.append({**one.about, **known})
+        return rows
+
+    def waits(self) -> bool:
+        """Whether the run has ended because only answers can move it, and some are not there."""
+        return self.run().status == "waiting" and bool(self.open_questions())
 
     # What they said. -------------------------------------------------------------------------
 

@@ -14,7 +14,8 @@ class Run(NamedTuple):
     :ivar ended: Unix time; of one that was killed when it did anything last; None: it goes on.
     :ivar seconds: for how long processes have worked on it.
     :ivar status: ``running``; how it ended: ``pass``, ``failed``, ``blocked``, ``cancelled`` or
-        ``timeout``; or ``interrupted``: its process was killed.
+        ``timeout``; ``waiting``: only answers can move it; or ``interrupted``: its process was
+        killed.
     :ivar counts: status → how many tasks, of those of which there are any.
     """
 

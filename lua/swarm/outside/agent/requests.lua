@@ -122,7 +122,8 @@ function requests.take(talk, message)
   elseif params.sessionId ~= talk.session then
     ok, err = pcall(wrong, "there is no such session: " .. params.sessionId)
   elseif message.method == "session/request_permission" then
-    return talk:send { id = id, result = { outcome = permissions.choose(talk, params) } }
+    local outcome = permissions.choose(talk, params)
+    return outcome and talk:send { id = id, result = { outcome = outcome } }
   else
     ok, err = pcall(answer, talk, message)
   end

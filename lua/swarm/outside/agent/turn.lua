@@ -80,12 +80,13 @@ function Turn:tool_ended(id, has_failed)
   end
 end
 
----It was not allowed what it asked for, as nobody can be asked.
-function Turn:denied(name, id)
+---It was not allowed what it asked for, and nobody was asked.
+---@param why string? where it is not for its stream
+function Turn:denied(name, id, why)
   name = is_text(name) and name or "?"
   if id == nil or not self.refusals[id] then
     self.refusals[id or name] = true
-    self.on_denied(name)
+    self.on_denied(name, why)
     return self:progress("denied", name)
   end
 end

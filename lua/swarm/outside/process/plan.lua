@@ -132,7 +132,10 @@ function readers.stdin(plan, value, fail)
   end
 end
 
-function readers.prompt(plan, text, fail)
+---Reads a prompt's template.
+---@param plan table whose `prompt` becomes its pieces
+---@param fail function(field, message) raises
+function plans.read_prompt(plan, text, fail)
   if type(text) ~= "string" then
     return must(fail, "prompt", "a string", text)
   end
@@ -142,6 +145,7 @@ function readers.prompt(plan, text, fail)
     return fail("prompt", "prompt cannot have {prompt} or {prompt_file} in it: it is the prompt")
   end
 end
+readers.prompt = plans.read_prompt
 
 function readers.restart(plan, value, fail)
   if type(value) ~= "boolean" then

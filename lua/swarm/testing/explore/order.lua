@@ -2,6 +2,7 @@
 -- could go on. The explorer is a worker that serves the workers of its program itself, within its
 -- own turn: everybody else stands still meanwhile, their timers too, and each order begins at the
 -- same time and with the same random numbers.
+local audit = require "swarm.events.audit"
 local bridge = require "swarm.outside.bridge"
 local cancelling = require "swarm.scope.cancel"
 local clock = require "swarm.ground.clock"
@@ -275,10 +276,10 @@ end
 function order.play(job, path)
   local me, time, on, told = job.me, clock.virtual, events.on, events.told
   local asked, hook_errors = bridge.outstanding, #failures.list
-  events.on, events.told = false, false
+  events.on, events.told, audit.muted = false, false, true
   local spawned, err, main = pcall(spawning.named, me.scope, me, job.fn, nil, nil, nil)
   if not spawned then
-    events.on, events.told = on, told
+    events.on, events.told, audit.muted = on, told, false
     return error(err, 0)
   end
   order.playing = true
@@ -304,7 +305,7 @@ function order.play(job, path)
   forget(watch, hook_errors)
   put_timers_back(aside)
   random.take_from(source)
-  log.muted, events.on, events.told, clock.virtual = false, on, told, time
+  log.muted, events.on, events.told, audit.muted, clock.virtual = false, on, told, false, time
   return failure
 end
 

@@ -23,6 +23,7 @@ from pydantic_core import from_json
 
 from swarm_host.ports.contract import Answer, Call, PortError
 from swarm_host.ports.process.acp import messages
+from swarm_host.ports.process.acp.calls import Calls
 from swarm_host.ports.process.acp.commands import Commands, Serve, Unknown
 from swarm_host.ports.process.acp.messages import ASKED, OWED, Broken, Id, Message
 from swarm_host.ports.process.acp.outbox import Outbox
@@ -76,6 +77,7 @@ class Conversation:
         self._moved = time.monotonic()
         self._parting = False
         self._outbox = Outbox()
+        self._calls = Calls()
         self._prompted = anyio.Event()  # is set where no prompt is under way
         self._prompted.set()
         self._process = anyio.CancelScope(shield=True)
@@ -288,7 +290,8 @@ class Conversation:
             return await self._take_request(line, method, number, message.get("params"))
         if method != "session/update":
             return {"skipped": method}
-        params, kind = await _here(line, messages.checked_update, message.get("params"))
+        params = message.get("params")
+        params, kind = await _here(line, messages.checked_update, params, self._calls)
         if params is None:
             return {"skipped": f"session/update {kind}"}
         return {"method": method, "params": params}
@@ -318,7 +321,7 @@ class Conversation:
         if method not in OWED:
             self._refuse(number, RequestError.method_not_found(method).to_error_obj())
             return {"skipped": method}
-        params = await _here(line, messages.checked_request, method, params)
+        params = await _here(line, messages.checked_request, method, params, self._calls)
         answer = self._own.get(method)
         if answer is not None:
             try:

@@ -13,6 +13,8 @@ from acp import schema
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
+from swarm_host.ports.process.acp.calls import Calls
+
 Message = dict[str, Any]
 Id = int | str
 
@@ -48,9 +50,6 @@ OF_AN_UPDATE = (
     *("title", "status", "entries", "cost"),
 )
 """What is handed on of an update; the rest may be long, and deep."""
-
-OF_A_CALL = ("toolCallId", "title", "kind", "status")
-"""What is handed on of a tool call that a permission is asked for."""
 
 CUT = b" bytes dropped]"
 """How a line ends that was cut (``framing.py``)."""
@@ -130,23 +129,21 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
-def checked_request(method: str, params: Any) -> Message:
+def checked_request(method: str, params: Any, calls: Calls) -> Message:
     """The parameters of a request of an agent; of a tool call what says what it is.
 
     :raises Broken: they have another form.
     """
     found: Message = checked(OWED[method][0], params, method)
     if "toolCall" in found:
-        call = found["toolCall"]
-        found["toolCall"] = {name: call[name] for name in OF_A_CALL if name in call}
-        if "rawInput" in call:  # it may be of any depth
-            found["toolCall"]["rawInput"] = json.dumps(call["rawInput"])
+        found["toolCall"] = calls.asked_for(found["toolCall"])
     return found
 
 
-def checked_update(params: Any) -> tuple[Message | None, str]:
+def checked_update(params: Any, calls: Calls) -> tuple[Message | None, str]:
     """The parameters of a ``session/update``, or None with the kind that nobody knows.
 
+    :param calls: takes in what is told of one.
     :raises Broken: its kind is known, and it has another form.
     """
     try:
@@ -159,6 +156,8 @@ def checked_update(params: Any) -> tuple[Message | None, str]:
             return None, kind
         raise Broken(f"its session/update has another form: {_first(problem)}") from None
     update = found["update"]
+    if "toolCallId" in update:
+        calls.note(update)
     update = {name: update[name] for name in OF_AN_UPDATE if name in update}
     if "toolCallId" in update:
         update.pop("content", None)
