@@ -27,7 +27,7 @@ OPEN = {"Definition", "File", "LayerEntry", "Outcome", "Result", "Secret"}
 
 _CLASS = re.compile(r"---@class swarm\.(\w+)(?: : (.*))?")
 _FIELD = re.compile(r"---@field (\[?\w+\]?)(\?)? (.*)")
-_WORKER = ("LuaWorker", "ProcessWorker", "AgentWorker", "OperatorWorker")
+_WORKER = ("LuaWorker", "ProcessWorker", "PythonWorker", "AgentWorker", "OperatorWorker")
 
 Fields = dict[str, tuple[bool, str]]
 """Name → whether it may be absent, and its type."""

@@ -257,7 +257,8 @@ def spelling(table: str, owners: dict[str, str]) -> str:
 
 def opened(text: str) -> str:
     """The types by the names of the classes that say what each field is, not of closed shapes."""
-    workers = "swarm.LuaWorker|swarm.ProcessWorker|swarm.AgentWorker|swarm.OperatorWorker"
+    kinds = ("Lua", "Process", "Python", "Agent", "Operator")
+    workers = "|".join(f"swarm.{kind}Worker" for kind in kinds)
     return text.replace("swarm.closed.Worker", workers).replace("swarm.closed.", "swarm.")
 
 

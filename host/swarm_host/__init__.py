@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from swarm_host.journal.places import NoJournal
     from swarm_host.options import Options
     from swarm_host.outcome import Outcome, Reloaded
+    from swarm_host.ports.python.context import Blocked, WorkerContext, blocked, worker_context
+    from swarm_host.ports.python.registered import worker
 
 __all__ = [
+    "Blocked",
     "Handle",
     "Host",
     "LoadError",
@@ -33,9 +36,13 @@ __all__ = [
     "SwarmError",
     "WorkerBlocked",
     "WorkerCancelled",
+    "WorkerContext",
     "WorkerFailed",
     "WorkerTimeout",
     "__version__",
+    "blocked",
+    "worker",
+    "worker_context",
 ]
 
 _ROOMS = {
@@ -45,6 +52,11 @@ _ROOMS = {
     "Options": "options",
     "Outcome": "outcome",
     "Reloaded": "outcome",
+    "Blocked": "ports.python.context",
+    "WorkerContext": "ports.python.context",
+    "blocked": "ports.python.context",
+    "worker": "ports.python.registered",
+    "worker_context": "ports.python.context",
 }
 
 

@@ -127,7 +127,7 @@ class Pump:
             tasks.cancel_scope.cancel()
             self._tell_ticked()
             for served in self._served.values():
-                served.read.set()  # nobody reads any more
+                served.has_read()  # nobody reads any more
         if problem is not None:
             raise problem
 
@@ -185,7 +185,7 @@ class Pump:
                 self._served[number].tell((message, data))
         for number in self._kernel.take_read():
             if number in self._served:
-                self._served[number].read.set()
+                self._served[number].has_read()
         for number in self._kernel.take_cancels():
             if number in self._served:
                 self._served[number].scope.cancel()
@@ -193,10 +193,10 @@ class Pump:
     async def _emit(self, number: int, event: Any, data: bytes | None = None) -> None:
         """Hands one event of a port to Lua in the next tick, once those before it are read."""
         served = self._served[number]
-        if not self._stopping:
-            await served.read.wait()
-        if served.read.is_set():
-            served.read = anyio.Event()
+        if served.unread is not None and not self._stopping:
+            await served.unread.wait()
+        if served.unread is None:
+            served.unread = anyio.Event()
         self._emitted.append((number, json.dumps(event).encode(), data))
         self._wake.set()
 
@@ -267,23 +267,29 @@ class _Served:
     """A request that a port serves.
 
     :ivar scope: is cancelled with the request.
-    :ivar read: is set while the caller has read all that was emitted.
+    :ivar unread: is set once the caller has read all that was emitted; None: it has.
     :ivar said: what it said last, for people.
     """
 
     def __init__(self, task: int | None, show: Show | None) -> None:
         self._task, self._show = task, show
         self.scope = anyio.CancelScope()
-        self.read = anyio.Event()
-        self.read.set()
+        self.unread: anyio.Event | None = None
         self.said = b""
         self._told: deque[tuple[Any, bytes | None]] = deque()
-        self._is_told = anyio.Event()
+        self._is_told: anyio.Event | None = None  # of a port that waits for that
+
+    def has_read(self) -> None:
+        """The caller has read all that was emitted."""
+        unread, self.unread = self.unread, None
+        if unread is not None:
+            unread.set()
 
     def tell(self, one: tuple[Any, bytes | None]) -> None:
         """Keeps what the caller tells until the port receives it."""
         self._told.append(one)
-        self._is_told.set()
+        if self._is_told is not None:
+            self._is_told.set()
 
     def say(self, stream: str, data: bytes) -> None:
         """Keeps what the port says for people."""

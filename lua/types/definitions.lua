@@ -15,7 +15,8 @@
 
 ---What every kind of worker may say.
 ---@class swarm.WorkerFields
----@field kind? "lua"|"process"|"agent"|"operator" by default the kind whose own field is there
+---@field kind? "lua"|"process"|"python"|"agent"|"operator" by default the kind whose own field is
+---there
 ---@field description? string
 ---@field label? string|false which of many a worker is, such as "{input.path}"; false: none,
 ---and its input is not shown in its place
@@ -104,6 +105,12 @@
 ---@field files? integer open files
 ---@field file_size? integer bytes of a file that it writes
 ---@field processes? integer processes of its user, all in all
+
+---Kind `python`: a function of Python's: a sync one in a thread, an async one in the host's loop.
+---@class swarm.PythonWorker : swarm.WorkerFields
+---@field python string "module:function", beside the script or installed, or a name under which
+---`@swarm_host.worker` registered one
+---@field token? boolean whether `worker_context()` has a token of the attempt: false
 
 ---Kind `agent`: a command-line agent, a turn of it an attempt. Its prompt goes to its stdin.
 ---@class swarm.AgentWorker : swarm.WorkerFields
@@ -369,7 +376,7 @@ function Turn:unknown(name) end
 ---| "write_files" # bounds: paths
 ---| "use_network" # swarm.http, ready = { port = … }; bounds: hosts
 ---| "read_env" # swarm.env, swarm.secret
----| "call_python" # swarm.port; bounds: port names
+---| "call_python" # python workers, swarm.port; bounds: functions, port names
 ---| "ask_operator"
 ---| "use_model"
 

@@ -131,6 +131,14 @@ local KINDS = {
       end,
     },
   },
+  python = {
+    echo = { python = "python_workers:echo" },
+    block = { python = "python_workers:block" },
+    fail = { python = "python_workers:fail" },
+    wait = { python = "python_workers:wait" },
+    third = { python = "python_workers:third" },
+    two = { python = "python_workers:two" },
+  },
   operator = {
     echo = { operator = "echo" },
     block = { operator = "block" },

@@ -28,7 +28,18 @@ import anyio
 
 from swarm_host import Host, Options
 from swarm_host.vm.kernel import Kernel
-from tests.bench import audit, emit, hundred, journal, mappers, processes, reloads, tokens, views
+from tests.bench import (
+    audit,
+    emit,
+    hundred,
+    journal,
+    mappers,
+    processes,
+    python,
+    reloads,
+    tokens,
+    views,
+)
 from tests.bench.running import HERE, PEERS, Result, ours, run
 
 HELLO = HERE.parents[1] / "scripts" / "hello.lua"
@@ -296,6 +307,7 @@ BENCHMARKS: dict[str, Callable[[bool], Result]] = {
     "sleepers": sleepers,
     **reloads.BENCHMARKS,
     **processes.BENCHMARKS,
+    **python.BENCHMARKS,
     **mappers.BENCHMARKS,
     **tokens.BENCHMARKS,
     **emit.BENCHMARKS,

@@ -39,6 +39,7 @@ ATTEMPTS = 3
         "mappers",
         "tokens",
         "emit",
+        "python",
         "journal",
         "audit",
         "resume",

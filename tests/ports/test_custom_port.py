@@ -48,6 +48,24 @@ def test_the_example_of_the_page_runs(
     within(30, main)
 
 
+def test_a_package_brings_one_by_its_entry_point(
+    within: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = tmp_path / "site"
+    info = site / "forecast-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: forecast\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[swarm_host.ports]\nweather = forecast:Weather\n")
+    (site / "forecast.py").write_text(block("python", "class Weather"))
+    monkeypatch.syspath_prepend(site)
+
+    async def main() -> None:
+        async with loaded(tmp_path, block("lua", "swarm.port")) as host:
+            assert await host.call("look", "Kyoto") == 21
+
+    within(30, main)
+
+
 class Echo:
     """Answers with what it was given."""
 

@@ -76,7 +76,8 @@ def read(types: Types, path: Path) -> None:
         elif tag := TAG.match(line):
             kind, rest = tag[1], tag[2]
             types.tags.add(kind)
-            workers = "swarm.LuaWorker|swarm.ProcessWorker|swarm.AgentWorker|swarm.OperatorWorker"
+            kinds = ("Lua", "Process", "Python", "Agent", "Operator")
+            workers = "|".join(f"swarm.{one}Worker" for one in kinds)
             opened = rest.replace("swarm.closed.Worker", workers)
             opened = opened.replace("swarm.closed.", "swarm.")
             types.mentioned |= set(re.findall(r"\bswarm\.[A-Z]\w*", opened))
@@ -396,7 +397,7 @@ def test_options_and_definitions_have_the_fields_that_are_checked(
 
 def test_workers_of_each_kind_have_the_fields_that_are_checked(types: Types, survey: Any) -> None:
     classes = {"lua": "swarm.LuaWorker", "process": "swarm.ProcessWorker"}
-    classes["agent"] = "swarm.AgentWorker"
+    classes |= {"python": "swarm.PythonWorker", "agent": "swarm.AgentWorker"}
     classes["operator"] = "swarm.OperatorWorker"
     assert classes.keys() == survey["kinds"].keys()
     for kind, fields in survey["kinds"].items():

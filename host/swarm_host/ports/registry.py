@@ -19,6 +19,7 @@ BUILT_IN = {
     "env": "swarm_host.ports.env:Env",
     "files": "swarm_host.ports.files.port:Files",
     "http": "swarm_host.ports.http.port:Http",
+    "python": "swarm_host.ports.python.port:Python",
     "reuse": "swarm_host.journal.reuse:Reuse",
     "token": "swarm_host.ports.token:Tokens",
     "process": "swarm_host.ports.process.port:Process",

@@ -17,6 +17,7 @@ local kinds = {}
 kinds.list = {
   { name = "lua", by = { "run" } },
   { name = "process", by = { "command", "shell" } },
+  { name = "python", by = { "python" } },
   { name = "agent", by = { "agent" } },
   { name = "operator", by = { "operator" } },
 }

@@ -19,7 +19,11 @@ local error, pcall = error, pcall
 local format, gsub = string.format, string.gsub
 
 -- What the requests of some ports wait for, as messages say it.
-local AWAITED = { process = "its program", worktree = "its worktree" }
+local AWAITED = {
+  process = "its program",
+  python = "its Python function",
+  worktree = "its worktree",
+}
 
 local bridge = {
   outstanding = 0, -- workers that wait for a port: only these can the outside wake
@@ -198,8 +202,8 @@ end
 function bridge.open(me, port, payload, data, on_event)
   local mock = bridge.mocks[port]
   if mock and mock.takes(me, payload) then
-    local what = "mock.port(%q, fn) answers no process that is held open, and no stdin from a "
-      .. "file: use mock.worker(name, fn) in place of the whole worker"
+    local what = "mock.port(%q, fn) answers no process that is held open, no stdin from a file "
+      .. "and no Python function: use mock.worker(name, fn) in place of the whole worker"
     return errors.throw("host_error", format(what, port))
   end
   return new_request(me, port, payload, data, on_event)

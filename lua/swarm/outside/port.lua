@@ -16,6 +16,7 @@ local OWN = {
   files = "swarm.fs",
   http = "swarm.http",
   process = "swarm.exec",
+  python = "a worker's field python",
   reuse = "a worker's field cache",
   schema = "input_schema and output_schema",
   token = "ctx:token and swarm.token",

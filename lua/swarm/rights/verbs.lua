@@ -45,7 +45,7 @@ return {
   write_files = { "host", "swarm.fs.write, append, mkdir, remove, copy, move", bound = "paths" },
   use_network = { "host", "swarm.http, ready = { port = ... }", bound = "hosts" },
   read_env = { "host", "swarm.env, swarm.secret" },
-  call_python = { "host", "swarm.port", bound = "port names" },
+  call_python = { "host", "python workers, swarm.port", bound = "functions, port names" },
   ask_operator = { "host", "swarm.ask, workers of kind operator, what agents ask for" },
   use_model = { "host", "agents, swarm.model", later = true },
 }

@@ -21,7 +21,6 @@ local FIRST_GUESSES = {
 -- Kinds that come later, which are fields too, and what does for them.
 local LATER_KINDS = {
   llm = "a worker of kind lua may use swarm.http.request",
-  python = 'a command does for it, as { command = { "python3", "x.py" } }',
 }
 
 -- Fields that come later, and what does for them.

@@ -243,13 +243,12 @@ function fingerprint.of_generation(generation, given)
   for _, kind in pairs { "worker", "role", "layer", "command", "pool" } do
     for name, fields in pairs(generation.given[kind]) do
       local text, lasts, is_blind = of(fields)
-      prints[kind .. " " .. name] = text
-      if kind == "worker" then
-        local def = generation.workers[name]
-        if def then -- else it is wrong, as check tells
-          def.uses_state, def.is_blind = lasts, is_blind
-        end
+      local def = kind == "worker" and generation.workers[name]
+      if def then -- else it is wrong, as check tells
+        def.uses_state, def.is_blind = lasts, is_blind
+        text = def.code and text .. "\n" .. def.code or text
       end
+      prints[kind .. " " .. name] = text
     end
   end
   if generation.main then

@@ -33,6 +33,8 @@ function generation.new(number, line)
     -- What → name → the author's table.
     given = { worker = {}, role = {}, layer = {}, command = {}, agent = {}, pool = {} },
     closing = {}, -- functions to call when all is there
+    freeing = {}, -- kinds: functions to call when nobody needs it any more
+    python = nil, -- kinds/python: the package that its modules in Python are
     faults = nil, -- what is wrong with definitions, where `swarm-host check` gathers it
 
     -- What came of it, as loading ends.
@@ -78,8 +80,18 @@ local KEPT = {
   on_drained = true,
 }
 
+---Has what it holds elsewhere let go of, once nobody needs it any more.
+function generation.let_go(old)
+  local list = old.freeing
+  old.freeing = {}
+  for i = 1, #list do
+    list[i]()
+  end
+end
+
 ---Lets go of all that only running workers need.
 function generation.free(old)
+  generation.let_go(old)
   old.line.alive[old.number] = nil
   for _, def in pairs(old.workers) do
     definition.strip(def)

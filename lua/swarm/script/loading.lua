@@ -240,6 +240,10 @@ function loading.start(line, how)
     -- A failed loader stays findable for a while, and what it loaded does not stay with it.
     line.attempt.loading = nil
   end
+  local before = line.attempted
+  if before and line.alive[before.number] ~= before then
+    generation_of.let_go(before) -- it could not be loaded
+  end
   line.attempted, line.attempt = generation, def
   return spawning.root(def, function()
     local me = S.current

@@ -52,6 +52,7 @@ function definition.new(generation, of)
     ready = of.ready, -- what its supervisor waits for (script/ready.lua); nil: it is ready at once
     start_timeout = of.start_timeout, -- seconds until it is ready
     budget = of.budget, -- limits/budget: amounts by their names
+    code = nil, -- its kind: what it runs that stands elsewhere, as text; counts in its fingerprint
     tells = nil, -- its kind: false: no usage; { cost = false, why }: not that; nil: it may
     slots = of.slots, -- limits/slots; line: one set for all generations of a name
     parks = false, -- line: a pool of its parks, and its task begins again after that
