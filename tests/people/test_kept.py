@@ -91,6 +91,14 @@ def test_a_task_that_is_run_again_is_overridden_no_longer() -> None:
     assert run("resume", "./j").stdout == b"failed\n"
 
 
+def test_show_tells_what_a_senior_has_said() -> None:
+    assert first(OVERRIDDEN).returncode == 1
+    shown = run("show", "./j", "T-2").stdout.decode()
+    assert 'overridden by senior: it passes, with "mended"' in shown
+    (one,) = [json.loads(run("show", "./j", "T-2", "--json").stdout)]
+    assert (one["overridden"]["value"], one["overridden"]["ok"]) == ("mended", True)
+
+
 def test_what_swarm_retry_came_to_stands_before_an_older_override() -> None:
     text = """
     swarm.worker "breaks" { run = function()

@@ -61,6 +61,8 @@ def _as_json(reader: Reader, top: Task | None) -> None:
         attempts = [attempt_object(one) for one in _attempts(reader, top)]
         events = [output.event for output in reader.outputs(task=top)]
         known = {**task_object(reader, top), "attempts": attempts, "events": events}
+        said = reader.overridden(top)
+        known |= {} if said is None else {"overridden": said}
         say([json.dumps(known)])
         return
     say(json.dumps(task_object(reader, task)) for task in reader.tasks())
@@ -108,6 +110,12 @@ def _details(reader: Reader, task: Task) -> Iterator[str]:
             text = value if isinstance(value, str) else json_of(masked(value))
             cut = "" if len(text) <= _MOST_OF_A_VALUE else f"… ({len(text)} characters)"
             yield harmless(indented(f"{name}: {text[:_MOST_OF_A_VALUE]}{cut}"))
+    said = reader.overridden(task)
+    if said is not None:
+        verdict = "it passes" if said["ok"] else "it is blocked"
+        why = f" ({said['reason']})" if said.get("reason") else ""
+        text = json_of(masked(said.get("value")))[:_MOST_OF_A_VALUE]
+        yield harmless(indented(f"overridden by {said['by']}: {verdict}{why}, with {text}"))
     attempts = _attempts(reader, task)
     for one in attempts if len(attempts) > 1 else ():
         times = None if one.began is None or one.ended is None else one.ended - one.began

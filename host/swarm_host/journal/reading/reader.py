@@ -346,6 +346,14 @@ class Reader:
         for row, number, attempt, event in self._file.rows(f"{sql} ORDER BY rowid", where):
             yield Output(row, number, attempt, self.value(event))
 
+    def overridden(self, task: Task) -> dict[str, Any] | None:
+        """What a senior has put in the place of a task's result: ``value``, ``ok``, ``by``,
+        ``via``, ``reason``; None: nobody has."""
+        sql = "SELECT value FROM kept WHERE task=? AND kind='override'"
+        text = self._file.one(sql, [task.id])
+        said: dict[str, Any] | None = None if text is None else self.value(text)
+        return said
+
     def ended_since(self, nth: int) -> list[tuple[int, int]]:
         """Tasks that have ended, in the order in which they did.
 
