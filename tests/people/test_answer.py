@@ -318,10 +318,13 @@ def test_ctrl_d_gives_no_answer(journals: Journals) -> None:
 def test_a_run_that_waits_is_listed_and_shown(journals: Journals) -> None:
     name = waits(journals, ASKS, "prod")
     [line] = journals.lines("runs")
-    assert re.fullmatch(rf"{name}  script.lua  -  -  waiting  2 tasks: .*", line), line
+    assert re.fullmatch(rf"{name}  script.lua  -  -  waiting  2 tasks: 2 waiting", line), line
+    [main, asks] = journals.objects("show", name)
+    assert (main["status"], asks["status"]) == ("waiting", "waiting")
     assert 'asks T-2.1 "deploy" [to prod]: Deploy to prod? (yes, no)' in journals.lines(
         "show", name
     )
+    assert "  T-2 deploy [to prod]  waiting  -" in journals.lines("show", name)
     journals.lines("answer", name, "T-2.1", "yes")
     assert "\nasks " not in journals.said("show", name)
 

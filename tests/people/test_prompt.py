@@ -60,25 +60,6 @@ def test_questions_are_asked_in_turn(tmp_path: Path) -> None:
         assert modes(terminal) == BOTH
 
 
-def test_a_line_is_typed_with_the_usual_keys(tmp_path: Path) -> None:
-    with at_terminal(tmp_path, WHY) as terminal:
-        terminal.until(prompts)
-        terminal.type("nothing\x15bäd\x7f\x7f\x7fbecause of  it\x17\x1b[D\x1bOAthem\x07")
-        terminal.until(lambda shows: shows.endswith("\n> because of  them"))
-        terminal.type("\n")
-        assert terminal.exit_status() == 0
-        assert terminal.shows.endswith("\nbecause of  them")
-
-
-def test_enter_is_the_default(tmp_path: Path) -> None:
-    with at_terminal(tmp_path, WHY) as terminal:
-        shows = terminal.until(prompts)
-        assert asked(shows)[2].startswith("Enter: just so · ")
-        terminal.type("\n")
-        assert terminal.exit_status() == 0
-        assert terminal.shows.endswith("\njust so")
-
-
 def test_a_question_is_answered_though_stdin_is_a_pipe(tmp_path: Path) -> None:
     script(tmp_path, 'swarm.main(function() return swarm.ask("Go?") .. swarm.input end)')
     command = f"echo '\"from stdin\"' | {shlex.join(SWARM_HOST)} --input - script.lua 2>err >out"
@@ -175,45 +156,6 @@ def test_a_question_answered_elsewhere_goes_away(tmp_path: Path) -> None:
         assert run("answer", "last", "T-3.1", "no").returncode == 0
         assert terminal.exit_status() == 0
         assert terminal.shows.endswith("\nyes no")
-
-
-def test_a_late_enter_does_not_take_the_default_of_the_next_question(tmp_path: Path) -> None:
-    text = ASKS.replace("{ choices = {", '{ default = "yes", choices = {')
-    with at_terminal(tmp_path, text, "prod", "test") as terminal:
-        terminal.until(asks("prod"))
-        terminal.type("no")
-        terminal.until(lambda shows: shows.endswith("> no"))
-        assert run("answer", "last", "T-2.1", "no").returncode == 0
-        terminal.until(asks("test"))
-        terminal.type("\n")
-        said = "the question has changed: Enter once more answers this one\n>"
-        terminal.until(lambda shows: shows.endswith(said))
-        terminal.type("\n")
-        assert terminal.exit_status() == 0
-        assert terminal.shows.endswith("\nno yes")
-
-
-def test_a_paste_is_one_text(tmp_path: Path) -> None:
-    with at_terminal(tmp_path, WHY) as terminal:
-        terminal.until(prompts)
-        assert terminal.wrote.count(b"\x1b[?2004h") == 1
-        terminal.type("it is: \x1b[200~one\rtw\x04o\r\x1b[201~")
-        terminal.until(lambda shows: shows.endswith("> it is: one↵two↵"))
-        terminal.type("\n")
-        assert terminal.exit_status() == 0
-        assert terminal.wrote.endswith(b"it is: one\r\ntwo\r\n")
-        assert terminal.wrote.count(b"\x1b[?2004l") == 1
-
-
-def test_lines_that_come_at_once_are_not_taken(tmp_path: Path) -> None:
-    with at_terminal(tmp_path, WHY) as terminal:
-        terminal.until(prompts)
-        terminal.type("one\ntwo\n")
-        said = "several lines came at once, and none of it was taken: !e opens an editor\n>"
-        terminal.until(lambda shows: shows.endswith(said))
-        terminal.type("three\n")
-        assert terminal.exit_status() == 0
-        assert terminal.shows.endswith("\nthree")
 
 
 def test_of_two_terminals_one_wins_and_the_other_is_told(tmp_path: Path) -> None:

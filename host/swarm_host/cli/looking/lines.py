@@ -18,7 +18,7 @@ from swarm_host.journal.reading.rows import Attempt, Run, Task
 from swarm_host.view.cells import duration, usage
 
 _MOST_SAID = 200
-_ENDS = ("failed", "timeout", "cancelled", "blocked", "interrupted")
+_ENDS = ("failed", "timeout", "cancelled", "blocked", "waiting", "interrupted")
 
 RUN = click.argument("run")
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="JSON, an object a line.")

@@ -12,13 +12,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from swarm_host.journal.places import NoJournal, is_live, number_of
 from swarm_host.journal.reading.file import File
 from swarm_host.journal.reading.readable import HIDDEN, field_of, label_of
 from swarm_host.journal.reading.rows import Attempt, Known, Output, Run, Task
 from swarm_host.journal.usage import add_usage
+
+if TYPE_CHECKING:
+    from swarm_host.journal.questions import Question
 
 _MOST_PARAMETERS = 500
 _MOST_LABELLED = 1 << 20
@@ -150,8 +153,8 @@ class Reader:
             )
         counts["pending"] += tasks - counts.total() - begun
         counts[self._begun_status] += begun
-        # Those that swarm.retry has begun anew.
-        for known in self.known([*self._lives, *self._anew()]):
+        # Those that swarm.retry has begun anew, and those that wait for answers.
+        for known in self.known([*self._lives, *self._anew(), *self._waiting]):
             counts[file.one("SELECT status FROM ends WHERE task=?", [known.id])] -= 1
             counts[known.status] += 1
         return {name: many for name, many in counts.items() if many}
@@ -179,10 +182,26 @@ class Reader:
         """How many attempts of a task have been followed by another."""
         return dict(self._file.rows("SELECT task, max(attempt) FROM attempts GROUP BY task"))
 
+    @cached_property
+    def _waiting(self) -> set[int]:
+        """Where the run has ended because only answers can move it: the tasks that wait for one,
+        and all above them."""
+        found: set[int] = set()
+        if not self.live and self._sessions[-1][3] == "waiting":
+            level = {one.task for one in self._open()}
+            while level:
+                found |= level
+                sql = f"SELECT t.id, p.id FROM tasks t {_PARENT} WHERE t.id"
+                level = {parent for _, parent in self._among(sql, level) if parent} - found
+        sql = "SELECT task FROM ends WHERE status='cancelled' AND task"
+        return {number for (number,) in self._among(sql, found)}
+
     def _now(self, number: int, begun: float | None, end: _End) -> tuple[str, _End]:
         """How a task is: its status, and how it has ended."""
         end = self._lives.get(number, end)
         anew = self._in_flight and end.at is not None and (begun or 0.0) > end.at
+        if end.status == "cancelled" and number in self._waiting:
+            return "waiting", end
         if end.status is not None and not anew:
             return end.status, end
         unended = _End(attempt=max(end.attempt or 0, self._tried.get(number, 0)) + 1)
@@ -301,12 +320,7 @@ class Reader:
     def open_questions(self) -> list[dict[str, Any]]:
         """The questions that nobody has answered, the oldest first, each as
         :meth:`swarm_host.host.Host.pending` has it, as far as the journal knows."""
-        from swarm_host.journal.questions import questions
-
-        try:
-            found = [one for one in questions(self._file.connection, self.path) if one.is_open]
-        except sqlite3.Error as problem:
-            raise self._file.unreadable(problem) from None
+        found = self._open()
         tasks = {task.id: task for task in self.tasks({one.task for one in found})}
         rows = []
         for one in sorted(found, key=lambda one: one.since):
@@ -315,6 +329,14 @@ class Reader:
             known |= {"name": task.name} | ({"label": task.label} if task.label else {})
             rows.append({**one.about, **known})
         return rows
+
+    def _open(self) -> list[Question]:
+        from swarm_host.journal.questions import questions
+
+        try:
+            return [one for one in questions(self._file.connection, self.path) if one.is_open]
+        except sqlite3.Error as problem:
+            raise self._file.unreadable(problem) from None
 
     def waits(self) -> bool:
         """Whether the run has ended because only answers can move it, and some are not there."""

@@ -56,7 +56,8 @@ class Task(NamedTuple):
     :ivar kind: of its definition, or ``function`` of what has none.
     :ivar name: of its definition, or where its function stands.
     :ivar status: ``pending``, ``running``, ``pass``, ``failed``, ``blocked``, ``cancelled``,
-        ``timeout``, or ``interrupted``: it was in flight as the run's process was killed.
+        ``timeout``; ``waiting``: it, or one below it, waits for an answer, and its run has ended
+        for that; or ``interrupted``: it was in flight as the run's process was killed.
     :ivar spawned: Unix time.
     :ivar began: Unix time; None: it has not begun.
     :ivar ended: Unix time; None: it has not ended.

@@ -14,7 +14,7 @@ from swarm_host.journal.reading.reader import Reader
 from swarm_host.journal.reading.rows import Known, Task
 
 _NOTABLE = ("failed", "timeout", "blocked")
-_IN_FLIGHT = ("running", "interrupted")
+_IN_FLIGHT = ("running", "interrupted", "waiting")
 _LOOKED_AT = 2000
 """Of the first tasks, of the last, of each way to end or to be in flight."""
 _FAILED_ROWS, _IN_FLIGHT_ROWS = 1000, 100
@@ -95,6 +95,8 @@ def _looked_at(reader: Reader, counts: dict[str, int], top: Task | None) -> dict
     for statuses in (_NOTABLE, ("cancelled",)):
         if any(counts.get(status) for status in statuses):
             wanted |= reader.ended(statuses, _LOOKED_AT)
+    if counts.get("waiting"):
+        wanted |= reader.ended(("cancelled",), _LOOKED_AT)  # as which the journal has them
     if any(counts.get(status) for status in ("pending", *_IN_FLIGHT)):
         wanted |= reader.unended(_LOOKED_AT)
     if top is not None:
