@@ -74,10 +74,9 @@ describe("operator_delegate", function()
     assert.same({ answer = "do it" }, swarm.call("a program", "do it"))
   end)
 
-  it("fails where the operator refuses", function()
-    local status, err = end_of("delegated", "no")
-    assert.equal("failed", status)
-    assert.equal("operator_failed", assert(err).code)
+  it("is blocked where the operator says why not, as what runs says it", function()
+    local status = end_of("delegated", "no")
+    assert.equal("blocked", status)
   end)
 
   it("is inside of the layers that come after it", function()

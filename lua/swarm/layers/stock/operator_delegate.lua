@@ -24,6 +24,6 @@ return {
       show = prompt,
       details = { role = ctx.role, input = ctx.input, prompt = prompt },
     }
-    return { value = answer.value }
+    return { value = answer.value, ok = not answer.blocked, reason = answer.reason }
   end,
 }
