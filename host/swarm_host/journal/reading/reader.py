@@ -12,12 +12,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from swarm_host.journal.places import NoJournal, is_live, number_of
 from swarm_host.journal.reading.file import File
 from swarm_host.journal.reading.readable import HIDDEN, field_of, label_of
-from swarm_host.journal.reading.rows import Attempt, Known, Output, Run, Task
+from swarm_host.journal.reading.rows import Attempt, End, Known, Output, Run, Task
 from swarm_host.journal.usage import add_usage
 
 if TYPE_CHECKING:
@@ -26,19 +26,6 @@ if TYPE_CHECKING:
 _MOST_PARAMETERS = 500
 _MOST_LABELLED = 1 << 20
 """Bytes of an input in a file of its own that is read for what it is in short."""
-
-
-class _End(NamedTuple):
-    """How a task has ended; all None where it has not."""
-
-    attempt: int | None = None
-    status: str | None = None
-    began: float | None = None
-    at: float | None = None
-    session: int | None = None
-    value: str | None = None
-    error: str | None = None
-    used: str | None = None
 
 
 # What a person has spawned has a request for parent, which is no task of the run.
@@ -72,7 +59,7 @@ class Reader:
             self._in_flight = self.live or self._sessions[-1][2] is None
             self._begun_status = "running" if self.live else "interrupted"
             self._version = -1
-            self._lives = {number: _End(*end) for number, *end in self._last_lives()}
+            self._lives = {number: End(*end) for number, *end in self._last_lives()}
         except BaseException:
             self._file.close()
             raise
@@ -196,7 +183,7 @@ class Reader:
         sql = "SELECT task FROM ends WHERE status='cancelled' AND task"
         return {number for (number,) in self._among(sql, found)}
 
-    def _now(self, number: int, begun: float | None, end: _End) -> tuple[str, _End]:
+    def _now(self, number: int, begun: float | None, end: End) -> tuple[str, End]:
         """How a task is: its status, and how it has ended."""
         end = self._lives.get(number, end)
         anew = self._in_flight and end.at is not None and (begun or 0.0) > end.at
@@ -204,13 +191,13 @@ class Reader:
             return "waiting", end
         if end.status is not None and not anew:
             return end.status, end
-        unended = _End(attempt=max(end.attempt or 0, self._tried.get(number, 0)) + 1)
+        unended = End(attempt=max(end.attempt or 0, self._tried.get(number, 0)) + 1)
         return "pending" if begun is None else self._begun_status, unended
 
     def _task(self, row: tuple[Any, ...]) -> Task:
         number, parent, begun = row[:3]
         kind, name, key, detached, text, label, spawned = row[11:]
-        status, end = self._now(number, begun, _End(*row[3:11]))
+        status, end = self._now(number, begun, End(*row[3:11]))
         return Task(
             id=number,
             parent=parent or 0,
@@ -249,9 +236,8 @@ class Reader:
     def known(self, ids: Iterable[int]) -> Iterator[Known]:
         """The least that there is to know of those of these that are there, in their order."""
         for number, parent, begun, *end, name in self._among(f"{_KNOWN} WHERE t.id", ids):
-            yield Known(
-                number, parent or 0, field_of(name), self._now(number, begun, _End(*end))[0]
-            )
+            status, _ = self._now(number, begun, End(*end))
+            yield Known(number, parent or 0, field_of(name), status)
 
     def _among(self, sql: str, ids: Iterable[int]) -> Iterator[tuple[Any, ...]]:
         """Rows of a query that ends with the column of a task's id."""
@@ -369,12 +355,9 @@ class Reader:
             yield Output(row, number, attempt, self.value(event))
 
     def overridden(self, task: Task) -> dict[str, Any] | None:
-        """What a senior has put in the place of a task's result: ``value``, ``ok``, ``by``,
-        ``via``, ``reason``; None: nobody has."""
-        sql = "SELECT value FROM kept WHERE task=? AND kind='override'"
-        text = self._file.one(sql, [task.id])
-        said: dict[str, Any] | None = None if text is None else self.value(text)
-        return said
+        """What a senior has put in the place of a task's result; None: nobody has."""
+        text = self._file.one("SELECT value FROM kept WHERE task=? AND kind='override'", [task.id])
+        return None if text is None else dict(self.value(text))
 
     def ended_since(self, nth: int) -> list[tuple[int, int]]:
         """Tasks that have ended, in the order in which they did.
@@ -398,7 +381,7 @@ class Reader:
         there was. What is read afterwards has it."""
         version, self._version = self._version, self._file.one("PRAGMA data_version")
         if version != self._version:
-            self._lives = {number: _End(*end) for number, *end in self._last_lives()}
+            self._lives = {number: End(*end) for number, *end in self._last_lives()}
             self.__dict__.pop("_tried", None)
         return version != self._version
 

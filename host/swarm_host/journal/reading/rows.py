@@ -115,3 +115,16 @@ class Output(NamedTuple):
     task: int
     attempt: int
     event: dict[str, Any]
+
+
+class End(NamedTuple):
+    """How a task has ended; all None where it has not."""
+
+    attempt: int | None = None
+    status: str | None = None
+    began: float | None = None
+    at: float | None = None
+    session: int | None = None
+    value: str | None = None
+    error: str | None = None
+    used: str | None = None
