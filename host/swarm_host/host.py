@@ -17,7 +17,7 @@ from swarm_host.audit.audits import Audits
 from swarm_host.ending import Ending
 from swarm_host.errors import LoadError, OutOfMemory, SwarmError
 from swarm_host.handle import Handle
-from swarm_host.options import Options
+from swarm_host.options import GIVEN, Options
 from swarm_host.outcome import Outcome, Reloaded
 from swarm_host.ports.registry import Ports
 from swarm_host.pump import Pump
@@ -110,7 +110,7 @@ class Host(Visited):
         """
         from swarm_host.journal.going_on import go_on
 
-        journal, given = go_on(run, again=again)
+        journal, given = go_on(run, GIVEN, again=again)
         script = given.pop("script")
         async with cls.load(
             script, replace(options or Options(), journal=journal, **given)
@@ -169,8 +169,8 @@ class Host(Visited):
         :raises LoadError: it cannot be loaded.
         """
         self.script = str(script)
-        if self._journal is not None and self._journal.resumed is None:
-            self._journal.describe({"given": self._given()})
+        if self._journal is not None:
+            self._journal.describe_given(self.script, self._options.given())
         self.audits.begin(self.run_id, self.script, self._about)
         try:
             await self._generations.load(script)
@@ -178,13 +178,6 @@ class Host(Visited):
             self.audits.status = "load_error"
             raise
         self._note_generation()
-
-    def _given(self) -> dict[str, Any]:
-        """What holds again where the run is resumed."""
-        from swarm_host.journal.going_on import GIVEN
-
-        given = {name: getattr(self._options, name) for name in GIVEN}
-        return given | {"script": str(Path(self.script).absolute())}
 
     async def reload(self, dry_run: bool = False, *, fresh: bool = False) -> Reloaded:
         """Loads the script anew; where all is well, what it defines takes over in one step, save

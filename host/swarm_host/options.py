@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from swarm_host.audit.audit import Audit
     from swarm_host.journal.recorder import Recorder
 
+GIVEN = ("args", "input", "trust", "lua_path", "blocked", "cancel_grace", "budget")
+"""What holds again where a run is resumed."""
+
 
 @dataclass(slots=True)
 class Options:
@@ -95,6 +98,10 @@ class Options:
     journal: Recorder | None = None
     audit: Audit | None = None
     ports: dict[str, Port] = field(default_factory=dict)
+
+    def given(self) -> dict[str, Any]:
+        """What of it holds again where the run is resumed."""
+        return {name: getattr(self, name) for name in GIVEN}
 
     def for_lua(self, run_id: str, version: str, ports: Sequence[str]) -> dict[str, Any]:
         """What Lua is told of it, as :meth:`swarm_host.vm.kernel.Kernel.boot` takes it.

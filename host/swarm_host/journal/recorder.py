@@ -10,7 +10,6 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -92,7 +91,7 @@ class Recorder:
         self._problem: Exception | None = None
         self._is_told = False
         self._generations: set[int] = set()
-        self._digests: dict[str, str] = {}  # of sources, by their paths
+        self._sources: dict[str, bytes] = {}  # by their paths
 
     @property
     def name(self) -> str:
@@ -146,22 +145,23 @@ class Recorder:
         """Says what the run is: ``script``, ``args``, ``input``, ``cwd`` and the like."""
         self._meta.update(meta)
 
-    def note(self, key: str, value: Any) -> None:
-        """Keeps something of the whole run."""
-        text = json.dumps(value)
-        self._take(None, lambda c: _set_meta(c, {key: text}))
+    def describe_given(self, script: str, given: Mapping[str, Any]) -> None:
+        """Says what a new run was given, where the command line has not said what was wished."""
+        if self.resumed is None and "wish" not in self._meta:
+            self.describe({"given": {**given, "script": str(Path(script).absolute())}})
 
     def note_generation(self, number: int) -> None:
         """A generation of the script has taken over: when, and what it was read from, by the first
         digits of its SHA-256."""
         if number not in self._generations:
             self._generations.add(number)
-            known = {"at": time.time(), "sources": dict(self._digests)}
-            self.note(f"generation {self._session}.{number}", known)
+            key = f"generation {self._session}.{number}"
+            at, sources = time.time(), dict(self._sources)
+            self._take(None, lambda c: _set_meta(c, {key: _generation(at, sources)}))
 
     def keep_source(self, path: str, content: bytes) -> None:
         """Keeps what a script or a module of the run consists of."""
-        self._digests[path] = sha256(content).hexdigest()[:16]
+        self._sources[path] = content
         row = path, content
         self._take(None, lambda c: c.execute("INSERT OR REPLACE INTO sources VALUES(?,?)", row))
 
@@ -329,6 +329,13 @@ class Recorder:
             self.resumed.close()
         if self._problem is not None and not self._is_told:
             raise JournalError(self._error())
+
+
+def _generation(at: float, sources: Mapping[str, bytes]) -> str:
+    from hashlib import sha256  # costs start-up, and short runs need none
+
+    digests = {path: sha256(content).hexdigest()[:16] for path, content in sources.items()}
+    return json.dumps({"at": at, "sources": digests})
 
 
 def _sqlite_error() -> type[Exception]:
