@@ -211,7 +211,7 @@ local LINGERING_SHOWN = 5
 local function described(w, with_generation)
   local task = w.task
   return {
-    name = task.def.name or record.title(task),
+    name = record.called(task),
     label = record.label(task),
     task_id = "T-" .. task.id,
     waits_for = deadlocks.what_it_waits_for(w, named, with_generation),

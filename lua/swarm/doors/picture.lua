@@ -209,7 +209,7 @@ local function live_row(node, depth)
   local said, waiting = tail and tail.progress, w.waiting
   local row = {
     depth = depth,
-    name = task.def.name or record.title(task),
+    name = record.called(task),
     label = record.label(task),
     task_id = "T-" .. task.id,
     status = w.co and "running" or "pending",

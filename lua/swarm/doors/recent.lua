@@ -8,7 +8,7 @@ local list = require "swarm.ground.list"
 local S = require "swarm.scheduler.scheduler"
 local values = require "swarm.values.values"
 local waiting = require "swarm.scope.waiting"
-local error, max, min, pcall = error, math.max, math.min, pcall
+local max, min = math.max, math.min
 
 local recent = {}
 
@@ -67,15 +67,12 @@ function recent.read(since, types, seconds)
   local found, at = selected(since, types)
   if not found[1] and seconds then
     local me = cancelling.enter()
-    local ok, err = pcall(blocks.timeout, seconds, function()
+    blocks.within(seconds, function()
       repeat
         waiting.in_list(me, waiters, WAITS, "subscribe_events")
         found, at = selected(at, types)
       until found[1]
     end)
-    if not ok and err.code ~= "timeout" then
-      return error(err, 0)
-    end
   end
   return { events = values.array(found), next = at, lost = lost > 0 and lost or nil }
 end

@@ -1,7 +1,6 @@
 -- What can be asked for from outside beside a worker's own: verb → function(who, params, of) →
 -- value. `of` has `param` and `target` of visits.lua.
 local blocks = require "swarm.structure.blocks"
-local cancelling = require "swarm.scope.cancel"
 local dispatching = require "swarm.structure.dispatching"
 local errors = require "swarm.ground.errors"
 local kept = require "swarm.people.kept"
@@ -62,7 +61,7 @@ end
 local function answerer(who, params, of)
   local by = of.param(params, "by", "string")
   return {
-    by = who.task and (who.task.def.name or record.title(who.task)) or by or "a person",
+    by = who.task and record.called(who.task) or by or "a person",
     via = of.param(params, "via", "string") or "socket",
     reason = of.param(params, "reason", "string"),
     task = who.task,
@@ -75,41 +74,33 @@ function methods.answer_query(who, params, of)
   local key = of.param(params, "key", "string")
   if not key then
     local beyond = of.param(params, "beyond", "number") or 0
-    local seconds, rows = of.param(params, "wait", "number"), questions.list(beyond, MOST_QUESTIONS)
-    if not rows[1] and seconds then
-      pcall(blocks.timeout, seconds, questions.wait, beyond)
-      cancelling.enter()
-      rows = questions.list(beyond, MOST_QUESTIONS)
+    local seconds = of.param(params, "wait", "number")
+    if seconds then
+      blocks.within(seconds, function()
+        questions.wait(beyond)
+      end)
     end
-    local before = beyond == 0 and kept.rows() or {} -- not asked again yet
-    for i = 1, #rows do
-      before[#before + 1] = rows[i]
+    local rows = beyond == 0 and kept.rows() or {} -- not asked again yet
+    for _, row in ipairs(questions.list(beyond, MOST_QUESTIONS)) do
+      rows[#rows + 1] = row
     end
-    rows = before
     return { questions = values.array(rows), open = questions.count }
   end
-  local value = params.value
-  if value == nil or value == values.null then
+  local value = of.any(params, "value")
+  if value == nil then
     return errors.throw("invalid_argument", "an answer needs a value")
   end
   questions.answer(key, value, answerer(who, params, of))
 end
 
 function methods.override_verdict(who, params, of)
-  local value = params.value
-  if value == values.null then
-    value = nil
-  end
-  local ok = of.param(params, "ok", "boolean")
+  local value, ok = of.any(params, "value"), of.param(params, "ok", "boolean")
   verdicts.override(of.target(who, params), value, ok ~= false, answerer(who, params, of))
 end
 
 local function mark(verdict)
   return function(who, params, of)
-    local value = params.value
-    if value == values.null then
-      value = nil
-    end
+    local value = of.any(params, "value")
     verdicts.mark(of.target(who, params), verdict, value, answerer(who, params, of))
   end
 end

@@ -42,12 +42,17 @@ local function wrong(message, ...)
   return errors.throw("invalid_argument", format(message, ...))
 end
 
+---A parameter of any type; nil where JSON says null.
+local function any(params, name)
+  local value = params[name]
+  if value ~= values.null then
+    return value
+  end
+end
+
 ---A parameter that must be of some type, if it is there.
 local function param(params, name, kind, needed)
-  local value = params[name]
-  if value == values.null then
-    value = nil
-  end
+  local value = any(params, name)
   if value == nil and needed then
     return wrong("it needs %s", name)
   elseif value ~= nil and type(value) ~= kind then
@@ -151,11 +156,7 @@ function methods.emit_output(who, params)
 end
 
 function methods.post_result(who, params)
-  local value = params.value
-  if value == values.null then
-    value = nil
-  end
-  posting.post(who.task, value, param(params, "blocked", "string"))
+  posting.post(who.task, any(params, "value"), param(params, "blocked", "string"))
 end
 
 function methods.verify_token(who)
@@ -172,10 +173,7 @@ function methods.start_task(who, params)
   local name, opts = param(params, "name", "string", true), {}
   opts.label = param(params, "label", "string")
   opts.timeout = param(params, "timeout", "number")
-  local input = params.input
-  if input == values.null then
-    input = nil
-  end
+  local input = any(params, "input")
   local me = S.current
   local by, owner = me, scopes.root
   if who.task then
@@ -236,10 +234,7 @@ function methods.read_task_state(who, params)
   local opts = { since = since, attempt = attempt }
   local events, more = read.page(task.handle, opts, MOST_PAGE)
   if #events == 0 and seconds and not record.final[task.status] then
-    local ok, err = pcall(blocks.timeout, seconds, read.follow(task.handle, opts))
-    if not ok and err.code ~= "timeout" then
-      return error(err, 0)
-    end
+    blocks.within(seconds, read.follow(task.handle, opts))
     events, more = read.page(task.handle, opts, MOST_PAGE)
   end
   local state = state_of(task)
@@ -254,7 +249,7 @@ function methods.cancel_task(who, params)
   return { was_live = was_live }
 end
 
-local OF = { param = param, target = target }
+local OF = { any = any, param = param, target = target }
 for verb, method in pairs(steered) do
   methods[verb] = function(who, params)
     return method(who, params, OF)

@@ -35,7 +35,7 @@ tally.begin()
 
 local function about(task)
   return {
-    name = task.def.name or record.title(task),
+    name = record.called(task),
     label = record.label(task),
     task_id = "T-" .. task.id,
   }

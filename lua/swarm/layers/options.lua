@@ -2,7 +2,7 @@
 local errors = require "swarm.ground.errors"
 local shown = require "swarm.ground.shown"
 local spelling = require "swarm.ground.spelling"
-local error, format, next, pairs = error, string.format, next, pairs
+local error, format, next, pairs, type = error, string.format, next, pairs, type
 
 local options = {}
 
@@ -39,6 +39,33 @@ end
 ---@param value any what was given
 function options.must(key, must, value)
   return options.wrong(key .. " must be " .. must .. ", and is " .. shown.value(value))
+end
+
+---What an option may be that is a text and no empty one.
+---@param key string
+---@param must string what it is, as messages say it
+---@param default string
+---@return fun(value: any): string
+function options.text(key, must, default)
+  return function(value)
+    if value ~= nil and (type(value) ~= "string" or value == "") then
+      return options.must(key, must, value)
+    end
+    return value or default
+  end
+end
+
+---What an option may be that is a time.
+---@param key string
+---@param default number? seconds
+---@return fun(value: any): number?
+function options.seconds(key, default)
+  return function(value)
+    if value ~= nil and not (type(value) == "number" and value > 0 and value < 1 / 0) then
+      return options.must(key, "a number of seconds above zero", value)
+    end
+    return value or default
+  end
 end
 
 return options

@@ -1,7 +1,6 @@
 -- swarm.ask, answer and pending: what scripts have of the questions of a run.
 local arguments = require "swarm.ground.arguments"
 local asking = require "swarm.people.asking"
-local bridge = require "swarm.outside.bridge"
 local cancelling = require "swarm.scope.cancel"
 local errors = require "swarm.ground.errors"
 local gate = require "swarm.rights.gate"
@@ -12,6 +11,7 @@ local operators = require "swarm.people.operators"
 local questions = require "swarm.people.questions"
 local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
+local schema = require "swarm.outside.schema"
 local shown = require "swarm.ground.shown"
 local values = require "swarm.values.values"
 local format, pairs, type = string.format, pairs, type
@@ -51,24 +51,16 @@ function ask.choices(given, whose, fail)
 end
 
 ---What sees that an answer fits a schema.
-local function fits(schema)
-  local ok, text = pcall(json.encode, schema, "schema")
-  local problem
-  if ok then
-    problem = bridge.request("schema", { op = "compile" }, text)
-  else
-    problem = text
-  end
+local function fits(written)
+  local text, problem = schema.compile(written, "schema")
   if problem then
-    return wrong("swarm.ask's %s: %s", values.path("schema", problem.path or {}), problem.message)
+    return wrong("swarm.ask's %s: %s", values.path("schema", problem.path), problem.message)
   end
   return function(value)
-    local misfit =
-      bridge.request("schema", { op = "check" }, text .. "\n" .. json.encode(value, "answer"))
-    if misfit then
-      local path = values.path("answer", misfit.path)
-      local message = path .. " does not fit: " .. misfit.message
-      return errors.throw("invalid_value", message, { path = path })
+    local path, message = schema.offence(text, value, "answer")
+    if path then
+      local said = path .. " does not fit: " .. message
+      return errors.throw("invalid_value", said, { path = path })
     end
     return value
   end
@@ -175,7 +167,7 @@ function ask.answer(key, value, opts)
       return wrong("swarm.answer's option %s is a text, and not %s", name, shown.value(opts[name]))
     end
   end
-  local by = opts.by or me.task.def.name or record.title(me.task)
+  local by = opts.by or record.called(me.task)
   value = values.copy(value, "answer")
   return questions.answer(key, value, {
     by = by,

@@ -16,6 +16,29 @@ local function load_error(def, field, path, message)
   return errors.throw("load_error", text, { field = field, path = path })
 end
 
+---A schema as text, and what is wrong with it; raises where JSON cannot say it.
+---@param written table
+---@param name string what it is called, the first word of an offence's path
+---@return string text
+---@return table? problem { path, message }
+function schema.compile(written, name)
+  local text = json.encode(written, name)
+  return text, bridge.request("schema", { op = "compile" }, text)
+end
+
+---What is wrong with a value.
+---@param text string the schema
+---@param name string what the value is called
+---@return string? path of the offence; nil: nothing is wrong
+---@return string message
+function schema.offence(text, value, name)
+  local data = text .. "\n" .. json.encode(value, name)
+  local problem = bridge.request("schema", { op = "check" }, data)
+  if problem then
+    return values.path(name, problem.path), problem.message
+  end
+end
+
 ---The text of a definition's schema, once the host has found it right; nil where there is none.
 ---@return string?
 local function compiled(def, field)
@@ -23,12 +46,12 @@ local function compiled(def, field)
   if written == nil then
     return nil
   end
-  local ok, text = pcall(json.encode, written, field)
-  if not ok then
+  local ok, text, problem = pcall(schema.compile, written, field)
+  if not ok and text.code == "invalid_value" then
     return load_error(def, field, text.path, text.message:sub(#text.path + 1))
-  end
-  local problem = bridge.request("schema", { op = "compile" }, text)
-  if problem then
+  elseif not ok then
+    return error(text, 0)
+  elseif problem then
     return load_error(def, field, values.path(field, problem.path), ": " .. problem.message)
   end
   return text
@@ -39,13 +62,8 @@ end
 ---@param root string "input" or "result"
 ---@param says string what the message begins with
 local function misfit(text, value, root, says)
-  local problem =
-    bridge.request("schema", { op = "check" }, text .. "\n" .. json.encode(value, root))
-  if not problem then
-    return nil
-  end
-  local path = values.path(root, problem.path)
-  return errors.new("invalid_value", says .. path .. ": " .. problem.message, { path = path })
+  local path, message = schema.offence(text, value, root)
+  return path and errors.new("invalid_value", says .. path .. ": " .. message, { path = path })
 end
 
 local function check_input(def, text, input)

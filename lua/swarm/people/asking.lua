@@ -11,7 +11,6 @@ local questions = require "swarm.people.questions"
 local raised = require "swarm.ground.raised"
 local record = require "swarm.scheduler.record"
 local records = require "swarm.journal.records"
-local replay = require "swarm.journal.replay"
 local S = require "swarm.scheduler.scheduler"
 local scopes = require "swarm.scope.scope"
 local standing = require "swarm.scope.standing"
@@ -22,18 +21,8 @@ local error, format, pcall = error, string.format, pcall
 local asking = {}
 
 ---Waits as the journal has it: the answer was given, and others were told things before it.
-local function wait_in_order(me, task, order)
-  local waits_for = { what = "the answer that the journal has", done = false }
-  replay.later(order, task, function()
-    waits_for.done = true
-    if task.worker == me and me.waiting == waits_for then
-      S.ready(me)
-    end
-  end)
-  local parked
-  repeat
-    parked = S.park(me, waits_for)
-  until waits_for.done or me.scope.cancel or not parked
+local function wait_in_order(me, order)
+  local parked = waiting.in_order(me, order, "the answer that the journal has")
   if me.scope.cancel then
     return cancelling.raise(me)
   elseif not parked then
@@ -64,7 +53,7 @@ local function known(me, task, n, key, about)
   local stands = answer and not (answer.withdrawn or answer.open or answer.masked)
   if same and stands then
     if answer.order then
-      wait_in_order(me, task, answer.order)
+      wait_in_order(me, answer.order)
       return answer
     elseif fits(me, key, about, answer) then
       return answer

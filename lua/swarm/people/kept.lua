@@ -2,6 +2,7 @@
 -- that nobody had answered and that are not asked again yet. They can be answered meanwhile.
 local clock = require "swarm.ground.clock"
 local errors = require "swarm.ground.errors"
+local record = require "swarm.scheduler.record"
 local records = require "swarm.journal.records"
 local shown = require "swarm.ground.shown"
 local concat, format, match, tonumber = table.concat, string.format, string.match, tonumber
@@ -63,18 +64,6 @@ function kept.a_text(value)
   return value
 end
 
----Whether somebody who answers is the task that asks, or below it.
-local function is_own(by, task_id)
-  local task = by.task
-  while task do
-    if "T-" .. task.id == task_id then
-      return true
-    end
-    task = task.parent
-  end
-  return false
-end
-
 ---Answers a question that is not asked again yet.
 ---@param by table as questions.answer has it
 ---@return boolean known there is such a question
@@ -86,7 +75,10 @@ function kept.answer(key, value, by)
     return false
   elseif given[key] then
     return true, given[key]
-  elseif is_own(by, about.task_id) then
+  end
+  local id, n = match(key, "^T%-(%d+)%.(%w+)$")
+  local asks = { id = tonumber(id) } -- its task may not be there yet
+  if record.is_below_id(by.task, asks.id) then
     return true, nil, true
   end
   local check = about.choices and kept.one_of(about.choices)
@@ -94,9 +86,8 @@ function kept.answer(key, value, by)
   if check then
     value = check(value)
   end
-  local id, n = match(key, "^T%-(%d+)%.(%w+)$")
   given[key] = { value = value, by = by.by, via = by.via, reason = by.reason, at = clock.wall() }
-  kept.keep({ id = tonumber(id) }, n, given[key])
+  kept.keep(asks, n, given[key])
   return true
 end
 

@@ -19,7 +19,7 @@ local waiting = require "swarm.scope.waiting"
 local format, type = string.format, type
 
 local questions = {
-  count = 0, -- that nobody has answered
+  count = 0, -- that nobody has answered, but for those of operators' functions: no journal has them
   changed = false, -- one was opened or closed since the host has looked
 }
 
@@ -65,6 +65,14 @@ local function describe(question)
   return format("an answer to %s", question.key)
 end
 
+---Counts a question, or does so no longer.
+local function count(question, by)
+  questions.changed = true
+  if not question.task.def.apart then
+    questions.count = questions.count + by
+  end
+end
+
 ---Opens a question of a worker's.
 ---@param n string which of its task's it is
 ---@param about table as asking.ask has it
@@ -90,7 +98,7 @@ function questions.open(me, task, n, key, about)
   }
   open[key] = question
   list.push_back(queue, question)
-  questions.count, questions.changed = questions.count + 1, true
+  count(question, 1)
   S.ready_all(askers)
   local seen = questions.told(about)
   if records.on and records.is_kept(task.def) then
@@ -119,7 +127,7 @@ end
 function questions.close(question)
   open[question.key] = nil
   list.remove(question)
-  questions.count, questions.changed = questions.count - 1, true
+  count(question, -1)
   question.done = true
   local helper = question.helper
   if helper and helper.worker and helper.worker ~= S.current then
@@ -284,7 +292,7 @@ end
 local function row(question)
   local task, about = question.task, values.copy(questions.told(question.about), "question")
   about.key, about.since, about.nth = question.key, question.since, question.nth
-  about.task_id, about.name = tasks.task_id(task), task.def.name or record.title(task)
+  about.task_id, about.name = tasks.task_id(task), record.called(task)
   about.label, about.input = record.label(task), labels.input_of(task)
   about.at_operator = question.helper ~= nil or nil
   return about

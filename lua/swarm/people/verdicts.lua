@@ -102,7 +102,7 @@ local function by_me(me, reason)
   if reason ~= nil and type(reason) ~= "string" then
     return wrong("a reason is a text, and not %s", shown.value(reason))
   end
-  return { by = me.task.def.name or record.title(me.task), via = "lua", reason = reason }
+  return { by = record.called(me.task), via = "lua", reason = reason }
 end
 
 ---swarm.override(h, value, ok?, reason?), verb override_verdict

@@ -177,21 +177,33 @@ function record.title(task)
   return name and format('"%s"', name) or "function at " .. (record.home(task) or "swarm itself")
 end
 
+---What a task is called by itself: its worker's name, or where its function stands.
+function record.called(task)
+  return task.def.name or record.title(task)
+end
+
 ---A task as messages name it: its title, and its label where it has one.
 function record.named(task)
   local label = record.label(task)
   return record.title(task) .. (label and " [" .. label .. "]" or "")
 end
 
----Whether a task is another one, or below it.
-function record.is_below(task, above)
+---Whether a task is that of an id, or below it.
+---@param id integer
+function record.is_below_id(task, id)
   while task do
-    if task == above then
+    if task.id == id then
       return true
     end
     task = task.parent
   end
   return false
+end
+
+---Whether a task is another one, or below it.
+---@param above table? nil: there is none that it could be below
+function record.is_below(task, above)
+  return above ~= nil and record.is_below_id(task, above.id)
 end
 
 return record

@@ -21,7 +21,7 @@ local function stamp(task, err, label)
   -- Whoever reads the error can ask for its task; nobody asks for the loading of a script.
   err.task_id = task.def.generation.number == 0 and "T-" .. task.id or tasks.task_id(task)
   err.traceback = err.traceback or ""
-  err.name = task.def.name or record.title(task)
+  err.name = record.called(task)
   err.label = label or record.label(task) or err.label
   err.spawned_at = err.spawned_at or site.place(task.site)
   if not err.spawned_at and task.parent then

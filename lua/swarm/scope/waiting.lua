@@ -3,6 +3,7 @@
 local cancelling = require "swarm.scope.cancel"
 local errors = require "swarm.ground.errors"
 local list = require "swarm.ground.list"
+local replay = require "swarm.journal.replay"
 local S = require "swarm.scheduler.scheduler"
 
 local waiting = {}
@@ -45,6 +46,27 @@ function waiting.in_list(me, waiters, what, call)
   elseif not parked then
     waiting.barred(call)
   end
+end
+
+-- In the order of the journal ---------------------------------------------------------------------
+
+---Waits until what is recorded to have woken the worker is due: others were told things before it.
+---@param order number of the journal's
+---@param what string what it waits for, for the reports of deadlocks
+---@return boolean parked false: a C function is in the way
+function waiting.in_order(me, order, what)
+  local task, waits_for = me.task, { what = what, done = false }
+  replay.later(order, task, function()
+    waits_for.done = true
+    if task.worker == me and me.waiting == waits_for then
+      S.ready(me)
+    end
+  end)
+  local parked
+  repeat
+    parked = S.park(me, waits_for)
+  until waits_for.done or me.scope.cancel or not parked
+  return parked
 end
 
 -- Handing over ------------------------------------------------------------------------------------

@@ -153,6 +153,14 @@ function blocks.timeout(seconds, fn)
   return finish(me, scope, xpcall(fn, frames.passing))
 end
 
+---Runs a function for so many seconds at most; that its time is up is no error.
+function blocks.within(seconds, fn)
+  local ok, err = pcall(blocks.timeout, seconds, fn)
+  if not ok and not (type(err) == "table" and err.code == "timeout") then
+    return error(err, 0)
+  end
+end
+
 ---Runs a function in a shield.
 ---@param what string as a message names the block
 ---@param a any what the function is given; a closure that has it is dear where that is often

@@ -5,7 +5,6 @@ local cancelling = require "swarm.scope.cancel"
 local clock = require "swarm.ground.clock"
 local list = require "swarm.ground.list"
 local records = require "swarm.journal.records"
-local replay = require "swarm.journal.replay"
 local S = require "swarm.scheduler.scheduler"
 local waiting = require "swarm.scope.waiting"
 
@@ -46,16 +45,7 @@ local function kept_sleep(me, seconds)
   local kept = again.sleep(task, seconds)
   local parked
   if kept.order then
-    local waits_for = { what = "the end of a sleep, as the journal has it", done = false }
-    replay.later(kept.order, task, function()
-      waits_for.done = true
-      if task.worker == me and me.waiting == waits_for then
-        S.ready(me)
-      end
-    end)
-    repeat
-      parked = S.park(me, waits_for)
-    until waits_for.done or me.scope.cancel or not parked
+    parked = waiting.in_order(me, kept.order, "the end of a sleep, as the journal has it")
   else
     parked = sleep(me, SLEEP, monotonic() + max(0, kept.till - clock.wall()))
   end

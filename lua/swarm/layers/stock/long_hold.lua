@@ -7,7 +7,7 @@ local log = require "swarm.events.log"
 local options = require "swarm.layers.options"
 local record = require "swarm.scheduler.record"
 local S = require "swarm.scheduler.scheduler"
-local debug_getmetatable, format, type = debug.getmetatable, string.format, type
+local debug_getmetatable, format = debug.getmetatable, string.format
 
 local DEFAULT = 60 -- seconds
 
@@ -26,14 +26,7 @@ local function wakes_nobody()
 end
 
 return {
-  options = options.of {
-    after = function(after)
-      if after ~= nil and not (type(after) == "number" and after > 0 and after < 1 / 0) then
-        return options.must("after", "a number of seconds above zero", after)
-      end
-      return after or DEFAULT
-    end,
-  },
+  options = options.of { after = options.seconds("after", DEFAULT) },
 
   before = function(ctx, _, given)
     local task = debug_getmetatable(ctx)

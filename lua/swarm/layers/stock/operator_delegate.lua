@@ -3,17 +3,10 @@
 local ask = require "swarm.outside.ask"
 local options = require "swarm.layers.options"
 local record = require "swarm.scheduler.record"
-local debug_getmetatable, format, type = debug.getmetatable, string.format, type
+local debug_getmetatable, format = debug.getmetatable, string.format
 
 return {
-  options = options.of {
-    to = function(to)
-      if to ~= nil and (type(to) ~= "string" or to == "") then
-        return options.must("to", "the id of an operator, a text", to)
-      end
-      return to or "main"
-    end,
-  },
+  options = options.of { to = options.text("to", "the id of an operator, a text", "main") },
 
   around = function(ctx, _, given)
     local prompt = ctx.prompt

@@ -30,20 +30,6 @@ local function check_on(on)
   return set
 end
 
-local function check_to(to)
-  if to ~= nil and (type(to) ~= "string" or to == "") then
-    return options.must("to", "who is asked, a text", to)
-  end
-  return to or "senior"
-end
-
-local function check_timeout(seconds)
-  if seconds ~= nil and not (type(seconds) == "number" and seconds > 0 and seconds < 1 / 0) then
-    return options.must("timeout", "a number of seconds above zero", seconds)
-  end
-  return seconds
-end
-
 ---Asks; gives nothing where nobody answered in time.
 ---@return table? answer
 local function ask_senior(task, status, value, reason, given)
@@ -66,7 +52,11 @@ local function ask_senior(task, status, value, reason, given)
 end
 
 return {
-  options = options.of { on = check_on, to = check_to, timeout = check_timeout },
+  options = options.of {
+    on = check_on,
+    to = options.text("to", "who is asked, a text", "senior"),
+    timeout = options.seconds("timeout"),
+  },
 
   around = function(ctx, following, given)
     local task = debug_getmetatable(ctx)
