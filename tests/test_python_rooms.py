@@ -11,7 +11,7 @@ HOST = Path(__file__).resolve().parents[1] / "host" / "swarm_host"
 # From the ground up. A file imports files of its own room and of rooms on lower storeys; rooms that
 # share a storey do not know each other. What is imported in a function, or for types, counts too.
 STOREYS = (
-    ("entries", "errors", "outcome", "tokens", "version"),
+    ("backlog", "entries", "errors", "login", "outcome", "tokens", "version"),
     ("ports", "vm"),
     ("journal", "audit"),
     ("options", "pump", "threads"),

@@ -184,6 +184,7 @@ def test_what_an_operators_function_asks_is_not_listed_where_nobody_can_answer_i
     assert done.returncode == 75
     assert b"T-1.1" in done.stderr
     assert b"Bob?" not in done.stderr
+    assert done.stderr.startswith(b"a question waits for an answer:\n")
     answer(Path("j"), "T-1.1", "yes", "Ann", None)
     assert run("resume", "./j").stdout == b"yes\n"
 

@@ -3,13 +3,10 @@ is done that follows from it."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
-import pwd
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -19,10 +16,9 @@ from anyio.lowlevel import checkpoint
 
 from swarm_host.audit.chain import Head
 from swarm_host.audit.writer import Lost, NoAudit, Stalled, Writer, opened
+from swarm_host.backlog import Backlog
 from swarm_host.errors import SwarmError, words_of
-
-AHEAD_BYTES = 8 << 20
-"""Bytes that may wait for the disk, before the run waits too."""
+from swarm_host.login import login
 
 
 class AuditError(SwarmError):
@@ -35,21 +31,15 @@ class Audit:
     :param path: the file; one that is there already is gone on with.
     :param at_once: it is opened now, and not as the first line is written, where what is wrong with
         it ends the run.
-    :ivar on_problem: called in the loop once nothing can be written any more.
     :raises NoAudit: it cannot be written, is none, or another run writes it.
     """
 
     def __init__(self, path: Path | str, *, at_once: bool = True) -> None:
         self.path = Path(path).absolute()
         self._opened = opened(self.path) if at_once else None
-        self.on_problem: Callable[[], object] = lambda: None
+        self._backlog = Backlog()
         self._first: dict[str, Any] | None = None
         self._writer: Writer | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._waiting = 0  # bytes that the writer has, about
-        self._put = self._done = 0
-        self._changed: asyncio.Event | None = None
-        self._problem: Exception | None = None
         self._is_told = self._is_over = self._is_hurried = False
         self._sources: dict[str, str] = {}
         self._generations: set[int] = set()
@@ -68,11 +58,14 @@ class Audit:
 
         :param about: what else there is to say of it.
         """
-        user = os.getuid()
-        with suppress(KeyError):
-            user = pwd.getpwuid(user).pw_name  # type: ignore[assignment]
         path = str(Path(script).absolute())
-        self._first = {"run_id": run_id, "script": path, "user": user, "pid": os.getpid(), **about}
+        self._first = {
+            "run_id": run_id,
+            "script": path,
+            "user": login(),
+            "pid": os.getpid(),
+            **about,
+        }
 
     def keep_source(self, path: str, content: bytes) -> None:
         """A script or a module is read."""
@@ -111,15 +104,14 @@ class Audit:
             self._take(_row("run_started", first))
 
     def _take(self, rows: bytes) -> None:
-        if self._problem is not None or self._is_over:
+        if self._backlog.problem is not None or self._is_over:
             return
         if self._writer is None:
-            self._loop = asyncio.get_running_loop()
-            self._writer = Writer(self.path, self._opened, self._call_back)
+            self._backlog.begin()
+            self._writer = Writer(self.path, self._opened, self._backlog.reached)
             if self._is_hurried:
                 self.hurry()
-        self._put = self._writer.put(rows)
-        self._waiting += len(rows)
+        self._backlog.put(self._writer.put(rows), len(rows))
 
     # Until it is written. --------------------------------------------------------------------
 
@@ -128,39 +120,29 @@ class Audit:
 
         :raises AuditError: it cannot be.
         """
-        while self._done < self._put and self._problem is None:
-            self._changed = asyncio.Event()
-            await self._changed.wait()
-        if self._problem is not None:
+        await self._backlog.written()
+        if self._backlog.problem is not None:
             self._is_told = True
-            raise AuditError(self._error())
+            raise AuditError(self._error(self._backlog.problem))
 
     async def keep_pace(self) -> None:
         """Waits where the disk is far behind.
 
         :raises AuditError: nothing can be written any more.
         """
-        if self._waiting > AHEAD_BYTES or self._problem is not None:
+        if self._backlog.holds_up:
             await self.written()
 
-    def _call_back(self, number: int, problem: Exception | None) -> None:
-        assert self._loop is not None
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self._loop.call_soon_threadsafe(self._reached, number, problem)
+    @property
+    def on_problem(self) -> Callable[[], object]:
+        """Called in the loop once nothing can be written any more."""
+        return self._backlog.on_problem
 
-    def _reached(self, number: int, problem: Exception | None) -> None:
-        if problem is not None:
-            self._problem = problem
-            self.on_problem()
-        else:
-            self._done = number
-            if number == self._put:
-                self._waiting = 0
-        if self._changed is not None:
-            self._changed.set()
+    @on_problem.setter
+    def on_problem(self, tell: Callable[[], object]) -> None:
+        self._backlog.on_problem = tell
 
-    def _error(self) -> dict[str, Any]:
-        problem = self._problem
+    def _error(self, problem: Exception) -> dict[str, Any]:
         if isinstance(problem, NoAudit):
             why = f"cannot be begun: {problem}"
         elif isinstance(problem, OSError):
@@ -208,8 +190,8 @@ class Audit:
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(self._writer.close)
             await checkpoint()  # what the writer has said last is heard
-        if self._problem is not None and not self._is_told:
-            raise AuditError(self._error())
+        if self._backlog.problem is not None and not self._is_told:
+            raise AuditError(self._error(self._backlog.problem))
 
 
 def _row(kind: str, fields: Mapping[str, Any]) -> bytes:

@@ -3,19 +3,18 @@ outside is done that follows from it."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import os
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 from anyio.lowlevel import checkpoint
 
+from swarm_host.backlog import Backlog
 from swarm_host.errors import SwarmError, words_of
 from swarm_host.journal.places import SUFFIX, Lock, NoJournal, folder
 
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 HELD_SECONDS = 0.25
 """For how long what a run does inside itself alone is not written down yet."""
 HELD_BYTES = 4 << 20
-AHEAD_BYTES = 8 << 20
-"""Bytes that may wait for the disk, before the run waits too."""
 
 
 class JournalError(SwarmError):
@@ -84,11 +81,7 @@ class Recorder:
         self._held: list[tuple[Rows | None, Step | None]] = []
         self._held_bytes = 0
         self._held_since = 0.0
-        self._waiting = 0  # bytes that the writer has, about
-        self._put = self._done = 0
-        self._changed: asyncio.Event | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._problem: Exception | None = None
+        self._backlog = Backlog()
         self._is_told = False
         self._generations: set[int] = set()
         self._sources: dict[str, bytes] = {}  # by their paths
@@ -138,7 +131,7 @@ class Recorder:
                 int(parent), int(scope), name.decode(), key.decode(), input_text.decode()
             )
         except Exception as problem:  # Lua cannot be given it: it ends the run at the next commit
-            self._problem = self._problem or problem
+            self._backlog.problem = self._backlog.problem or problem
             return None
 
     def describe(self, meta: Mapping[str, Any]) -> None:
@@ -183,9 +176,9 @@ class Recorder:
             return
         if self._writer is None:
             self._held.append((rows, step))
-        elif self._problem is None:
-            self._put = self._writer.put(rows, step)
-            self._waiting += 0 if rows is None else sum(map(len, rows))
+        elif self._backlog.problem is None:
+            number = self._writer.put(rows, step)
+            self._backlog.put(number, 0 if rows is None else sum(map(len, rows)))
 
     def rest(self) -> None:
         """Nobody has anything to do for a while: what there is is written down."""
@@ -198,23 +191,21 @@ class Recorder:
         :raises JournalError: it cannot be.
         """
         self.rest()
-        await self._reach(self._put)
+        await self._reach()
 
     async def keep_pace(self) -> None:
         """Waits where the disk is far behind.
 
         :raises JournalError: nothing can be written any more.
         """
-        if self._waiting > AHEAD_BYTES or self._problem is not None:
-            await self._reach(self._put)
+        if self._backlog.holds_up:
+            await self._reach()
 
-    async def _reach(self, number: int) -> None:
-        while self._done < number and self._problem is None:
-            self._changed = asyncio.Event()
-            await self._changed.wait()
-        if self._problem is not None:
+    async def _reach(self) -> None:
+        await self._backlog.written()
+        if self._backlog.problem is not None:
             self._is_told = True
-            raise JournalError(self._error())
+            raise JournalError(self._error(self._backlog.problem))
 
     def _unkept(self, problem: Exception) -> str:
         return (
@@ -222,12 +213,11 @@ class Recorder:
             "(--no-journal says that this is meant, --journal FILE names another place)"
         )
 
-    def _error(self) -> dict[str, Any]:
-        assert self._problem is not None
-        if not isinstance(self._problem, OSError | NoJournal | _sqlite_error()):
-            message = f"the journal {self.path} is damaged: {self._problem!r}. It was left as it is"
+    def _error(self, problem: Exception) -> dict[str, Any]:
+        if not isinstance(problem, OSError | NoJournal | _sqlite_error()):
+            message = f"the journal {self.path} is damaged: {problem!r}. It was left as it is"
             return {"code": "journal_error", "message": message}
-        message = f"the journal {self.path} cannot be written: {_words(self._problem)}. "
+        message = f"the journal {self.path} cannot be written: {_words(problem)}. "
         if self._writer is None:
             message += "Nothing was done; --no-journal runs without one"
         else:
@@ -241,7 +231,7 @@ class Recorder:
         """Begins to write. What is wrong with the place is said as with the disk."""
         from swarm_host.journal.writer import Writer  # costs start-up, and short runs need none
 
-        self._loop = asyncio.get_running_loop()
+        self._backlog.begin()
         try:
             if self._lock is None:
                 self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -250,7 +240,7 @@ class Recorder:
             self._held.clear()
             self._held_bytes = 0
             if self._is_asked_for:
-                self._problem = problem
+                self._backlog.problem = problem
             else:
                 self._is_off = True
                 self.on_warning(self._unkept(problem))
@@ -260,7 +250,7 @@ class Recorder:
             self._sync,
             self._session,
             fresh=self.resumed is None,
-            on_done=self._call_back,
+            on_done=self._backlog.reached,
         )
         meta = {key: json.dumps(value) for key, value in self._meta.items()}
         began = time.time()
@@ -277,21 +267,6 @@ class Recorder:
         self._take(None, begin)
         for rows, step in held:
             self._take(rows, step)
-
-    def _call_back(self, number: int, problem: Exception | None) -> None:
-        assert self._loop is not None
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self._loop.call_soon_threadsafe(self._reached, number, problem)
-
-    def _reached(self, number: int, problem: Exception | None) -> None:
-        if problem is not None:
-            self._problem = problem
-        else:
-            self._done = number
-            if number == self._put:
-                self._waiting = 0
-        if self._changed is not None:
-            self._changed.set()
 
     def end_now(self, seconds: float) -> None:
         """The process is about to end: writes what there is, within so many seconds."""
@@ -317,7 +292,7 @@ class Recorder:
         """
         writer = self._writer
         if writer is not None:
-            if self._problem is None:
+            if self._backlog.problem is None:
                 self._take_end()
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(writer.close)
@@ -327,8 +302,8 @@ class Recorder:
             self._lock = None
         if self.resumed is not None:
             self.resumed.close()
-        if self._problem is not None and not self._is_told:
-            raise JournalError(self._error())
+        if self._backlog.problem is not None and not self._is_told:
+            raise JournalError(self._error(self._backlog.problem))
 
 
 def _generation(at: float, sources: Mapping[str, bytes]) -> str:

@@ -16,13 +16,13 @@ from swarm_host.cli.calls.asking import NobodyThere, NoTerminal, ask
 from swarm_host.cli.calls.speaking import spoken_to
 from swarm_host.cli.given import read_value, read_word
 from swarm_host.cli.looking.lines import journal_of, told
-from swarm_host.cli.running.asking import login
 from swarm_host.entries import harmless
 from swarm_host.errors import SwarmError
 from swarm_host.journal.places import SUFFIX, NoJournal, began, journals
 from swarm_host.journal.questions import NotAnswered
 from swarm_host.journal.questions import answer as answer_in_journal
 from swarm_host.journal.reading.reader import Reader
+from swarm_host.login import login
 from swarm_host.ports.contract import PortError
 from swarm_host.serving import addresses
 from swarm_host.serving.addresses import NoRun, connect, runs

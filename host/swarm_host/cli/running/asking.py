@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Literal
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import anyio
 
 from swarm_host.host import Host
+from swarm_host.login import login
 from swarm_host.view.asked import asked
 from swarm_host.view.screen import Screen
 
@@ -23,14 +23,6 @@ _MOST = 10
 _TOLD_SECONDS = 1.0
 """How long a question is open before it is told of where the run ends once only answers can move
 it: what it is open for at the end is told then."""
-
-
-def login() -> str:
-    """The name of this user."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return str(os.getuid())
 
 
 def prompts(wish: RunWish) -> bool:
