@@ -91,6 +91,27 @@ def test_a_task_that_is_run_again_is_overridden_no_longer() -> None:
     assert run("resume", "./j").stdout == b"failed\n"
 
 
+def test_a_verdict_said_twice_is_counted_once() -> None:
+    text = """
+    swarm.worker "stuck" { run = function() return swarm.blocked(1, "no way on") end }
+    swarm.worker "senior" { role = "senior", authority = "own", run = function(_, given)
+      swarm.override(given.h, 2, given.ok, "because")
+    end }
+    swarm.main(function(args)
+      local one, other = swarm.spawn "stuck", swarm.spawn "stuck"
+      swarm.settle { one, other }
+      for word in args[1]:gmatch "%a+" do
+        swarm.call("senior", { h = one, ok = word == "yes" }, { label = false })
+      end
+    end)
+    """
+    path = script(Path(), text)
+    for words, many in (("yes yes", 1), ("no yes no", 2), ("no no yes", 1)):
+        done = run("--no-journal", path, words)
+        head = done.stderr.decode().splitlines()[0]
+        assert head.startswith(f"{many} task{'s' if many > 1 else ''} ended blocked"), (words, head)
+
+
 def test_show_tells_what_a_senior_has_said() -> None:
     assert first(OVERRIDDEN).returncode == 1
     shown = run("show", "./j", "T-2").stdout.decode()

@@ -81,10 +81,13 @@ function tally.failed(task, err)
   end
 end
 
----A task that has settled begins once more: what is told of how it has ended is told no longer.
-function tally.begins_again(task)
-  local list = task.status == "blocked" and blocked or failed
-  if task.status == "failed" or task.status == "timeout" or task.status == "blocked" then
+---What is told of how a task has ended is told no longer: it begins once more, or a senior has said
+---something else.
+---@param status string? what was told: how it has ended, by default
+function tally.take_back(task, status)
+  status = status or task.status
+  local list = status == "blocked" and blocked or failed
+  if status == "failed" or status == "timeout" or status == "blocked" then
     list.many = math.max(0, list.many - 1)
     for i = #list, 1, -1 do
       if list[i].task_id == "T-" .. task.id then

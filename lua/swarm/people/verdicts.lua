@@ -38,6 +38,10 @@ function verdicts.override(task, value, ok, by)
   scopes.own(task)
   shared.ask(task)
   local extra = record.extra(task)
+  local before = extra.overridden
+  if not (before and before.ok) then
+    tally.take_back(task, before and "blocked" or nil)
+  end
   local given = { value = value, ok = ok, by = by.by, via = by.via, reason = by.reason }
   given.life = extra.lives or 0 -- which of those that swarm.retry has begun
   extra.overridden = given
@@ -49,7 +53,6 @@ function verdicts.override(task, value, ok, by)
     reason = by.reason,
     by = by.by,
   })
-  tally.begins_again(task)
   if not ok then
     tally.blocked(task, { reason = by.reason or "overridden by " .. by.by })
   end

@@ -248,7 +248,7 @@ local function once_more(task, w, by)
   local retries = extra.retries
   retries.policy, retries.stopped = attempts.NONE, false -- it alone
   keep_aside(task, retries)
-  tally.begins_again(task)
+  tally.take_back(task)
   extra.owned, extra.handed, extra.overridden = nil, nil, nil
   if records.on then
     recorded.begins_anew(task)
